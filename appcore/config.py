@@ -1,0 +1,160 @@
+"""RunConfig: all that determines a run, validated when it is built. Knows no torch, so a form never starts CUDA."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from . import plugins
+
+_PLUGIN_FIELDS = {"arch": "models", "dataset": "datasets", "method": "methods", "pruner": "pruners", "schedule": "schedules"}
+
+
+class InputError(ValueError):
+    """Something a user can mend: one line that names the value and the remedy, and the field that it belongs to."""
+
+    def __init__(self, message: str, field: str = ""):
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+def _setting(default: Any, help: str, group: str, **limits: Any) -> Any:
+    return Field(default, description=help, json_schema_extra={"group": group}, allow_inf_nan=False if isinstance(default, float) else None, **limits)
+
+
+class RunConfig(BaseModel):
+    """All that determines a run. Fields left out take the recipe of the data set (its RECIPE literal), then the defaults below.
+
+    The defaults are the recipe of the released APP code for CIFAR (arXiv 2204.01640; see docs). Fractions are in [0, 1].
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    arch: str = _setting("resnet20", "Network architecture", "Network")
+    dataset: str = _setting("digits", "Data set; images:PATH takes a folder or zip laid out as train/CLASS/* and test/CLASS/*", "Data")
+    method: str = _setting("app", "What happens over the stream: when the network is pruned, and how far", "Pruning")
+    pruner: str = _setting("snip", "Criterion that ranks the weights", "Pruning")
+    schedule: str = _setting("exponential", "How the density falls from megabatch to megabatch", "Pruning")
+    megabatches: int = _setting(8, "Stream length T: equal parts that arrive one after another", "Stream", ge=1, le=1000)
+    epochs: int = _setting(50, "Epochs of training per megabatch", "Training", ge=1, le=10_000)
+    tau: float = _setting(4.5, "Final density is 0.8 ** tau (4.5: 0.366)", "Pruning", ge=0.0, le=60.0)
+    replay: Literal["full", "none", "one", "buffer"] = _setting(
+        "full", "Earlier data seen again: all of it, none, the previous megabatch, or a buffer of fixed size", "Stream"
+    )
+    buffer_size: int = _setting(1000, "Images kept for replay=buffer", "Stream", ge=1, le=10_000_000)
+    scope: Literal["global", "layer", "erk"] = _setting(
+        "global", "Compare scores over the whole network, keep the same share of each layer, or Erdos-Renyi-kernel shares", "Pruning"
+    )
+    semantics: Literal["paper", "released-code"] = _setting(
+        "paper", "paper: live weights, nested masks, exact density; released-code: the published code's two defects, on purpose", "Pruning"
+    )
+    prunable: Literal["auto", "conv", "hidden", "all"] = _setting(
+        "auto", "Layers that may be pruned; auto: convolutions, or every linear layer where there are none", "Pruning"
+    )
+    seed: int = _setting(0, "Seed of initial weights, data order, augmentation and scoring batches", "Network", ge=0, le=2**31 - 1)
+    batch_size: int = _setting(64, "Images per training step", "Training", ge=1, le=65_536)
+    lr: float = _setting(0.1, "Learning rate at the start of each megabatch (SGD)", "Training", gt=0.0, le=100.0)
+    momentum: float = _setting(0.9, "Momentum of SGD", "Training", ge=0.0, lt=1.0)
+    weight_decay: float = _setting(1e-4, "Weight decay (L2)", "Training", ge=0.0, le=10.0)
+    lr_drops: tuple[float, ...] = _setting((0.4, 0.8), "Fractions of a megabatch's epochs at which the learning rate drops", "Training")
+    lr_gamma: float = _setting(0.1, "Factor of each drop", "Training", gt=0.0, le=1.0)
+    restore_best: bool = _setting(True, "Carry on with the weights of the best validation accuracy of the megabatch", "Training")
+    optimizer_state: Literal["carry", "reset", "restore"] = _setting(
+        "carry", "Momentum at the next megabatch: carried over, zeroed, or taken from the restored best epoch", "Training"
+    )
+    val_fraction: float = _setting(0.1, "Share of each megabatch held out for validation", "Stream", gt=0.0, lt=1.0)
+    order: Literal["shuffled", "native"] = _setting("shuffled", "Order of the stream: one seeded permutation, or as stored", "Stream")
+    score_fraction: float = _setting(0.2, "Scoring set as a share of the megabatch", "Pruning", gt=0.0, le=1.0)
+    score_batch_size: int = _setting(100, "Images per scoring batch", "Pruning", ge=1, le=65_536)
+    crop_padding: int = _setting(4, "Random crops: zero padding in pixels (0: none)", "Data", ge=0, le=64)
+    flip: bool = _setting(True, "Random horizontal flips", "Data")
+    image_size: int = _setting(0, "Side in pixels that images:PATH are brought to; 0: as stored where all agree, at most 64", "Data", ge=0, le=512)
+    limit_train: int = _setting(0, "Use at most N training images (0: all)", "Data", ge=0, le=100_000_000)
+    limit_test: int = _setting(0, "Use at most N test images (0: all)", "Data", ge=0, le=100_000_000)
+    device: Literal["auto", "cpu", "cuda"] = _setting("auto", "Where to compute; auto: the GPU when there is one", "Machine")
+    precision: Literal["auto", "fp32", "bf16"] = _setting("auto", "Arithmetic of forward and backward", "Machine")
+    options: dict[str, float | int | bool | str] = _setting({}, "Parameters of the chosen plug-ins, by name", "Pruning")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_recipe(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        name = data.get("dataset", cls.model_fields["dataset"].default)
+        try:
+            return {**plugins.find("datasets", name).literal("RECIPE"), **data}
+        except (ValueError, AttributeError, TypeError):
+            return data  # the field's own check names the bad value
+
+    @field_validator(*_PLUGIN_FIELDS)
+    @classmethod
+    def _is_known(cls, value: str, info: Any) -> str:
+        plugins.find(_PLUGIN_FIELDS[info.field_name], value)
+        return value
+
+    @field_validator("lr_drops")
+    @classmethod
+    def _are_fractions(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(0.0 < fraction < 1.0 for fraction in value):
+            raise ValueError("each fraction must lie between 0 and 1, e.g. 0.4,0.8")
+        return tuple(sorted(value))
+
+    @model_validator(mode="after")
+    def _options_belong(self) -> RunConfig:
+        known: dict[str, dict] = {}
+        for field, kind in _PLUGIN_FIELDS.items():
+            known.update(plugins.find(kind, getattr(self, field)).options)
+        for name, value in self.options.items():
+            if name not in known:
+                raise ValueError(f"options: {name!r} belongs to none of the chosen plug-ins; known: {', '.join(sorted(known)) or 'none'}")
+            _check_option(name, value, known[name])
+        return self
+
+    def option(self, field: str, name: str) -> Any:
+        """A plug-in parameter, or its default: config.option("pruner", "rounds")."""
+        return self.options.get(name, plugins.find(_PLUGIN_FIELDS[field], getattr(self, field)).options[name]["default"])
+
+    @property
+    def fingerprint(self) -> str:
+        """12 hex digits over every field that differs from its default, the device left out: equal for equal experiments."""
+        defaults = {name: field.default for name, field in type(self).model_fields.items()}
+        changed = {name: value for name, value in self.model_dump(mode="python").items() if name != "device" and value != defaults[name]}
+        return hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _check_option(name: str, value: Any, option: dict[str, Any]) -> None:
+    wanted = type(option["default"])
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (isinstance(value, wanted) or (wanted is float and number)) or (wanted is not bool and isinstance(value, bool)):
+        raise ValueError(f"options: {name} = {value!r} must be of type {wanted.__name__}, e.g. {option['default']!r}")
+    if number and not option.get("ge", value) <= value <= option.get("le", value):
+        raise ValueError(f"options: {name} = {value!r} must lie between {option.get('ge')} and {option.get('le')}")
+    if "in" in option and value not in option["in"]:
+        raise ValueError(f"options: {name} = {value!r} must be one of {', '.join(map(str, option['in']))}")
+
+
+def build(values: dict[str, Any]) -> RunConfig:
+    """RunConfig(**values) with the first problem as an InputError of one line that names field, value and remedy."""
+    try:
+        return RunConfig(**values)
+    except ValidationError as error:
+        problem = problems(error)[0]
+        raise InputError(problem.message, problem.field) from None
+
+
+def problems(error: ValidationError) -> list[InputError]:
+    """Every problem of a pydantic error in plain words, for the form that shows each at its field."""
+    found = []
+    for item in error.errors():
+        field = str(item["loc"][0]) if item["loc"] else ""
+        text = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            text = f"unknown setting; known settings: {', '.join(RunConfig.model_fields)}"
+        elif field and item["type"] != "value_error":
+            text = f"{item['input']!r} is not possible: {text[0].lower()}{text[1:]}"
+        found.append(InputError(f"{field}: {text}" if field else text, field))
+    return found

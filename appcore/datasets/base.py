@@ -1,0 +1,43 @@
+"""The contract of a data set: one file, free of torch at import, that describes and loads images as numpy arrays.
+
+A file offers `CHOICES = {name: title}`, `RECIPE = {name: {RunConfig field: value}}` (what RunConfig takes for fields left out),
+`describe(config) -> Description` (cheap: nothing decoded, nothing downloaded) and `load(config) -> Images`. Both read the name from
+`config.dataset` and raise InputError (field "dataset") with one line that names the value and the remedy. A name that ends with a
+colon (`images:`) is completed by the user. `limit_train` and `limit_test` are applied by the stream, not here.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a plan needs to know: counts, image shape (channels, height, width), class names, and remarks for the user."""
+
+    train_images: int
+    test_images: int
+    shape: tuple[int, int, int]
+    classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Images:
+    """A data set in memory: x uint8 [N, C, H, W] in native order, y int64 [N] with values 0..len(classes)-1."""
+
+    train_x: np.ndarray
+    train_y: np.ndarray
+    test_x: np.ndarray
+    test_y: np.ndarray
+    classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def data_root() -> Path:
+    """Where data sets lie: APPCORE_DATA, else data/ in the working folder."""
+    return Path(os.environ.get("APPCORE_DATA", "data"))

@@ -1,0 +1,149 @@
+"""What a run tells the world: frozen dataclasses of plain numbers, no tensors. Arrays (masks) go to files, which the driver writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A prunable layer: its name in the network, weight shape (out, in, kh, kw) or (out, in), and forward FLOPs for one image."""
+
+    name: str
+    shape: tuple[int, ...]
+    flops: int
+
+    @property
+    def total(self) -> int:
+        count = 1
+        for size in self.shape:
+            count *= size
+        return count
+
+
+@dataclass(frozen=True)
+class LayerDensity:
+    """Counts of one layer at one moment: weights kept by the mask, kept weights on an input-to-output path, all weights."""
+
+    name: str
+    kept: int
+    alive: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Started:
+    """First event of a run (again after a resume). `hashes` are SHA-256 digests that prove pairing: init, order, scoring."""
+
+    hashes: dict[str, str]
+    device: str
+    precision: str
+    layers: tuple[Layer, ...]
+    parameters: int
+    train_images: int
+    test_images: int
+    image_shape: tuple[int, int, int]
+    classes: int
+    forward_flops: int
+    training_flops: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One training step done. `loss` is None between the steps at which it is read from the device."""
+
+    segment: int
+    megabatch: int
+    epoch: int
+    step: int
+    steps: int
+    samples_seen: int
+    loss: float | None = None
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A prune point. Densities are fractions: requested, counted from the mask, and on an input-to-output path (alive).
+
+    density_effective counts the non-zero weights of the tensors that forward uses.
+    """
+
+    segment: int
+    megabatch: int
+    density_requested: float
+    density_mask: float
+    density_effective: float
+    density_alive: float
+    layers: tuple[LayerDensity, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """Means over one epoch. Train numbers are running means in training mode on augmented images, as in the released code."""
+
+    segment: int
+    megabatch: int
+    epoch: int
+    learning_rate: float
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    samples_seen: int
+    density: float
+    seconds: float
+    is_best: bool
+
+
+@dataclass(frozen=True)
+class MegabatchDone:
+    """End of a megabatch: train and validation numbers of the epoch whose weights are carried on, test numbers of those weights.
+
+    `order_hash` chains every epoch order and augmentation draw that was really used up to here.
+    """
+
+    segment: int
+    megabatch: int
+    density_requested: float
+    density_mask: float
+    density_effective: float
+    density_alive: float
+    layers: tuple[LayerDensity, ...]
+    train_accuracy: float
+    val_accuracy: float
+    test_accuracy: float
+    test_loss: float
+    generalization_gap: float
+    test_errors: int
+    test_images: int
+    cer: int
+    samples_seen: int
+    train_images: int
+    seconds: float
+    order_hash: str
+
+
+@dataclass(frozen=True)
+class SegmentDone:
+    """A segment ended: the state is consistent, `cursor` is where a resume would start."""
+
+    cursor: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Last event. FLOPs count forward and backward of every training image; sparse ones scale each layer by its density."""
+
+    seconds: float
+    images_per_second: float
+    cer: int
+    train_flops_dense: int
+    train_flops_sparse: int
+    peak_memory_bytes: int
+    weights_hash: str
+    phase_seconds: dict[str, float] = field(default_factory=dict)
+
+
+Event = Started | Progress | Pruned | EpochDone | MegabatchDone | SegmentDone | Finished

@@ -1,0 +1,12 @@
+"""Magnitude pruning: the absolute weight (Han et al., arXiv 1506.02626)."""
+
+from torch import Tensor
+
+from .base import Scoring
+
+CHOICES = {"magnitude": "Magnitude"}
+
+
+def scores(task: Scoring) -> dict[str, Tensor]:
+    """abs(w)."""
+    return {name: weight.abs() for name, weight in task.weights.items()}

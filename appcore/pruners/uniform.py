@@ -1,0 +1,13 @@
+"""Random pruning: uniform scores, the control that every criterion must beat."""
+
+import torch
+from torch import Tensor
+
+from .base import Scoring
+
+CHOICES = {"random": "Random"}
+
+
+def scores(task: Scoring) -> dict[str, Tensor]:
+    """U(0, 1) for each weight, drawn in network order on the CPU."""
+    return {name: torch.rand(weight.shape, generator=task.generator).to(weight.device) for name, weight in task.weights.items()}
