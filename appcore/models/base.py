@@ -3,4 +3,108 @@
 `shape` is (channels, height, width) of the images, any that a data set has; `classes` the number of outputs. `build` is called on
 the meta device and draws nothing: `initialise` gives every parameter its value, keyed by seed and parameter name.
 Pooling and activations are modules (not functionals), so that `masks.alive_masks` can walk the network.
+A network that cannot take a shape needs no check of its own: `skeleton` tries one forward pass and says so.
+
+Rules of initialisation (those of torchvision's ResNet, and torch's defaults where it has none):
+- convolution: weight normal, std sqrt(2 / fan_out) (He et al., arXiv 1502.01852, fan-out mode); bias 0;
+- linear: weight and bias uniform in +-1 / sqrt(fan_in), torch's default;
+- BatchNorm, LayerNorm, GroupNorm: weight 1, bias 0, running mean 0, running variance 1, no batches tracked.
+A module of another kind that owns parameters or buffers must have a method `initialise_own(generator)` that fills them in place;
+`generator(name)` gives the generator of its parameter `name`. Without it `initialise` refuses the network.
 """
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+import torch
+from torch import Tensor, nn
+
+from .. import plugins, seeds
+from ..config import InputError
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+_NORMS = (*_BATCH_NORMS, nn.LayerNorm, nn.GroupNorm)
+
+
+def create(arch: str, shape: tuple[int, int, int], classes: int, seed: int) -> nn.Module:
+    """The network on the CPU, in training mode, with the initial values of `seed`; InputError if it cannot take the images."""
+    model = skeleton(arch, shape, classes).to_empty(device="cpu")
+    initialise(model, seed)
+    return model
+
+
+def skeleton(arch: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """The network on the meta device: shapes without values. InputError if it cannot take images of this shape."""
+    plugin = plugins.load("models", arch)
+    with torch.device("meta"):
+        try:
+            model = plugin.build(arch, tuple(shape), classes)
+            output = model(torch.empty(2, *shape))  # two images: BatchNorm in training mode refuses one when nothing is left of H x W
+        except (RuntimeError, ValueError) as error:
+            size = " x ".join(map(str, shape))
+            reason = str(error).splitlines()[0]
+            raise InputError(f"arch: {arch} cannot take images of {size} (channels x height x width): {reason}", "arch") from error
+    if output.shape != (2, classes):
+        raise ValueError(f"{arch} gives outputs of shape {tuple(output.shape)} for 2 images; needed is (2, {classes})")
+    return model
+
+
+@torch.no_grad()
+def initialise(model: nn.Module, seed: int, purpose: str = "init", only: Collection[str] | None = None) -> None:
+    """Give every parameter its keyed value and every buffer its start, in place; with `only`, these parameters and nothing else."""
+    parameters = dict(model.named_parameters())
+    names = parameters if only is None else only
+    if missing := set(names) - set(parameters):
+        raise ValueError(f"no parameter of the network is called {', '.join(sorted(missing))}")
+    for name in names:
+        if _has_rule(_owner(model, name)):
+            parameters[name].copy_(initial_value(model, name, seed, purpose))
+    for prefix, module in model.named_modules():
+        if only is None and isinstance(module, _BATCH_NORMS):
+            module.reset_running_stats()
+        elif not _has_rule(module) and _owns_any(module, prefix, only):
+            _initialise_own(module, prefix, seed, purpose)
+
+
+def initial_value(model: nn.Module, name: str, seed: int, purpose: str = "init") -> Tensor:
+    """A fresh CPU tensor with the value that `initialise` would give to this parameter; the network is left as it is."""
+    module, leaf = _owner(model, name), name.rpartition(".")[2]
+    parameter = model.get_parameter(name)
+    value = torch.empty(parameter.shape, dtype=parameter.dtype, device="cpu")
+    generator = seeds.generator(seed, purpose, name)
+    if isinstance(module, _CONVOLUTIONS) and leaf == "weight":
+        return nn.init.kaiming_normal_(value, mode="fan_out", nonlinearity="relu", generator=generator)
+    if isinstance(module, nn.Linear):
+        bound = 1 / math.sqrt(module.in_features)
+        return nn.init.uniform_(value, -bound, bound, generator=generator)
+    if _has_rule(module) and leaf in ("weight", "bias"):
+        return value.fill_(1.0 if leaf == "weight" else 0.0)
+    raise ValueError(_no_rule(name, module))
+
+
+def _owner(model: nn.Module, name: str) -> nn.Module:
+    return model.get_submodule(name.rpartition(".")[0])
+
+
+def _has_rule(module: nn.Module) -> bool:
+    return isinstance(module, (*_CONVOLUTIONS, nn.Linear, *_NORMS))
+
+
+def _owns_any(module: nn.Module, prefix: str, only: Collection[str] | None) -> bool:
+    """Whether the module itself (not its children) owns a tensor that is to be filled."""
+    if only is None:
+        return any(True for _ in module.parameters(recurse=False)) or any(True for _ in module.buffers(recurse=False))
+    return any(f"{prefix}.{name}".lstrip(".") in only for name, _ in module.named_parameters(recurse=False))
+
+
+def _initialise_own(module: nn.Module, prefix: str, seed: int, purpose: str) -> None:
+    if not hasattr(module, "initialise_own"):
+        raise ValueError(_no_rule(prefix or "the network", module))
+    module.initialise_own(lambda name: seeds.generator(seed, purpose, f"{prefix}.{name}".lstrip(".")))
+
+
+def _no_rule(name: str, module: nn.Module) -> str:
+    return f"{name} ({type(module).__name__}) has no rule of initialisation: give its class a method initialise_own(generator)"
