@@ -23,7 +23,9 @@ class InputError(ValueError):
 
 
 def _setting(default: Any, help: str, group: str, **limits: Any) -> Any:
-    return Field(default, description=help, json_schema_extra={"group": group}, allow_inf_nan=False if isinstance(default, float) else None, **limits)
+    return Field(
+        default, description=help, json_schema_extra={"group": group}, allow_inf_nan=False if isinstance(default, float) else None, **limits
+    )
 
 
 class RunConfig(BaseModel):
@@ -72,7 +74,9 @@ class RunConfig(BaseModel):
     score_batch_size: int = _setting(100, "Images per scoring batch", "Pruning", ge=1, le=65_536)
     crop_padding: int = _setting(4, "Random crops: zero padding in pixels (0: none)", "Data", ge=0, le=64)
     flip: bool = _setting(True, "Random horizontal flips", "Data")
-    image_size: int = _setting(0, "Side in pixels that images:PATH are brought to; 0: as stored where all agree, at most 64", "Data", ge=0, le=512)
+    image_size: int = _setting(
+        0, "Side in pixels that images:PATH are brought to; 0: as stored where all agree, at most 64", "Data", ge=0, le=512
+    )
     limit_train: int = _setting(0, "Use at most N training images (0: all)", "Data", ge=0, le=100_000_000)
     limit_test: int = _setting(0, "Use at most N test images (0: all)", "Data", ge=0, le=100_000_000)
     device: Literal["auto", "cpu", "cuda"] = _setting("auto", "Where to compute; auto: the GPU when there is one", "Machine")

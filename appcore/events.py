@@ -51,7 +51,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Progress:
-    """One training step done. `loss` is None between the steps at which it is read from the device."""
+    """One step done, of phase score, train, validate or test. `loss` is None between the steps at which it is read from the device."""
 
     segment: int
     megabatch: int
@@ -60,6 +60,7 @@ class Progress:
     steps: int
     samples_seen: int
     loss: float | None = None
+    phase: str = "train"
 
 
 @dataclass(frozen=True)

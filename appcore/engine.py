@@ -1,0 +1,193 @@
+"""The engine: carries out a plan on a state and yields events. The only loop; it writes nothing and decides nothing.
+
+All that matters between two events is in the state, so a run can stop after any segment and go on from `plan[state.cursor:]`.
+No `yield` stands inside a `with`: torch's modes would leak to the consumer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterable, Iterator
+
+import torch
+from torch import Tensor
+
+from . import masks, metrics
+from .config import RunConfig
+from .events import EpochDone, Event, MegabatchDone, Progress, Pruned, SegmentDone
+from .methods.base import Segment
+from .plan import check, plan
+from .pruning import prune
+from .state import Best, RunState
+from .training import READ_EVERY_STEPS, Sums, evaluate_batch, train_batches
+
+
+def start(config: RunConfig) -> Iterator[Event]:
+    """Run a configuration in memory: `for event in run(RunConfig(...))`. Nothing is stored; see the manager for kept runs."""
+    check(config)
+    return run(RunState.create(config), plan(config))
+
+
+def run(state: RunState, segments: tuple[Segment, ...]) -> Iterator[Event]:
+    """Carry out the rest of the plan: Started, then the events of each segment and its SegmentDone, then Finished."""
+    yield state.started()
+    for segment in segments[state.cursor :]:
+        yield from _CARRY_OUT[segment.kind](state, segment)
+        state.cursor = segment.index + 1
+        yield SegmentDone(state.cursor)
+    yield state.finished()
+
+
+def _prune(state: RunState, segment: Segment) -> Iterator[Event]:
+    yield Progress(segment.index, segment.megabatch, 0, 0, 1, state.samples_seen, phase="score")
+    before = state.seconds
+    with state.timed("score"):
+        prune(state, segment.megabatch, segment.density)
+    with state.timed("measure"):
+        layers = state.layer_densities()
+        effective = masks.effective_density(state.model, list(state.masks))
+    yield Pruned(
+        segment=segment.index,
+        megabatch=segment.megabatch,
+        density_requested=segment.density,
+        density_mask=_share(layers, "kept"),
+        density_effective=effective,
+        density_alive=_share(layers, "alive"),
+        layers=layers,
+        seconds=state.seconds - before,
+    )
+
+
+def _train_epoch(state: RunState, segment: Segment) -> Iterator[Event]:
+    before, config = state.seconds, state.config
+    _begin_epoch(state, segment)
+    with state.timed("train"):
+        epoch = state.stream.epoch(segment.megabatch, segment.epoch)
+        state.order_hash = epoch.chain(state.order_hash)
+        parameters = dict(state.model.named_parameters())
+        pruned = [(parameters[name], mask.to(parameters[name].dtype)) for name, mask in state.masks.items()] if state.density() < 1 else []
+        sums = Sums.zero(state.device)
+        steps = train_batches(state.model, state.optimizer, pruned, epoch.batches(config.batch_size), sums, state.dtype)
+    count = max(1, len(epoch.order) // config.batch_size)
+    for step in range(1, len(epoch.order) + 1):
+        with state.timed("train"):
+            images = next(steps, 0)
+        if not images:
+            break
+        state.samples_seen += images
+        loss = sums.mean_loss() if step % READ_EVERY_STEPS == 0 else None
+        yield Progress(segment.index, segment.megabatch, segment.epoch, step, max(count, step), state.samples_seen, loss)
+    val = yield from _evaluate(state, segment, state.stream.validation(segment.megabatch), "validate")
+    train_loss = sums.mean_loss()
+    if not math.isfinite(train_loss):
+        raise FloatingPointError(
+            f"the loss became {train_loss} in megabatch {segment.megabatch + 1}, epoch {segment.epoch + 1}; "
+            f"try a smaller lr than {config.lr:g} or precision fp32"
+        )
+    _count_flops(state, sums.images)
+    yield EpochDone(
+        segment=segment.index,
+        megabatch=segment.megabatch,
+        epoch=segment.epoch,
+        learning_rate=segment.learning_rate,
+        train_loss=train_loss,
+        train_accuracy=sums.accuracy(),
+        val_loss=val.mean_loss(),
+        val_accuracy=val.accuracy(),
+        samples_seen=state.samples_seen,
+        density=state.density(),
+        seconds=state.seconds - before,
+        is_best=_keep_if_best(state, segment, sums.accuracy(), val.accuracy()),
+    )
+
+
+def _test(state: RunState, segment: Segment) -> Iterator[Event]:
+    carried = state.best
+    assert carried is not None  # a plan trains before it tests
+    if state.config.restore_best:
+        _restore(state, carried)
+    test = yield from _evaluate(state, segment, state.stream.test(), "test")
+    state.cer += test.errors()
+    with state.timed("measure"):
+        layers = state.layer_densities()
+        effective = masks.effective_density(state.model, list(state.masks))
+    yield MegabatchDone(
+        segment=segment.index,
+        megabatch=segment.megabatch,
+        density_requested=segment.density,
+        density_mask=_share(layers, "kept"),
+        density_effective=effective,
+        density_alive=_share(layers, "alive"),
+        layers=layers,
+        train_accuracy=carried.train_accuracy,
+        val_accuracy=carried.val_accuracy,
+        test_accuracy=test.accuracy(),
+        test_loss=test.mean_loss(),
+        generalization_gap=metrics.generalization_gap(carried.train_accuracy, carried.val_accuracy),
+        test_errors=test.errors(),
+        test_images=test.images,
+        cer=state.cer,
+        samples_seen=state.samples_seen,
+        train_images=len(state.stream.train_indices(segment.megabatch)),
+        seconds=state.megabatch_seconds,
+        order_hash=state.order_hash,
+    )
+    state.megabatch_seconds = 0.0
+
+
+_CARRY_OUT = {"prune": _prune, "epoch": _train_epoch, "test": _test}
+
+
+def _evaluate(state: RunState, segment: Segment, data: Iterable[tuple[Tensor, Tensor]], phase: str) -> Generator[Event, None, Sums]:
+    """Accuracy over clean batches; an event after each, so that a long evaluation can be paused and stopped too."""
+    sums, batches, step = Sums.zero(state.device), iter(data), 0
+    while True:
+        with state.timed(phase):
+            batch = next(batches, None)
+            if batch is not None:
+                evaluate_batch(state.model, *batch, sums, state.dtype)
+        if batch is None:
+            return sums
+        step += 1
+        yield Progress(segment.index, segment.megabatch, segment.epoch, step, step, state.samples_seen, phase=phase)
+
+
+def _begin_epoch(state: RunState, segment: Segment) -> None:
+    """The segment's learning rate; at a new megabatch the best epoch is forgotten and momentum dealt with as configured."""
+    for group in state.optimizer.param_groups:
+        group["lr"] = segment.learning_rate
+    if segment.epoch == 0:
+        state.best = None
+        if state.config.optimizer_state == "reset":
+            state.set_momentum({})
+
+
+@torch.no_grad()
+def _keep_if_best(state: RunState, segment: Segment, train_accuracy: float, val_accuracy: float) -> bool:
+    """Remember this epoch as the one to carry on with; the last epoch when best weights are not restored."""
+    config = state.config
+    if config.restore_best and state.best is not None and val_accuracy <= state.best.val_accuracy:
+        return False
+    state.best = Best(segment.epoch, train_accuracy, val_accuracy)
+    if config.restore_best:
+        state.best.weights = {name: tensor.clone() for name, tensor in state.model.state_dict().items()}
+        if config.optimizer_state == "restore":
+            state.best.momentum = {name: buffer.clone() for name, buffer in state.momentum().items()}
+    return True
+
+
+def _restore(state: RunState, best: Best) -> None:
+    state.model.load_state_dict(best.weights)
+    if state.config.optimizer_state == "restore":
+        state.set_momentum(best.momentum)
+
+
+def _count_flops(state: RunState, images: int) -> None:
+    """Training FLOPs of an epoch: dense, and with each prunable layer scaled by its density (theoretical, see README)."""
+    kept = masks.count(state.masks)
+    state.flops_dense += state.flops.training * images
+    state.flops_sparse += state.flops.sparse_training({name: kept[name] / mask.numel() for name, mask in state.masks.items()}) * images
+
+
+def _share(layers: tuple, what: str) -> float:
+    return sum(getattr(layer, what) for layer in layers) / sum(layer.total for layer in layers)

@@ -1,0 +1,103 @@
+"""What a run will cost, before it starts: images, FLOPs, time and memory, from the plan and the network's shapes."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from . import flops
+from .config import RunConfig
+from .models import base as models
+from .plan import check, plan, samples
+from .stream import EVALUATION_BATCH, pick_device
+
+_PROBE_FLOPS = 2e10  # about half a second of a slow core
+_PROCESS_BYTES = {"cpu": 450e6, "cuda": 600e6}  # measured: the interpreter with torch and a data set's libraries; a CUDA context
+
+
+def estimate(config: RunConfig, images_per_second: float | None = None) -> dict[str, Any]:
+    """Plain numbers: samples, training_flops, seconds, memory_bytes, images_per_second, parameters, and a list of megabatches.
+
+    `images_per_second` is the speed of an earlier run like this one, when there is one; else a few training steps are timed.
+    InputError for settings that cannot run.
+    """
+    description = check(config)
+    device = pick_device(config.device)
+    segments, per_epoch = plan(config), samples(config, description)
+    trained = sum(per_epoch[segment.megabatch] for segment in segments if segment.kind == "epoch")
+    cost = flops.count(config.arch, description.shape, len(description.classes))
+    speed = images_per_second or _timed_speed(
+        config.arch, description.shape, len(description.classes), config.batch_size, device.type, config.precision
+    )
+    densities = {segment.megabatch: segment.density for segment in segments}
+    return {
+        "samples": trained,
+        "samples_per_epoch": per_epoch,
+        "training_flops": trained * cost.training,
+        "images_per_second": speed,
+        "measured_on": "an earlier run" if images_per_second else "a few steps just now",
+        "seconds": _passes(config, description, per_epoch) / speed,
+        "memory_bytes": _memory(config, description, cost, device.type),
+        "parameters": cost.parameters,
+        "train_images": description.train_images,
+        "test_images": description.test_images,
+        "device": device.type,
+        "notes": list(description.notes),
+        "megabatches": [
+            {"megabatch": t, "density": densities[t], "train_images": images, "epochs": config.epochs} for t, images in enumerate(per_epoch)
+        ],
+    }
+
+
+def _passes(config: RunConfig, description: Any, per_epoch: list[int]) -> float:
+    """Images in units of training work: an evaluated image costs about a third of a trained one."""
+    segments = plan(config)
+    test = min(description.test_images, config.limit_test or description.test_images)
+    total = 0.0
+    for segment in segments:
+        train = per_epoch[segment.megabatch]
+        if segment.kind == "epoch":
+            total += train + train * config.val_fraction / (1 - config.val_fraction) / 3
+        elif segment.kind == "test":
+            total += test / 3
+        elif config.pruner == "snip":
+            total += train / (segment.megabatch + 1) * config.score_fraction
+    return total
+
+
+def _memory(config: RunConfig, description: Any, cost: flops.Flops, device: str) -> int:
+    """Bytes at the peak: process, data set, network (weights, gradients, momentum, best copy, scratch copy), activations."""
+    channels, height, width = description.shape
+    padded = channels * (height + 2 * config.crop_padding) * (width + 2 * config.crop_padding)
+    test = min(description.test_images, config.limit_test or description.test_images)
+    train = min(description.train_images, config.limit_train or description.train_images)
+    data = train * padded + test * channels * height * width
+    per_image = flops.activation_bytes(config.arch, description.shape, len(description.classes))
+    activations = per_image * max(config.batch_size, config.score_batch_size)
+    evaluation = per_image // 8 * EVALUATION_BATCH  # nothing is kept for backward: a few layers' worth at a time
+    return round(_PROCESS_BYTES[device] + data + 5 * 4 * cost.parameters + max(activations, evaluation))
+
+
+@lru_cache(maxsize=64)
+def _timed_speed(arch: str, shape: tuple[int, int, int], classes: int, batch_size: int, device: str, precision: str) -> float:
+    """Images per second of real training steps, on a batch small enough to be timed at once."""
+    cost = flops.count(arch, shape, classes)
+    batch = max(2, min(batch_size, int(_PROBE_FLOPS / cost.training)))
+    model = models.create(arch, shape, classes, seed=0).to(device, memory_format=torch.channels_last).train()
+    x = torch.zeros(batch, *shape, device=device).contiguous(memory_format=torch.channels_last)
+    y = torch.zeros(batch, dtype=torch.int64, device=device)
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
+            loss = cross_entropy(model(x), y)
+        loss.backward()
+        float(loss)
+        if device == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return batch / min(times[1:])

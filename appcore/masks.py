@@ -1,0 +1,174 @@
+"""Masks: which weights may be pruned, which are kept (by rank, with the exact count), and which of those still matter.
+
+Selection is by rank: among equal scores the earlier weight in network order is kept, so the count is exact whatever the ties.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+
+from .config import InputError
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+def prunable_names(model: nn.Module, which: str = "auto") -> list[str]:
+    """Names of the weights that may be pruned, in network order.
+
+    conv: convolutions; hidden: convolutions and linear layers but the last one; all: every convolution and linear layer;
+    auto: convolutions, or every linear layer where there are no convolutions. InputError when that leaves none.
+    """
+    convolutions = [f"{name}.weight" for name, module in model.named_modules() if isinstance(module, _CONVOLUTIONS)]
+    linears = [f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    order = [name for name, _ in model.named_parameters()]
+    chosen = {
+        "auto": convolutions or linears,
+        "conv": convolutions,
+        "hidden": convolutions + linears[:-1],
+        "all": convolutions + linears,
+    }[which]
+    if not chosen:
+        raise InputError(f"prunable: {which!r} leaves nothing to prune in this network; choose auto or all", "prunable")
+    return sorted(chosen, key=order.index)
+
+
+def full_masks(model: nn.Module, names: list[str]) -> dict[str, Tensor]:
+    """Masks that keep everything."""
+    parameters = dict(model.named_parameters())
+    return {name: torch.ones_like(parameters[name], dtype=torch.bool, memory_format=torch.preserve_format) for name in names}
+
+
+def quotas(shapes: dict[str, tuple[int, ...]], keep: int, scope: str, caps: dict[str, int]) -> dict[str, int]:
+    """How many weights each layer keeps under scope layer (same share) or erk, summing to `keep` exactly.
+
+    ERK (Evci et al., arXiv 1911.11134; Mocanu et al., 1707.04780): density of a layer proportional to sum(shape) / prod(shape).
+    What a layer cannot take (`caps`) goes to the others in the same proportion.
+    """
+    weight = {name: float(sum(shape) if scope == "erk" else math.prod(shape)) for name, shape in shapes.items()}
+    keep = min(keep, sum(caps.values()))
+    full: set[str] = set()
+    while True:
+        left = keep - sum(caps[name] for name in full)
+        open_weight = sum(weight[name] for name in shapes if name not in full)
+        share = {name: caps[name] if name in full else left * weight[name] / open_weight for name in shapes}
+        overfull = {name for name in shapes if name not in full and share[name] > caps[name]}
+        if not overfull:
+            break
+        full |= overfull
+    taken = {name: math.floor(share[name]) for name in shapes}
+    by_remainder = sorted((name for name in shapes if taken[name] < caps[name]), key=lambda name: taken[name] - share[name])
+    for name in by_remainder[: keep - sum(taken.values())]:
+        taken[name] += 1
+    return taken
+
+
+def keep_top(
+    scores: dict[str, Tensor], density: float, scope: str = "global", eligible: dict[str, Tensor] | None = None
+) -> dict[str, Tensor]:
+    """Masks that keep exactly round(density * n) weights of the highest scores (n counts all, eligible or not).
+
+    `eligible` (bool masks) excludes weights that must not return; when fewer are left than asked for, all of them are kept.
+    Raises ValueError for scores that are not finite.
+    """
+    for name, score in scores.items():
+        if not torch.isfinite(score).all():
+            raise ValueError(
+                f"the scores of {name} are not finite, so weights cannot be ranked; the training has probably diverged (lower lr)"
+            )
+    ranked = {name: score if eligible is None else score.masked_fill(~eligible[name], -math.inf) for name, score in scores.items()}
+    caps = {name: score.numel() if eligible is None else int(eligible[name].sum()) for name, score in scores.items()}
+    keep = min(round(density * sum(score.numel() for score in scores.values())), sum(caps.values()))
+    if scope == "global":
+        flat = _top(torch.cat([score.reshape(-1) for score in ranked.values()]), keep)
+        parts = flat.split([score.numel() for score in ranked.values()])
+        return {name: part.view(score.shape) for (name, score), part in zip(ranked.items(), parts, strict=True)}
+    quota = quotas({name: tuple(score.shape) for name, score in scores.items()}, keep, scope, caps)
+    return {name: _top(score.reshape(-1), quota[name]).view(score.shape) for name, score in ranked.items()}
+
+
+def _top(flat: Tensor, keep: int) -> Tensor:
+    """Bool mask of the `keep` highest entries of a flat tensor; among equal ones the first."""
+    if keep <= 0:
+        return torch.zeros_like(flat, dtype=torch.bool)
+    if flat.is_cuda:  # kthvalue on CUDA is about 20 times slower than a sort (pytorch issue 75599)
+        threshold = flat.sort(descending=True).values[keep - 1]
+    else:
+        threshold = flat.kthvalue(flat.numel() - keep + 1).values
+    mask = flat > threshold
+    ties = (flat == threshold).nonzero().view(-1)
+    mask[ties[: keep - int(mask.sum())]] = True
+    return mask
+
+
+@torch.no_grad()
+def apply(model: nn.Module, masks: dict[str, Tensor]) -> None:
+    """Set pruned weights to exactly 0, in place."""
+    parameters = dict(model.named_parameters())
+    # masked_fill rather than a product: a product leaves NaN where a diverged weight was NaN.
+    for name, mask in masks.items():
+        parameters[name].masked_fill_(~mask, 0.0)
+
+
+def count(masks: dict[str, Tensor]) -> dict[str, int]:
+    """Weights kept per layer."""
+    return {name: int(mask.sum()) for name, mask in masks.items()}
+
+
+@torch.no_grad()
+def effective_density(model: nn.Module, names: list[str]) -> float:
+    """Share of non-zero weights, counted in the tensors that forward uses."""
+    parameters = dict(model.named_parameters())
+    return sum(int(parameters[name].count_nonzero()) for name in names) / sum(parameters[name].numel() for name in names)
+
+
+class _Reached(torch.autograd.Function):
+    """1 where a signal arrives, forward and backward: path existence without the overflow of path counts."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        return (x > 0).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return (gradient > 0).to(gradient.dtype)
+
+
+def alive_masks(model: nn.Module, masks: dict[str, Tensor], shape: tuple[int, int, int]) -> dict[str, Tensor]:
+    """Kept weights that lie on some path from an input pixel to an output, for images of `shape` (C, H, W).
+
+    A kept weight can be dead: fed by channels with nothing left, feeding channels that nothing reads, or a kernel tap that only
+    ever meets padding. Found with one forward and backward pass of signals that are 0 or 1. BatchNorm shifts and biases are left
+    out: a constant carries nothing of the input.
+    """
+    probe = copy.deepcopy(model).float().eval()
+    _rewire(probe)
+    parameters = dict(probe.named_parameters())
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(masks[name] if name in masks else torch.full_like(parameter, 0.0 if name.endswith("bias") else 1.0))
+            parameter.requires_grad_(name in masks)
+    device = next(iter(masks.values())).device
+    with torch.enable_grad():
+        probe(torch.ones(1, *shape, device=device)).sum().backward()
+    return {
+        name: mask & (parameters[name].grad > 0) if parameters[name].grad is not None else torch.zeros_like(mask)
+        for name, mask in masks.items()
+    }
+
+
+def _rewire(module: nn.Module) -> None:
+    """Make every operation of a network carry signals: norms pass through, max-pools average, products saturate at 1."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.modules.batchnorm._BatchNorm):
+            setattr(module, name, nn.Identity())
+        elif isinstance(child, nn.MaxPool2d):
+            # A max-pool's gradient reaches one input only; every input of a window is on a path.
+            setattr(module, name, nn.AvgPool2d(child.kernel_size, child.stride, child.padding, child.ceil_mode))
+        elif isinstance(child, (*_CONVOLUTIONS, nn.Linear)):
+            child.register_forward_hook(lambda _module, _inputs, output: _Reached.apply(output))
+        else:
+            _rewire(child)

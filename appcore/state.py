@@ -1,0 +1,210 @@
+"""RunState: all that a run is at one moment. What a resume needs is in `snapshot`; everything else follows from the configuration."""
+
+from __future__ import annotations
+
+import copy
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from . import flops, masks, metrics
+from .config import RunConfig
+from .events import Finished, Layer, LayerDensity, Started
+from .models import base as models
+from .stream import Stream, load_data, pick_device
+
+_FACTS = (
+    "cursor",
+    "samples_seen",
+    "cer",
+    "order_hash",
+    "density_requested",
+    "flops_dense",
+    "flops_sparse",
+    "phase_seconds",
+    "megabatch_seconds",
+)
+
+
+@dataclass
+class Best:
+    """The epoch of the current megabatch to carry on with: its accuracies, weights and momentum (empty when not kept)."""
+
+    epoch: int
+    train_accuracy: float
+    val_accuracy: float
+    weights: dict[str, Tensor] = field(default_factory=dict)
+    momentum: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass
+class RunState:
+    """A run between two events. Build with `create` or `restore`; `cursor` is the next segment of the plan."""
+
+    config: RunConfig
+    device: torch.device
+    dtype: torch.dtype
+    stream: Stream
+    model: nn.Module
+    optimizer: torch.optim.SGD
+    masks: dict[str, Tensor]
+    flops: flops.Flops
+    init_hash: str
+    cursor: int = 0
+    samples_seen: int = 0
+    cer: int = 0
+    order_hash: str = ""
+    density_requested: float = 1.0
+    best: Best | None = None
+    flops_dense: int = 0
+    flops_sparse: int = 0
+    phase_seconds: dict[str, float] = field(default_factory=dict)
+    megabatch_seconds: float = 0.0
+
+    @classmethod
+    def create(cls, config: RunConfig) -> RunState:
+        """The state before the first segment. InputError for a missing device or unusable data."""
+        device = pick_device(config.device)
+        _make_deterministic(device)
+        data = load_data(config, device)
+        model = models.create(config.arch, data.shape, len(data.classes), config.seed)
+        init_hash = metrics.digest(model.state_dict())
+        model = model.to(device, memory_format=torch.channels_last)
+        names = masks.prunable_names(model, config.prunable)
+        optimizer = torch.optim.SGD(model.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
+        return cls(
+            config=config,
+            device=device,
+            dtype=torch.bfloat16 if config.precision == "bf16" else torch.float32,
+            stream=Stream(config, data),
+            model=model,
+            optimizer=optimizer,
+            masks=masks.full_masks(model, names),
+            flops=flops.count(config.arch, data.shape, len(data.classes)),
+            init_hash=init_hash,
+        )
+
+    @classmethod
+    def restore(cls, config: RunConfig, tensors: dict[str, Tensor], facts: dict[str, Any]) -> RunState:
+        """The state that `snapshot` described."""
+        state = cls.create(config)
+        groups: dict[str, dict[str, Tensor]] = {}
+        for path, tensor in tensors.items():
+            group, _, name = path.partition("/")
+            groups.setdefault(group, {})[name] = tensor
+        state.model.load_state_dict(groups["model"])
+        with torch.no_grad():
+            for name, mask in state.masks.items():
+                mask.copy_(groups["masks"][name])
+        state.set_momentum(groups.get("momentum", {}))
+        for name in _FACTS:
+            setattr(state, name, facts[name])
+        if facts["best"]:
+            on_device = {
+                key: {name: tensor.to(state.device) for name, tensor in groups.get(f"best-{key}", {}).items()}
+                for key in ("weights", "momentum")
+            }
+            state.best = Best(**facts["best"], **on_device)
+        return state
+
+    def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that a resume needs: contiguous CPU tensors, and plain facts. Valid between segments."""
+        groups = {
+            "model": self.model.state_dict(),
+            "masks": self.masks,
+            "momentum": self.momentum(),
+            "best-weights": self.best.weights if self.best else {},
+            "best-momentum": self.best.momentum if self.best else {},
+        }
+        tensors = {
+            f"{group}/{name}": tensor.detach().to("cpu", copy=True).contiguous()
+            for group, named in groups.items()
+            for name, tensor in named.items()
+        }
+        best = self.best and {"epoch": self.best.epoch, "train_accuracy": self.best.train_accuracy, "val_accuracy": self.best.val_accuracy}
+        facts = {name: copy.copy(getattr(self, name)) for name in _FACTS} | {"best": best or None}
+        return tensors, facts
+
+    def momentum(self) -> dict[str, Tensor]:
+        """Momentum buffers by parameter name; empty before the first step."""
+        found = {}
+        for name, parameter in self.model.named_parameters():
+            buffer = self.optimizer.state.get(parameter, {}).get("momentum_buffer")
+            if buffer is not None:
+                found[name] = buffer
+        return found
+
+    def set_momentum(self, buffers: dict[str, Tensor]) -> None:
+        """Replace the momentum buffers; parameters that are not named lose theirs."""
+        for name, parameter in self.model.named_parameters():
+            self.optimizer.state.pop(parameter, None)
+            if name in buffers:
+                # The parameter's own memory format, so that a resumed step runs the same code as an uninterrupted one.
+                self.optimizer.state[parameter] = {"momentum_buffer": torch.empty_like(parameter).copy_(buffers[name]).detach()}
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Count the time of a block as this run's own: waiting and the turns of other runs are left out."""
+        start = time.perf_counter()
+        yield
+        spent = time.perf_counter() - start
+        self.phase_seconds[phase] = self.phase_seconds.get(phase, 0.0) + spent
+        self.megabatch_seconds += spent
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.phase_seconds.values())
+
+    def density(self) -> float:
+        """Fraction kept, counted from the masks."""
+        return sum(masks.count(self.masks).values()) / sum(mask.numel() for mask in self.masks.values())
+
+    def layer_densities(self) -> tuple[LayerDensity, ...]:
+        """Kept and alive weights of each prunable layer, in network order."""
+        kept = masks.count(self.masks)
+        alive = masks.count(masks.alive_masks(self.model, self.masks, self.stream.data.shape))
+        return tuple(LayerDensity(name, kept[name], alive[name], mask.numel()) for name, mask in self.masks.items())
+
+    def started(self) -> Started:
+        """What is known before the first step."""
+        data, shapes = self.stream.data, dict(self.model.named_parameters())
+        return Started(
+            hashes={"init": self.init_hash, **self.stream.hashes()},
+            device=torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else f"cpu ({platform.machine()})",
+            precision="bf16" if self.dtype == torch.bfloat16 else "fp32",
+            layers=tuple(Layer(name, tuple(shapes[name].shape), self.flops.layers[name]) for name in self.masks),
+            parameters=sum(parameter.numel() for parameter in self.model.parameters()),
+            train_images=len(data.train_x),
+            test_images=len(data.test_x),
+            image_shape=data.shape,
+            classes=len(data.classes),
+            forward_flops=self.flops.forward,
+            training_flops=self.flops.training,
+            notes=data.notes,
+        )
+
+    def finished(self) -> Finished:
+        """Totals of the whole run."""
+        return Finished(
+            seconds=self.seconds,
+            images_per_second=self.samples_seen / self.seconds if self.seconds else 0.0,
+            cer=self.cer,
+            train_flops_dense=self.flops_dense,
+            train_flops_sparse=self.flops_sparse,
+            peak_memory_bytes=metrics.peak_memory_bytes(self.device),
+            weights_hash=metrics.digest(self.model.state_dict()),
+            phase_seconds=dict(self.phase_seconds),
+        )
+
+
+def _make_deterministic(device: torch.device) -> None:
+    if device.type == "cuda":
+        # Process-wide, because torch offers nothing narrower; resume and pairing need the same kernels every time.
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.benchmark = False

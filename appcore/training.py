@@ -1,0 +1,94 @@
+"""Training and evaluating a network on batches: the step of the textbook, sums kept on the device. Knows no stream and no plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+READ_EVERY_STEPS = 10  # reading a number from a GPU stops it until all queued work is done
+
+
+@dataclass
+class Sums:
+    """Running totals of an epoch or an evaluation; `read` brings them to the host."""
+
+    loss: Tensor  # scalar on the device, summed over images
+    correct: Tensor
+    images: int = 0
+
+    @classmethod
+    def zero(cls, device: torch.device) -> Sums:
+        return cls(
+            torch.zeros((), device=device, dtype=torch.float64 if device.type == "cpu" else torch.float32),
+            torch.zeros((), device=device, dtype=torch.int64),
+        )
+
+    @torch.no_grad()
+    def add(self, logits: Tensor, loss: Tensor, y: Tensor) -> None:
+        """Count one batch, given its mean loss."""
+        self.loss += loss.detach() * len(y)
+        self.correct += (logits.argmax(1) == y).sum()
+        self.images += len(y)
+
+    def mean_loss(self) -> float:
+        return float(self.loss) / self.images
+
+    def accuracy(self) -> float:
+        """Fraction right."""
+        return int(self.correct) / self.images
+
+    def errors(self) -> int:
+        return self.images - int(self.correct)
+
+
+def train_step(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    pruned: list[tuple[Tensor, Tensor]],
+    x: Tensor,
+    y: Tensor,
+    sums: Sums,
+    dtype: torch.dtype,
+) -> None:
+    """One step of SGD on masked weights. `pruned` pairs each masked weight with its mask in the weight's dtype."""
+    with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
+        logits = model(x)
+        loss = cross_entropy(logits, y)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+    if pruned:
+        # Momentum and weight decay move pruned weights too; here they return to exactly 0 before anyone reads them.
+        weights, masks = zip(*pruned, strict=True)
+        with torch.no_grad():
+            torch._foreach_mul_(weights, masks)
+    sums.add(logits, loss, y)
+
+
+def train_batches(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    pruned: list[tuple[Tensor, Tensor]],
+    data: Iterable[tuple[Tensor, Tensor]],
+    sums: Sums,
+    dtype: torch.dtype,
+) -> Iterator[int]:
+    """Train on every batch; yields the number of images of each step."""
+    model.train()
+    for x, y in data:
+        train_step(model, optimizer, pruned, x, y, sums, dtype)
+        yield len(y)
+
+
+@torch.no_grad()
+def evaluate_batch(model: nn.Module, x: Tensor, y: Tensor, sums: Sums, dtype: torch.dtype) -> None:
+    """Add one batch's loss and errors in evaluation mode."""
+    model.eval()
+    with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
+        logits = model(x)
+        loss = cross_entropy(logits, y)
+    sums.add(logits, loss, y)
