@@ -1,0 +1,75 @@
+"""Who drives a run, and whether that process is still there. Knows nothing of what a run does."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any
+
+import psutil
+
+BEAT_SECONDS = 2.0
+LOST_SECONDS = 60.0  # a process that is there but has not said so for this long is hung or its trainer thread has died
+_REUSED_SECONDS = 10.0  # a start time that differs proves a reused pid only when beats are missing too: clocks are stepped
+
+
+@cache
+def me() -> dict[str, Any]:
+    """Columns of `runs` that say that this process holds a run."""
+    process = psutil.Process()
+    return {"pid": process.pid, "host": socket.gethostname(), "process_started": process.create_time()}
+
+
+def is_mine(row: Mapping[str, Any]) -> bool:
+    """Whether this very process holds the run."""
+    return (row["pid"], row["host"]) == (me()["pid"], me()["host"]) and abs((row["process_started"] or 0.0) - me()["process_started"]) < 1.0
+
+
+def is_gone(row: Mapping[str, Any], now: float) -> bool:
+    """Whether the process that holds a run has ended, judged by pid and start time on this host and by heartbeat elsewhere."""
+    silence = now - (row["heartbeat"] or 0.0)
+    if silence > LOST_SECONDS:
+        return True
+    if row["host"] != me()["host"] or row["pid"] is None:
+        return False
+    try:
+        process = psutil.Process(row["pid"])
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return True
+        return abs(process.create_time() - (row["process_started"] or 0.0)) > 1.0 and silence > _REUSED_SECONDS
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.AccessDenied:
+        return False
+
+
+class Heartbeat:
+    """A small daemon thread that says every two seconds, also during long steps, that the runs of `run_ids()` are being looked after.
+
+    It falls silent when `is_alive()` no longer holds, so that a dead trainer thread is noticed.
+    """
+
+    def __init__(self, beat: Callable[[list[str]], None], run_ids: Callable[[], Iterable[str]], is_alive: Callable[[], bool] | None = None):
+        self._beat, self._run_ids, self._is_alive = beat, run_ids, is_alive or (lambda: True)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="appcore-heartbeat", daemon=True)
+
+    def __enter__(self) -> Heartbeat:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+
+    def _loop(self) -> None:
+        while not self._ended.wait(BEAT_SECONDS) and self._is_alive():
+            try:
+                held = list(self._run_ids())
+                if held:
+                    self._beat(held)
+            except Exception as error:  # a store that is busy now may not be at the next beat
+                print(f"{time.strftime('%H:%M:%S')} heartbeat: {error}", file=sys.stderr)

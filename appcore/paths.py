@@ -1,0 +1,57 @@
+"""Every file name that the program writes, spelled once. Knows no formats."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+STORE_VARIABLE = "APPCORE_STORE"
+DATA_VARIABLE = "APPCORE_DATA"
+DEFAULT_STORE = "sqlite:///runs/appcore.db"
+DEFAULT_DATA = "data"
+DEFAULT_RUNS = "runs"
+
+
+def store_address() -> str:
+    """Path or URL of the store: APPCORE_STORE, or the file under runs/."""
+    return os.environ.get(STORE_VARIABLE) or DEFAULT_STORE
+
+
+def data_root() -> Path:
+    """Folder that holds downloaded data sets: APPCORE_DATA, or data/."""
+    return Path(os.environ.get(DATA_VARIABLE) or DEFAULT_DATA)
+
+
+def run_folder(folder: Path, run_id: str) -> Path:
+    """Everything that one run writes besides its rows."""
+    return folder / run_id
+
+
+def checkpoint(run_folder: Path, cursor: int) -> Path:
+    """Tensors of a run after its first `cursor` segments."""
+    return run_folder / f"checkpoint-{cursor:06d}.safetensors"
+
+
+def manifest(run_folder: Path, cursor: int) -> Path:
+    """What a checkpoint is made of; a checkpoint counts only once this file exists."""
+    return run_folder / f"checkpoint-{cursor:06d}.json"
+
+
+def manifests(run_folder: Path) -> list[Path]:
+    """The manifests of a run, newest first."""
+    return sorted(run_folder.glob("checkpoint-*.json"), reverse=True)
+
+
+def masks(run_folder: Path, segment: int) -> Path:
+    """Masks as they were after the prune point of `segment`."""
+    return run_folder / "masks" / f"{segment:06d}.safetensors"
+
+
+def worker_log(run_folder: Path) -> Path:
+    """What a worker process printed."""
+    return run_folder / "worker.log"
+
+
+def temporary(path: Path) -> Path:
+    """Name under which a file is written before it is renamed into place; a leftover is never read."""
+    return path.with_name(path.name + ".tmp")

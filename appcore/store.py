@@ -1,0 +1,223 @@
+"""The store: the only place where runs and pages meet. SQLite file by default, PostgreSQL by URL. Knows no torch.
+
+SQLite keeps its rollback journal instead of WAL: versions before 3.51.3 can corrupt a WAL that has several writers, WAL fails on
+network home folders, and one file is easy to copy.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas
+from sqlalchemy import Connection, Float, Table, delete, insert, select, update
+
+from . import liveness, paths, schema
+from .config import InputError, RunConfig
+from .database import Database, StoreError
+from .schema import plain, runs
+
+if TYPE_CHECKING:
+    from .events import Event
+
+ACTIVE = ("queued", "running", "paused")
+ENDED = ("done", "failed", "stopped", "lost")
+COMMANDS = ("pause", "resume", "stop")
+_HEAVY = ("started", "traceback")  # kilobytes each; `runs` leaves them out
+_LIFE = (runs.c.status, runs.c.pid, runs.c.host, runs.c.process_started, runs.c.heartbeat)
+
+__all__ = ["ACTIVE", "ENDED", "Store", "StoreError"]
+
+
+class Store:
+    """Runs and what became of them. Thread-safe; every call is one short transaction. Problems are StoreError (an InputError)."""
+
+    def __init__(self, address: str | Path | None = None, *, busy_seconds: float = 10.0):
+        self._database = Database(address if address is not None else paths.store_address(), busy_seconds)
+        self.url: str = self._database.url
+        self.folder: Path = self._database.folder
+
+    def close(self) -> None:
+        """Let go of the connections; the store can still be used afterwards."""
+        self._database.engine.dispose()
+
+    # ---- writing
+
+    def create_run(self, config: RunConfig, *, group: str = "", launcher: str = "", plan_length: int, title: str = "") -> str:
+        """Add a queued run that this process looks after; returns its id."""
+        now = datetime.now(UTC)
+        values = {name: plain(getattr(config, name)) for name in ("method", "pruner", "arch", "dataset", "seed", "fingerprint")}
+        values |= {"created": now.isoformat(), "status": "queued", "config": plain(config.model_dump(mode="json")), "group_id": group}
+        values |= {"launcher": launcher, "segments": plan_length, "title": plain(title), "notes": [], "heartbeat": time.time()}
+        run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        with self._database.write() as connection:
+            while connection.scalar(select(runs.c.run_id).where(runs.c.run_id == run_id)):
+                run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+            connection.execute(insert(runs).values(run_id=run_id, **values, **liveness.me()))
+        return run_id
+
+    def write(self, run_id: str, events: Iterable[Event] = (), *, seqs: Sequence[int] | None = None, **columns: Any) -> None:
+        """Write events and columns of `runs` in one transaction; an event written again overwrites itself.
+
+        `seqs` says for each event which one of its kind in its segment it is (default: the first).
+        """
+        events = list(events)
+        changes: dict[str, Any] = {}
+        with self._database.write() as connection:
+            for event, nth in zip(events, seqs or [0] * len(events), strict=True):
+                changes |= schema.columns(event)
+                for table, rows in schema.rows(run_id, event, nth):
+                    _overwrite(connection, table, rows)
+            self._change(connection, run_id, changes | columns)
+
+    def update(self, run_id: str, **columns: Any) -> None:
+        """Change columns of a run."""
+        self.write(run_id, **columns)
+
+    def claim(self, run_id: str, allowed: Sequence[str], **columns: Any) -> dict[str, Any]:
+        """Take over a run whose status is one of `allowed` for this process, so that two processes never drive one run.
+
+        Returns the row as it was before.
+        """
+        with self._database.write() as connection:
+            row = connection.execute(select(runs).where(runs.c.run_id == run_id).with_for_update()).mappings().one_or_none()
+            if row is None:
+                raise _unknown(run_id)
+            before = _live(row)
+            if before["status"] not in allowed:
+                raise InputError(f"run {run_id} is {before['status']}; this needs one that is {' or '.join(allowed)}", "run_id")
+            self._change(connection, run_id, {**liveness.me(), "heartbeat": time.time(), **columns})
+        return before
+
+    def rewind(self, run_id: str, cursor: int, **columns: Any) -> None:
+        """Drop the rows of segments from `cursor` on, which a resume will write anew."""
+        with self._database.write() as connection:
+            for table in schema.EVENT_TABLES:
+                connection.execute(delete(table).where(table.c.run_id == run_id, table.c.segment >= cursor))
+            self._change(connection, run_id, {"cursor": cursor, **columns})
+
+    def beat(self, run_ids: list[str]) -> None:
+        """Say that these runs are looked after. No revision: nothing that a page shows has changed."""
+        with self._database.write() as connection:
+            connection.execute(update(runs).where(runs.c.run_id.in_(run_ids)).values(heartbeat=time.time()))
+
+    def delete(self, run_id: str) -> None:
+        """Remove an ended run with its rows and files."""
+        row = self.get(run_id)
+        if row["status"] in ACTIVE:
+            raise InputError(f"run {row['run_id']} is {row['status']}; stop it before deleting it", "run_id")
+        with self._database.write() as connection:
+            for table in (*schema.EVENT_TABLES, runs):
+                connection.execute(delete(table).where(table.c.run_id == row["run_id"]))
+        shutil.rmtree(paths.run_folder(self.folder, row["run_id"]), ignore_errors=True)
+
+    def _change(self, connection: Connection, run_id: str, columns: dict[str, Any]) -> None:
+        changes = {name: plain(value) for name, value in columns.items()}
+        result = connection.execute(update(runs).where(runs.c.run_id == run_id).values(revision=runs.c.revision + 1, **changes))
+        if result.rowcount == 0:
+            raise _unknown(run_id)
+
+    # ---- commands
+
+    def command(self, run_id: str) -> str | None:
+        """The command that waits for the driver of a run."""
+        with self._database.read() as connection:
+            return connection.scalar(select(runs.c.command).where(runs.c.run_id == run_id))
+
+    def set_command(self, run_id: str, command: str | None) -> None:
+        """Ask the driver of a run, in whatever process, to pause, resume or stop."""
+        assert command is None or command in COMMANDS, command
+        self.update(run_id, command=command)
+
+    def take_command(self, run_id: str) -> str | None:
+        """The waiting command, which is thereby answered; looks before it writes, for it is asked ten times a second."""
+        if self.command(run_id) is None:
+            return None
+        with self._database.write() as connection:
+            command = connection.scalar(select(runs.c.command).where(runs.c.run_id == run_id).with_for_update())
+            self._change(connection, run_id, {"command": None})
+        return command
+
+    # ---- reading
+
+    def get(self, run_id: str) -> dict[str, Any]:
+        """All columns of a run, which may be named by a unique beginning of its id."""
+        with self._database.read() as connection:
+            found = connection.execute(select(runs).where(runs.c.run_id == run_id)).mappings().all()
+            if not found and run_id:
+                query = select(runs).where(runs.c.run_id.startswith(run_id, autoescape=True)).order_by(runs.c.run_id).limit(5)
+                found = connection.execute(query).mappings().all()
+        if len(found) > 1:
+            raise InputError(f"{run_id!r} fits several runs: {', '.join(row['run_id'] for row in found)}; give more of the id", "run_id")
+        if not found:
+            raise _unknown(run_id)
+        return _live(found[0])
+
+    def runs(self, limit: int | None = None) -> list[dict[str, Any]]:
+        """Every run, newest first, without the long columns `started` and `traceback` (see `get`)."""
+        light = [column for column in runs.columns if column.name not in _HEAVY]
+        with self._database.read() as connection:
+            found = connection.execute(select(*light).order_by(runs.c.created.desc(), runs.c.run_id.desc()).limit(limit)).mappings().all()
+        return [_live(row) for row in found]
+
+    def revision(self, run_ids: str | Iterable[str] | None = None) -> tuple:
+        """A token that changes whenever something that pages show of these runs (default: of all) changes. Cheap: made for polling."""
+        query = select(runs.c.run_id, runs.c.revision, *_LIFE).order_by(runs.c.run_id)
+        if run_ids is not None:
+            query = query.where(runs.c.run_id.in_(_listed(run_ids)))
+        with self._database.read() as connection:
+            return tuple((row["run_id"], row["revision"], _live(row)["status"]) for row in connection.execute(query).mappings())
+
+    def epochs(self, run_ids: str | Iterable[str]) -> pandas.DataFrame:
+        """One row for each epoch of these runs, in order."""
+        return self._frame(schema.epochs, run_ids)
+
+    def megabatches(self, run_ids: str | Iterable[str]) -> pandas.DataFrame:
+        """One row for each finished megabatch of these runs, in order."""
+        return self._frame(schema.megabatches, run_ids)
+
+    def prunes(self, run_ids: str | Iterable[str]) -> pandas.DataFrame:
+        """One row for each prune point of these runs, in order."""
+        return self._frame(schema.prunes, run_ids)
+
+    def layers(self, run_ids: str | Iterable[str]) -> pandas.DataFrame:
+        """Counts of each layer at each prune point and megabatch end of these runs; `seq` is the position in network order."""
+        return self._frame(schema.layers, run_ids)
+
+    def _frame(self, table: Table, run_ids: str | Iterable[str]) -> pandas.DataFrame:
+        order = [table.c[name] for name in ("run_id", "segment", "point", "nth", "seq") if name in table.c]
+        with self._database.read() as connection:
+            found = connection.execute(select(table).where(table.c.run_id.in_(_listed(run_ids))).order_by(*order)).all()
+        frame = pandas.DataFrame.from_records(found, columns=[column.name for column in table.columns])
+        # SQLite keeps NaN as NULL, and an empty column has no type: charts want numbers in either case.
+        return frame.astype({c.name: float if isinstance(c.type, Float) else c.type.python_type for c in table.columns})
+
+
+def _overwrite(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Replace what is there under the same place; delete and insert, because every database knows these."""
+    if not rows:
+        return
+    place = ("run_id", "segment", "point", "nth") if table is schema.layers else ("run_id", "segment", "seq")
+    connection.execute(delete(table).where(*(table.c[name] == rows[0][name] for name in place)))
+    connection.execute(insert(table), rows)
+
+
+def _listed(run_ids: str | Iterable[str]) -> list[str]:
+    return [run_ids] if isinstance(run_ids, str) else list(run_ids)
+
+
+def _live(row: Any) -> dict[str, Any]:
+    """A row as a dict, its status `lost` where it says that someone is at work and nobody is."""
+    values = dict(row)
+    if values["status"] in ACTIVE and liveness.is_gone(values, time.time()):
+        values["status"] = "lost"
+    return values
+
+
+def _unknown(run_id: str) -> InputError:
+    return InputError(f"no run {run_id!r} in this store; `python -m appcore list` shows those that are", "run_id")
