@@ -29,12 +29,12 @@ def run_folder(folder: Path, run_id: str) -> Path:
 
 def checkpoint(run_folder: Path, cursor: int) -> Path:
     """Tensors of a run after its first `cursor` segments."""
-    return run_folder / f"checkpoint-{cursor:06d}.safetensors"
+    return run_folder / f"checkpoint-{cursor:09d}.safetensors"
 
 
 def manifest(run_folder: Path, cursor: int) -> Path:
     """What a checkpoint is made of; a checkpoint counts only once this file exists."""
-    return run_folder / f"checkpoint-{cursor:06d}.json"
+    return run_folder / f"checkpoint-{cursor:09d}.json"
 
 
 def manifests(run_folder: Path) -> list[Path]:
@@ -44,7 +44,7 @@ def manifests(run_folder: Path) -> list[Path]:
 
 def masks(run_folder: Path, segment: int) -> Path:
     """Masks as they were after the prune point of `segment`."""
-    return run_folder / "masks" / f"{segment:06d}.safetensors"
+    return run_folder / "masks" / f"{segment:09d}.safetensors"
 
 
 def worker_log(run_folder: Path) -> Path:

@@ -67,13 +67,12 @@ class Store:
         `seqs` says for each event which one of its kind in its segment it is (default: the first).
         """
         events = list(events)
-        changes: dict[str, Any] = {}
+        changes = {name: value for event in events for name, value in schema.columns(event).items()}
         with self._database.write() as connection:
+            self._change(connection, run_id, changes | columns)
             for event, nth in zip(events, seqs or [0] * len(events), strict=True):
-                changes |= schema.columns(event)
                 for table, rows in schema.rows(run_id, event, nth):
                     _overwrite(connection, table, rows)
-            self._change(connection, run_id, changes | columns)
 
     def update(self, run_id: str, **columns: Any) -> None:
         """Change columns of a run."""

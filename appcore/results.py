@@ -1,0 +1,58 @@
+"""What a run has found, as one JSON object: the public contract of `run --json` and of exports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .store import Store
+
+_MEASURED = (
+    "density_requested",
+    "density_mask",
+    "density_effective",
+    "density_alive",
+    "train_accuracy",
+    "val_accuracy",
+    "test_accuracy",
+    "generalization_gap",
+    "test_errors",
+    "cer",
+    "samples_seen",
+    "seconds",
+)
+_TOTALS = ("seconds", "images_per_second", "cer", "train_flops_dense", "train_flops_sparse", "peak_memory_bytes", "weights_hash")
+
+
+def result(store: Store, run_id: str) -> dict[str, Any]:
+    """Settings, pairing hashes, finished megabatches (counted from 1) and totals; of an unfinished run what there is so far."""
+    row = store.get(run_id)
+    found = _megabatches(store, row["run_id"])
+    totals = row["totals"] or _totals_so_far(found)
+    return {
+        "run_id": row["run_id"],
+        "status": row["status"],
+        "config": row["config"],
+        "hashes": row["hashes"] or {},
+        "megabatches": found,
+        "totals": {name: totals.get(name) for name in _TOTALS},
+        "error": row["error"],
+        "notes": row["notes"] or [],
+    }
+
+
+def _megabatches(store: Store, run_id: str) -> list[dict[str, Any]]:
+    layers = store.layers(run_id)
+    ends = layers[layers["point"] == "end"].assign(density=lambda frame: frame["kept"] / frame["total"])
+    densities = {segment: dict(zip(group["layer"], group["density"].tolist())) for segment, group in ends.groupby("segment")}
+    return [
+        {"megabatch": row["megabatch"] + 1, **{name: row[name] for name in _MEASURED}, "layers": densities.get(row["segment"], {})}
+        for row in store.megabatches(run_id).to_dict("records")
+    ]
+
+
+def _totals_so_far(megabatches: list[dict[str, Any]]) -> dict[str, Any]:
+    """What can be said before the end: time and errors of the megabatches that are done."""
+    if not megabatches:
+        return {}
+    last, seconds = megabatches[-1], sum(row["seconds"] for row in megabatches)
+    return {"seconds": seconds, "cer": last["cer"], "images_per_second": last["samples_seen"] / seconds if seconds else None}
