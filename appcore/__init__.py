@@ -7,8 +7,8 @@
 Floors (a module imports from lower floors, or from its own without a circle; tests/test_floors.py checks it):
 
 0. config presets events seeds plugins paths - values and names; no torch at import
-1. datasets models pruners schedules masks metrics flops - one file per choice, and what they share
-2. methods plan stream state training pruning engine estimate - a plan carried out as a generator of events
+1. datasets models pruners schedules methods masks metrics flops - one file per choice, and what they share
+2. plan stream state training pruning engine estimate - a plan carried out as a generator of events
 3. store checkpoint driver launchers manager results - where runs are kept, driven and commanded
 4. cli doctor charts ui - what people touch
 

@@ -176,9 +176,7 @@ def _list(args: argparse.Namespace) -> int:
         print(json.dumps(runs, default=str))
         return 0
     for row in runs or []:
-        print(
-            f"{row['run_id']}  {row['status']:8s}  {row['method']:6s} {row['pruner']:10s} {row['arch']:12s} {row['dataset']}  seed {row['seed']}"
-        )
+        print(f"{row['run_id']}  {row['status']:8s}  {row['method']:6s} {row['pruner']:10s} {row['arch']:12s} {row['dataset']}")
     if not runs:
         print("no runs yet; start one with: python -m appcore run", file=sys.stderr)
     return 0

@@ -79,7 +79,9 @@ def keep_top(
             raise ValueError(
                 f"the scores of {name} are not finite, so weights cannot be ranked; the training has probably diverged (lower lr)"
             )
-    ranked = {name: score if eligible is None else score.masked_fill(~eligible[name], -math.inf) for name, score in scores.items()}
+    ranked = {
+        name: score.float() if eligible is None else score.float().masked_fill(~eligible[name], -math.inf) for name, score in scores.items()
+    }
     caps = {name: score.numel() if eligible is None else int(eligible[name].sum()) for name, score in scores.items()}
     keep = min(round(density * sum(score.numel() for score in scores.values())), sum(caps.values()))
     if scope == "global":

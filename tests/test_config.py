@@ -1,0 +1,74 @@
+"""RunConfig: recipes, refusals in one line, and pinned fingerprints."""
+
+import math
+import subprocess
+import sys
+
+import pytest
+
+from appcore import InputError, RunConfig
+from appcore.config import build
+from appcore.presets import PRESETS
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "says"),
+    [
+        ({"arch": "resnet21"}, "arch", "resnet20"),
+        ({"dataset": "cifar11"}, "dataset", "digits"),
+        ({"dataset": "images:"}, "dataset", "images:..."),
+        ({"pruner": "snap"}, "pruner", "snip"),
+        ({"method": ""}, "method", "app"),
+        ({"megabatches": 0}, "megabatches", "0"),
+        ({"epochs": "many"}, "epochs", "many"),
+        ({"epochs": 2.5}, "epochs", "2.5"),
+        ({"tau": math.nan}, "tau", "nan"),
+        ({"tau": "nan"}, "tau", "nan"),
+        ({"lr": math.inf}, "lr", "inf"),
+        ({"lr": -1}, "lr", "-1"),
+        ({"momentum": 1.0}, "momentum", "1.0"),
+        ({"val_fraction": 1.0}, "val_fraction", "1.0"),
+        ({"replay": "some"}, "replay", "full"),
+        ({"lr_drops": (0.5, 1.5)}, "lr_drops", "between 0 and 1"),
+        ({"seed": -1}, "seed", "-1"),
+        ({"device": "tpu"}, "device", "tpu"),
+        ({"sparsity": 0.5}, "sparsity", "unknown setting"),
+        ({"options": {"rounds": 3}}, "", "rounds"),
+    ],
+)
+def test_refuses_in_one_line_that_names_field_and_value(values: dict, field: str, says: str) -> None:
+    with pytest.raises(InputError) as caught:
+        build(values)
+    assert caught.value.field == field
+    assert says in caught.value.message and "\n" not in caught.value.message
+
+
+def test_recipe_fills_what_is_left_out_and_gives_way_to_what_is_given() -> None:
+    assert RunConfig(dataset="cifar10").megabatches == 8 and RunConfig(dataset="cifar10").epochs == 50
+    assert RunConfig(dataset="digits").flip is False
+    assert RunConfig(dataset="digits", flip=True).flip is True
+
+
+def test_config_survives_a_round_trip_and_strings() -> None:
+    config = RunConfig(dataset="cifar10", tau=3, lr_drops=(0.8, 0.4))
+    assert RunConfig(**config.model_dump(mode="json")) == config
+    assert config.lr_drops == (0.4, 0.8)
+    assert build({"epochs": "3", "lr": "0.05", "flip": "false", "lr_drops": ["0.5"]}).lr_drops == (0.5,)
+
+
+def test_fingerprint_is_pinned_and_ignores_the_device() -> None:
+    # A changed default or a new field must not change these: old runs would lose their identity.
+    assert RunConfig(dataset="cifar10", arch="resnet20").fingerprint == "09cb9c5d20f8"
+    assert RunConfig(dataset="cifar10", arch="resnet20", device="cpu").fingerprint == "09cb9c5d20f8"
+    assert RunConfig(dataset="cifar10", seed=1).fingerprint != RunConfig(dataset="cifar10").fingerprint
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_valid_and_sourced(name: str) -> None:
+    RunConfig(**PRESETS[name].settings)
+    assert PRESETS[name].title and PRESETS[name].source
+
+
+def test_config_and_plan_import_no_torch() -> None:
+    code = "import sys, appcore; from appcore.plan import plan; plan(appcore.RunConfig()); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,136 @@
+"""Selection by rank on numbers that one can check by eye, allocation of scopes, and alive weights on hand-made networks."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from appcore import masks
+from appcore.config import InputError
+from appcore.models.base import create
+
+
+def scores(*values: float) -> dict[str, torch.Tensor]:
+    return {"w": torch.tensor(values)}
+
+
+def test_keeps_the_highest() -> None:
+    assert masks.keep_top(scores(0.1, 0.9, 0.5, 0.7), 0.5)["w"].tolist() == [False, True, False, True]
+
+
+def test_ties_keep_the_exact_count_and_the_first() -> None:
+    assert masks.keep_top(scores(1, 1, 1, 1), 0.5)["w"].tolist() == [True, True, False, False]
+    assert masks.keep_top(scores(2, 1, 1, 1), 0.75)["w"].tolist() == [True, True, True, False]
+    assert masks.keep_top(scores(0, 0, 0, 0), 0.25)["w"].tolist() == [True, False, False, False]
+
+
+@pytest.mark.parametrize(("density", "kept"), [(0.0, 0), (1.0, 4), (0.25, 1), (0.3, 1), (0.4, 2)])
+def test_count_is_round_of_density_times_n(density: float, kept: int) -> None:
+    assert int(masks.keep_top(scores(3, 1, 2, 4), density)["w"].sum()) == kept
+
+
+def test_ineligible_weights_never_return_even_with_the_highest_scores() -> None:
+    eligible = {"w": torch.tensor([False, True, True, True])}
+    assert masks.keep_top(scores(9, 1, 2, 3), 0.5, eligible=eligible)["w"].tolist() == [False, False, True, True]
+    assert masks.keep_top(scores(9, 1, 2, 3), 1.0, eligible=eligible)["w"].tolist() == [False, True, True, True]
+
+
+def test_scores_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(ValueError, match="not finite"):
+        masks.keep_top(scores(1, math.nan), 0.5)
+
+
+def test_global_scope_ranks_over_layers_and_layer_scope_within_them() -> None:
+    two = {"a": torch.tensor([1.0, 2.0]), "b": torch.tensor([3.0, 4.0])}
+    assert {name: mask.tolist() for name, mask in masks.keep_top(two, 0.5).items()} == {"a": [False, False], "b": [True, True]}
+    assert {name: mask.tolist() for name, mask in masks.keep_top(two, 0.5, "layer").items()} == {"a": [False, True], "b": [False, True]}
+
+
+def test_selection_equals_a_stable_sort() -> None:
+    generator = torch.Generator().manual_seed(1)
+    values = torch.randint(0, 50, (1000,), generator=generator).float()
+    for density in (0.01, 0.366, 0.5, 0.99):
+        expected = torch.zeros(1000, dtype=torch.bool)
+        expected[values.argsort(descending=True, stable=True)[: round(density * 1000)]] = True
+        assert torch.equal(masks.keep_top({"w": values}, density)["w"], expected)
+
+
+def test_erk_gives_small_layers_more_and_hits_the_total() -> None:
+    shapes = {"small": (4, 4, 1, 1), "large": (64, 64, 3, 3)}
+    caps = {name: math.prod(shape) for name, shape in shapes.items()}
+    kept = masks.quotas(shapes, 5000, "erk", caps)
+    assert sum(kept.values()) == 5000
+    assert kept["small"] == 16  # sum(shape)/prod(shape) asks for more than the layer has: it stays dense
+    assert kept["large"] == 4984
+
+
+def test_erk_densities_are_proportional_where_nothing_is_full() -> None:
+    shapes = {"a": (100, 100), "b": (50, 200)}
+    kept = masks.quotas(shapes, 900, "erk", {"a": 10_000, "b": 10_000})
+    assert kept == {"a": 400, "b": 500}  # 200 : 250
+
+
+def test_quotas_hand_out_every_weight_when_all_are_asked_for() -> None:
+    shapes = {"a": (3, 3), "b": (5,), "c": (7, 2, 1, 1)}
+    caps = {"a": 9, "b": 5, "c": 14}
+    for scope in ("layer", "erk"):
+        assert masks.quotas(shapes, 28, scope, caps) == caps
+        for keep in range(29):
+            kept = masks.quotas(shapes, keep, scope, caps)
+            assert sum(kept.values()) == keep and all(kept[name] <= caps[name] for name in caps)
+
+
+def test_prunable_layers() -> None:
+    model = create("lenet5", (1, 28, 28), 10, 0)
+    conv, hidden, everything = (masks.prunable_names(model, which) for which in ("conv", "hidden", "all"))
+    assert len(conv) == 2 and len(hidden) == len(everything) - 1 and masks.prunable_names(model, "auto") == conv
+    mlp = create("mlp", (1, 8, 8), 10, 0)
+    assert len(masks.prunable_names(mlp, "auto")) == 3
+    with pytest.raises(InputError, match="choose auto or all"):
+        masks.prunable_names(mlp, "conv")
+
+
+def test_apply_zeroes_exactly_even_a_nan() -> None:
+    model = nn.Linear(2, 1, bias=False)
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[math.nan, 2.0]]))
+    masks.apply(model, {"weight": torch.tensor([[False, True]])})
+    assert model.weight.tolist() == [[0.0, 2.0]]
+    assert masks.effective_density(model, ["weight"]) == 0.5
+
+
+def test_alive_follows_paths_through_an_mlp() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))
+    kept = {"1.weight": torch.tensor([[True, False], [False, False]]), "3.weight": torch.tensor([[False, True]])}
+    alive = masks.alive_masks(model, kept, (1, 1, 2))
+    assert not alive["1.weight"].any()  # hidden unit 0 has an input, but nothing reads it
+    assert not alive["3.weight"].any()  # hidden unit 1 is read, but nothing feeds it
+    kept["3.weight"][0, 0] = True
+    alive = masks.alive_masks(model, kept, (1, 1, 2))
+    assert alive["1.weight"].tolist() == [[True, False], [False, False]] and alive["3.weight"].tolist() == [[True, False]]
+
+
+def test_alive_of_a_dense_resnet_is_everything_and_leaves_the_network_alone() -> None:
+    model = create("resnet20", (3, 32, 32), 10, 0)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    kept = masks.full_masks(model, masks.prunable_names(model))
+    assert masks.count(masks.alive_masks(model, kept, (3, 32, 32))) == masks.count(kept)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_a_layer_without_weights_kills_what_only_it_feeds() -> None:
+    model = create("vgg11_bn", (3, 32, 32), 10, 0)
+    kept = masks.full_masks(model, masks.prunable_names(model))
+    names = list(kept)
+    kept[names[3]].zero_()
+    assert sum(masks.count(masks.alive_masks(model, kept, (3, 32, 32))).values()) == 0  # no shortcut: nothing passes
+
+
+def test_a_residual_shortcut_keeps_the_rest_alive() -> None:
+    model = create("resnet20", (3, 32, 32), 10, 0)
+    kept = masks.full_masks(model, masks.prunable_names(model))
+    first, second = list(kept)[1:3]
+    kept[first].zero_()
+    alive = masks.count(masks.alive_masks(model, kept, (3, 32, 32)))
+    assert alive[second] == 0 and alive[list(kept)[3]] == kept[list(kept)[3]].numel()
