@@ -1,0 +1,79 @@
+"""One image file to one array: what is accepted, and how size and colour are made alike."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError, WebPImagePlugin
+
+from ..config import InputError
+from .archive import Zip
+from .base import refuse, shown
+from .folder import Folder
+from .tree import Member
+
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", WebPImagePlugin.WebPImageFile.format)  # named by its class: Pillow does not register it unasked
+MAX_PIXELS = 50_000_000
+_GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"}
+_WHOLE_BYTES = 2**16  # up to here reading a file at once beats reading its header piece by piece
+
+# Pillow warns on stderr from 89 million pixels on; here more than MAX_PIXELS is refused, in one line.
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+
+
+@contextmanager
+def picture(tree: Folder | Zip, member: Member, *, whole: bool) -> Iterator[Image.Image]:
+    """The image of a member, its header read (`whole`: about to be decoded); what goes wrong inside names the file in one line."""
+    try:
+        with BytesIO(tree.read(member)) if whole or member.size <= _WHOLE_BYTES else tree.open(member) as file:
+            image = Image.open(file, formats=FORMATS)
+            if image.width * image.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
+            yield image
+    except InputError:
+        raise
+    except Exception as error:  # decoders of broken files raise every kind there is
+        if isinstance(error, OSError) and error.errno:
+            raise  # the file system's, not the decoder's
+        raise refuse(tree.dataset, f"{shown(member.name)} cannot be read as an image ({_reason(error)}); replace it or remove it") from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
+        return f"more than {MAX_PIXELS:,} pixels"
+    if isinstance(error, UnidentifiedImageError):
+        return "not a PNG, JPEG, BMP, GIF or WebP file"
+    return shown(error) or type(error).__name__
+
+
+def is_grey(image: Image.Image) -> bool:
+    """Whether the file stores brightness only; judged from its header."""
+    return image.mode in _GREY
+
+
+def to_array(image: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:
+    """uint8 [C, H, W]: the shorter side scaled and the centre cut out where the size differs, transparency on white."""
+    channels, height, width = shape
+    if image.size != (width, height):
+        image.draft(image.mode, (2 * width, 2 * height))  # large JPEG files decode at a fraction of their size, never under twice ours
+    image = _eight_bits(image)
+    if image.size != (width, height):
+        image = ImageOps.fit(image, (width, height), method=Image.Resampling.BILINEAR)
+    if image.mode == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    mode = "L" if channels == 1 else "RGB"
+    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Mode L, RGB or, where there is transparency, RGBA: the modes that can be scaled."""
+    if image.mode.startswith("I"):
+        return Image.fromarray((np.asarray(image).clip(0, 65_535) >> 8).astype(np.uint8))  # 16 bits; Pillow would cut off at 255
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    return image if image.mode in {"L", "RGB"} else image.convert("L" if is_grey(image) else "RGB")
