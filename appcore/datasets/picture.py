@@ -39,7 +39,8 @@ def picture(tree: Folder | Zip, member: Member, *, whole: bool) -> Iterator[Imag
     except Exception as error:  # decoders of broken files raise every kind there is
         if isinstance(error, OSError) and error.errno:
             raise  # the file system's, not the decoder's
-        raise refuse(tree.dataset, f"{shown(member.name)} cannot be read as an image ({_reason(error)}); replace it or remove it") from error
+        problem = f"{shown(member.name)} cannot be read as an image ({_reason(error)})"
+        raise refuse(tree.dataset, f"{problem}; replace it or remove it") from error
 
 
 def _reason(error: Exception) -> str:
