@@ -58,8 +58,11 @@ class Heartbeat:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="appcore-heartbeat", daemon=True)
 
-    def __enter__(self) -> Heartbeat:
+    def start(self) -> None:
         self._thread.start()
+
+    def __enter__(self) -> Heartbeat:
+        self.start()
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -52,6 +52,16 @@ def worker_log(run_folder: Path) -> Path:
     return run_folder / "worker.log"
 
 
+def bench_numbers(folder: Path, machine: str) -> Path:
+    """What `bench` measured on a machine."""
+    return folder / f"results-{machine}.json"
+
+
+def bench_table(folder: Path, machine: str) -> Path:
+    """The same for people."""
+    return folder / f"results-{machine}.md"
+
+
 def temporary(path: Path) -> Path:
     """Name under which a file is written before it is renamed into place; a leftover is never read."""
     return path.with_name(path.name + ".tmp")

@@ -91,10 +91,13 @@ def rows(run_id: str, event: events.Event, nth: int) -> Iterator[tuple[Table, li
     yield table, [{**place, "seq": nth, **{c.name: values[c.name] for c in table.columns if c.name in values and c.name not in place}}]
     if point:
         common = {**place, "point": point, "nth": nth, "megabatch": event.megabatch}
-        yield layers, [
-            {**common, "seq": position, "layer": plain(layer["name"]), **{name: layer[name] for name in ("kept", "alive", "total")}}
-            for position, layer in enumerate(values["layers"])
-        ]
+        yield (
+            layers,
+            [
+                {**common, "seq": position, "layer": plain(layer["name"]), **{name: layer[name] for name in ("kept", "alive", "total")}}
+                for position, layer in enumerate(values["layers"])
+            ],
+        )
 
 
 def columns(event: events.Event) -> dict[str, Any]:

@@ -31,7 +31,11 @@ COMMANDS = ("pause", "resume", "stop")
 _HEAVY = ("started", "traceback")  # kilobytes each; `runs` leaves them out
 _LIFE = (runs.c.status, runs.c.pid, runs.c.host, runs.c.process_started, runs.c.heartbeat)
 
-__all__ = ["ACTIVE", "ENDED", "Store", "StoreError"]
+__all__ = ["ACTIVE", "ENDED", "Store", "StoreError", "TakenOverError"]
+
+
+class TakenOverError(InputError):
+    """Another process drives this run now."""
 
 
 class Store:
@@ -134,8 +138,17 @@ class Store:
         self.update(run_id, command=command)
 
     def take_command(self, run_id: str) -> str | None:
-        """The waiting command, which is thereby answered; looks before it writes, for it is asked ten times a second."""
-        if self.command(run_id) is None:
+        """The waiting command, which is thereby answered; looks before it writes, for the driver asks ten times a second.
+
+        TakenOverError when this process no longer holds the run: it slept for long, was given up for lost and resumed elsewhere.
+        """
+        with self._database.read() as connection:
+            row = connection.execute(select(runs.c.command, *_LIFE).where(runs.c.run_id == run_id)).mappings().one_or_none()
+        if row is None:
+            raise _unknown(run_id)
+        if not liveness.is_mine(row):
+            raise TakenOverError(f"run {run_id} was taken over by process {row['pid']} on {row['host']}", "run_id")
+        if row["command"] is None:
             return None
         with self._database.write() as connection:
             command = connection.scalar(select(runs.c.command).where(runs.c.run_id == run_id).with_for_update())

@@ -1,0 +1,201 @@
+"""Launchers: a queue for each device, and a thread that serves it. Runs are driven in that thread or in worker processes.
+
+One job at a time trains on a device; the next begins when it has ended or all of it is paused. A resumed run carries on at once,
+in turn with whatever trains by then.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from contextlib import suppress
+from typing import Any
+
+from . import liveness
+from .config import InputError
+from .jobs import LocalJob, WorkerJob
+from .store import Store
+from .work import Work
+
+POLL_SECONDS = 0.1  # how soon a resumed run or an ended worker is noticed
+CLOSE_SECONDS = 2.0  # how long Ctrl-C waits for a step to end; what has not stopped by then is lost, and resumable too
+
+
+def device_of(config: dict[str, Any]) -> str:
+    """The queue that a run belongs to. Asks the graphics driver, not torch, whose import would hold up the page."""
+    if config.get("device", "auto") != "auto":
+        return config["device"]
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1"):
+        return "cpu"
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        return "cuda" if pynvml.nvmlDeviceGetCount() else "cpu"
+    except Exception:  # no library, no driver, no device: all the same here
+        return "cpu"
+
+
+class _Queue:
+    """The jobs of one device, first come first served by one daemon thread, which no exception of a run ends."""
+
+    def __init__(self, name: str, store: Store, job: type[LocalJob] | type[WorkerJob], work: Work | None):
+        self._name, self._store, self._job, self._work = name, store, job, work
+        self._lock = threading.Condition()
+        self._waiting: deque[list[str]] = deque()
+        self._started: list[LocalJob | WorkerJob] = []
+        self._is_closing, self._deadline = False, 0.0
+        self._thread: threading.Thread | None = None
+
+    def add(self, run_ids: list[str]) -> None:
+        with self._lock:
+            if self._is_closing:
+                raise InputError("the program is ending; start it again, then resume", "launcher")
+            self._waiting.append(list(run_ids))
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._serve, name=f"appcore-{self._name}", daemon=True)
+                self._thread.start()
+                liveness.Heartbeat(self._beat, self.run_ids, self._thread.is_alive).start()
+            self._lock.notify()
+
+    def run_ids(self) -> list[str]:
+        """Every run that waits or has begun here and has not ended."""
+        with self._lock:
+            return [run_id for part in (*self._waiting, *(job.run_ids for job in self._started)) for run_id in part]
+
+    def position(self, run_id: str) -> int | None:
+        """0: begun; n: the n-th to wait; None: not here."""
+        with self._lock:
+            parts = [*(job.run_ids for job in self._started), *self._waiting]
+            found = [index for index, part in enumerate(parts) if run_id in part]
+            return max(0, found[0] - len(self._started) + 1) if found else None
+
+    def is_alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def sweep(self) -> None:
+        """Take out those that were told to stop while they waited."""
+        with self._lock:
+            for run_ids in list(self._waiting):
+                for run_id in list(run_ids):
+                    if self._store.command(run_id) == "stop":
+                        self._stop_waiting(run_ids, run_id)
+                if not run_ids:
+                    self._waiting.remove(run_ids)
+
+    def close(self, deadline: float) -> None:
+        with self._lock:
+            self._is_closing, self._deadline = True, deadline
+            for run_ids in self._waiting:
+                for run_id in list(run_ids):
+                    self._stop_waiting(run_ids, run_id)
+            self._waiting.clear()
+            self._lock.notify()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _stop_waiting(self, run_ids: list[str], run_id: str) -> None:
+        run_ids.remove(run_id)
+        with suppress(InputError):  # deleted, or taken by another process
+            self._store.claim(run_id, ("queued",), status="stopped", command=None)
+
+    def _beat(self, run_ids: list[str]) -> None:
+        self._store.beat(run_ids)
+        self.sweep()
+
+    def _serve(self) -> None:
+        while not self._is_closing:
+            try:
+                self._round()
+            except Exception:  # of the queue's own, e.g. a store that is locked: runs go on at the next round
+                traceback.print_exc()
+                time.sleep(POLL_SECONDS)
+        for job in self._started:
+            with suppress(Exception):
+                job.close(max(0.0, self._deadline - time.monotonic()))
+        self._started = []
+
+    def _round(self) -> None:
+        """Begin the next job when none is running, then give each begun one a turn."""
+        with self._lock:
+            if not self._waiting and not self._started and not self._is_closing:
+                self._lock.wait()
+            elif not any(job.is_eager for job in self._started) and not (self._waiting and self._is_free()):
+                self._lock.wait(POLL_SECONDS)
+            if self._waiting and self._is_free() and not self._is_closing:
+                self._begin(self._waiting.popleft())
+        for job in self._started:
+            if self._is_closing:
+                return
+            if not job.advance():
+                self._started = [other for other in self._started if other is not job]  # never changed in place: others read it
+
+    def _is_free(self) -> bool:
+        return not any(job.is_running for job in self._started)
+
+    def _begin(self, run_ids: list[str]) -> None:
+        try:
+            self._started = [*self._started, self._job(self._store, run_ids, self._work)]
+        except Exception as error:
+            print(f"runs {', '.join(run_ids)}: {error}", file=sys.stderr)
+            for run_id in run_ids:
+                with suppress(InputError):
+                    self._store.claim(run_id, ("queued",), status="failed", error=f"could not be started: {error}")
+
+
+class _Launcher:
+    """`start` queues runs that this process created or claimed; a list of them advances in lockstep."""
+
+    _job: type[LocalJob] | type[WorkerJob]
+
+    def __init__(self, store: Store, *, work: Work | None = None):
+        self._store, self._work = store, work
+        self._lock = threading.Lock()
+        self._queues: dict[str, _Queue] = {}
+
+    def start(self, run_ids: list[str]) -> None:
+        """Queue a job. InputError when one of its runs is here already."""
+        device = device_of(self._store.get(run_ids[0])["config"])
+        with self._lock:
+            for run_id in run_ids:
+                if self.alive(run_id):
+                    raise InputError(f"run {run_id} has been started already", "run_id")
+            if device not in self._queues:
+                self._queues[device] = _Queue(device, self._store, self._job, self._work)
+            self._queues[device].add(run_ids)
+
+    def alive(self, run_id: str) -> bool:
+        """Whether the run waits, runs or is paused here."""
+        return any(queue.is_alive() and run_id in queue.run_ids() for queue in list(self._queues.values()))
+
+    def position(self, run_id: str) -> int | None:
+        """0: begun; n: the n-th job to wait for the device; None: not here."""
+        found = [queue.position(run_id) for queue in list(self._queues.values())]
+        return next((position for position in found if position is not None), None)
+
+    def sweep(self) -> None:
+        """See to it at once that waiting runs obey a stop."""
+        for queue in list(self._queues.values()):
+            queue.sweep()
+
+    def close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Stop everything, waiting a moment for steps to end. What was going on can be resumed."""
+        deadline = time.monotonic() + seconds
+        for queue in list(self._queues.values()):
+            queue.close(deadline)
+
+
+class ThreadLauncher(_Launcher):
+    """Drives runs in this process, in one long-lived daemon thread for each device."""
+
+    _job = LocalJob
+
+
+class ProcessLauncher(_Launcher):
+    """Drives each job in a worker process: a crash there, or a GPU in a bad state, leaves this process alone."""
+
+    _job = WorkerJob

@@ -1,0 +1,189 @@
+"""The manager: what pages and the command line may do with runs. Takes and gives plain data only.
+
+Plain, because Streamlit loads edited source anew: classes then have two identities in one process, dicts do not. For the same
+reason pages that catch its errors should catch ValueError, which InputError is, and read `.message` and `.field`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import copy
+import json
+import secrets
+import sys
+import threading
+import time
+from collections import OrderedDict
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from . import paths, results
+from .config import InputError
+from .launchers import ProcessLauncher, ThreadLauncher
+from .store import ACTIVE, ENDED, Store
+from .work import Engine, Work
+
+TWICE_SECONDS = 5.0  # a second press of Start within this time means the first
+_RESUMABLE = ("stopped", "failed", "lost")
+_ESTIMATES = 64
+_BOX = "_appcore_runtime"  # outside the package and without a file: Streamlit's reloader leaves it alone
+
+
+class Manager:
+    """Starts runs and passes on commands; one for each process and store, see `shared`."""
+
+    def __init__(self, store: Store | None = None, *, work: Work | None = None):
+        self.store = store or Store()
+        self._work = work or Engine()
+        self._launchers = {"thread": ThreadLauncher(self.store, work=work), "process": ProcessLauncher(self.store)}
+        self._lock, self._estimating = threading.Lock(), threading.Lock()
+        self._tokens: dict[str, tuple[float, list[str]]] = {}
+        self._estimates: OrderedDict[str, dict[str, Any]] = OrderedDict()
+
+    # ---- verbs
+
+    def start(
+        self, configs: list[dict[str, Any]], launcher: str = "thread", titles: list[str] | None = None, token: str | None = None
+    ) -> list[str]:
+        """Create runs that advance in turn, and queue them. InputError before anything is written.
+
+        A `token` that comes again within seconds gives the same runs, so that Start pressed twice is one run.
+        """
+        with self._lock:
+            made, run_ids = self._tokens.get(token, (0.0, []))
+            if token is None or time.monotonic() - made > TWICE_SECONDS:
+                run_ids = self._start(configs, launcher, titles)
+            if token is not None:
+                now = time.monotonic()
+                self._tokens = {key: value for key, value in self._tokens.items() if now - value[0] <= TWICE_SECONDS}
+                self._tokens.setdefault(token, (now, run_ids))
+            return list(run_ids)
+
+    def pause(self, run_id: str) -> None:
+        """Hold a run where it is; its state stays in memory."""
+        row = self.store.get(run_id)
+        if row["status"] not in ACTIVE:
+            raise InputError(f"run {row['run_id']} is {row['status']}; only a run that is going on can be paused", "run_id")
+        if row["status"] != "paused" or row["command"]:
+            self.store.set_command(row["run_id"], "pause")
+
+    def resume(self, run_id: str, launcher: str | None = None) -> None:
+        """Go on: at once with a paused run, from its last checkpoint with one that was stopped, failed or lost."""
+        row = self.store.get(run_id)
+        run_id = row["run_id"]
+        if row["status"] in ACTIVE:
+            self.store.set_command(run_id, "resume")
+            return
+        if row["status"] == "done":
+            raise InputError(f"run {run_id} is done; there is nothing left to resume", "run_id")
+        launcher = launcher or (row["launcher"] if row["launcher"] in self._launchers else "thread")
+        self._check_launcher(launcher)
+        self._wait_until_let_go(run_id)
+        self.store.claim(run_id, _RESUMABLE, status="queued", command=None, error=None, traceback=None, launcher=launcher)
+        self._launchers[launcher].start([run_id])
+
+    def stop(self, run_id: str) -> None:
+        """End a run, in whatever process it is; it can be resumed. Does nothing to one that has ended."""
+        row = self.store.get(run_id)
+        if row["status"] in ACTIVE:
+            self.store.set_command(row["run_id"], "stop")
+            for launcher in self._launchers.values():
+                launcher.sweep()
+
+    def delete(self, run_id: str) -> None:
+        """Remove an ended run with its files."""
+        self.store.delete(run_id)
+
+    # ---- questions
+
+    def runs(self, limit: int | None = None) -> list[dict[str, Any]]:
+        """Every run, newest first, without the long columns `started` and `traceback`."""
+        return self.store.runs(limit)
+
+    def get(self, run_id: str) -> dict[str, Any]:
+        """All columns of a run, which may be named by a unique beginning of its id."""
+        return self.store.get(run_id)
+
+    def result(self, run_id: str) -> dict[str, Any]:
+        """The object that `run --json` prints."""
+        return results.result(self.store, run_id)
+
+    def estimate(self, config: dict[str, Any]) -> dict[str, Any]:
+        """What a run would cost; equal questions are answered from memory."""
+        built = self._work.config(config)
+        key = json.dumps(built.model_dump(mode="json"), sort_keys=True)
+        with self._estimating:  # one after the other: they time training steps
+            if key not in self._estimates:
+                self._estimates[key] = self._work.estimate(built)
+                while len(self._estimates) > _ESTIMATES:
+                    self._estimates.popitem(last=False)
+            return copy.deepcopy(self._estimates[key])
+
+    def queue_position(self, run_id: str) -> int | None:
+        """0: begun; n: the n-th job to wait for its device; None: not looked after by this process."""
+        found = [launcher.position(run_id) for launcher in self._launchers.values()]
+        return next((position for position in found if position is not None), None)
+
+    def wait(self, run_id: str, timeout: float | None = None) -> str | None:
+        """The final status of a run once it has ended, or None when it has not within `timeout` seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            status = self.store.get(run_id)["status"]
+            if status in ENDED:
+                return status
+            if deadline is not None and time.monotonic() >= deadline:
+                return None
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        """Stop what this process drives; it can be resumed. Returns within about two seconds."""
+        for launcher in self._launchers.values():
+            launcher.close()
+
+    # ---- within
+
+    def _start(self, configs: list[dict[str, Any]], launcher: str, titles: list[str] | None) -> list[str]:
+        self._check_launcher(launcher)
+        if not configs:
+            raise InputError("there is nothing to start; choose at least one run", "")
+        built = [self._work.config(config) for config in configs]
+        for config in built:
+            self._work.check(config)
+        plans = [self._work.plan(config) for config in built]
+        group = secrets.token_hex(4) if len(built) > 1 else ""
+        titles = titles or [_title(config) for config in built]
+        run_ids = [
+            self.store.create_run(config, group=group, launcher=launcher, plan_length=len(plan), title=title)
+            for config, plan, title in zip(built, plans, titles, strict=True)
+        ]
+        self._launchers[launcher].start(run_ids)
+        return run_ids
+
+    def _check_launcher(self, launcher: str) -> None:
+        if launcher not in self._launchers:
+            raise InputError(f"launcher: unknown name {launcher!r}; choose one of {', '.join(self._launchers)}", "launcher")
+
+    def _wait_until_let_go(self, run_id: str) -> None:
+        """A status is written a moment before the thread is done with the run."""
+        deadline = time.monotonic() + 2.0
+        while any(launcher.alive(run_id) for launcher in self._launchers.values()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+
+def shared() -> Manager:
+    """The one manager of this process for the store that APPCORE_STORE names; survives source reloads and cleared caches."""
+    box = sys.modules.setdefault(_BOX, ModuleType(_BOX))
+    lock = box.__dict__.setdefault("lock", threading.Lock())
+    managers = box.__dict__.setdefault("managers", {})
+    place = (paths.store_address(), Path.cwd())
+    with lock:
+        if place not in managers:
+            managers[place] = Manager(Store(place[0]))
+            atexit.register(managers[place].close)
+        return managers[place]
+
+
+def _title(config: Any) -> str:
+    what = config.method if config.method == "dense" else f"{config.method} {config.pruner}"
+    return f"{what}, {config.arch}, {config.dataset.rpartition('/')[2]}"

@@ -1,0 +1,78 @@
+"""What a driver drives, as one narrow seam: the engine, or a stand-in that tests pass instead."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Generator
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from .config import RunConfig
+    from .events import Event
+
+
+class Work(Protocol):
+    """`create` and `restore` give a state with `cursor`, `masks` and `snapshot() -> (tensors, facts)`."""
+
+    def config(self, values: dict[str, Any]) -> Any: ...
+    def check(self, config: Any) -> None: ...
+    def plan(self, config: Any) -> tuple: ...
+    def total_samples(self, config: Any) -> int: ...
+    def estimate(self, config: Any) -> dict[str, Any]: ...
+    def versions(self) -> dict[str, Any]: ...
+    def create(self, config: Any) -> Any: ...
+    def restore(self, config: Any, tensors: dict[str, Any], facts: dict[str, Any]) -> Any: ...
+    def run(self, state: Any, plan: tuple) -> Generator[Event, None, None]: ...
+
+
+class Engine:
+    """The real work. Modules are looked up when they are needed: importing torch takes seconds, and a plug-in that was edited
+    while the app runs counts from the next run on."""
+
+    def config(self, values: dict[str, Any]) -> RunConfig:
+        """Settings from plain values; InputError for what cannot be."""
+        return _module("config").build(values)
+
+    def check(self, config: RunConfig) -> None:
+        """InputError when these settings cannot run with this data."""
+        _module("plan").check(config)
+
+    def plan(self, config: RunConfig) -> tuple:
+        """The segments of a run."""
+        return _module("plan").plan(config)
+
+    def total_samples(self, config: RunConfig) -> int:
+        """Training images of the whole plan, repeats counted."""
+        plan = _module("plan")
+        return plan.total_samples(config, plan.check(config))
+
+    def estimate(self, config: RunConfig) -> dict[str, Any]:
+        """What a run would cost."""
+        return _module("estimate").estimate(config)
+
+    def versions(self) -> dict[str, Any]:
+        """What decides the last bits of a result besides settings and device."""
+        torch = import_module("torch")
+        return {
+            "torch": torch.__version__,
+            "numpy": metadata.version("numpy"),
+            "machine": platform.machine(),
+            "threads": torch.get_num_threads(),
+        }
+
+    def create(self, config: RunConfig) -> Any:
+        """The state before the first segment."""
+        return _module("state").RunState.create(config)
+
+    def restore(self, config: RunConfig, tensors: dict[str, Any], facts: dict[str, Any]) -> Any:
+        """The state that a checkpoint holds."""
+        return _module("state").RunState.restore(config, tensors, facts)
+
+    def run(self, state: Any, plan: tuple) -> Generator[Event, None, None]:
+        """The events of the rest of the plan."""
+        return _module("engine").run(state, plan)
+
+
+def _module(name: str) -> Any:
+    return import_module(f".{name}", __package__)
