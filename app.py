@@ -1,0 +1,45 @@
+"""The dashboard's entry: `streamlit run app.py`. Checks the installation, names the pages, and starts the shared manager."""
+
+import streamlit as st
+
+from appcore.ui import live, setup
+
+st.set_page_config(page_title="Pruning lab", page_icon="static/icon.svg", layout="wide")
+
+problem = setup.mismatch() or setup.broken()
+if problem:
+    st.error(problem, icon=":material/error:")
+    st.stop()
+
+live.serve_script()
+setup.warm_up()
+
+PAGES = {
+    "home": st.Page(
+        "pages/home.py",
+        title="Start",
+        icon=":material/home:",
+        default=True,
+        help="Start a first comparison with one click; see the newest runs.",
+    ),
+    "run": st.Page(
+        "pages/run.py",
+        title="Run",
+        icon=":material/play_circle:",
+        url_path="run",
+        help="Set up a run, see its plan and cost, start it, watch it.",
+    ),
+    "compare": st.Page(
+        "pages/compare.py",
+        title="Compare",
+        icon=":material/compare_arrows:",
+        url_path="compare",
+        help="Put runs side by side, layer by layer.",
+    ),
+}
+st.session_state["nav_ready"] = True
+page = st.navigation(list(PAGES.values()), position="top")
+goto = st.session_state.pop("_goto", None)  # a deep link that arrived before this file ran
+if goto:
+    st.switch_page(PAGES[goto[0]], query_params=goto[1])
+page.run()

@@ -1,0 +1,132 @@
+"""Figures of layers at one megabatch and of the early layers over time, and what all figures of layers share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from . import style
+from .looks import looks
+
+Runs = Sequence[Mapping[str, Any]]
+
+
+def newest(layers: pd.DataFrame) -> pd.DataFrame:
+    """One row per (run, megabatch, layer): the last count of that megabatch, its end if there is one, else its prune point."""
+    return layers.sort_values(["run_id", "megabatch", "segment", "seq"]).drop_duplicates(["run_id", "megabatch", "layer"], keep="last")
+
+
+def grid(layers: pd.DataFrame, column: str, megabatches: int) -> tuple[list[str], np.ndarray]:
+    """Layer names in network order, and the values of a column as an array [layer, megabatch] with NaN where nothing is known yet."""
+    rows = newest(layers)
+    names = rows.sort_values("seq")["layer"].drop_duplicates().tolist()
+    values = np.full((len(names), megabatches), np.nan, dtype=np.float64)
+    place = {name: row for row, name in enumerate(names)}
+    values[rows["layer"].map(place).to_numpy(dtype=int), rows["megabatch"].to_numpy(dtype=int)] = rows[column].to_numpy(dtype=float)
+    return names, values
+
+
+def kept_by_layer(layers: pd.DataFrame, runs: Runs, chosen: int, *, revision: str = "") -> go.Figure:
+    """Fraction kept of every layer at the chosen megabatch (from 0), one mark per run, joined so that distance can be read."""
+    figure = style.figure(
+        f"Who keeps more of each layer, at megabatch {chosen + 1}?",
+        "the bar between two marks is their difference",
+        x="kept, % of the layer's weights",
+        y="layer",
+        revision=revision,
+    )
+    rows = newest(layers)
+    rows = rows[rows["megabatch"] == chosen]
+    names = newest(layers).sort_values("seq")["layer"].drop_duplicates().tolist()
+    place = {name: row for row, name in enumerate(names)}
+    shares = rows.assign(share=100 * rows["kept"] / rows["total"], place=rows["layer"].map(place))
+    _add_joins(figure, shares)
+    for run in runs:
+        look = looks(runs)[run["run_id"]]
+        mine = shares[shares["run_id"] == run["run_id"]]
+        figure.add_trace(
+            go.Scatter(
+                x=mine["share"].to_numpy(np.float32),
+                y=mine["place"].to_numpy(),
+                name=look.label,
+                mode="markers",
+                text=mine["layer"].tolist(),
+                marker={"symbol": look.symbol, "size": 11, "color": look.colour, "line": {"width": 1, "color": "white"}},
+                customdata=mine[["kept", "total", "alive"]].to_numpy(),
+                hovertemplate=f"<b>%{{text}}</b><br>{look.label} keeps %{{x:.2f}} %<br>%{{customdata[0]:,}} of %{{customdata[1]:,}}"
+                "<br>alive %{customdata[2]:,}<extra></extra>",
+            )
+        )
+    layer_axes(figure, names, None)
+    figure.update_xaxes(range=[0, 103], ticksuffix=" %", showgrid=True)
+    figure.update_yaxes(showgrid=True)
+    return figure
+
+
+def _add_joins(figure: go.Figure, shares: pd.DataFrame) -> None:
+    spans = shares.groupby("place")["share"].agg(["min", "max"])
+    x = np.column_stack([spans["min"], spans["max"], np.full(len(spans), np.nan)]).ravel().astype(np.float32)
+    y = np.repeat(spans.index.to_numpy(dtype=np.float32), 3)
+    figure.add_trace(
+        go.Scatter(x=x, y=y, mode="lines", line={"width": 4, "color": "rgba(122,133,148,0.35)"}, hoverinfo="skip", showlegend=False)
+    )
+
+
+def early_layers(shares: pd.DataFrame, runs: Runs, names: Sequence[str], *, revision: str = "") -> go.Figure:
+    """Mean fraction kept of the early layers over the megabatches; `shares` has run_id, megabatch, early (a fraction)."""
+    figure = style.figure(
+        "Who prunes the early layers harder?",
+        f"mean over the first {len(names)} layers, up to {style.short_layer(names[-1])} · lower means pruned harder"
+        if names
+        else "no layer yet",
+        x="megabatch",
+        y="kept of the early layers, %",
+        height=320,
+        revision=revision,
+    )
+    count = max((int(run["config"]["megabatches"]) for run in runs), default=1)
+    for run in runs:
+        look = looks(runs)[run["run_id"]]
+        mine = shares[shares["run_id"] == run["run_id"]]
+        figure.add_trace(
+            go.Scatter(
+                x=mine["megabatch"].to_numpy() + 1,
+                y=100 * mine["early"].to_numpy(dtype=np.float32),
+                name=look.label,
+                mode="lines+markers",
+                line={"color": look.colour, "dash": look.dash, "width": 2.5},
+                marker={"symbol": look.symbol, "size": 9},
+                hovertemplate="keeps %{y:.1f} %",
+            )
+        )
+    figure.update_xaxes(
+        range=[0.5, count + 0.5],
+        dtick=1 if count <= 20 else None,
+        showgrid=False,
+        unifiedhovertitle={"text": "megabatch %{x}"},
+        hoverformat=".0f",
+    )
+    figure.update_yaxes(range=[0, 103], ticksuffix=" %")
+    return figure
+
+
+def layer_axes(figure: go.Figure, names: Sequence[str], megabatches: int | None) -> go.Figure:
+    every = max(1, int(np.ceil(len(names) / 40)))
+    figure.update_layout(height=max(style.TALL, 150 + 9 * len(names)), hovermode="closest")
+    figure.update_yaxes(
+        range=[max(len(names), 1) - 0.5, -0.5],
+        tickvals=list(range(0, len(names), every)),
+        ticktext=[style.short_layer(name) for name in names[::every]],
+        tickfont_size=11,
+        showgrid=False,
+        ticks="",
+    )
+    if megabatches:
+        figure.update_xaxes(
+            range=[0.5, megabatches + 0.5], dtick=1 if megabatches <= 20 else None, showgrid=False, ticks="", showline=False
+        )
+    return figure

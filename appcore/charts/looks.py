@@ -1,0 +1,101 @@
+"""How runs look and are called in every figure: a colour belongs to a pruner or method, never to the order of drawing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .style import METHOD_COLOURS, PRUNER_COLOURS
+
+METHOD_DASHES = {"app": "solid", "osp": "dash", "dense": "solid", "imp": "longdash", "gmp": "dashdot", "set": "dot", "rigl": "longdashdot"}
+_SPARE_COLOURS = ("#56739B", "#8C6BB1", "#2A8C82", "#B5563C", "#7D8B2F", "#9C6B4E")
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "x")
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one run is drawn, everywhere. `label` is short and differs from those of the runs beside it."""
+
+    label: str
+    colour: str
+    dash: str
+    symbol: str
+
+
+def looks(runs: Sequence[Mapping[str, Any]]) -> dict[str, Look]:
+    """A look for each run: hue by pruner (or by a method without one), dash by method, lightness and marker among equals by age."""
+    names = labels(runs)
+    found: dict[str, Look] = {}
+    seen: dict[tuple[str, str], int] = {}
+    for run in sorted(runs, key=lambda run: run["run_id"]):
+        identity = ("", run["method"]) if run["method"] in METHOD_COLOURS else (run["pruner"], run["method"])
+        rank = seen.get(identity, 0)
+        seen[identity] = rank + 1
+        base = METHOD_COLOURS.get(run["method"]) or colour_of(run["pruner"])
+        dash = METHOD_DASHES.get(run["method"], "solid")
+        found[run["run_id"]] = Look(names[run["run_id"]], _lighter(base, rank), dash, _SYMBOLS[rank % len(_SYMBOLS)])
+    return found
+
+
+def colour_of(pruner: str) -> str:
+    """The fixed colour of a pruner; one that this file does not know gets a spare colour by its name."""
+    if pruner in PRUNER_COLOURS:
+        return PRUNER_COLOURS[pruner]
+    return _SPARE_COLOURS[hashlib.sha256(pruner.encode()).digest()[0] % len(_SPARE_COLOURS)]
+
+
+def _lighter(colour: str, rank: int) -> str:
+    """The colour itself, then lighter and darker steps of it."""
+    if rank == 0:
+        return colour
+    target, share = ((255, 0)[rank % 2 == 0], 0.28 + 0.1 * ((rank - 1) // 2))
+    values = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(value + (target - value) * min(share, 0.5)):02X}" for value in values)
+
+
+_TITLES = {
+    "snip": "SNIP",
+    "grasp": "GraSP",
+    "synflow": "SynFlow",
+    "lamp": "LAMP",
+    "app": "APP",
+    "osp": "OSP",
+    "imp": "IMP",
+    "gmp": "GMP",
+    "set": "SET",
+}
+_NAMING = ("method", "pruner", "dataset", "arch", "seed", "tau", "megabatches", "epochs", "replay", "scope", "semantics", "schedule")
+
+
+def word(name: Any) -> str:
+    """A configuration value as people write it: snip -> SNIP, dense -> Dense, 4.5 -> 4.5."""
+    if not isinstance(name, str):
+        return f"{name:g}" if isinstance(name, float) else str(name)
+    return _TITLES.get(name, name.capitalize() if name in {"magnitude", "random", "dense"} else name)
+
+
+def labels(runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The shortest names that tell the runs apart: what differs among them, else method and pruner."""
+    values = {run["run_id"]: _naming_values(run) for run in runs}
+    differing = [field for field in _NAMING if len({str(v[field]) for v in values.values()}) > 1]
+    shown = differing or ["method", "pruner"]
+    names = {run_id: _name(fields, shown) for run_id, fields in values.items()}
+    for run_id, name in list(names.items()):
+        if sum(other == name for other in names.values()) > 1:
+            names[run_id] = f"{name} · {run_id[-4:]}"
+    return names
+
+
+def _naming_values(run: Mapping[str, Any]) -> dict[str, Any]:
+    config = run.get("config") or {}
+    found = {field: config.get(field, run.get(field, "")) for field in _NAMING}
+    found["method"], found["pruner"] = run["method"], "" if run["method"] in METHOD_COLOURS else run["pruner"]
+    return found
+
+
+def _name(fields: Mapping[str, Any], shown: Sequence[str]) -> str:
+    plain = {"method", "pruner", "dataset", "arch"}
+    parts = [word(fields[f]) if f in plain else f"{f.replace('_', ' ')} {word(fields[f])}" for f in shown if fields[f] != ""]
+    return " · ".join(parts)

@@ -1,0 +1,95 @@
+"""The density truth meter: what was requested against what was counted, with a mark where they disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import plotly.graph_objects as go
+
+from . import style
+
+_ROWS = {
+    "requested": ("density_requested", "what the schedule asks for"),
+    "in the mask": ("density_mask", "counted from the mask"),
+    "in forward": ("density_effective", "non-zero weights in the tensors that forward uses"),
+    "alive": ("density_alive", "kept weights on a path from input to output"),
+}
+
+
+def disagreements(point: Mapping[str, float], total: int) -> list[str]:
+    """Where the densities of a prune point differ by more than rounding to whole weights, in words; empty when all agree."""
+    rounding = _rounding(total)
+    mask, found = point["density_mask"], []
+    if abs(mask - point["density_requested"]) > rounding:
+        found.append(f"the mask keeps {100 * (mask - point['density_requested']):+.2f} points of what was requested")
+    if abs(point["density_effective"] - mask) > rounding:
+        found.append(f"the tensors used in forward have {100 * (point['density_effective'] - mask):+.2f} points of what the mask keeps")
+    dead = round((mask - point["density_alive"]) * total)
+    if dead > 0:
+        found.append(f"{dead:,} kept {'weight is' if dead == 1 else 'weights are'} on no path from input to output")
+    return found
+
+
+def truth_meter(point: Mapping[str, float] | None, total: int, *, colour: str = style.GREY, revision: str = "") -> go.Figure:
+    """Requested, mask, effective and alive density of one moment as bars on one scale; a bar that disagrees is marked."""
+    problems = disagreements(point, total) if point is not None else []
+    agree = "all four agree to the last weight" if point is not None else "nothing counted yet"
+    figure = style.figure(
+        "Is the density what was asked for?",
+        _wrapped("<b>⚠ they disagree</b>: " + "; ".join(problems)) if problems else agree,
+        x="density, % of prunable weights kept",
+        y="",
+        height=style.LOW,
+        revision=revision,
+        legend=False,
+    )
+    if point is not None:
+        _add_bars(figure, point, total, colour)
+    figure.update_layout(hovermode="closest", margin_t=86 if problems else 66, bargap=0.3)
+    figure.update_xaxes(range=[0, 101], tickvals=[0, 20, 40, 60, 80, 100], ticksuffix=" %")
+    figure.update_yaxes(range=[3.5, -0.5], tickvals=[0, 1, 2, 3], ticktext=list(_ROWS), showgrid=False, ticks="", title_text=None)
+    return figure
+
+
+def _add_bars(figure: go.Figure, point: Mapping[str, float], total: int, colour: str) -> None:
+    requested, mask, forward, alive = (point[column] for column, _ in _ROWS.values())
+    values = np.array([requested, mask, forward, alive])
+    off = np.abs(values - [requested, requested, mask, mask]) > _rounding(total)
+    figure.add_trace(
+        go.Bar(
+            x=100 * values,
+            y=[0, 1, 2, 3],
+            orientation="h",
+            width=0.52,
+            marker={
+                "color": [style.GREY, colour, colour, style.WARNING if off[3] else colour],
+                "line": {"width": 0},
+                "pattern": {"shape": ["/" if bad else "" for bad in off], "solidity": 0.35},
+            },
+            text=[f"{'⚠ ' if bad else ''}{100 * value:.2f} %" for value, bad in zip(values, off)],
+            textposition=["outside" if bad or value < 0.2 else "inside" for value, bad in zip(values, off)],
+            insidetextanchor="end",
+            insidetextfont={"color": "#FFFFFF"},
+            cliponaxis=False,
+            customdata=[[meaning, f"{round(value * total):,} of {total:,}"] for value, (_, meaning) in zip(values, _ROWS.values())],
+            hovertemplate="%{customdata[0]}<br>%{customdata[1]} weights (%{x:.3f} %)<extra></extra>",
+            showlegend=False,
+        )
+    )
+    figure.add_vline(x=100 * requested, line={"width": 1.5, "dash": "dot", "color": style.GREY})
+
+
+def _rounding(total: int) -> float:
+    """Half a weight, as a density."""
+    return 0.5 / max(total, 1) + 1e-9
+
+
+def _wrapped(text: str, width: int = 62) -> str:
+    lines, line = [], ""
+    for piece in text.split(" "):
+        if len(line) + len(piece) > width and line:
+            lines.append(line)
+            line = ""
+        line = f"{line} {piece}".strip()
+    return "<br>".join([*lines, line])

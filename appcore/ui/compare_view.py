@@ -1,0 +1,244 @@
+"""The parts of the Compare page: choosing, the answer in words, layers, curves, final numbers, settings and proof of pairing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from appcore import charts
+
+from . import fields, format, frames, lab, launch, live, status
+
+Runs = Sequence[dict[str, Any]]
+MOST = 12
+SHAPES = {"circle": "●", "square": "■", "diamond": "◆", "triangle-up": "▲", "cross": "✚", "star": "★", "hexagon": "⬢", "x": "✖"}
+
+
+def pick(everything: dict[str, dict[str, Any]]) -> list[str]:
+    """The runs of the address (?runs=a,b), changed by the picker; without any, the newest group."""
+    if "runs" not in st.query_params:
+        st.query_params["runs"] = ",".join(_newest_group(list(everything.values())))
+    asked = lab.requested("runs")
+    known = [run_id for run_id in dict.fromkeys(asked) if run_id in everything][:MOST]
+    missing = [run_id for run_id in asked if run_id not in everything]
+    st.session_state["picked_runs"] = known
+    st.multiselect(
+        "Runs",
+        list(everything),
+        format_func=lambda run_id: _option(everything[run_id]),
+        key="picked_runs",
+        on_change=_picked,
+        max_selections=MOST,
+        placeholder="Pick two or more runs",
+    )
+    if missing:
+        st.caption(f":orange[:material/search_off: Not in this store: {', '.join(missing)}]")
+    return known
+
+
+def _picked() -> None:
+    st.query_params["runs"] = ",".join(st.session_state["picked_runs"])
+
+
+def _option(run: dict[str, Any]) -> str:
+    return f"{run['title'] or run['run_id']} · {format.age(run['created'])} · {run['run_id'][-4:]}"
+
+
+def _newest_group(runs: Runs) -> list[str]:
+    for run in runs:
+        together = sorted(other["run_id"] for other in runs if run["group_id"] and other["group_id"] == run["group_id"])
+        if len(together) > 1:
+            return together[:MOST]
+    return [run["run_id"] for run in runs[:2]]
+
+
+def legend(runs: Runs) -> None:
+    """Each run's mark, name, state and what it is; the marks are those of the figures."""
+    looks = charts.looks(runs)
+    lines = []
+    for run in runs:
+        look = looks[run["run_id"]]
+        mark = f'<span style="color:{look.colour}">{SHAPES[look.symbol]}</span>'  # the only markup; the rest is escaped
+        lines.append(f"{mark} **{escape(look.label)}** {status.markdown(run)} {escape(launch.summary(run))}")
+    st.markdown("  \n".join(lines), unsafe_allow_html=True)
+
+
+def pick_pair(runs: Runs) -> tuple[str, str]:
+    """The two runs that the layer views set against each other: the first two, or what is chosen when there are more."""
+    ids = [run["run_id"] for run in runs]
+    if len(ids) < 3:
+        return ids[0], ids[-1]
+    names = charts.labels(runs)
+    for key, place in (("first", 0), ("second", 1)):
+        if st.session_state.get(key) not in ids:
+            st.session_state[key] = ids[place]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        first = st.selectbox("Set", ids, format_func=names.get, key="first", width=260)
+        second = st.selectbox("against", ids, format_func=names.get, key="second", width=260)
+    return first, second
+
+
+def progress(runs: Runs) -> None:
+    """One bar per run that is not at its end; nothing when all are."""
+    names = charts.labels(runs)
+    active = [run for run in runs if status.is_active(run)]
+    if active:
+        with st.grid(len(runs), min_column_width=280):
+            for run in runs:
+                share = status.share_done(run)
+                position = lab.manager().queue_position(run["run_id"]) if run["status"] == "queued" else None
+                st.progress(share, text=f"**{names[run['run_id']]}** {100 * share:.0f} % · {status.sentence(run, position)}")
+    for run in runs:
+        if run["status"] in ("failed", "lost"):
+            st.warning(f"{names[run['run_id']]}: {status.sentence(run)}", icon=":material/error:")
+
+
+def answer(runs: Runs, pair: tuple[str, str], data: frames.Frames) -> None:
+    """The question of the page answered in a sentence made from the data, with the figure that shows it."""
+    if len(runs) < 2:
+        st.caption("Pick a second run to compare layers.")
+        return
+    by_id = {run["run_id"]: run for run in runs}
+    first, second = by_id[pair[0]], by_id[pair[1]]
+    layers = data.layers[data.layers["run_id"].isin(pair)]
+    with st.container(border=True, key="answer"):
+        headline, detail = charts.who_prunes_early(layers, first, second)
+        st.markdown(f"#### {headline}  \n{detail}")
+    with st.grid(2, min_column_width=380, gap=("medium", "medium")):
+        live.chart(
+            "early-layers",
+            (tuple(by_id), pair, data.token("layers")),
+            lambda: charts.early_layers(charts.early_shares(layers), [first, second], charts.early_names(layers), revision=_revision(runs)),
+            alt="Curves: share kept of the early layers at each megabatch",
+        )
+        _curve("accuracy", runs, data, "Curves: validation and test accuracy of each run")
+
+
+def _revision(runs: Runs) -> str:
+    return ",".join(run["run_id"] for run in runs)
+
+
+def _curve(name: str, runs: Runs, data: frames.Frames, alt: str) -> None:
+    live.chart(
+        f"compare-{name}",
+        (_revision(runs), data.token("epochs", "megabatches")),
+        lambda: getattr(charts, name)(runs, data.epochs, data.megabatches, revision=_revision(runs)),
+        alt=alt,
+    )
+
+
+def pick_megabatch(runs: Runs, data: frames.Frames) -> int:
+    """The megabatch (from 0) whose layers are shown: chosen with the slider, or while runs go on the newest that all have reached."""
+    count = max(run["config"]["megabatches"] for run in runs)
+    if len(runs) < 2 or count < 2:
+        return 0
+    is_live = any(status.is_active(run) for run in runs)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        follows = is_live and st.toggle("Follow the newest", value=True, key="follow", width=180)
+        if follows and len(data.layers):
+            st.session_state["megabatch"] = int(data.layers.groupby("run_id")["megabatch"].max().min()) + 1
+        chosen = st.slider("Megabatch", 1, count, key="megabatch", bind="query-params", disabled=follows, width="stretch")
+    return chosen - 1
+
+
+def layers(runs: Runs, pair: tuple[str, str], data: frames.Frames) -> None:
+    """Kept fraction of each layer side by side, and the difference of the pair over all megabatches."""
+    if len(runs) < 2:
+        return
+    st.subheader("Layer by layer", anchor=False)
+    megabatch = pick_megabatch(runs, data)
+    by_id = {run["run_id"]: run for run in runs}
+    token = (_revision(runs), pair, megabatch, data.token("layers"))
+    with st.grid(2, min_column_width=380, gap=("medium", "medium")):
+        live.chart(
+            "kept-by-layer",
+            token,
+            lambda: charts.kept_by_layer(data.layers, runs, megabatch, revision=_revision(runs)),
+            alt="Marks: share kept of each layer, one mark per run",
+        )
+        live.chart(
+            "difference-map",
+            token,
+            lambda: charts.difference_map(data.layers, by_id[pair[0]], by_id[pair[1]], megabatch, revision=",".join(pair)),
+            alt="Heatmap: difference of the shares kept, by layer and megabatch",
+        )
+
+
+def curves(runs: Runs, data: frames.Frames) -> None:
+    """The other curves, laid over each other."""
+    st.subheader("Over the stream", anchor=False)
+    with st.grid(3, min_column_width=330, gap=("medium", "medium")):
+        _curve("gap", runs, data, "Curves: generalization gap of each run")
+        _curve("loss", runs, data, "Curves: validation loss of each run")
+        _curve("errors", runs, data, "Curves: test errors summed over the megabatches")
+
+
+def numbers(runs: Runs, data: frames.Frames) -> None:
+    """The last numbers of each run."""
+    st.subheader("Numbers", anchor=False)
+    column = st.column_config.NumberColumn
+    st.dataframe(
+        charts.final_table(runs, data.megabatches),
+        hide_index=True,
+        alt="Final numbers of each run",
+        placeholder="–",
+        column_config={
+            "run": "Run",
+            "megabatches": "Megabatches",
+            "test_accuracy": column("Test accuracy", format="%.1f %%", help="Of the weights carried on from the last finished megabatch"),
+            "gap": column("Gap, points", format="%+.1f", help="Train minus validation accuracy"),
+            "cer": column("CER, errors", format="localized", help="Misclassified test images, summed over megabatches; lower is better"),
+            "sparsity": column("Sparsity", format="%.2f %%", help="Counted from the mask"),
+            "alive": column("Alive", format="%.2f %%", help="Weights on a path from input to output"),
+            "flops": column("Dense FLOPs, T", format="%.2f", help="Forward and backward of every training image"),
+            "flops_share": column("Sparse FLOPs", format="%.0f %%", help="Theoretical share that is left; masks alone make nothing faster"),
+            "seconds": column("Time, s", format="%.1f", help="Measured"),
+            "images_per_second": column("Images/s", format="localized", help="Measured"),
+            "memory": column("Memory, MB", format="%.0f", help="Peak of the process or the GPU"),
+        },
+    )
+
+
+def settings(runs: Runs) -> None:
+    """What differs, in sight; what is equal, folded."""
+    if len(runs) < 2:
+        return
+    differing, equal = charts.setting_differences(runs)
+    st.subheader("Settings that differ", anchor=False)
+    if differing.empty:
+        st.caption("None: the runs have the same settings.")
+    else:
+        differing.index = [fields.label(name) for name in differing.index]
+        st.table(differing, border="horizontal")
+    with st.expander(f"{len(equal)} settings are equal", icon=":material/equal:"):
+        st.markdown(" · ".join(f"{fields.label(name)}: **{charts.setting_text(value)}**" for name, value in equal.items() if value != {}))
+
+
+def proof(runs: Runs) -> None:
+    """Are the runs paired? One mark for each hash, and the hashes."""
+    if len(runs) < 2:
+        return
+    st.subheader("Are they paired?", anchor=False)
+    found = charts.pairing(runs)
+    marks = {
+        True: (":material/check:", "green", "same"),
+        False: (":material/close:", "orange", "different"),
+        None: (":material/schedule:", "gray", "not known yet:"),
+    }
+    with st.container(horizontal=True, key="pairing"):
+        for name, agrees in found.items():
+            icon, colour, words = marks[agrees]
+            st.badge(f"{words} {charts.PAIRING[name]}", icon=icon, color=colour)
+    if all(found.values()):
+        st.markdown("**Paired:** whatever differs between the curves comes from the settings above, not from luck.")
+    elif False in found.values():
+        st.markdown("**Not paired:** part of the difference may come from other initial weights or another order of the data.")
+    with st.expander("Hashes", icon=":material/fingerprint:"):
+        names = charts.labels(runs)
+        st.table(
+            {names[run["run_id"]]: {charts.PAIRING[n]: (run["hashes"] or {}).get(n, "–")[:16] for n in charts.PAIRING} for run in runs},
+            border="horizontal",
+        )

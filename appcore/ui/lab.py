@@ -1,0 +1,42 @@
+"""What every page starts with: the deep-link guard, the shared manager and its store. Hands out plain data only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+HOME, RUN, COMPARE = "pages/home.py", "pages/run.py", "pages/compare.py"
+
+
+def guard(page: str) -> None:
+    """First line of a page. When the first request of a fresh process is a deep link, Streamlit runs the page without app.py:
+    remember where to go and run app.py first."""
+    if "nav_ready" not in st.session_state:
+        st.session_state["_goto"] = (page, st.query_params.to_dict())
+        st.switch_page("app.py")
+
+
+def manager() -> Any:
+    """The process-wide manager, the same one in every tab and after every reload of the source."""
+    from appcore import manager as module
+
+    return module.shared()
+
+
+def store() -> Any:
+    """The store that the manager writes to."""
+    return manager().store
+
+
+def requested(name: str) -> list[str]:
+    """Run ids in the address: ?runs=a,b (or ?run=a) -> [a, b]."""
+    return [part for part in st.query_params.get(name, "").split(",") if part]
+
+
+def find(run_id: str) -> tuple[dict[str, Any] | None, str]:
+    """(run, "") or (None, reason) for an id that came from an address."""
+    try:
+        return manager().get(run_id), ""
+    except ValueError as error:
+        return None, str(error)

@@ -1,0 +1,132 @@
+"""The view of one run: what it is doing now, in numbers and figures. Reads the store; draws again only what changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from appcore import charts
+from appcore.config import RunConfig
+
+from . import format, frames, live, status
+
+
+def header_numbers(run: dict[str, Any], data: frames.Frames) -> None:
+    """The six numbers that matter, always in the same places."""
+    progress = run["progress"] or {}
+    last = data.megabatches.iloc[-1] if len(data.megabatches) else None
+    point = data.prunes.iloc[-1] if len(data.prunes) else None
+    totals = run["totals"] or {}
+    sparsity = 1 - point["density_mask"] if point is not None else 0.0 if len(data.epochs) else None
+    speed = totals.get("images_per_second") or progress.get("images_per_second")
+    left = (
+        ("Time taken", format.duration(totals["seconds"]))
+        if "seconds" in totals
+        else ("Time left", format.about(progress.get("eta_seconds")))
+    )
+    cells = (
+        ("Sparsity", format.percent(sparsity), "Share of the prunable weights that are removed, counted from the mask"),
+        ("Test accuracy", format.percent(None if last is None else last["test_accuracy"]), "After the newest finished megabatch"),
+        ("Generalization gap", format.points(None if last is None else last["generalization_gap"]), "Train minus validation accuracy"),
+        ("Errors so far (CER)", format.count(None if last is None else last["cer"]), "Misclassified test images, summed over megabatches"),
+        ("Images per second", format.count(speed), "Training images; measured, not theoretical"),
+        (*left, "From the plan and the measured speed"),
+    )
+    with st.grid(6, min_column_width=185, gap=("small", "small")):
+        for label, value, help in cells:
+            st.metric(label, value, help=help)
+
+
+def progress_bar(run: dict[str, Any], position: int | None) -> None:
+    """How far it is, with the sentence that says what happened and what to do next."""
+    text = status.sentence(run, position)
+    name = status.state(run)
+    if name == "failed":
+        st.error(text, icon=":material/error:")
+    elif name in ("lost", "stalled"):
+        st.warning(text, icon=":material/link_off:" if name == "lost" else ":material/hourglass_disabled:")
+    else:
+        share = status.share_done(run)
+        st.progress(share, text=f"{text} {100 * share:.0f} %" if name in ("running", "starting") else text)
+
+
+def figures(run: dict[str, Any], data: frames.Frames) -> None:
+    """All figures of a run, each drawn anew only when its own tables have grown."""
+    run_id = run["run_id"]
+    config = RunConfig(**run["config"])
+    _density_figures(run, data, config, charts.looks([run])[run_id].colour)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        live.chart(
+            "layers-map",
+            (run_id, data.token("layers")),
+            lambda: charts.sparsity_map(data.layers, config.megabatches, revision=run_id),
+            alt="Heatmap: sparsity of each layer at each megabatch",
+        )
+        _curve("loss", run, data)
+    with right:
+        for name in ("accuracy", "gap", "errors"):
+            _curve(name, run, data)
+
+
+def _curve(name: str, run: dict[str, Any], data: frames.Frames) -> None:
+    live.chart(
+        f"{name}-chart",
+        (run["run_id"], data.token("epochs", "megabatches")),
+        lambda: getattr(charts, name)([run], data.epochs, data.megabatches, revision=run["run_id"]),
+        alt=_CURVES[name],
+    )
+
+
+_CURVES = {
+    "accuracy": "Curves: train, validation and test accuracy over the epochs",
+    "gap": "Curve: train minus validation accuracy over the epochs",
+    "loss": "Curves: train and validation loss over the epochs",
+    "errors": "Curve: test errors summed over the megabatches",
+}
+
+
+def _density_figures(run: dict[str, Any], data: frames.Frames, config: RunConfig, colour: str) -> None:
+    run_id = run["run_id"]
+    left, right = st.columns(2, gap="medium")
+    with left:
+        live.chart(
+            "truth-meter",
+            (run_id, data.token("prunes", "megabatches")),
+            lambda: charts.truth_meter(_newest_densities(data), frames.total_weights(run, data.layers), colour=colour, revision=run_id),
+            alt="Bars: density requested, in the mask, in forward, and alive",
+        )
+    with right:
+        live.chart(
+            "staircase",
+            (run_id, data.token("prunes")),
+            lambda: charts.staircase(frames.planned(config), data.prunes, colour=colour, revision=run_id),
+            alt="Steps: planned sparsity at each megabatch, with what was counted",
+        )
+
+
+def _newest_densities(data: frames.Frames) -> dict[str, float] | None:
+    """The densities counted last, at a prune point or at the end of a megabatch."""
+    rows = [frame.iloc[-1] for frame in (data.prunes, data.megabatches) if len(frame)]
+    if not rows:
+        return None
+    row = max(rows, key=lambda row: row["segment"])
+    return {name: float(row[name]) for name in ("density_requested", "density_mask", "density_effective", "density_alive")}
+
+
+def facts(run: dict[str, Any]) -> None:
+    """What proves pairing and lets the run be repeated."""
+    started, hashes = run.get("started") or {}, run["hashes"] or {}
+    if not hashes:
+        st.caption("The hashes appear when the first step is done.")
+        return
+    st.caption("Two runs whose hashes agree had the same initial weights, the same data order and the same scoring batches.")
+    for name, words in charts.PAIRING.items():
+        st.markdown(f"{words.capitalize()}: `{hashes.get(name, 'not used')[:24]}`")
+    where = f"{started.get('device', '?')}, {started.get('precision', '?')}"
+    weights = f"{format.count(started.get('parameters'))} parameters"
+    images = f"{format.count(started.get('train_images'))} training and {format.count(started.get('test_images'))} test images"
+    st.caption(f"{where} · {weights} · {images}")
+    for note in [*(run["notes"] or []), *started.get("notes", [])]:
+        st.caption(f":material/info: {note}")

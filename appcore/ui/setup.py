@@ -1,0 +1,66 @@
+"""Checks before anything else: do torch and torchvision belong together? Imports neither of them while a page waits."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import types
+from functools import cache
+from importlib import metadata
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+REMEDY = "install the pair again with `pip install -r requirements.txt`"
+
+
+@cache
+def mismatch() -> str | None:
+    """One sentence that says what is wrong with the installed torch and torchvision, or None; reads package metadata only."""
+    versions = {}
+    for name in ("torch", "torchvision"):
+        try:
+            versions[name] = Version(metadata.version(name))
+        except metadata.PackageNotFoundError:
+            return f"The package {name} is not installed; {REMEDY}."
+    return _mismatch(versions["torch"], versions["torchvision"], metadata.requires("torchvision") or [])
+
+
+def _mismatch(torch: Version, torchvision: Version, requirements: list[str]) -> str | None:
+    pair = f"torch {torch} and torchvision {torchvision} do not match"
+    for text in requirements:
+        wanted = Requirement(text)
+        applies = wanted.name == "torch" and (wanted.marker is None or wanted.marker.evaluate({"extra": ""}))
+        if applies and not wanted.specifier.contains(torch.public, prereleases=True):
+            return f"{pair}: this torchvision needs torch {wanted.specifier}; {REMEDY}."
+    if torch.local and torchvision.local and torch.local != torchvision.local:
+        return f"{pair}: one is built for {torch.local}, the other for {torchvision.local}; {REMEDY}."
+    return None
+
+
+def warm_up() -> None:
+    """Import torch and torchvision once per process in a background thread, so that the first run starts at once.
+
+    What goes wrong there is kept for `broken`; the module that keeps it has no file, so that source reloads leave it alone.
+    """
+    box = sys.modules.setdefault("_appcore_warm_up", types.ModuleType("_appcore_warm_up"))
+    if not hasattr(box, "thread"):
+        box.thread = threading.Thread(target=_import, args=(box,), name="appcore-warm-up", daemon=True)
+        box.thread.start()
+
+
+def _import(box: types.ModuleType) -> None:
+    time.sleep(5.0)  # the import holds the interpreter lock for seconds: let the first page paint before
+    try:
+        import torch
+        import torchvision  # noqa: F401
+
+        box.version = torch.__version__
+    except Exception as error:
+        box.error = f"torch and torchvision cannot be imported together ({type(error).__name__}: {str(error).splitlines()[0]}); {REMEDY}."
+
+
+def broken() -> str | None:
+    """What the import in the background found, as one sentence; None while it goes well."""
+    return getattr(sys.modules.get("_appcore_warm_up"), "error", None)

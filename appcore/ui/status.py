@@ -1,0 +1,107 @@
+"""How the state of a run is shown: one badge, one sentence that says what happened and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import streamlit as st
+
+from . import format
+
+ACTIVE = ("queued", "running", "paused")
+_BADGES = {  # state: (words, icon, colour)
+    "queued": ("Queued", ":material/schedule:", "gray"),
+    "starting": ("Starting", ":material/hourglass_top:", "blue"),
+    "running": ("Running", ":material/play_circle:", "blue"),
+    "pausing": ("Pausing", ":material/pause_circle:", "orange"),
+    "paused": ("Paused", ":material/pause_circle:", "orange"),
+    "resuming": ("Resuming", ":material/play_circle:", "blue"),
+    "stopping": ("Stopping", ":material/stop_circle:", "gray"),
+    "stalled": ("Stalled", ":material/hourglass_disabled:", "orange"),
+    "done": ("Done", ":material/check_circle:", "green"),
+    "failed": ("Failed", ":material/error:", "red"),
+    "stopped": ("Stopped", ":material/stop_circle:", "gray"),
+    "lost": ("Lost", ":material/link_off:", "orange"),
+}
+_COMMANDED = {"pause": "pausing", "resume": "resuming", "stop": "stopping"}
+_QUIET_SECONDS = 15.0
+
+
+def is_active(run: Mapping[str, Any]) -> bool:
+    """Whether a run may still change by itself."""
+    return run["status"] in ACTIVE
+
+
+def state(run: Mapping[str, Any], now: datetime | None = None) -> str:
+    """The status as people see it: a command that waits, a start without a step, and silence have names of their own."""
+    if run["command"] and is_active(run):
+        return _COMMANDED.get(run["command"], run["status"])
+    if run["status"] == "running" and not (run["progress"] or {}).get("samples_seen"):
+        return "starting"
+    return "stalled" if run["status"] == "running" and _silence(run, now) > _patience(run) else run["status"]
+
+
+def _silence(run: Mapping[str, Any], now: datetime | None) -> float:
+    updated = (run["progress"] or {}).get("updated")
+    if not updated:
+        return 0.0
+    moment = datetime.fromtimestamp(updated, UTC) if isinstance(updated, (int, float)) else datetime.fromisoformat(updated)
+    return ((now or datetime.now(UTC)) - moment).total_seconds()
+
+
+def _patience(run: Mapping[str, Any]) -> float:
+    """Ten times the usual step, and never less than a quiet moment such as an evaluation."""
+    speed = (run["progress"] or {}).get("images_per_second") or 0.0
+    return max(_QUIET_SECONDS, 10 * run["config"]["batch_size"] / speed if speed else 4 * _QUIET_SECONDS)
+
+
+def badge(run: Mapping[str, Any]) -> None:
+    """The badge of a run."""
+    words, icon, colour = _BADGES[state(run)]
+    st.badge(words, icon=icon, color=colour)
+
+
+def markdown(run: Mapping[str, Any]) -> str:
+    """The badge as markdown, for use inside a line of text."""
+    words, icon, colour = _BADGES[state(run)]
+    return f":{colour}-badge[{icon} {words}]"
+
+
+def sentence(run: Mapping[str, Any], position: int | None = None) -> str:
+    """What happened, and what to do next."""
+    name = state(run)
+    done = f"{run['cursor']} of {run['segments']} steps of the plan are done"
+    if name == "queued":
+        ahead = f"position {position} in the queue" if position else "about to start"
+        return f"Waiting: {ahead}. Runs on one device take turns; pausing or stopping another one lets this one start."
+    texts = {
+        "starting": "Loading the data and building the network; the first step follows in a few seconds.",
+        "running": _place(run),
+        "pausing": "Pausing after the step that is under way.",
+        "paused": f"Paused. {done}; Resume carries on with the same bits.",
+        "resuming": "Carrying on from the last checkpoint.",
+        "stopping": "Stopping after this step; a checkpoint is kept.",
+        "stalled": f"No step for {format.duration(_silence(run, None))}: the machine may be busy. Wait, or stop and resume later.",
+        "done": f"Finished {format.age(run['created'])}; every number below is final.",
+        "failed": run["error"] or "The run ended with an error.",
+        "stopped": f"Stopped. {done}; Resume carries on from the last checkpoint with the same bits.",
+        "lost": f"Its process ended without a word (closed or killed). {done}; Resume carries on from the last checkpoint.",
+    }
+    return texts[name]
+
+
+def _place(run: Mapping[str, Any]) -> str:
+    progress, config = run["progress"] or {}, run["config"]
+    return f"Megabatch {progress['megabatch'] + 1} of {config['megabatches']}, epoch {progress['epoch'] + 1} of {config['epochs']}."
+
+
+def share_done(run: Mapping[str, Any]) -> float:
+    """Fraction of the work that is done, by images where they are known."""
+    if run["status"] == "done":
+        return 1.0
+    progress = run["progress"] or {}
+    total = progress.get("samples_total") or 0
+    share = progress.get("samples_seen", 0) / total if total else run["cursor"] / max(run["segments"], 1)
+    return min(1.0, max(0.0, share))

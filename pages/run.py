@@ -1,0 +1,79 @@
+"""Run: "what is it doing now?" Without ?run= the launch form with plan and cost; with ?run=ID the live view of a run."""
+
+import streamlit as st
+
+from appcore.ui import lab
+
+lab.guard("run")
+
+from appcore import charts  # noqa: E402
+from appcore.ui import controls, form, format, frames, launch, live, run_view, status  # noqa: E402
+
+
+def launch_page() -> None:
+    """Settings on the left; on the right what they mean, before anything runs."""
+    st.title("New run")
+    left, right = st.columns([5, 6], gap="large")
+    with left:
+        chosen, config = form.show()
+    with right:
+        cost = st.container()
+        if config is not None:
+            live.chart(
+                "plan",
+                config.fingerprint,
+                lambda: charts.staircase(frames.planned(config), colour=launch.colour(config), revision="plan"),
+                alt="Steps: planned sparsity at each megabatch",
+            )
+        if st.button("Start run", type="primary", icon=":material/play_arrow:", key="start", disabled=config is None, width="stretch"):
+            launch.start([chosen])
+        if config is None:
+            st.caption(":red[:material/error: Something on the left needs another value first.]")
+        with cost:
+            launch.costs(config)
+
+
+def run_page(run: dict) -> None:
+    """One run: verbs on top (in the main script), everything that moves in a fragment below."""
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    with left:
+        st.title(run["title"] or run["run_id"])
+        st.markdown(f"{status.markdown(run)} &nbsp; {launch.summary(run)}")
+    with right:
+        controls.buttons(run)
+    shown = (run["status"], run["command"], status.state(run))
+
+    @st.fragment(run_every=1.0 if status.is_active(run) else 5.0 if run["status"] in ("stopped", "failed", "lost") else None)
+    def moving() -> None:
+        now = lab.manager().get(run["run_id"])
+        if (now["status"], now["command"], status.state(now)) != shown:
+            st.rerun()
+        data = frames.read([now])
+        run_view.progress_bar(now, lab.manager().queue_position(now["run_id"]) if now["status"] == "queued" else None)
+        if now["traceback"] and now["status"] == "failed":
+            with st.expander("Traceback", icon=":material/terminal:"):
+                st.code(now["traceback"], language=None)
+        run_view.header_numbers(now, data)
+        run_view.figures(now, data)
+        with st.expander("Pairing hashes and machine", icon=":material/fingerprint:"):
+            run_view.facts(now)
+
+    moving()
+    with st.expander("All settings", icon=":material/settings:"):
+        st.dataframe(launch.settings_table(run), hide_index=True, alt="Settings of this run")
+    with st.container(horizontal=True):
+        st.page_link(lab.RUN, label="New run", icon=":material/add:", query_params={})
+        st.page_link(lab.COMPARE, label="Compare this run", icon=":material/compare_arrows:", query_params={"runs": run["run_id"]})
+        st.caption(f"Started {format.age(run['created'])} · {run['run_id']}")
+
+
+ids = lab.requested("run")
+if ids:
+    found, reason = lab.find(ids[0])
+    if found is None:
+        st.error(f"{reason[0].upper()}{reason[1:]}.".replace("..", "."), icon=":material/search_off:", title="This run cannot be shown")
+        st.page_link(lab.HOME, label="See the newest runs", icon=":material/home:")
+    else:
+        run_page(found)
+else:
+    launch_page()
