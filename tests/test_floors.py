@@ -9,9 +9,24 @@ ROOT = Path(appcore.__file__).parent
 FLOORS = [
     {"config", "presets", "events", "seeds", "plugins", "paths"},
     {"datasets", "models", "pruners", "schedules", "methods", "masks", "metrics", "flops"},
-    {"plan", "stream", "state", "training", "pruning", "engine", "estimate"},
-    {"store", "schema", "database", "liveness", "checkpoint", "driver", "launchers", "manager", "results", "worker"},
-    {"cli", "__main__", "doctor", "bundle", "bench", "charts", "ui"},
+    {"plan", "loading", "stream", "state", "training", "pruning", "summary", "engine", "estimate"},
+    {
+        "store",
+        "schema",
+        "database",
+        "liveness",
+        "checkpoint",
+        "driver",
+        "launchers",
+        "manager",
+        "results",
+        "worker",
+        "jobs",
+        "work",
+        "pace",
+        "failures",
+    },
+    {"cli", "__main__", "doctor", "bundle", "bench", "timing", "charts", "ui"},
 ]
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 
