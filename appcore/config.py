@@ -29,9 +29,8 @@ def _setting(default: Any, help: str, group: str, **limits: Any) -> Any:
 
 
 class RunConfig(BaseModel):
-    """All that determines a run. Fields left out take the recipe of the data set (its RECIPE literal), then the defaults below.
-
-    The defaults are the recipe of the released APP code for CIFAR (arXiv 2204.01640; see docs). Fractions are in [0, 1].
+    """All that determines a run. Fields left out take the recipe (RECIPE literal) of the method, then of the data set, then the
+    defaults below, which are the recipe of the released APP code for CIFAR (arXiv 2204.01640; see docs). Fractions are in [0, 1].
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
@@ -44,10 +43,19 @@ class RunConfig(BaseModel):
     megabatches: int = _setting(8, "Stream length T: equal parts that arrive one after another", "Stream", ge=1, le=1000)
     epochs: int = _setting(50, "Epochs of training per megabatch", "Training", ge=1, le=10_000)
     tau: float = _setting(4.5, "Final density is 0.8 ** tau (4.5: 0.366)", "Pruning", ge=0.0, le=60.0)
-    replay: Literal["full", "none", "one", "buffer"] = _setting(
-        "full", "Earlier data seen again: all of it, none, the previous megabatch, or a buffer of fixed size", "Stream"
+    replay: Literal["full", "none", "one", "buffer", "fraction"] = _setting(
+        "full", "Earlier data seen again: all of it, none, the previous megabatch, a buffer of fixed size, or a fading fraction", "Stream"
     )
     buffer_size: int = _setting(1000, "Images kept for replay=buffer", "Stream", ge=1, le=10_000_000)
+    replay_fraction: float = _setting(
+        0.5, "Share of the earlier data that each new megabatch leaves in memory, for replay=fraction (ALMA; 1: full, 0: none)", "Stream",
+        ge=0.0, le=1.0,
+    )  # fmt: skip
+    budget: int = _setting(
+        0, "At most N training images per megabatch and pass over its epochs, so that long streams cost linearly (0: no limit)", "Stream",
+        ge=0, le=10**12,
+    )  # fmt: skip
+    shots: int = _setting(0, "Few-shot: N training images of each class in the whole stream (0: all)", "Data", ge=0, le=10_000_000)
     scope: Literal["global", "layer", "erk"] = _setting(
         "global", "Compare scores over the whole network, keep the same share of each layer, or Erdos-Renyi-kernel shares", "Pruning"
     )
@@ -57,6 +65,7 @@ class RunConfig(BaseModel):
     prunable: Literal["auto", "conv", "hidden", "all"] = _setting(
         "auto", "Layers that may be pruned; auto: convolutions, or every linear layer where there are none", "Pruning"
     )
+    exempt: tuple[str, ...] = _setting((), "Layers that are not pruned, by name, e.g. conv1,fc", "Pruning")
     seed: int = _setting(0, "Seed of initial weights, data order, augmentation and scoring batches", "Network", ge=0, le=2**31 - 1)
     batch_size: int = _setting(64, "Images per training step", "Training", ge=1, le=65_536)
     lr: float = _setting(0.1, "Learning rate at the start of each megabatch (SGD)", "Training", gt=0.0, le=100.0)
@@ -67,6 +76,12 @@ class RunConfig(BaseModel):
     restore_best: bool = _setting(True, "Carry on with the weights of the best validation accuracy of the megabatch", "Training")
     optimizer_state: Literal["carry", "reset", "restore"] = _setting(
         "carry", "Momentum at the next megabatch: carried over, zeroed, or taken from the restored best epoch", "Training"
+    )
+    reinit: bool = _setting(
+        False, "Train from scratch: fresh initial values at each new megabatch, masks kept (separates warm-start from pruning)", "Training"
+    )
+    patience: int = _setting(
+        0, "Stop a megabatch after N epochs without a better validation accuracy (0: never; ALMA: 25)", "Training", ge=0, le=10_000
     )
     val_fraction: float = _setting(0.1, "Share of each megabatch held out for validation", "Stream", gt=0.0, lt=1.0)
     order: Literal["shuffled", "native"] = _setting("shuffled", "Order of the stream: one seeded permutation, or as stored", "Stream")
@@ -89,10 +104,12 @@ class RunConfig(BaseModel):
         if not isinstance(data, dict):
             return data
         name = data.get("dataset", cls.model_fields["dataset"].default)
+        method = data.get("method", cls.model_fields["method"].default)
         try:
-            return {**plugins.find("datasets", name).literal("RECIPE"), **data}
+            recipes = [plugins.find(kind, chosen).literal("RECIPE") for kind, chosen in (("datasets", name), ("methods", method))]
         except (ValueError, AttributeError, TypeError):
             return data  # the field's own check names the bad value
+        return {**recipes[0], **recipes[1], **data}
 
     @field_validator(*_PLUGIN_FIELDS)
     @classmethod
@@ -106,6 +123,31 @@ class RunConfig(BaseModel):
         if not all(0.0 < fraction < 1.0 for fraction in value):
             raise ValueError("each fraction must lie between 0 and 1, e.g. 0.4,0.8")
         return tuple(sorted(value))
+
+    @field_validator("exempt", mode="before")
+    @classmethod
+    def _are_names(cls, value: Any) -> Any:
+        """A form and a command line give "conv1, fc"; equal sets of names are equal settings."""
+        names = value.split(",") if isinstance(value, str) else value
+        if isinstance(names, (list, tuple, set)) and all(isinstance(name, str) for name in names):
+            return tuple(sorted({name.strip() for name in names} - {""}))
+        return value
+
+    @model_validator(mode="after")
+    def _combinations_make_sense(self) -> RunConfig:
+        if self.semantics == "released-code" and self.method != "app":
+            raise ValueError(
+                f"semantics: released-code is a way of running app, and the method is {self.method}; choose paper, or method app"
+            )
+        if self.shots and self.limit_train:
+            raise ValueError(
+                f"shots: {self.shots} per class and limit_train {self.limit_train} contradict each other; set one of them to 0"
+            )
+        if self.budget and self.budget < 2 * self.epochs:
+            raise ValueError(
+                f"budget: {self.budget} images are fewer than two for each of {self.epochs} epochs; choose at least {2 * self.epochs}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _options_belong(self) -> RunConfig:
@@ -156,6 +198,8 @@ def problems(error: ValidationError) -> list[InputError]:
     for item in error.errors():
         field = str(item["loc"][0]) if item["loc"] else ""
         text = item["msg"].removeprefix("Value error, ")
+        if not field and text.partition(":")[0] in RunConfig.model_fields:  # a combination, which names its field itself
+            field, _, text = text.partition(": ")
         if item["type"] == "extra_forbidden":
             text = f"unknown setting; known settings: {', '.join(RunConfig.model_fields)}"
         elif field and item["type"] != "value_error":

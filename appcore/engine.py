@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from . import masks, metrics
+from . import masks, metrics, plugins, summary
 from .config import RunConfig
 from .events import EpochDone, Event, MegabatchDone, Progress, Pruned, SegmentDone
 from .methods.base import Segment
 from .plan import check, plan
 from .pruning import prune
 from .state import Best, RunState
-from .training import READ_EVERY_STEPS, Sums, evaluate_batch, train_batches
+from .stream import Epoch, batches
+from .training import READ_EVERY_STEPS, Sums, evaluate_batch, train_step
 
 
 def start(config: RunConfig) -> Iterator[Event]:
@@ -30,53 +32,83 @@ def start(config: RunConfig) -> Iterator[Event]:
 
 def run(state: RunState, segments: tuple[Segment, ...]) -> Iterator[Event]:
     """Carry out the rest of the plan: Started, then the events of each segment and its SegmentDone, then Finished."""
-    yield state.started()
+    yield summary.started(state)
     for segment in segments[state.cursor :]:
-        yield from _CARRY_OUT[segment.kind](state, segment)
+        yield from _CARRY_OUT.get(segment.kind, _other)(state, segment)
         state.cursor = segment.index + 1
         yield SegmentDone(state.cursor)
-    yield state.finished()
+    yield summary.finished(state)
+
+
+def _other(state: RunState, segment: Segment) -> Iterator[Event]:
+    """Fresh initial values, or a segment of a kind of the method's own."""
+    yield Progress(segment.index, segment.megabatch, segment.epoch, 0, 1, state.samples_seen, phase="score")
+    with state.timed("score"):
+        if segment.kind == "reinit":
+            state.reinitialise(f"reinit/{segment.megabatch}")
+        else:
+            _hook(state, "carry_out")(state, segment)
+
+
+def _hook(state: RunState, name: str) -> Any:
+    """An optional part of the method's file (methods/base.py lists them)."""
+    return getattr(plugins.load("methods", state.config.method), name, None)
 
 
 def _prune(state: RunState, segment: Segment) -> Iterator[Event]:
-    yield Progress(segment.index, segment.megabatch, 0, 0, 1, state.samples_seen, phase="score")
+    yield Progress(segment.index, segment.megabatch, segment.epoch, 0, 1, state.samples_seen, phase="score")
     before = state.seconds
     with state.timed("score"):
-        prune(state, segment.megabatch, segment.density)
+        is_named = _cut(state, segment)
     with state.timed("measure"):
         layers = state.layer_densities()
         effective = masks.effective_density(state.model, list(state.masks))
     yield Pruned(
         segment=segment.index,
         megabatch=segment.megabatch,
-        density_requested=segment.density,
+        density_requested=state.density_requested,
         density_mask=_share(layers, "kept"),
         density_effective=effective,
         density_alive=_share(layers, "alive"),
         layers=layers,
         seconds=state.seconds - before,
+        epoch=segment.epoch,
+        round=segment.round,
+        is_named=is_named,
     )
+
+
+def _cut(state: RunState, segment: Segment) -> bool:
+    """New masks, by the method or by the pruner; whether a density was asked for."""
+    requested, new_masks = _hook(state, "requested"), _hook(state, "new_masks")
+    density = requested(state, segment) if requested else segment.density
+    new = new_masks(state, segment) if new_masks else None
+    is_named = not _hook(state, "IS_STEERED")
+    if new is None:
+        prune(state, segment.megabatch, density)
+    else:
+        state.set_masks(new)
+    state.density_requested = density if is_named else state.density()
+    state.forget_best()  # weights of before the cut do not fit the new mask
+    return is_named
 
 
 def _train_epoch(state: RunState, segment: Segment) -> Iterator[Event]:
     before, config = state.seconds, state.config
+    if config.patience and segment.epoch > 0 and state.stale_epochs >= config.patience:
+        return  # stopped early: the plan's remaining epochs of this megabatch are passed over
     _begin_epoch(state, segment)
+    sums, grown = Sums.zero(state.device), 0
     with state.timed("train"):
-        epoch = state.stream.epoch(segment.megabatch, segment.epoch)
+        epoch = state.stream.epoch(segment.megabatch, segment.draw if segment.draw >= 0 else segment.epoch)
         state.order_hash = epoch.chain(state.order_hash)
-        parameters = dict(state.model.named_parameters())
-        pruned = [(parameters[name], mask.to(parameters[name].dtype)) for name, mask in state.masks.items()] if state.density() < 1 else []
-        sums = Sums.zero(state.device)
-        steps = train_batches(state.model, state.optimizer, pruned, epoch.batches(config.batch_size), sums, state.dtype)
-    count = max(1, len(epoch.order) // config.batch_size)
-    for step in range(1, len(epoch.order) + 1):
+        count = len(batches(len(epoch.order), config.batch_size))
+        steps = _train(state, segment, epoch, count, sums)
+    for step in range(segment.skip_steps + 1, count + 1):
         with state.timed("train"):
-            images = next(steps, 0)
-        if not images:
-            break
-        state.samples_seen += images
+            grown += next(steps)
         loss = sums.mean_loss() if step % READ_EVERY_STEPS == 0 else None
-        yield Progress(segment.index, segment.megabatch, segment.epoch, step, max(count, step), state.samples_seen, loss)
+        yield Progress(segment.index, segment.megabatch, segment.epoch, step, count, state.samples_seen, loss)
     val = yield from _evaluate(state, segment, state.stream.validation(segment.megabatch), "validate")
     train_loss = sums.mean_loss()
     if not math.isfinite(train_loss):
@@ -98,7 +130,25 @@ def _train_epoch(state: RunState, segment: Segment) -> Iterator[Event]:
         density=state.density(),
         seconds=state.seconds - before,
         is_best=_keep_if_best(state, segment, sums.accuracy(), val.accuracy()),
+        round=segment.round,
+        grown=grown,
     )
+
+
+def _train(state: RunState, segment: Segment, epoch: Epoch, count: int, sums: Sums) -> Iterator[int]:
+    """Train on the batches of an epoch; yields after each step how many weights came back in it."""
+    own_step, after_step = _hook(state, "train_step"), _hook(state, "after_step")
+    pruned = state.pruned()
+    state.model.train()
+    data = epoch.batches(state.config.batch_size, skip=segment.skip_steps)
+    for step, (x, y) in enumerate(data, segment.skip_steps + 1):
+        if not (own_step and own_step(state, segment, x, y, sums)):
+            train_step(state.model, state.optimizer, pruned, x, y, sums, state.dtype)
+        grown = after_step(state, segment, step, count) if after_step else 0
+        if grown:
+            pruned = state.pruned()
+        state.samples_seen += len(y)
+        yield grown
 
 
 def _test(state: RunState, segment: Segment) -> Iterator[Event]:
@@ -114,7 +164,7 @@ def _test(state: RunState, segment: Segment) -> Iterator[Event]:
     yield MegabatchDone(
         segment=segment.index,
         megabatch=segment.megabatch,
-        density_requested=segment.density,
+        density_requested=state.density_requested,
         density_mask=_share(layers, "kept"),
         density_effective=effective,
         density_alive=_share(layers, "alive"),
@@ -140,12 +190,13 @@ _CARRY_OUT = {"prune": _prune, "epoch": _train_epoch, "test": _test}
 
 def _evaluate(state: RunState, segment: Segment, data: Iterable[tuple[Tensor, Tensor]], phase: str) -> Generator[Event, None, Sums]:
     """Accuracy over clean batches; an event after each, so that a long evaluation can be paused and stopped too."""
-    sums, batches, step = Sums.zero(state.device), iter(data), 0
+    sums, waiting, step = Sums.zero(state.device), iter(data), 0
+    network = _hook(state, "network")
     while True:
         with state.timed(phase):
-            batch = next(batches, None)
+            batch = next(waiting, None)
             if batch is not None:
-                evaluate_batch(state.model, *batch, sums, state.dtype)
+                evaluate_batch(state.model, *batch, sums, state.dtype, network and network(state, segment))
         if batch is None:
             return sums
         step += 1
@@ -157,7 +208,7 @@ def _begin_epoch(state: RunState, segment: Segment) -> None:
     for group in state.optimizer.param_groups:
         group["lr"] = segment.learning_rate
     if segment.epoch == 0:
-        state.best = None
+        state.forget_best()
         if state.config.optimizer_state == "reset":
             state.set_momentum({})
 
@@ -166,17 +217,23 @@ def _begin_epoch(state: RunState, segment: Segment) -> None:
 def _keep_if_best(state: RunState, segment: Segment, train_accuracy: float, val_accuracy: float) -> bool:
     """Remember this epoch as the one to carry on with; the last epoch when best weights are not restored."""
     config = state.config
+    state.stale_epochs = 0 if val_accuracy > state.top_val_accuracy else state.stale_epochs + 1
+    state.top_val_accuracy = max(val_accuracy, state.top_val_accuracy)
     if config.restore_best and state.best is not None and val_accuracy <= state.best.val_accuracy:
         return False
     state.best = Best(segment.epoch, train_accuracy, val_accuracy)
     if config.restore_best:
         state.best.weights = {name: tensor.clone() for name, tensor in state.model.state_dict().items()}
+        if _hook(state, "after_step"):  # masks may have changed by the end of the megabatch
+            state.best.masks = {name: mask.clone() for name, mask in state.masks.items()}
         if config.optimizer_state == "restore":
             state.best.momentum = {name: buffer.clone() for name, buffer in state.momentum().items()}
     return True
 
 
 def _restore(state: RunState, best: Best) -> None:
+    if best.masks:
+        state.set_masks(best.masks)
     state.model.load_state_dict(best.weights)
     if state.config.optimizer_state == "restore":
         state.set_momentum(best.momentum)

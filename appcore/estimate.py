@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from . import flops
 from .config import RunConfig
 from .models import base as models
-from .plan import check, plan, samples
+from .plan import check, plan, samples, segment_samples
 from .stream import EVALUATION_BATCH, pick_device
 
 _PROBE_FLOPS = 2e10  # about half a second of a slow core
@@ -28,12 +29,13 @@ def estimate(config: RunConfig, images_per_second: float | None = None) -> dict[
     description = check(config)
     device = pick_device(config.device)
     segments, per_epoch = plan(config), samples(config, description)
-    trained = sum(per_epoch[segment.megabatch] for segment in segments if segment.kind == "epoch")
+    trained = sum(segment_samples(config, per_epoch, segment) for segment in segments)
     cost = flops.count(config.arch, description.shape, len(description.classes))
     speed = images_per_second or _timed_speed(
         config.arch, description.shape, len(description.classes), config.batch_size, device.type, config.precision
     )
     densities = {segment.megabatch: segment.density for segment in segments}
+    epochs = Counter(segment.megabatch for segment in segments if segment.kind == "epoch")
     return {
         "samples": trained,
         "samples_per_epoch": per_epoch,
@@ -48,7 +50,7 @@ def estimate(config: RunConfig, images_per_second: float | None = None) -> dict[
         "device": device.type,
         "notes": list(description.notes),
         "megabatches": [
-            {"megabatch": t, "density": densities[t], "train_images": images, "epochs": config.epochs} for t, images in enumerate(per_epoch)
+            {"megabatch": t, "density": densities[t], "train_images": images, "epochs": epochs[t]} for t, images in enumerate(per_epoch)
         ],
     }
 
@@ -61,10 +63,11 @@ def _passes(config: RunConfig, description: Any, per_epoch: list[int]) -> float:
     for segment in segments:
         train = per_epoch[segment.megabatch]
         if segment.kind == "epoch":
-            total += train + train * config.val_fraction / (1 - config.val_fraction) / 3
+            trained = segment_samples(config, per_epoch, segment)
+            total += trained + train * config.val_fraction / (1 - config.val_fraction) / 3
         elif segment.kind == "test":
             total += test / 3
-        elif config.pruner == "snip":
+        elif segment.kind == "prune" and config.pruner == "snip":
             total += train / (segment.megabatch + 1) * config.score_fraction
     return total
 

@@ -67,7 +67,8 @@ class Progress:
 class Pruned:
     """A prune point. Densities are fractions: requested, counted from the mask, and on an input-to-output path (alive).
 
-    density_effective counts the non-zero weights of the tensors that forward uses.
+    density_effective counts the non-zero weights of the tensors that forward uses. is_named is False where the method cannot be told a
+    density (cs): the requested one is then the one that came out. epoch and round: before which epoch of which round this happened.
     """
 
     segment: int
@@ -78,11 +79,18 @@ class Pruned:
     density_alive: float
     layers: tuple[LayerDensity, ...]
     seconds: float
+    epoch: int = 0
+    round: int = 0
+    is_named: bool = True
 
 
 @dataclass(frozen=True)
 class EpochDone:
-    """Means over one epoch. Train numbers are running means in training mode on augmented images, as in the released code."""
+    """Means over one epoch. Train numbers are running means in training mode on augmented images, as in the released code.
+
+    `round` counts passes over the epochs of a megabatch (over the run, from 0), so an epoch of a megabatch can come again with a higher
+    round; `segment` is the order of time. `grown` counts the weights that mask updates brought back during the epoch.
+    """
 
     segment: int
     megabatch: int
@@ -96,6 +104,8 @@ class EpochDone:
     density: float
     seconds: float
     is_best: bool
+    round: int = 0
+    grown: int = 0
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 
 from . import flops, masks, metrics
 from .config import RunConfig
-from .events import Finished, Layer, LayerDensity, Started
+from .events import LayerDensity
 from .models import base as models
 from .stream import Stream, load_data, pick_device
 
@@ -29,18 +28,21 @@ _FACTS = (
     "flops_sparse",
     "phase_seconds",
     "megabatch_seconds",
+    "stale_epochs",
+    "top_val_accuracy",
 )
 
 
 @dataclass
 class Best:
-    """The epoch of the current megabatch to carry on with: its accuracies, weights and momentum (empty when not kept)."""
+    """The epoch of the current megabatch to carry on with: its accuracies, weights, masks and momentum (empty when not kept)."""
 
     epoch: int
     train_accuracy: float
     val_accuracy: float
     weights: dict[str, Tensor] = field(default_factory=dict)
     momentum: dict[str, Tensor] = field(default_factory=dict)
+    masks: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass
@@ -66,6 +68,9 @@ class RunState:
     flops_sparse: int = 0
     phase_seconds: dict[str, float] = field(default_factory=dict)
     megabatch_seconds: float = 0.0
+    stale_epochs: int = 0  # epochs without a better validation accuracy, for patience
+    top_val_accuracy: float = -1.0
+    extra: dict[str, Tensor] = field(default_factory=dict)  # a method's own, as "group/name of a weight or buffer"
 
     @classmethod
     def create(cls, config: RunConfig) -> RunState:
@@ -103,12 +108,16 @@ class RunState:
             for name, mask in state.masks.items():
                 mask.copy_(groups["masks"][name])
         state.set_momentum(groups.get("momentum", {}))
+        shapes = state.model.state_dict()
+        for path, tensor in ((path.partition("/")[2], tensor) for path, tensor in tensors.items() if path.startswith("extra/")):
+            # The memory format of the weight that it belongs to, for the same reason as in set_momentum.
+            state.extra[path] = torch.empty_like(shapes[path.partition("/")[2]], dtype=tensor.dtype).copy_(tensor)
         for name in _FACTS:
-            setattr(state, name, facts[name])
+            setattr(state, name, facts.get(name, getattr(state, name)))
         if facts["best"]:
             on_device = {
                 key: {name: tensor.to(state.device) for name, tensor in groups.get(f"best-{key}", {}).items()}
-                for key in ("weights", "momentum")
+                for key in ("weights", "momentum", "masks")
             }
             state.best = Best(**facts["best"], **on_device)
         return state
@@ -121,6 +130,8 @@ class RunState:
             "momentum": self.momentum(),
             "best-weights": self.best.weights if self.best else {},
             "best-momentum": self.best.momentum if self.best else {},
+            "best-masks": self.best.masks if self.best else {},
+            "extra": self.extra,
         }
         tensors = {
             f"{group}/{name}": tensor.detach().to("cpu", copy=True).contiguous()
@@ -148,6 +159,53 @@ class RunState:
                 # The parameter's own memory format, so that a resumed step runs the same code as an uninterrupted one.
                 self.optimizer.state[parameter] = {"momentum_buffer": torch.empty_like(parameter).copy_(buffers[name]).detach()}
 
+    def pruned(self) -> list[tuple[Tensor, Tensor]]:
+        """Each masked weight with its mask in the weight's dtype; empty when nothing is pruned."""
+        if self.density() == 1.0:
+            return []
+        parameters = dict(self.model.named_parameters())
+        return [(parameters[name], mask.to(parameters[name].dtype)) for name, mask in self.masks.items()]
+
+    def apply_masks(self) -> None:
+        """Set pruned weights to exactly 0."""
+        masks.apply(self.model, self.masks)
+
+    def set_masks(self, new: dict[str, Tensor]) -> None:
+        """Change the masks: removed weights become 0, and those brought back start from 0; neither has momentum."""
+        buffers = self.momentum()
+        for name, mask in self.masks.items():
+            if name in buffers:
+                buffers[name].masked_fill_(~(mask & new[name]), 0.0)
+            mask.copy_(new[name])
+        self.apply_masks()
+
+    def forget_best(self) -> None:
+        """Begin to look for the best epoch anew."""
+        self.best, self.stale_epochs, self.top_val_accuracy = None, 0, -1.0
+
+    def keep_weights(self) -> None:
+        """Remember the weights and buffers of this moment for `rewind`."""
+        self.extra |= {f"kept/{name}": tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+
+    def forget_kept(self) -> None:
+        """Free what `keep_weights` remembered."""
+        self.extra = {name: tensor for name, tensor in self.extra.items() if not name.startswith("kept/")}
+
+    def rewind(self) -> None:
+        """Return to the kept weights, times the masks of now, with a fresh optimizer."""
+        self.model.load_state_dict({name.partition("/")[2]: kept for name, kept in self.extra.items() if name.startswith("kept/")})
+        self._start_over()
+
+    def reinitialise(self, purpose: str) -> None:
+        """Fresh initial values, times the masks of now, with a fresh optimizer; `purpose` keys the draw."""
+        models.initialise(self.model, self.config.seed, purpose=purpose)
+        self._start_over()
+
+    def _start_over(self) -> None:
+        self.apply_masks()
+        self.set_momentum({})
+        self.forget_best()
+
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
         """Count the time of a block as this run's own: waiting and the turns of other runs are left out."""
@@ -170,37 +228,6 @@ class RunState:
         kept = masks.count(self.masks)
         alive = masks.count(masks.alive_masks(self.model, self.masks, self.stream.data.shape))
         return tuple(LayerDensity(name, kept[name], alive[name], mask.numel()) for name, mask in self.masks.items())
-
-    def started(self) -> Started:
-        """What is known before the first step."""
-        data, shapes = self.stream.data, dict(self.model.named_parameters())
-        return Started(
-            hashes={"init": self.init_hash, **self.stream.hashes()},
-            device=torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else f"cpu ({platform.machine()})",
-            precision="bf16" if self.dtype == torch.bfloat16 else "fp32",
-            layers=tuple(Layer(name, tuple(shapes[name].shape), self.flops.layers[name]) for name in self.masks),
-            parameters=sum(parameter.numel() for parameter in self.model.parameters()),
-            train_images=len(data.train_x),
-            test_images=len(data.test_x),
-            image_shape=data.shape,
-            classes=len(data.classes),
-            forward_flops=self.flops.forward,
-            training_flops=self.flops.training,
-            notes=data.notes,
-        )
-
-    def finished(self) -> Finished:
-        """Totals of the whole run."""
-        return Finished(
-            seconds=self.seconds,
-            images_per_second=self.samples_seen / self.seconds if self.seconds else 0.0,
-            cer=self.cer,
-            train_flops_dense=self.flops_dense,
-            train_flops_sparse=self.flops_sparse,
-            peak_memory_bytes=metrics.peak_memory_bytes(self.device),
-            weights_hash=metrics.digest(self.model.state_dict()),
-            phase_seconds=dict(self.phase_seconds),
-        )
 
 
 def _make_deterministic(device: torch.device) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -69,26 +69,13 @@ def train_step(
     sums.add(logits, loss, y)
 
 
-def train_batches(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    pruned: list[tuple[Tensor, Tensor]],
-    data: Iterable[tuple[Tensor, Tensor]],
-    sums: Sums,
-    dtype: torch.dtype,
-) -> Iterator[int]:
-    """Train on every batch; yields the number of images of each step."""
-    model.train()
-    for x, y in data:
-        train_step(model, optimizer, pruned, x, y, sums, dtype)
-        yield len(y)
-
-
 @torch.no_grad()
-def evaluate_batch(model: nn.Module, x: Tensor, y: Tensor, sums: Sums, dtype: torch.dtype) -> None:
-    """Add one batch's loss and errors in evaluation mode."""
+def evaluate_batch(
+    model: nn.Module, x: Tensor, y: Tensor, sums: Sums, dtype: torch.dtype, network: Callable[[Tensor], Tensor] | None = None
+) -> None:
+    """Add one batch's loss and errors in evaluation mode; `network` is used where forward is not simply the model."""
     model.eval()
     with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
-        logits = model(x)
+        logits = (network or model)(x)
         loss = cross_entropy(logits, y)
     sums.add(logits, loss, y)

