@@ -1,0 +1,65 @@
+"""What methods share that bring pruned weights back: when masks are updated, and how weights are exchanged or added.
+
+Weights that are brought back start at 0 without momentum (`RunState.set_masks`). Offers no method itself.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from .. import masks
+from .base import Segment
+
+
+def is_due(segment: Segment, step: int, steps: int, every: float) -> bool:
+    """Whether a mask update falls after this step (from 1) of an epoch of `steps` steps, with one update per `every` steps.
+
+    What would fall on the last step of an epoch waits for the first step of the next, also over the end of a megabatch: no weights are
+    validated, tested or carried on that came back and were not trained.
+    """
+    if step == steps > 1:
+        return False
+    done = (segment.epoch + (segment.megabatch > 0)) * steps + step
+    before = done - 2 if step == 1 and steps > 1 else done - 1
+    return done // every > max(0, before) // every
+
+
+def exchange(state: Any, scores: dict[str, Any], fraction: float) -> int:
+    """In each layer drop `fraction` of the kept weights, smallest first, and bring back as many others, highest score first.
+
+    A weight is not brought back by the update that drops it, so a layer can exchange no more than it lacks. Returns how many came back.
+    """
+    weights, new, grown = dict(state.model.named_parameters()), {}, 0
+    for name, mask in state.masks.items():
+        total, kept = mask.numel(), int(mask.sum())
+        count = min(round(fraction * kept), total - kept)
+        stays = masks.keep_top({name: weights[name].detach().abs()}, (kept - count) / total, eligible={name: mask})[name]
+        comes = masks.keep_top({name: scores[name]}, count / total, eligible={name: ~mask})[name]
+        new[name] = stays | comes
+        grown += count
+    state.set_masks(new)
+    return grown
+
+
+def enlarged(state: Any, scores: dict[str, Any], density: float) -> dict[str, Any]:
+    """The masks with weights added up to `density`, highest score first; how they spread over layers follows the scope."""
+    import torch
+
+    top = 1.0 + max(float(score.max()) for score in scores.values())
+    ranked = {name: torch.where(state.masks[name], top, score) for name, score in scores.items()}
+    return masks.keep_top(ranked, density, state.config.scope)
+
+
+def gradients(state: Any, megabatch: int) -> dict[str, Any]:
+    """abs(dL/dw) of all prunable weights, pruned ones too, summed over the scoring set; on a scratch copy in training mode."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    scratch = copy.deepcopy(state.model).train()
+    parameters = dict(scratch.named_parameters())
+    scratch.zero_grad(set_to_none=True)
+    with torch.enable_grad():
+        for x, y in state.stream.scoring_batches(megabatch):
+            cross_entropy(scratch(x), y).backward()
+    return {name: parameters[name].grad.abs() for name in state.masks}
