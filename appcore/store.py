@@ -55,15 +55,24 @@ class Store:
     def create_run(self, config: RunConfig, *, group: str = "", launcher: str = "", plan_length: int, title: str = "") -> str:
         """Add a queued run that this process looks after; returns its id."""
         now = datetime.now(UTC)
-        values = {name: plain(getattr(config, name)) for name in ("method", "pruner", "arch", "dataset", "seed", "fingerprint")}
-        values |= {"created": now.isoformat(), "status": "queued", "config": plain(config.model_dump(mode="json")), "group_id": group}
-        values |= {"launcher": launcher, "segments": plan_length, "title": plain(title), "notes": [], "heartbeat": time.time()}
+        values = _described(config) | {"created": now.isoformat(), "status": "queued", "group_id": group, "launcher": launcher}
+        values |= {"segments": plan_length, "title": plain(title), "notes": [], "heartbeat": time.time()}
         run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         with self._database.write() as connection:
             while connection.scalar(select(runs.c.run_id).where(runs.c.run_id == run_id)):
                 run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
             connection.execute(insert(runs).values(run_id=run_id, **values, **liveness.me()))
         return run_id
+
+    def add(self, run_id: str, config: RunConfig, events: Iterable[Event], *, seqs: Sequence[int], **columns: Any) -> None:
+        """Add a run that ended elsewhere, all of it in one transaction; InputError when its id is taken."""
+        values = _described(config) | {name: plain(value) for name, value in columns.items()}
+        with self._database.write() as connection:
+            if connection.scalar(select(runs.c.run_id).where(runs.c.run_id == run_id)):
+                raise InputError(f"run {run_id} is in this store already", "run_id")
+            connection.execute(insert(runs).values(run_id=run_id, **values))
+            for event, nth in zip(events, seqs, strict=True):
+                _tell(connection, run_id, event, nth)
 
     def write(self, run_id: str, events: Iterable[Event] = (), *, seqs: Sequence[int] | None = None, **columns: Any) -> None:
         """Write events and columns of `runs` in one transaction; an event written again overwrites itself.
@@ -75,8 +84,7 @@ class Store:
         with self._database.write() as connection:
             self._change(connection, run_id, changes | columns)
             for event, nth in zip(events, seqs or [0] * len(events), strict=True):
-                for table, rows in schema.rows(run_id, event, nth):
-                    _overwrite(connection, table, rows)
+                _tell(connection, run_id, event, nth)
 
     def update(self, run_id: str, **columns: Any) -> None:
         """Change columns of a run."""
@@ -210,13 +218,19 @@ class Store:
         return frame.astype({c.name: float if isinstance(c.type, Float) else c.type.python_type for c in table.columns})
 
 
-def _overwrite(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-    """Replace what is there under the same place; delete and insert, because every database knows these."""
-    if not rows:
-        return
-    place = ("run_id", "segment", "point", "nth") if table is schema.layers else ("run_id", "segment", "seq")
-    connection.execute(delete(table).where(*(table.c[name] == rows[0][name] for name in place)))
-    connection.execute(insert(table), rows)
+def _described(config: RunConfig) -> dict[str, Any]:
+    """The columns of `runs` that follow from the settings."""
+    values = {name: plain(getattr(config, name)) for name in ("method", "pruner", "arch", "dataset", "seed", "fingerprint")}
+    return values | {"config": plain(config.model_dump(mode="json"))}
+
+
+def _tell(connection: Connection, run_id: str, event: Event, nth: int) -> None:
+    """Write an event's rows over what is there at the same place; delete and insert, because every database knows these."""
+    for table, rows in schema.rows(run_id, event, nth):
+        place = ("run_id", "segment", "point", "nth") if table is schema.layers else ("run_id", "segment", "seq")
+        if rows:
+            connection.execute(delete(table).where(*(table.c[name] == rows[0][name] for name in place)))
+            connection.execute(insert(table), rows)
 
 
 def _listed(run_ids: str | Iterable[str]) -> list[str]:
