@@ -76,6 +76,27 @@ def load(
     return None, {}, "; ".join([*damaged, "started again from the beginning"]) if damaged else None
 
 
+def newest(folder: Path) -> tuple[dict[str, Any], bytes] | None:
+    """Manifest and safetensors bytes of the newest whole checkpoint, verified; needs no torch and changes nothing."""
+    for path in paths.manifests(folder):
+        try:
+            return _read(path, None)
+        except _UnusableError:
+            continue
+    return None
+
+
+def problems(folder: Path) -> list[str]:
+    """One line for each checkpoint of a run that cannot be trusted; changes nothing."""
+    found = []
+    for path in paths.manifests(folder):
+        try:
+            _read(path, None)
+        except _UnusableError as error:
+            found.append(f"checkpoint {path.stem}: {error}")
+    return found
+
+
 def commit(path: Path, write: Callable[[Path], Any]) -> None:
     """Let `write` fill a temporary file, then put it in place of `path` in one step that survives a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -123,9 +144,18 @@ def load_masks(path: Path) -> dict[str, numpy.ndarray]:
 
 
 def _load_one(path: Path, fingerprint: str | None) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and manifest, both verified. The bytes that were hashed are the bytes that are used."""
+    """Tensors and manifest, both verified."""
     import safetensors.torch
 
+    body, data = _read(path, fingerprint)
+    try:
+        return safetensors.torch.load(data), body
+    except (ValueError, KeyError, safetensors.SafetensorError) as error:
+        raise _UnusableError(f"it cannot be read ({type(error).__name__})") from error
+
+
+def _read(path: Path, fingerprint: str | None) -> tuple[dict[str, Any], bytes]:
+    """Manifest and tensors as bytes, both verified. The bytes that were hashed are the bytes that are used."""
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         body = manifest["manifest"]
@@ -135,8 +165,8 @@ def _load_one(path: Path, fingerprint: str | None) -> tuple[dict[str, Tensor], d
         _require(fingerprint in (None, body["fingerprint"]), "it belongs to other settings")
         data = paths.checkpoint(path.parent, body["cursor"]).read_bytes()
         _require(hashlib.sha256(data).hexdigest() == body["sha256"], "its tensors are damaged")
-        return safetensors.torch.load(data), body
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, safetensors.SafetensorError) as error:
+        return body, data
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _UnusableError(f"it cannot be read ({type(error).__name__})") from error
 
 
