@@ -1,4 +1,4 @@
-"""A zip that a stranger may have made, read entry by entry and never extracted. Knows nothing of images.
+"""A zip that a stranger may have made, read entry by entry and never extracted. Knows nothing of images; bundles of runs use it too.
 
 Whatever could lead outside, or fill memory or time, is judged from the list of contents before any content is read.
 """
@@ -24,7 +24,7 @@ NESTED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
-class _Capped(io.FileIO):
+class Capped(io.FileIO):
     """A file that refuses the huge reads which a forged list of contents asks for, before zipfile makes objects of it."""
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -43,7 +43,7 @@ class Zip:
         self.dataset = dataset
         facts = path.stat()
         self.token = f"{path.resolve()}\0{facts.st_ino}\0{facts.st_size}\0{facts.st_mtime_ns}"  # changes when the file does
-        self._file = _Capped(path)
+        self._file = Capped(path)
 
     @cached_property
     def members(self) -> list[Member]:
@@ -78,9 +78,9 @@ class Zip:
     def _check(self, infos: list[zipfile.ZipInfo]) -> None:
         names: set[str] = set()
         for info in infos:
-            problem = _problem(info)
-            if problem:
-                raise refuse(self.dataset, f"entry {shown(info.orig_filename)} {problem}")
+            found = problem(info)
+            if found:
+                raise refuse(self.dataset, f"entry {shown(info.orig_filename)} {found}")
             name = info.filename.removesuffix("/")
             if name in names:
                 raise refuse(self.dataset, f"entry {shown(name)} occurs twice; make the zip anew")
@@ -91,19 +91,22 @@ class Zip:
         packed = sum(info.compress_size for info in infos)
         if total > max(256 * FREE_BYTES, MAX_RATIO * packed):
             raise refuse(self.dataset, f"unpacks to {total:,} bytes from {packed:,}, as in a zip bomb; use another zip")
-        self._check_overlap(infos)
-
-    def _check_overlap(self, infos: list[zipfile.ZipInfo]) -> None:
-        end = 0
-        for info in sorted(infos, key=lambda info: info.header_offset):
-            if info.header_offset < end:
-                raise refuse(self.dataset, f"entry {shown(info.filename)} overlaps another one, as in a zip bomb; make the zip anew")
-            end = info.header_offset + 30 + len(info.orig_filename) + info.compress_size  # 30: the fixed part before the name
-        if end > self._zip.start_dir:
-            raise refuse(self.dataset, "an entry reaches into the list of contents, as in a zip bomb; make the zip anew")
+        found = overlap(infos, self._zip.start_dir)
+        if found:
+            raise refuse(self.dataset, found)
 
 
-def _problem(info: zipfile.ZipInfo) -> str:
+def overlap(infos: list[zipfile.ZipInfo], start_dir: int) -> str:
+    """Which entry shares bytes with another or with the list of contents at `start_dir`; empty when none does."""
+    end = 0
+    for info in sorted(infos, key=lambda info: info.header_offset):
+        if info.header_offset < end:
+            return f"entry {shown(info.filename)} overlaps another one, as in a zip bomb; make the zip anew"
+        end = info.header_offset + 30 + len(info.orig_filename) + info.compress_size  # 30: the fixed part before the name
+    return "an entry reaches into the list of contents, as in a zip bomb; make the zip anew" if end > start_dir else ""
+
+
+def problem(info: zipfile.ZipInfo, most_bytes: int = MAX_MEMBER_BYTES) -> str:
     """Why an entry of a zip is not to be touched; empty when it is fine."""
     name, kind = info.orig_filename, stat.S_IFMT(info.external_attr >> 16)
     parts = name.removesuffix("/").split("/")
@@ -119,8 +122,8 @@ def _problem(info: zipfile.ZipInfo) -> str:
         return "is packed in a way that is not read; make the zip with stored or deflated entries"
     if name.lower().endswith(NESTED):
         return "is an archive in the archive; unpack it or leave it out"
-    if info.file_size > MAX_MEMBER_BYTES:
-        return f"unpacks to {info.file_size:,} bytes; shrink it to at most {MAX_MEMBER_BYTES:,} or remove it"
+    if info.file_size > most_bytes:
+        return f"unpacks to {info.file_size:,} bytes; shrink it to at most {most_bytes:,} or remove it"
     if info.file_size > max(FREE_BYTES, MAX_RATIO * info.compress_size):
         return f"unpacks to {info.file_size:,} bytes from {info.compress_size:,}, as in a zip bomb; remove it"
     return ""
