@@ -1,11 +1,14 @@
-"""A prune point: score on a scratch copy, select by rank, apply. The two semantics of APP live here and nowhere else."""
+"""A prune point: score on scratch copies, select by rank, apply. The two semantics of APP live here and nowhere else."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from types import ModuleType
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from . import masks, plugins, seeds
 from .models import base as models
@@ -13,21 +16,39 @@ from .pruners.base import Scoring
 from .state import RunState
 
 
-def prune(state: RunState, megabatch: int, density: float) -> None:
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """What a prune point decided: the new masks, the scores of the last rung, and which weights that rung could choose from."""
+
+    masks: dict[str, Tensor]
+    scores: dict[str, Tensor]
+    eligible: dict[str, Tensor]
+
+
+def prune(state: RunState, megabatch: int, density: float) -> Cut:
     """Cut the network of `state` to `density`, in place.
 
     paper: scores of the live weights; pruned weights cannot return; exactly round(density * n) are kept.
     released-code: the two defects of the published code (docs: FIDELITY), on purpose. From the second megabatch on the prunable
     weights are scored at freshly drawn values, and the new mask, ranked over all weights, is multiplied with the old one.
     """
-    config = state.config
-    released = config.semantics == "released-code"
-    if released:
-        fresh = list(state.masks) if megabatch > 0 else []
-        new = masks.keep_top(_scores(state, megabatch, fresh), density, config.scope)
-        new = {name: mask & state.masks[name] for name, mask in new.items()}
-    else:
-        new = masks.keep_top(_scores(state, megabatch, []), density, config.scope, eligible=state.masks)
+    cut = select(state, megabatch, density)
+    commit(state, cut.masks, density)
+    return cut
+
+
+def select(state: RunState, megabatch: int, density: float, change: Callable[[dict], dict] | None = None) -> Cut:
+    """What `prune` would do, leaving the state as it is. `change` turns each rung's scores into others before they are ranked."""
+    rungs = walk(state, megabatch, density, change)
+    while True:
+        try:
+            next(rungs)
+        except StopIteration as done:
+            return done.value
+
+
+def commit(state: RunState, new: dict[str, Tensor], density: float) -> None:
+    """Put masks in force: pruned weights and their momentum become 0. `density` is the requested one."""
     for name, mask in state.masks.items():
         mask.copy_(new[name])
     masks.apply(state.model, state.masks)
@@ -38,19 +59,57 @@ def prune(state: RunState, megabatch: int, density: float) -> None:
     state.best = None  # weights of before the cut do not fit the new mask
 
 
-def _scores(state: RunState, megabatch: int, fresh: list[str]) -> dict[str, Tensor]:
-    """The chosen criterion on a scratch copy in training mode (as APP scores); `fresh` weights are drawn anew first."""
-    config = state.config
-    scratch = copy.deepcopy(state.model).train()
-    if fresh:
-        models.initialise(scratch, config.seed, purpose=f"released-code/{megabatch}", only=fresh)
+def walk(
+    state: RunState, megabatch: int, density: float, change: Callable[[dict], dict] | None = None
+) -> Generator[tuple[int, int], None, Cut]:
+    """`select`, one rung of the criterion's ladder for each `next`: yields (rungs done, rungs), returns the Cut. The state is only read."""
+    config, released = state.config, state.config.semantics == "released-code"
+    choice, plugin = plugins.find("pruners", config.pruner), plugins.load("pruners", config.pruner)
+    regrows = bool(choice.literal("REGROWS"))
+    everything = masks.full_masks(state.model, list(state.masks)) if released else state.masks
+    network = _redrawn(state, megabatch) if released and megabatch > 0 else state.model
     task = Scoring(
-        model=scratch,
+        model=network,
         names=list(state.masks),
         batches=state.stream.scoring_batches(megabatch),
         masks=state.masks,
         generator=seeds.generator(config.seed, "pruner", megabatch),
-        options={name: config.option("pruner", name) for name in plugins.find("pruners", config.pruner).options},
+        options={name: config.option("pruner", name) for name in choice.options},
+        originals={name: network.get_parameter(name).detach().clone() for name in state.masks} if regrows else {},
     )
+    rungs = [density]
+    if hasattr(plugin, "ladder"):
+        rungs = [*plugin.ladder(masks.density(everything), density, task.options)[:-1], density]
+    cut, pool = None, everything
+    for rung, target in enumerate(rungs):
+        # A rung that would remove nothing is skipped, but for the last, whose scores are asked for.
+        if regrows or rung == len(rungs) - 1 or masks.keep_count(pool, target) < sum(masks.count(pool).values()):
+            scores = _scores(plugin, replace(task, model=_scratch(network, cut), masks=cut.masks if cut else state.masks, rung=rung))
+            cut = Cut(masks.keep_top(change(scores) if change else scores, target, config.scope, eligible=pool), scores, pool)
+            pool = everything if regrows else cut.masks
+        yield rung + 1, len(rungs)
+    assert cut is not None
+    return replace(cut, masks={name: mask & state.masks[name] for name, mask in cut.masks.items()}) if released else cut
+
+
+def _redrawn(state: RunState, megabatch: int) -> nn.Module:
+    """The network with freshly drawn prunable weights: what the released code scores from its second megabatch on."""
+    network = copy.deepcopy(state.model)
+    models.initialise(network, state.config.seed, purpose=f"released-code/{megabatch}", only=list(state.masks))
+    return network
+
+
+def _scratch(network: nn.Module, cut: Cut | None) -> nn.Module:
+    """A copy to score on, cut so far: BatchNorm in training mode, as APP scores; dropout off, since it draws process-wide numbers."""
+    scratch = copy.deepcopy(network).eval()
+    for module in scratch.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.train()
+    if cut is not None:
+        masks.apply(scratch, cut.masks)
+    return scratch
+
+
+def _scores(plugin: ModuleType, task: Scoring) -> dict[str, Tensor]:
     with torch.enable_grad():
-        return plugins.load("pruners", config.pruner).scores(task)
+        return plugin.scores(task)

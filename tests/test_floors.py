@@ -8,7 +8,7 @@ import appcore
 ROOT = Path(appcore.__file__).parent
 FLOORS = [
     {"config", "presets", "events", "seeds", "plugins", "paths"},
-    {"datasets", "models", "pruners", "schedules", "methods", "masks", "metrics", "flops"},
+    {"datasets", "models", "pruners", "schedules", "methods", "masks", "maskfacts", "sanity", "metrics", "flops"},
     {"plan", "loading", "stream", "state", "training", "pruning", "summary", "engine", "estimate"},
     {
         "store",

@@ -1,23 +1,26 @@
 """SNIP: connection sensitivity abs(dL/dc) at c = mask (Lee et al., arXiv 1810.02340).
 
-Deviation, as in APP (arXiv 2204.01640): gradients are summed over all batches of the scoring set before the absolute value;
-the paper takes one batch. The paper's normalisation by the sum does not change the ranking and is left out.
+batches=one is the paper's single batch. batches=all, the default, sums the gradients over all batches of the scoring set before the
+absolute value, as APP does (arXiv 2204.01640). Deviation: the paper's normalisation by the sum changes no rank and is left out.
 """
 
-from torch import Tensor
-from torch.func import functional_call
-from torch.nn.functional import cross_entropy
+from __future__ import annotations
 
-from .base import Scoring
+from torch import Tensor
+
+from .base import Scoring, sensitivity
 
 CHOICES = {"snip": "SNIP"}
+OPTIONS = {
+    "batches": {
+        "default": "all",
+        "in": ["all", "one"],
+        "help": "Scoring batches that count: all (gradients summed, as APP does) or one (SNIP as published)",
+    },
+}
 
 
 def scores(task: Scoring) -> dict[str, Tensor]:
     """abs(sum over batches of dL/dc) for the connection variables c that multiply the weights; c starts at the current mask."""
-    weights = task.weights
-    connections = {name: task.masks[name].to(weight.dtype).requires_grad_() for name, weight in weights.items()}
-    for x, y in task.batches:
-        masked = {name: weights[name] * connections[name] for name in task.names}
-        cross_entropy(functional_call(task.model, masked, (x,)), y).backward()
-    return {name: connections[name].grad.abs() for name in task.names}
+    batches = task.batches[:1] if task.options.get("batches") == "one" else task.batches
+    return sensitivity(task, task.weights, batches)

@@ -1,0 +1,30 @@
+"""Iterative SNIP: SNIP again and again while the density falls exponentially (de Jorge et al., arXiv 2006.09081).
+
+Within a prune point a weight that was cut stays cut; scores are those of the network that is left. As in the authors' code each round
+takes one batch, here the next of the scoring set, which is gone through in turn (they draw a fresh one, and for CIFAR-100 ten).
+Deviations: gradients of several batches are summed rather than averaged, which changes no rank; in a stream the ladder starts
+at the density in force.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from .base import Scoring, exponential, sensitivity
+
+CHOICES = {"iterative-snip": "Iterative SNIP"}
+OPTIONS = {
+    "rounds": {"default": 60, "ge": 1, "le": 1000, "help": "Rounds of scoring and cutting at each prune point"},
+    "batches": {"default": "one", "in": ["one", "all"], "help": "Scoring batches for each round: one, in turn, or all of them"},
+}
+
+
+def ladder(start: float, end: float, options: dict) -> list[float]:
+    """The same share of what is left goes in every round."""
+    return exponential(start, end, options["rounds"])
+
+
+def scores(task: Scoring) -> dict[str, Tensor]:
+    """abs(dL/dc) of the weights that are left."""
+    batches = task.batches if task.options.get("batches") == "all" else task.batch_in_turn
+    return sensitivity(task, task.weights, batches)
