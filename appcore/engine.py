@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterable, Iterator
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from . import masks, metrics, plugins, summary
+from . import masks, metrics, summary
 from .config import RunConfig
-from .events import EpochDone, Event, MegabatchDone, Progress, Pruned, SegmentDone
-from .methods.base import Segment
+from .events import EpochDone, Event, MegabatchDone, Progress, SegmentDone
+from .methods.base import Segment, hook
 from .plan import check, plan
-from .pruning import prune
+from .prunepoint import prune_point, share_of
 from .state import Best, RunState
 from .stream import Epoch, batches
 from .training import READ_EVERY_STEPS, Sums, evaluate_batch, train_step
@@ -47,50 +46,7 @@ def _other(state: RunState, segment: Segment) -> Iterator[Event]:
         if segment.kind == "reinit":
             state.reinitialise(f"reinit/{segment.megabatch}")
         else:
-            _hook(state, "carry_out")(state, segment)
-
-
-def _hook(state: RunState, name: str) -> Any:
-    """An optional part of the method's file (methods/base.py lists them)."""
-    return getattr(plugins.load("methods", state.config.method), name, None)
-
-
-def _prune(state: RunState, segment: Segment) -> Iterator[Event]:
-    yield Progress(segment.index, segment.megabatch, segment.epoch, 0, 1, state.samples_seen, phase="score")
-    before = state.seconds
-    with state.timed("score"):
-        is_named = _cut(state, segment)
-    with state.timed("measure"):
-        layers = state.layer_densities()
-        effective = masks.effective_density(state.model, list(state.masks))
-    yield Pruned(
-        segment=segment.index,
-        megabatch=segment.megabatch,
-        density_requested=state.density_requested,
-        density_mask=_share(layers, "kept"),
-        density_effective=effective,
-        density_alive=_share(layers, "alive"),
-        layers=layers,
-        seconds=state.seconds - before,
-        epoch=segment.epoch,
-        round=segment.round,
-        is_named=is_named,
-    )
-
-
-def _cut(state: RunState, segment: Segment) -> bool:
-    """New masks, by the method or by the pruner; whether a density was asked for."""
-    requested, new_masks = _hook(state, "requested"), _hook(state, "new_masks")
-    density = requested(state, segment) if requested else segment.density
-    new = new_masks(state, segment) if new_masks else None
-    is_named = not _hook(state, "IS_STEERED")
-    if new is None:
-        prune(state, segment.megabatch, density)
-    else:
-        state.set_masks(new)
-    state.density_requested = density if is_named else state.density()
-    state.forget_best()  # weights of before the cut do not fit the new mask
-    return is_named
+            hook(state.config, "carry_out")(state, segment)
 
 
 def _train_epoch(state: RunState, segment: Segment) -> Iterator[Event]:
@@ -137,7 +93,7 @@ def _train_epoch(state: RunState, segment: Segment) -> Iterator[Event]:
 
 def _train(state: RunState, segment: Segment, epoch: Epoch, count: int, sums: Sums) -> Iterator[int]:
     """Train on the batches of an epoch; yields after each step how many weights came back in it."""
-    own_step, after_step = _hook(state, "train_step"), _hook(state, "after_step")
+    own_step, after_step = hook(state.config, "train_step"), hook(state.config, "after_step")
     pruned = state.pruned()
     state.model.train()
     data = epoch.batches(state.config.batch_size, skip=segment.skip_steps)
@@ -165,9 +121,9 @@ def _test(state: RunState, segment: Segment) -> Iterator[Event]:
         segment=segment.index,
         megabatch=segment.megabatch,
         density_requested=state.density_requested,
-        density_mask=_share(layers, "kept"),
+        density_mask=share_of(layers, "kept"),
         density_effective=effective,
-        density_alive=_share(layers, "alive"),
+        density_alive=share_of(layers, "alive"),
         layers=layers,
         train_accuracy=carried.train_accuracy,
         val_accuracy=carried.val_accuracy,
@@ -185,13 +141,13 @@ def _test(state: RunState, segment: Segment) -> Iterator[Event]:
     state.megabatch_seconds = 0.0
 
 
-_CARRY_OUT = {"prune": _prune, "epoch": _train_epoch, "test": _test}
+_CARRY_OUT = {"prune": prune_point, "epoch": _train_epoch, "test": _test}
 
 
 def _evaluate(state: RunState, segment: Segment, data: Iterable[tuple[Tensor, Tensor]], phase: str) -> Generator[Event, None, Sums]:
     """Accuracy over clean batches; an event after each, so that a long evaluation can be paused and stopped too."""
     sums, waiting, step = Sums.zero(state.device), iter(data), 0
-    network = _hook(state, "network")
+    network = hook(state.config, "network")
     while True:
         with state.timed(phase):
             batch = next(waiting, None)
@@ -224,7 +180,7 @@ def _keep_if_best(state: RunState, segment: Segment, train_accuracy: float, val_
     state.best = Best(segment.epoch, train_accuracy, val_accuracy)
     if config.restore_best:
         state.best.weights = {name: tensor.clone() for name, tensor in state.model.state_dict().items()}
-        if _hook(state, "after_step"):  # masks may have changed by the end of the megabatch
+        if hook(state.config, "after_step"):  # masks may have changed by the end of the megabatch
             state.best.masks = {name: mask.clone() for name, mask in state.masks.items()}
         if config.optimizer_state == "restore":
             state.best.momentum = {name: buffer.clone() for name, buffer in state.momentum().items()}
@@ -244,7 +200,3 @@ def _count_flops(state: RunState, images: int) -> None:
     kept = masks.count(state.masks)
     state.flops_dense += state.flops.training * images
     state.flops_sparse += state.flops.sparse_training({name: kept[name] / mask.numel() for name, mask in state.masks.items()}) * images
-
-
-def _share(layers: tuple, what: str) -> float:
-    return sum(getattr(layer, what) for layer in layers) / sum(layer.total for layer in layers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,10 @@ class Pruned:
 
     density_effective counts the non-zero weights of the tensors that forward uses. is_named is False where the method cannot be told a
     density (cs): the requested one is then the one that came out. epoch and round: before which epoch of which round this happened.
+
+    `facts` (plain numbers, for JSON): overlap with the mask before (intersection over union) and overlap_by_chance; born and dead
+    weights by layer; collapsed_layers (nothing alive) and collapsed_channels by layer; and where a pruner ranked: critical {layer, kept,
+    density}, where a first layer would die, and scores {edges, kept, pruned, threshold, thresholds}, their histogram.
     """
 
     segment: int
@@ -82,6 +87,7 @@ class Pruned:
     epoch: int = 0
     round: int = 0
     is_named: bool = True
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

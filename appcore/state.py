@@ -81,7 +81,7 @@ class RunState:
         model = models.create(config.arch, data.shape, len(data.classes), config.seed)
         init_hash = metrics.digest(model.state_dict())
         model = model.to(device, memory_format=torch.channels_last)
-        names = masks.prunable_names(model, config.prunable)
+        names = masks.prunable_names(model, config.prunable, config.exempt)
         optimizer = torch.optim.SGD(model.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
         return cls(
             config=config,
@@ -223,10 +223,10 @@ class RunState:
         """Fraction kept, counted from the masks."""
         return sum(masks.count(self.masks).values()) / sum(mask.numel() for mask in self.masks.values())
 
-    def layer_densities(self) -> tuple[LayerDensity, ...]:
-        """Kept and alive weights of each prunable layer, in network order."""
+    def layer_densities(self, alive_masks: dict[str, Tensor] | None = None) -> tuple[LayerDensity, ...]:
+        """Kept and alive weights of each prunable layer, in network order; `alive_masks` where they are known already."""
         kept = masks.count(self.masks)
-        alive = masks.count(masks.alive_masks(self.model, self.masks, self.stream.data.shape))
+        alive = masks.count(alive_masks or masks.alive_masks(self.model, self.masks, self.stream.data.shape))
         return tuple(LayerDensity(name, kept[name], alive[name], mask.numel()) for name, mask in self.masks.items())
 
 

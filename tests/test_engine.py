@@ -1,6 +1,7 @@
 """The engine: exact densities, same seed same bits, resume, pairing, and the published code's two defects."""
 
 import copy
+import json
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from appcore import RunConfig, masks, run
 from appcore.engine import run as run_state
 from appcore.events import EpochDone, Finished, MegabatchDone, Progress, Pruned, SegmentDone, Started
 from appcore.models.base import create
-from appcore.plan import plan
+from appcore.plan import check, plan, total_samples
 from appcore.pruning import prune
 from appcore.state import RunState
 from appcore.training import Sums, train_step
@@ -53,6 +54,21 @@ def test_every_density_is_exact_at_every_prune_point(pruner: str, scope: str) ->
     assert seen == pytest.approx([0.8, 0.8**2.75, 0.8**4.5])
     weights = dict(state.model.named_parameters())
     assert all((weights[name][~mask] == 0).all() for name, mask in state.masks.items())
+
+
+def test_a_prune_point_tells_its_facts_and_goes_rung_by_rung() -> None:
+    found = list(run(RunConfig(**{**SMALL, "epochs": 1}, pruner="synflow", options={"rounds": 5})))
+    point, total = of(found, Pruned)[1], 0
+    assert json.loads(json.dumps(point.facts)) == point.facts
+    for layer in point.layers:
+        total += layer.total
+        assert point.facts["born"][layer.name] == 0
+    kept = sum(layer.kept for layer in point.layers)
+    assert sum(point.facts["dead"].values()) == round(0.8 * total) - kept > sum(point.facts["scores"]["pruned"]) > 0  # of the last rung
+    assert point.facts["overlap"] == pytest.approx(kept / round(0.8 * total)) and sum(point.facts["scores"]["kept"]) == kept
+    assert point.facts["collapsed_layers"] == [] and 0 < point.facts["critical"]["density"] < point.density_mask
+    scoring = [event for event in of(found, Progress) if event.phase == "score" and event.segment == point.segment]
+    assert [(event.step, event.steps) for event in scoring] == [(0, 1), *((rung, 5) for rung in range(1, 6))]
 
 
 def test_numbers_fit_together(events: list) -> None:
@@ -98,6 +114,54 @@ def test_resume_from_any_segment_ends_with_the_same_bits(values: dict) -> None:
         *_, last = run_state(resumed, segments)
         assert last.weights_hash == expected.weights_hash and last.cer == expected.cer
         assert last.train_flops_sparse == expected.train_flops_sparse
+
+
+def test_patience_stops_a_megabatch_early_and_resumes_exactly() -> None:
+    config = RunConfig(**{**SMALL, "limit_train": 120, "epochs": 12, "lr": 0.2}, patience=2)
+    segments, snapshots, epochs = plan(config), [], []
+    state = RunState.create(config)
+    for event in run_state(state, segments):
+        if isinstance(event, SegmentDone):
+            snapshots.append(state.snapshot())
+        if isinstance(event, EpochDone):
+            epochs.append(event)
+    assert len(epochs) < 36 and len(snapshots) == len(segments)
+    for t in range(3):
+        mine = [epoch for epoch in epochs if epoch.megabatch == t]
+        best = max(mine, key=lambda epoch: epoch.val_accuracy)
+        assert mine[-1].epoch == min(11, best.epoch + 2)
+    for tensors, facts in snapshots[::3]:
+        *_, last = run_state(RunState.restore(config, tensors, facts), segments)
+        assert last.weights_hash == event.weights_hash
+    patient = of(list(run(config.model_copy(update={"patience": 12}))), Finished)[0]
+    assert patient.weights_hash == of(list(run(config.model_copy(update={"patience": 0}))), Finished)[0].weights_hash
+
+
+def test_reinit_draws_fresh_weights_at_each_megabatch_and_keeps_the_masks() -> None:
+    config = RunConfig(**{**SMALL, "epochs": 1}, reinit=True)
+    state, segments = RunState.create(config), plan(config)
+    assert [segment.kind for segment in segments] == ["prune", "epoch", "test", *["prune", "reinit", "epoch", "test"] * 2]
+    drawn = []
+    for event in run_state(state, segments):
+        if isinstance(event, SegmentDone) and segments[event.cursor - 1].kind == "reinit":
+            name = next(iter(state.masks))
+            drawn.append((state.model.get_parameter(name).detach().clone(), state.masks[name].clone()))
+            assert state.momentum() == {} and not (drawn[-1][0][~drawn[-1][1]]).any()
+            assert state.density() == pytest.approx(segments[event.cursor - 1].density, abs=1e-4)
+    (one, _), (two, mask) = drawn
+    assert not torch.equal(one * mask, two)
+
+
+def test_a_budget_shots_and_replayed_fractions_are_what_the_plan_says() -> None:
+    for values in ({"budget": 100}, {"replay": "fraction"}, {"limit_train": 0, "shots": 9}, {"replay": "none", "budget": 40}):
+        config = RunConfig(**{**SMALL, **values})
+        done = of(list(run(config)), MegabatchDone)[-1]
+        assert done.samples_seen == total_samples(config, check(config))
+
+
+def test_exempt_layers_are_never_pruned() -> None:
+    config = RunConfig(**{**SMALL, "epochs": 1}, exempt="fc1")
+    assert [layer.name for layer in of(list(run(config)), Pruned)[-1].layers] == ["fc2.weight", "fc3.weight"]
 
 
 def test_methods_and_pruners_are_paired() -> None:

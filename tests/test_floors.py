@@ -9,7 +9,7 @@ ROOT = Path(appcore.__file__).parent
 FLOORS = [
     {"config", "presets", "events", "seeds", "plugins", "paths"},
     {"datasets", "models", "pruners", "schedules", "methods", "masks", "maskfacts", "sanity", "metrics", "flops"},
-    {"plan", "loading", "stream", "state", "training", "pruning", "summary", "engine", "estimate"},
+    {"plan", "loading", "stream", "state", "training", "pruning", "prunepoint", "summary", "engine", "estimate"},
     {
         "store",
         "schema",
@@ -26,7 +26,7 @@ FLOORS = [
         "pace",
         "failures",
     },
-    {"cli", "__main__", "doctor", "bundle", "bench", "timing", "charts", "ui"},
+    {"cli", "__main__", "doctor", "bundle", "unbundle", "portable", "bench", "timing", "charts", "ui"},
 ]
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from appcore import RunConfig, plan
+from appcore import InputError, RunConfig, plan
 from appcore.datasets.base import Description
 from appcore.stream import Data, Epoch, Stream, batches, load_data, normalised
 
@@ -67,6 +67,41 @@ def test_replay_one_is_the_previous_and_buffer_is_a_nested_sample() -> None:
     past = [set(buffer.train_indices(t).tolist()) - set(buffer.train[t].tolist()) for t in range(5)]
     assert [len(held) for held in past] == [0, 9, 9, 9, 9]
     assert past[3] - past[2] <= set(buffer.train[2].tolist())  # only new images enter
+
+
+def test_replay_of_a_fraction_fades_geometrically_and_its_ends_are_full_and_none() -> None:
+    found = Description(IMAGES, 10, (1, 4, 4), ("a", "b"))
+    half = Stream(config(replay="fraction", replay_fraction=0.5), data())
+    assert [len(half.train_indices(t)) for t in range(5)] == plan.samples(half.config, found) == [19, 29, 34, 35, 35]
+    past = [set(half.train_indices(t).tolist()) - set(half.train[t].tolist()) for t in range(5)]
+    assert all(len(past[4] & set(half.train[t].tolist())) == round(19 * 0.5 ** (4 - t)) for t in range(3))
+    assert all(past[t + 1] & set(half.train[0].tolist()) <= past[t] for t in range(1, 4))  # what is forgotten does not return
+    for share, same in ((1.0, "full"), (0.0, "none")):
+        one, two = Stream(config(replay="fraction", replay_fraction=share), data()), Stream(config(replay=same), data())
+        assert all(torch.equal(one.train_indices(t), two.train_indices(t)) for t in range(5)) and one.hashes() == two.hashes()
+
+
+def test_a_budget_caps_epochs_and_validation_and_makes_long_streams_linear() -> None:
+    settings = config(budget=60, epochs=3)
+    stream, free = Stream(settings, data()), Stream(config(epochs=3), data())
+    found = Description(IMAGES, 10, (1, 4, 4), ("a", "b"))
+    assert [len(stream.epoch(t, 1).order) for t in range(5)] == plan.samples(settings, found) == [19, 20, 20, 20, 20]
+    assert plan.total_samples(settings, found) == 3 * (19 + 4 * 20)
+    assert [len(stream.val_indices(t)) for t in range(5)] == [2] * 5 and len(free.val_indices(4)) == 10
+    assert torch.equal(stream.epoch(4, 1).order, free.epoch(4, 1).order[:20])
+    seen = {i for epoch in range(3) for i in stream.epoch(4, epoch).order.tolist()}
+    assert len(seen) > 30  # another choice of the replayed images in each epoch
+
+
+def test_few_shot_takes_the_same_images_of_each_class_for_every_seed() -> None:
+    one, two = (load_data(RunConfig(shots=7, seed=seed), torch.device("cpu")) for seed in (0, 1))
+    assert one.train_y.bincount().tolist() == [7] * 10 and torch.equal(one.train_x, two.train_x)
+    settings = RunConfig(shots=7, megabatches=2)
+    assert plan.samples(settings, plan.check(settings)) == [31, 62]  # of 35 and 35, four each for validation
+    with pytest.raises(InputError, match=r"has 1[0-9]+ training images; choose at most"):
+        load_data(RunConfig(shots=143), torch.device("cpu"))
+    with pytest.raises(InputError, match="choose at most 143"):
+        plan.check(RunConfig(shots=200))
 
 
 def test_scoring_set_is_a_fresh_random_part_of_the_replayed_images() -> None:

@@ -49,6 +49,11 @@ class Segment:
     detail: str = ""
 
 
+def hook(config: RunConfig, name: str) -> Any:
+    """An optional part of the chosen method's file, or None."""
+    return getattr(plugins.load("methods", config.method), name, None)
+
+
 def densities(config: RunConfig) -> tuple[float, ...]:
     """Requested density for each megabatch, from the chosen schedule."""
     return plugins.load("schedules", config.schedule).densities(config)

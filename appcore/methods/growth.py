@@ -52,11 +52,13 @@ def enlarged(state: Any, scores: dict[str, Any], density: float) -> dict[str, An
 
 
 def gradients(state: Any, megabatch: int) -> dict[str, Any]:
-    """abs(dL/dw) of all prunable weights, pruned ones too, summed over the scoring set; on a scratch copy in training mode."""
+    """abs(dL/dw) of all prunable weights, pruned ones too, summed over the scoring set; on a scratch copy, as a pruner scores."""
     import torch
     from torch.nn.functional import cross_entropy
 
-    scratch = copy.deepcopy(state.model).train()
+    scratch = copy.deepcopy(state.model).eval()
+    for module in scratch.modules():  # BatchNorm in training mode; dropout off, since it draws process-wide numbers
+        module.train(isinstance(module, torch.nn.modules.batchnorm._BatchNorm))
     parameters = dict(scratch.named_parameters())
     scratch.zero_grad(set_to_none=True)
     with torch.enable_grad():

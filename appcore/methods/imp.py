@@ -70,9 +70,10 @@ def check(config: RunConfig, per_epoch: list[int]) -> None:
     check_rewind(config)
     if rounds(config) < 1:
         raise InputError(f"tau: {config.tau:g} is not one round of pruning for imp; choose at least 0.5, or method dense", "tau")
-    if 0 < config.patience < rewind_epoch(config):
+    keep_at = rewind_epoch(config)
+    if 0 < config.patience < keep_at:
         raise InputError(
-            f"patience: {config.patience} may stop a training before epoch {rewind_epoch(config)}, to which imp rewinds; choose at least that",
+            f"patience: {config.patience} may stop a training before epoch {keep_at}, to which imp rewinds; choose more",
             "patience",
         )
     step, least = config.option("method", "rewind_step"), -(-min(per_epoch) // config.batch_size)
