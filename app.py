@@ -11,6 +11,9 @@ if problem:
     st.error(problem, icon=":material/error:")
     st.stop()
 
+# Live pages run a fragment every second: Streamlit's own "running … Stop" would blink beside the Stop button of the run.
+st.html("<style>[data-testid='stStatusWidget'] { display: none; }</style>")
+
 live.serve_script()
 setup.warm_up()
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
+
+import psutil
 
 from appcore import events, plan
 from appcore.config import RunConfig, build
@@ -40,7 +44,11 @@ def counts(config: RunConfig, density: float, dead: int = 0) -> tuple[events.Lay
 
 
 def started(config: RunConfig) -> events.Started:
-    hashes = {"init": f"{config.seed:02x}5f0c2b7e91" + "a" * 52, "order": f"{config.seed:02x}c1d09a44be" + "b" * 52, "scoring": "77e1aa0b31f2" + "c" * 52}
+    hashes = {
+        "init": f"{config.seed:02x}5f0c2b7e91" + "a" * 52,
+        "order": f"{config.seed:02x}c1d09a44be" + "b" * 52,
+        "scoring": "77e1aa0b31f2" + "c" * 52,
+    }
     return events.Started(hashes, "cpu", "fp32", LAYERS, 272_474, IMAGES, 180, (1, 8, 8), 10, 2_574_848, 2_574_848 * 3 * 9 * IMAGES)
 
 
@@ -67,14 +75,29 @@ def story(config: RunConfig, until: int | None = None, dead: int = 0) -> Iterato
         else:
             errors = round(180 * (1.02 - val))
             cer += errors
-            ends = (train, val, 1 - errors / 180, 2.3 * (1.03 - val), train - val, errors, 180, cer, seen, size * (t + 1), 3.0 + t, f"{t:064x}")
+            ends = (
+                train,
+                val,
+                1 - errors / 180,
+                2.3 * (1.03 - val),
+                train - val,
+                errors,
+                180,
+                cer,
+                seen,
+                size * (t + 1),
+                3.0 + t,
+                f"{t:064x}",
+            )
             yield events.MegabatchDone(segment.index, t, segment.density, mask, mask, alive, part, *ends)
         yield events.SegmentDone(segment.index + 1)
     if until is None:
         yield events.Finished(34.2, 1630.0, cer, 10**12 * 2, int(1.2 * 10**12), 512 * 2**20, "f" * 64)
 
 
-def write(store: Any, *, until: int | None = None, status: str = "done", dead: int = 0, group: str = "", title: str = "", **settings: Any) -> str:
+def write(
+    store: Any, *, until: int | None = None, status: str = "done", dead: int = 0, group: str = "", title: str = "", **settings: Any
+) -> str:
     """A fake run in a store, up to segment `until`; returns its id."""
     config = build({"megabatches": 8, "epochs": 12, **settings})
     length = len(plan.plan(config))
@@ -88,11 +111,26 @@ def columns(config: RunConfig, told: list[events.Event], status: str, length: in
     cursor = max([event.cursor for event in told if isinstance(event, events.SegmentDone)], default=0)
     share = cursor / length
     last = ([e for e in told if isinstance(e, events.EpochDone)] or [None])[-1]
-    progress = {
-        "megabatch": last.megabatch if last else 0, "epoch": last.epoch if last else 0, "step": 12, "steps": 26, "samples_seen": int(share * 9 * IMAGES),
-        "samples_total": 9 * IMAGES, "loss": 0.31, "images_per_second": 1630.0, "eta_seconds": 30 * (1 - share),
-    }  # fmt: skip
+    progress = {"megabatch": last.megabatch if last else 0, "epoch": last.epoch if last else 0, "step": 12, "steps": 26, "loss": 0.31}
+    progress |= {"samples_seen": int(share * 9 * IMAGES), "samples_total": 9 * IMAGES, "images_per_second": 1630.0}
+    progress |= {"eta_seconds": 30 * (1 - share), "updated": datetime.now(UTC).isoformat()}
     found: dict[str, Any] = {"status": status, "cursor": cursor, "progress": progress}
     if status == "failed":
-        found |= {"error": "RuntimeError: the disk is full; free some space and resume", "traceback": "Traceback (most recent call last):\n  ..."}
+        found |= {
+            "error": "RuntimeError: the disk is full; free some space and resume",
+            "traceback": "Traceback (most recent call last):\n  ...",
+        }
     return found
+
+
+def advance(store: Any, run_id: str, until: int) -> None:
+    """Let a run in a store have come to segment `until`: what is there is overwritten by the same."""
+    config = build(store.get(run_id)["config"])
+    told = list(story(config, until))
+    store.write(run_id, told, **columns(config, told, "running", len(plan.plan(config))))
+
+
+def keep_alive(store: Any, run_id: str, **columns: Any) -> str:
+    """Let a made-up run look as if a living process were at work on it."""
+    store.update(run_id, pid=1, process_started=psutil.Process(1).create_time(), heartbeat=time.time() + 1e6, **columns)
+    return run_id

@@ -59,7 +59,7 @@ def _verdict(kept: pd.DataFrame, where: str, so_far: str) -> tuple[str, str]:
             f"{a} and {b} prune the early layers equally hard{so_far}",
             f"Of {where} both keep the same share, to half a point, at every megabatch.",
         )
-    winner, loser = (a, b) if len(harder[a]) >= len(harder[b]) else (b, a)
+    winner, loser = sorted((a, b), key=lambda name: (-len(harder[name]), *harder[name][:1]))  # more often; when equal, earlier
     times, most = harder[winner], lead.abs()[harder[winner]].idxmax()
     when = f"at every megabatch{so_far}" if len(times) == len(lead) > 1 else f"at megabatch {spans(times)}"
     shares = f"{winner} keeps {_whole(kept[winner][most])}, {loser} {_whole(kept[loser][most])}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -82,10 +83,8 @@ def labels(runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     differing = [field for field in _NAMING if len({str(v[field]) for v in values.values()}) > 1]
     shown = differing or ["method", "pruner"]
     names = {run_id: _name(fields, shown) for run_id, fields in values.items()}
-    for run_id, name in list(names.items()):
-        if sum(other == name for other in names.values()) > 1:
-            names[run_id] = f"{name} · {run_id[-4:]}"
-    return names
+    often = Counter(names.values())
+    return {run_id: f"{name} · {run_id[-4:]}" if often[name] > 1 else name for run_id, name in names.items()}
 
 
 def _naming_values(run: Mapping[str, Any]) -> dict[str, Any]:

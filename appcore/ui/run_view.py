@@ -19,7 +19,7 @@ def header_numbers(run: dict[str, Any], data: frames.Frames) -> None:
     point = data.prunes.iloc[-1] if len(data.prunes) else None
     totals = run["totals"] or {}
     sparsity = 1 - point["density_mask"] if point is not None else 0.0 if len(data.epochs) else None
-    speed = totals.get("images_per_second") or progress.get("images_per_second")
+    speed = totals.get("images_per_second") or (progress.get("images_per_second") if run["status"] != "queued" else None)
     left = (
         ("Time taken", format.duration(totals["seconds"]))
         if "seconds" in totals

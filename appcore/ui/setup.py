@@ -51,7 +51,7 @@ def warm_up() -> None:
 
 
 def _import(box: types.ModuleType) -> None:
-    time.sleep(5.0)  # the import holds the interpreter lock for seconds: let the first page paint before
+    time.sleep(1.5)  # the import holds the interpreter lock for seconds: let the first page paint before
     try:
         import torch
         import torchvision  # noqa: F401

@@ -94,6 +94,8 @@ def sentence(run: Mapping[str, Any], position: int | None = None) -> str:
 
 def _place(run: Mapping[str, Any]) -> str:
     progress, config = run["progress"] or {}, run["config"]
+    if "megabatch" not in progress:
+        return "The first step follows in a few seconds."
     return f"Megabatch {progress['megabatch'] + 1} of {config['megabatches']}, epoch {progress['epoch'] + 1} of {config['epochs']}."
 
 

@@ -1,0 +1,154 @@
+"""What only a browser can show: deep links, charts that are updated in place, live runs from start to stop, a second tab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import browser
+import fake_runs
+import pytest
+
+from appcore.store import Store
+
+sync_api = pytest.importorskip("playwright.sync_api")
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(browser.CHROMIUM is None, reason="needs Chromium")]
+READY = "() => { const all = [...document.querySelectorAll('.chart')]; return all.length > 0 && all.every(c => c.dataset.updates) }"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=browser.CHROMIUM, args=list(browser.ARGUMENTS))
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(chromium: Any) -> Iterator[Any]:
+    context = chromium.new_context(viewport={"width": 1440, "height": 1000})
+    context.set_default_timeout(browser.PATIENCE)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    with browser.app(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "runs.db")
+
+
+def badge(page: Any, word: str) -> None:
+    page.locator("[data-testid=stMarkdownBadge], .stMarkdownBadge").filter(has_text=word).first.wait_for()
+
+
+def test_a_deep_link_as_first_request_lands_on_its_page_with_its_query(address: str, store: Store, page: Any) -> None:
+    pair = [fake_runs.write(store, group="g", pruner=pruner) for pruner in ("snip", "magnitude")]
+    page.goto(f"{address}/compare?runs={','.join(pair)}&megabatch=3")
+    page.get_by_role("heading", name="Magnitude prunes the early layers harder at every megabatch").wait_for()
+    page.wait_for_function("() => document.querySelector('.st-key-kept-by-layer .chart')?.layout?.title?.text.includes('megabatch 3')")
+    assert "/compare" in page.url
+    assert all(run_id in page.url for run_id in pair)
+    assert page.get_by_role("link", name="Start").first.is_visible()  # the navigation of app.py, not the legacy one
+
+
+def test_zoom_hidden_curves_and_the_node_survive_three_live_updates(address: str, store: Store, page: Any) -> None:
+    run_id = fake_runs.keep_alive(store, fake_runs.write(store, until=20, status="running"))
+    page.goto(f"{address}/run?run={run_id}")
+    page.wait_for_function(READY)
+    chart = page.locator(".st-key-accuracy-chart .chart")
+    chart.scroll_into_view_if_needed()
+    _zoom(page, chart)
+    page.wait_for_function("() => !document.querySelector('.st-key-accuracy-chart .zoomed').hidden")
+    chart.locator(".legendtoggle").first.click()  # hides the first curve
+    page.wait_for_function("() => document.querySelector('.st-key-accuracy-chart .chart')._fullData[0].visible === 'legendonly'")
+    chart.evaluate("node => { node.mine = 'the same node' }")
+    zoomed, scrolled = chart.evaluate("node => node.layout.xaxis.range"), _scrolled(page)
+    for until in (26, 32, 38):
+        points, updates = chart.evaluate("node => [node._fullData[1].x.length, Number(node.dataset.updates)]")
+        fake_runs.advance(store, run_id, until)
+        page.wait_for_function(
+            "seen => Number(document.querySelector('.st-key-accuracy-chart .chart').dataset.updates) > seen", arg=updates
+        )
+        assert chart.evaluate("node => node._fullData[1].x.length") > points
+    assert chart.evaluate("node => node.mine") == "the same node"
+    assert chart.evaluate("node => node.layout.xaxis.range") == zoomed
+    assert chart.evaluate("node => node._fullData[0].visible") == "legendonly"
+    assert _scrolled(page) == scrolled
+    assert page.locator("[data-testid=stException]").count() == 0
+
+
+def _zoom(page: Any, chart: Any) -> None:
+    box = chart.locator(".nsewdrag").first.bounding_box()
+    page.mouse.move(box["x"] + 0.05 * box["width"], box["y"] + 0.2 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.35 * box["width"], box["y"] + 0.8 * box["height"], steps=5)
+    page.mouse.up()
+
+
+def _scrolled(page: Any) -> float:
+    return page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollTop")
+
+
+def test_a_tick_without_news_draws_nothing(address: str, store: Store, page: Any) -> None:
+    run_id = fake_runs.keep_alive(store, fake_runs.write(store, until=20, status="running"))
+    page.goto(f"{address}/run?run={run_id}")
+    page.wait_for_function(READY)
+    count = "() => [...document.querySelectorAll('.chart')].map(c => c.dataset.updates).join()"
+    before = page.evaluate(count)
+    page.wait_for_timeout(3_500)
+    assert page.evaluate(count) == before
+
+
+def test_the_theme_of_the_browser_reaches_the_charts(address: str, store: Store, chromium: Any) -> None:
+    run_id = fake_runs.write(store)
+    inks = {}
+    for theme in ("light", "dark"):
+        context = chromium.new_context(color_scheme=theme)
+        context.set_default_timeout(browser.PATIENCE)
+        page = context.new_page()
+        page.goto(f"{address}/run?run={run_id}")
+        page.wait_for_function(READY)
+        inks[theme] = page.evaluate("() => document.querySelector('.st-key-accuracy-chart .chart')._fullLayout.font.color")
+        context.close()
+    assert inks == {"light": "#1B2430", "dark": "#E6E9EE"}
+
+
+@pytest.mark.slow
+def test_from_start_to_stop_with_a_second_tab(address: str, store: Store, page: Any) -> None:
+    page.goto(address)
+    page.locator(".st-key-start button").click()
+    page.wait_for_url("**/compare?runs=**")
+    page.wait_for_function("() => document.querySelector('.st-key-difference-map .chart')?.data?.[0]?.z?.length > 0 || false")
+    _counted(page)
+    page.locator(".st-key-pause button").click()
+    badge(page, "Paused")
+    assert {run["status"] for run in store.runs()} == {"paused"}
+    page.locator(".st-key-resume button").click()
+    badge(page, "Running")
+    run_id = store.runs()[0]["run_id"]
+    second = page.context.new_page()
+    second.goto(f"{address}/run?run={run_id}")
+    badge(second, "Running")
+    second.wait_for_function(READY)
+    page.reload()
+    _counted(page)
+    assert run_id in page.url
+    page.locator(".st-key-stop button").click()
+    badge(page, "Stopped")
+    badge(second, "Stopped")  # the other tab sees it by itself
+    assert {run["status"] for run in store.runs()} == {"stopped"}
+    assert second.locator(".st-key-resume button").inner_text().endswith("Resume")
+
+
+def _counted(page: Any) -> None:
+    """The heatmap has a column with numbers."""
+    page.wait_for_function(
+        "() => document.querySelector('.st-key-difference-map .chart')?.layout?.yaxis?.ticktext?.length > 0", timeout=2 * browser.PATIENCE
+    )
