@@ -99,7 +99,7 @@ def _timed_speed(arch: str, shape: tuple[int, int, int], classes: int, batch_siz
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
             loss = cross_entropy(model(x), y)
         loss.backward()
-        float(loss)
+        float(loss.detach())
         if device == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)

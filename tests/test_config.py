@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from appcore import InputError, RunConfig
+from appcore import InputError, RunConfig, run
 from appcore.config import build
 from appcore.presets import PRESETS
 
@@ -75,6 +75,23 @@ def test_fingerprint_is_pinned_and_ignores_the_device() -> None:
 def test_presets_are_valid_and_sourced(name: str) -> None:
     RunConfig(**PRESETS[name].settings)
     assert PRESETS[name].title and PRESETS[name].source
+
+
+def test_published_presets_have_a_small_twin_of_the_same_kind_on_offline_images() -> None:
+    published = [name for name in PRESETS if f"{name}-small" in PRESETS]
+    assert {"poster-r50-cifar100", "long-r50-cifar10", "snip-lenet", "lottery-lenet", "cs-resnet"} <= set(published)
+    for name in published:
+        settings, twin = RunConfig(**PRESETS[name].settings), RunConfig(**PRESETS[f"{name}-small"].settings)
+        assert (twin.method, twin.pruner, twin.megabatches) == (settings.method, settings.pruner, settings.megabatches)
+        assert twin.dataset == "digits" and twin.options == settings.options
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if name.endswith("-small")])
+def test_small_presets_run(name: str) -> None:
+    shrunk = {"epochs": 3, "limit_train": 60, "limit_test": 20, "device": "cpu"}
+    settings = RunConfig(**{**PRESETS[name].settings, **shrunk, "megabatches": min(2, PRESETS[name].settings["megabatches"])})
+    *_, last = run(settings)
+    assert last.seconds > 0
 
 
 def test_config_and_plan_import_no_torch() -> None:
