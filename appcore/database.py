@@ -87,12 +87,25 @@ class Database:
             self._create()
         elif int(version) > schema.VERSION:
             raise StoreError(f"store {self.name} was written by a newer version (schema {version}, here {schema.VERSION}); update it here")
+        else:
+            self._add_columns()
 
     def _create(self) -> None:
         with self._writer.begin() as connection:
             schema.metadata.create_all(connection)
             if connection.scalar(select(schema.meta.c.value)) is None:  # another process may have been quicker
                 connection.execute(insert(schema.meta).values(key="schema", value=str(schema.VERSION)))
+
+    def _add_columns(self) -> None:
+        """Bring a store of an earlier day up to date: columns that it lacks are added, empty in old rows, and never renamed or dropped."""
+        with self.engine.begin() as connection:
+            there = {name: {column["name"] for column in inspect(connection).get_columns(name)} for name in schema.metadata.tables}
+        lacking = [column for table in schema.metadata.sorted_tables for column in table.columns if column.name not in there[table.name]]
+        if lacking:
+            with self._writer.begin() as connection:
+                for column in lacking:
+                    kind = column.type.compile(self.engine.dialect)
+                    connection.exec_driver_sql(f'ALTER TABLE {column.table.name} ADD COLUMN "{column.name}" {kind}')
 
     @contextmanager
     def _plain_words(self) -> Iterator[None]:

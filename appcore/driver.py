@@ -24,11 +24,11 @@ from .work import Engine, Work
 if TYPE_CHECKING:
     from .events import Event
 
-FLUSH_SECONDS = 0.25  # rows wait for each other this long: a transaction costs a disk sync
+FLUSH_SECONDS = 0.5  # rows wait for each other this long: a transaction costs a few disk syncs, 5 to 20 ms
 COMMAND_SECONDS = 0.1  # how often a waiting command is looked for; pause and stop answer within this and one step
 CHECKPOINT_SECONDS = 10.0  # at most this much work, and one segment, is done again after a kill; a save takes tens of milliseconds
 _SAVE_SHARE = 20  # ... and slow saves, of large networks on slow disks, take at most 1/20 of the time
-_AT_ONCE = {"Started", "Pruned", "MegabatchDone", "Finished"}  # what people wait for on the page
+_AT_ONCE = {"Started", "Pruned"}  # what people wait for; the end of a megabatch is followed by a checkpoint, and rows go first
 _STARTABLE = ("queued", "stopped", "failed", "lost")
 
 
@@ -79,7 +79,7 @@ class _Driver:
         self._pending: list[tuple[int, Event]] = []
         self._counts: Counter[str] = Counter()
         self._last = ""
-        self._is_paused = False
+        self._is_paused = self._has_ended = False
         self._pace = Pace(0)
         self._flushed = self._saved = time.monotonic()
         self._asked = -COMMAND_SECONDS
@@ -111,10 +111,7 @@ class _Driver:
         versions = self._work.versions()
         self._plan = self._work.plan(config)
         tensors, facts, remark = checkpoint.load(self._folder, fingerprint=self._row["fingerprint"], versions=versions)
-        if tensors is None:
-            self._state = self._work.create(config)
-        else:
-            self._state = self._work.restore(config, tensors, facts)
+        self._state = self._work.create(config) if tensors is None else self._work.restore(config, tensors, facts)
         self._remark(remark)
         self._saved_cursor = facts.get("cursor", 0)
         self._pace = Pace(self._work.total_samples(config))
@@ -217,9 +214,12 @@ class _Driver:
         """Write what is left and the final status."""
         self._pace.interrupt()
         self._flush(status=status, command=None)
+        self._has_ended = True
 
     def stop(self, is_consistent: bool) -> None:
         """End as stopped from outside, keeping the last segment when the state can be trusted."""
+        if self._has_ended:
+            return
         try:
             if is_consistent:
                 self.save_at_boundary()
@@ -241,7 +241,7 @@ class _Driver:
     def release(self) -> None:
         """Let go of the network and the data, on the device too."""
         self._state = None
-        gc.collect()
         cuda = getattr(sys.modules.get("torch"), "cuda", None)
         if cuda is not None and cuda.is_initialized():
+            gc.collect()
             cuda.empty_cache()

@@ -118,11 +118,12 @@ class WorkerJob:
             with suppress(InputError):  # deleted, or a store that cannot be written; readers see that it is lost anyway
                 row = self._store.get(run_id)
                 if row["status"] == "lost" or (row["status"] in ACTIVE and liveness.is_mine(row)):
-                    self._store.update(run_id, status="lost", command=None, error=_cause(code), traceback=self._end_of_log())
+                    self._store.update(run_id, status="lost", command=None, error=_cause(code), traceback=self._last_words())
 
-    def _end_of_log(self) -> str:
+    def _last_words(self) -> str:
         with suppress(OSError):
-            return self._log.read_text(errors="replace")[-_LOG_CHARACTERS:]
+            text = self._log.read_text(errors="replace")
+            return text if len(text) <= 2 * _LOG_CHARACTERS else f"{text[:_LOG_CHARACTERS]}\n...\n{text[-_LOG_CHARACTERS:]}"
         return ""
 
 

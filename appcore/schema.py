@@ -46,11 +46,11 @@ runs = Table(
     Column("notes", JSON),
 )
 
-_TYPES = {"int": BigInteger, "float": Float, "bool": Boolean, "str": Text}
+_TYPES = {"int": BigInteger, "float": Float, "bool": Boolean, "str": Text, "dict[str, Any]": JSON}
 
 
 def _event_table(name: str, event: type) -> Table:
-    """A table whose columns are the plain fields of an event; lists have tables of their own."""
+    """A table whose columns are the fields of an event; lists have tables of their own."""
     plain = [field for field in fields(event) if field.type in _TYPES and field.name != "segment"]
     return Table(name, metadata, *_place(), *(Column(field.name, _TYPES[field.type]) for field in plain))
 
@@ -88,7 +88,8 @@ def rows(run_id: str, event: events.Event, nth: int) -> Iterator[tuple[Table, li
         return
     values = asdict(event)
     place = {"run_id": run_id, "segment": event.segment}
-    yield table, [{**place, "seq": nth, **{c.name: values[c.name] for c in table.columns if c.name in values and c.name not in place}}]
+    own = {column.name: values[column.name] for column in table.columns if column.name in values and column.name not in place}
+    yield table, [{**place, "seq": nth, **{name: plain(value) if isinstance(value, (dict, str)) else value for name, value in own.items()}}]
     if point:
         common = {**place, "point": point, "nth": nth, "megabatch": event.megabatch}
         yield (
@@ -113,6 +114,12 @@ def columns(event: events.Event) -> dict[str, Any]:
     if kind == "SegmentDone":
         return {"cursor": event.cursor}
     return {}
+
+
+def kinds(table: Table) -> dict[str, type]:
+    """Python types of the columns, for charts: SQLite keeps NaN as NULL, and an empty column would have no type. Dicts stay dicts."""
+    found = {column.name: float if isinstance(column.type, Float) else column.type.python_type for column in table.columns}
+    return {name: kind for name, kind in found.items() if kind is not dict}
 
 
 def plain(value: Any) -> Any:

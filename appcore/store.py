@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas
-from sqlalchemy import Connection, Float, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from . import liveness, paths, schema
 from .config import InputError, RunConfig
@@ -47,7 +47,7 @@ class Store:
         self.folder: Path = self._database.folder
 
     def close(self) -> None:
-        """Let go of the connections; the store can still be used afterwards."""
+        """Let go of the connections; they come back when they are needed."""
         self._database.engine.dispose()
 
     # ---- writing
@@ -188,8 +188,7 @@ class Store:
     def revision(self, run_ids: str | Iterable[str] | None = None) -> tuple:
         """A token that changes whenever something that pages show of these runs (default: of all) changes. Cheap: made for polling."""
         query = select(runs.c.run_id, runs.c.revision, *_LIFE).order_by(runs.c.run_id)
-        if run_ids is not None:
-            query = query.where(runs.c.run_id.in_(_listed(run_ids)))
+        query = query if run_ids is None else query.where(runs.c.run_id.in_(_listed(run_ids)))
         with self._database.read() as connection:
             return tuple((row["run_id"], row["revision"], _live(row)["status"]) for row in connection.execute(query).mappings())
 
@@ -214,8 +213,7 @@ class Store:
         with self._database.read() as connection:
             found = connection.execute(select(table).where(table.c.run_id.in_(_listed(run_ids))).order_by(*order)).all()
         frame = pandas.DataFrame.from_records(found, columns=[column.name for column in table.columns])
-        # SQLite keeps NaN as NULL, and an empty column has no type: charts want numbers in either case.
-        return frame.astype({c.name: float if isinstance(c.type, Float) else c.type.python_type for c in table.columns})
+        return frame.astype({name: kind for name, kind in schema.kinds(table).items() if kind is float or frame[name].notna().all()})
 
 
 def _described(config: RunConfig) -> dict[str, Any]:

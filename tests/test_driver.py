@@ -78,32 +78,29 @@ def test_progress_says_how_far_how_fast_and_how_long_still(store: Store) -> None
     driven.close()
 
 
-@pytest.mark.parametrize("events", range(1, 60, 3))
+@pytest.mark.parametrize("events", [1, 2, 3, 5, 8, 13, 19, 20, 30, 41, 49, 50, 51, 52])
 def test_closed_anywhere_and_resumed_is_as_uninterrupted(store: Store, uninterrupted: str, events: int) -> None:
     run_id, work = add(store), StandIn()
     driven = driver.steps(store, run_id, work=work)
     seen = [status for _, status in zip(range(events), driven)]
     driven.close()
-    if seen[-1] != "done":
-        assert store.get(run_id)["status"] == "stopped"
+    assert store.get(run_id)["status"] == ("done" if seen[-1] == "done" else "stopped")
     assert work.closed == 1
-    assert driver.drive(store, run_id, work=StandIn()) == "done" if seen[-1] != "done" else True
+    if seen[-1] != "done":
+        assert driver.drive(store, run_id, work=StandIn()) == "done"
     assert_same(store, run_id, uninterrupted)
 
 
-@pytest.mark.parametrize("segment", range(0, len(PLAN), 2))
+@pytest.mark.parametrize("segment", range(0, len(PLAN), 3))
 def test_killed_anywhere_and_resumed_is_as_uninterrupted(store: Store, uninterrupted: str, segment: int) -> None:
     """A kill writes nothing: the frame is dropped where it stands, and the row still says running."""
     run_id = add(store)
     driven = driver.steps(store, run_id, work=StandIn())
     while store.get(run_id)["cursor"] <= segment and next(driven) != "done":
         pass
-    alive.append(driven)  # never closed
     assert driver.drive(store, run_id, work=StandIn()) == "done"
     assert_same(store, run_id, uninterrupted)
-
-
-alive: list = []
+    driven.close()  # only now, so that nothing was tidied up before
 
 
 def test_events_are_neither_missing_nor_doubled_over_many_stops(store: Store, uninterrupted: str) -> None:
@@ -333,7 +330,7 @@ REAL = build({"arch": "mlp", "dataset": "digits", "megabatches": 3, "epochs": 2,
 def test_the_engine_stopped_at_any_segment_and_resumed_gives_the_same_bits(store: Store) -> None:
     whole = add(store, REAL)
     assert driver.drive(store, whole) == "done"
-    for cursor in range(1, len(plan(REAL)), 2):
+    for cursor in (1, 3, 6, 8):
         run_id = add(store, REAL)
         driven = driver.steps(store, run_id)
         while next(driven) == "running" and store.get(run_id)["cursor"] < cursor:

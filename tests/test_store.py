@@ -6,6 +6,7 @@ import math
 import sqlite3
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -270,6 +271,28 @@ def test_a_newer_store(store: Store) -> None:
     with sqlite3.connect(store.url.removeprefix("sqlite:///")) as connection:
         connection.execute("UPDATE meta SET value = '999' WHERE key = 'schema'")
     refused(store.url, "newer version (schema 999")
+
+
+def test_a_store_of_an_earlier_day_gets_the_columns_that_it_lacks(store: Store) -> None:
+    run_id = add(store)
+    store.write(run_id, [pruned(0), epoch(1)])
+    before = store.epochs(run_id)
+    store.close()
+    with sqlite3.connect(store.url.removeprefix("sqlite:///")) as connection:
+        for table, column in (("epochs", "round"), ("prunes", "facts"), ("runs", "notes")):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    again = Store(store.url)
+    assert again.epochs(run_id)["round"].isna().all()
+    again.write(run_id, [pruned(0), epoch(1)])
+    assert again.epochs(run_id).equals(before)
+    assert again.get(run_id)["notes"] is None
+
+
+def test_facts_of_a_prune_point_are_kept_as_they_are(store: Store) -> None:
+    run_id = add(store)
+    facts = {"overlap": math.nan, "born": {"first": 1}, "scores": {"edges": [0.0, 1.5]}}
+    store.write(run_id, [replace(pruned(0), facts=facts), pruned(3, 1)])
+    assert store.prunes(run_id)["facts"].tolist() == [{**facts, "overlap": None}, {}]
 
 
 def test_a_locked_store(store: Store) -> None:

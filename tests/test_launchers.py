@@ -1,0 +1,284 @@
+"""Launchers: one contract for threads and worker processes, and what each does when something dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from standin import SETTINGS, StandIn
+
+from appcore import driver, launchers
+from appcore.config import InputError, build
+from appcore.launchers import ProcessLauncher, ThreadLauncher
+from appcore.plan import plan
+from appcore.store import ENDED, Store
+
+SHORT = {"arch": "mlp", "dataset": "digits", "megabatches": 2, "epochs": 1, "limit_train": 200, "limit_test": 50, "device": "cpu"}
+LONG = {**SHORT, "epochs": 10_000}
+START_SECONDS = 40.0  # a worker process imports torch first, on a machine that may be busy
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "appcore.db")
+
+
+@pytest.fixture(params=[ThreadLauncher, ProcessLauncher], ids=["thread", "process"])
+def launcher(request: pytest.FixtureRequest, store: Store) -> Iterator[ThreadLauncher | ProcessLauncher]:
+    launcher = request.param(store)
+    yield launcher
+    launcher.close(20.0)
+
+
+@pytest.fixture
+def threads(store: Store) -> Iterator[Callable[[StandIn], ThreadLauncher]]:
+    """Thread launchers with a stand-in for the engine."""
+    made = []
+
+    def make(work: StandIn) -> ThreadLauncher:
+        made.append(ThreadLauncher(store, work=work))
+        return made[-1]
+
+    yield make
+    for launcher in made:
+        launcher.close(5.0)
+
+
+def add(store: Store, settings: dict = SHORT) -> str:
+    config = build(settings)
+    return store.create_run(config, plan_length=len(plan(config)))
+
+
+def wait(until: Callable[[], object], seconds: float = START_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not until():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.02)
+
+
+def status(store: Store, run_id: str) -> str:
+    return store.get(run_id)["status"]
+
+
+def samples(store: Store, run_id: str) -> int:
+    return (store.get(run_id)["progress"] or {}).get("samples_seen", 0)
+
+
+# ---- the contract
+
+
+def test_runs_end_as_when_driven_here_and_advance_in_lockstep(store: Store, launcher: ThreadLauncher | ProcessLauncher) -> None:
+    here = add(store)
+    assert driver.drive(store, here) == "done"
+    pair = [add(store, {**SHORT, "pruner": pruner}) for pruner in ("snip", "magnitude")]
+    launcher.start(pair)
+    assert all(launcher.alive(run_id) for run_id in pair)
+    with pytest.raises(InputError, match="started already"):
+        launcher.start(pair[:1])
+    wait(lambda: all(status(store, run_id) == "done" for run_id in pair))
+    wait(lambda: not any(launcher.alive(run_id) for run_id in pair), 10.0)
+    assert store.get(pair[0])["totals"]["weights_hash"] == store.get(here)["totals"]["weights_hash"]
+    assert store.get(pair[0])["hashes"]["order"] == store.get(pair[1])["hashes"]["order"]
+
+
+def test_a_paused_job_frees_the_queue_and_every_command_is_obeyed(store: Store, launcher: ThreadLauncher | ProcessLauncher) -> None:
+    first, second = add(store, LONG), add(store, LONG)
+    launcher.start([first])
+    launcher.start([second])
+    wait(lambda: samples(store, first))
+    assert [launcher.position(run_id) for run_id in (first, second, "other")] == [0, 1, None]
+    assert status(store, second) == "queued"
+    store.set_command(first, "pause")
+    wait(lambda: status(store, first) == "paused", 5.0)
+    stood = samples(store, first)
+    wait(lambda: samples(store, second))
+    assert samples(store, first) == stood
+    store.set_command(first, "resume")
+    wait(lambda: samples(store, first) > stood, 10.0)
+    seen = samples(store, second)
+    wait(lambda: samples(store, second) > seen, 10.0)  # a resumed run carries on next to the other
+    for run_id in (first, second):
+        store.set_command(run_id, "stop")
+    wait(lambda: [status(store, run_id) for run_id in (first, second)] == ["stopped", "stopped"], 10.0)
+    wait(lambda: not launcher.alive(first) and not launcher.alive(second), 10.0)
+
+
+def test_a_waiting_run_that_is_told_to_stop_never_begins(store: Store, launcher: ThreadLauncher | ProcessLauncher) -> None:
+    first, second, third = add(store, LONG), add(store), add(store)
+    for run_ids in ([first], [second, third]):
+        launcher.start(run_ids)
+    store.set_command(second, "stop")
+    launcher.sweep()
+    assert status(store, second) == "stopped"
+    assert [launcher.alive(second), launcher.alive(third)] == [False, True]
+    store.set_command(first, "stop")
+    wait(lambda: status(store, third) == "done")
+    assert store.get(second)["progress"] is None
+
+
+def test_closing_stops_everything_resumably(store: Store, launcher: ThreadLauncher | ProcessLauncher) -> None:
+    first, second = add(store, LONG), add(store)
+    launcher.start([first])
+    launcher.start([second])
+    wait(lambda: samples(store, first))
+    launcher.close(20.0)
+    assert [status(store, first), status(store, second)] == ["stopped", "stopped"]
+    with pytest.raises(InputError, match="is ending"):
+        launcher.start([first])
+
+
+# ---- threads
+
+
+def test_one_thread_serves_a_device_for_all_jobs_and_sleeps_between_them(store: Store, threads: Callable) -> None:
+    launcher = threads(StandIn())
+    names = set()
+    for _ in range(3):
+        run_id = add(store, SETTINGS)
+        launcher.start([run_id])
+        wait(lambda run_id=run_id: status(store, run_id) == "done")
+        names |= {thread.ident for thread in threading.enumerate() if thread.name.startswith("appcore-") and "heart" not in thread.name}
+    assert len(names) == 1
+    spent = time.process_time()
+    time.sleep(0.5)
+    assert time.process_time() - spent < 0.1
+
+
+def test_paused_it_sleeps(store: Store, threads: Callable) -> None:
+    run_id = add(store, {**SETTINGS, "epochs": 1000})
+    threads(StandIn(step_seconds=0.001)).start([run_id])
+    wait(lambda: samples(store, run_id))
+    store.set_command(run_id, "pause")
+    wait(lambda: status(store, run_id) == "paused")
+    spent = time.process_time()
+    time.sleep(1.0)
+    assert time.process_time() - spent < 0.3
+
+
+def test_partners_advance_event_by_event(store: Store, threads: Callable) -> None:
+    work = StandIn(step_seconds=0.002)
+    pair = [add(store, {**SETTINGS, "epochs": 50}) for _ in range(2)]
+    threads(work).start(pair)
+    apart = []
+    wait(lambda: len(work.states) == 2)
+    while any(status(store, run_id) not in ENDED for run_id in pair):
+        apart.append(abs(work.states[0].samples_seen - work.states[1].samples_seen))
+        time.sleep(0.005)
+    assert max(apart) <= 10  # one step
+    assert [status(store, run_id) for run_id in pair] == ["done", "done"]
+
+
+def test_a_failing_run_takes_neither_its_partner_nor_the_thread_along(store: Store, threads: Callable) -> None:
+    def trouble() -> None:
+        raise SystemExit(3)
+
+    work = StandIn()
+    launcher = threads(work)
+    good, bad = add(store, SETTINGS), add(store, SETTINGS)
+    store.update(bad, config={"dataset": "gone"})
+    launcher.start([bad, good])
+    wait(lambda: status(store, good) == "done")
+    assert status(store, bad) == "failed"
+    work.at = {(2, 1): trouble}
+    exits = add(store, SETTINGS)
+    launcher.start([exits])
+    wait(lambda: status(store, exits) == "stopped")
+    work.at = {}
+    last = add(store, SETTINGS)
+    launcher.start([last])
+    wait(lambda: status(store, last) == "done")
+
+
+def test_a_run_deleted_under_way_or_held_elsewhere_is_dropped(store: Store, threads: Callable) -> None:
+    launcher = threads(StandIn(step_seconds=0.002))
+    gone, held, last = (add(store, SETTINGS) for _ in range(3))
+    store.update(held, status="running", host="elsewhere", heartbeat=time.time())
+    launcher.start([gone])
+    wait(lambda: status(store, gone) == "running")
+    with sqlite3.connect(store.url.removeprefix("sqlite:///")) as connection:
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("DELETE FROM runs WHERE run_id = ?", (gone,))
+    launcher.start([held])
+    launcher.start([last])
+    wait(lambda: status(store, last) == "done")
+    assert status(store, held) == "running"
+
+
+def test_queued_and_paused_runs_have_a_heartbeat(store: Store, threads: Callable) -> None:
+    launcher = threads(StandIn(step_seconds=0.01))
+    first, second, third = (add(store, {**SETTINGS, "epochs": 1000}) for _ in range(3))
+    for run_id in (first, second, third):
+        launcher.start([run_id])
+    wait(lambda: samples(store, first))
+    store.set_command(first, "pause")
+    wait(lambda: samples(store, second))
+    before = [store.get(run_id)["heartbeat"] for run_id in (first, third)]
+    wait(lambda: all(store.get(run_id)["heartbeat"] > then for run_id, then in zip((first, third), before)), 6.0)
+
+
+def test_the_device_names_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert launchers.device_of({"device": "cuda"}) == "cuda"
+    assert launchers.device_of({"device": "auto"}) in ("cpu", "cuda")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert launchers.device_of({"device": "auto"}) == "cpu"
+
+
+# ---- worker processes
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_killed_worker_leaves_a_lost_run_with_its_cause_and_the_same_bits_after_a_resume(store: Store, kill: signal.Signals) -> None:
+    settings = {**SHORT, "epochs": 150}
+    whole = add(store, settings)
+    assert driver.drive(store, whole) == "done"
+    launcher = ProcessLauncher(store)
+    run_id = add(store, settings)
+    launcher.start([run_id])
+    wait(lambda: store.get(run_id)["cursor"] > 155)  # within the second megabatch: there is a checkpoint of the first
+    os.kill(store.get(run_id)["pid"], kill)
+    wait(lambda: not launcher.alive(run_id), 10.0)
+    row = store.get(run_id)
+    assert row["status"] == "lost"
+    assert kill.name in row["error"]
+    assert "resume" in row["error"]
+    if kill == signal.SIGSEGV:
+        assert "Fatal Python error: Segmentation fault" in row["traceback"]
+    store.claim(run_id, ("lost",), status="queued", error=None)
+    launcher.start([run_id])
+    wait(lambda: status(store, run_id) == "done")
+    assert store.get(run_id)["totals"]["weights_hash"] == store.get(whole)["totals"]["weights_hash"]
+    assert len(store.epochs(run_id)) == 300
+    launcher.close(10.0)
+
+
+_PARENT = """
+import sys, time
+from appcore.launchers import ProcessLauncher
+from appcore.store import Store
+ProcessLauncher(Store(sys.argv[1])).start([sys.argv[2]])
+time.sleep(600)
+"""
+
+
+def test_a_worker_ends_with_its_parent_and_the_run_can_be_resumed(store: Store) -> None:
+    run_id = add(store, LONG)
+    parent = subprocess.Popen([sys.executable, "-c", _PARENT, store.url, run_id])
+    try:
+        wait(lambda: samples(store, run_id))
+        worker = psutil.Process(store.get(run_id)["pid"])
+        assert worker.pid != parent.pid
+    finally:
+        parent.kill()
+        parent.wait()
+    wait(lambda: not worker.is_running(), 10.0)
+    assert status(store, run_id) == "stopped"
