@@ -49,8 +49,7 @@ def save(
         commit(path, lambda temporary: safetensors.torch.save_file(dict(tensors), temporary))
         body = {"format": FORMAT, "cursor": cursor, "facts": dict(facts), "fingerprint": fingerprint, "versions": dict(versions or {})}
         body |= {"file": path.name, "size": path.stat().st_size, "sha256": _digest(path)}
-        body = json.loads(json.dumps(body))
-        text = json.dumps({"manifest": body, "sha256": _digest_of(body)}, indent=1)
+        text = manifest_text(json.loads(json.dumps(body)))
         commit(paths.manifest(folder, cursor), lambda temporary: temporary.write_text(text, encoding="utf-8"))
     _drop_old(folder, cursor)
 
@@ -74,6 +73,11 @@ def load(
         remarks = [*damaged, found, _compare(body["versions"], versions or {})]
         return tensors, {**body["facts"], "cursor": body["cursor"]}, "; ".join(filter(None, remarks)) or None
     return None, {}, "; ".join([*damaged, "started again from the beginning"]) if damaged else None
+
+
+def manifest_text(body: Mapping[str, Any]) -> str:
+    """A manifest as its file holds it."""
+    return json.dumps({"manifest": body, "sha256": _digest_of(body)}, indent=1)
 
 
 def newest(folder: Path) -> tuple[dict[str, Any], bytes] | None:

@@ -10,6 +10,7 @@ DATA_VARIABLE = "APPCORE_DATA"
 DEFAULT_STORE = "sqlite:///runs/appcore.db"
 DEFAULT_DATA = "data"
 DEFAULT_RUNS = "runs"
+IMPORT_PREFIX = ".import-"  # folders where the files of an imported run lie until all have been checked; a leftover is never read
 
 
 def store_address() -> str:
@@ -50,6 +51,20 @@ def masks(run_folder: Path, segment: int) -> Path:
 def worker_log(run_folder: Path) -> Path:
     """What a worker process printed."""
     return run_folder / "worker.log"
+
+
+def exported(what: str, run_id: str = "", number: int = 0) -> str:
+    """Name of a file of an export; `number` counts prune points from 1."""
+    return {
+        "settings": "config.json",
+        "result": "result.json",
+        "epochs": "epochs.csv",
+        "megabatches": "megabatches.csv",
+        "layers": "layers.csv",
+        "weights": "weights.safetensors",
+        "masks": f"masks-{number:02d}.safetensors",
+        "bundle": f"{run_id}.zip",
+    }[what]
 
 
 def bench_numbers(folder: Path, machine: str) -> Path:
