@@ -129,8 +129,8 @@ def test_closing_stops_everything_resumably(store: Store, launcher: ThreadLaunch
     first, second = add(store, LONG), add(store)
     launcher.start([first])
     launcher.start([second])
-    wait(lambda: samples(store, first))
-    launcher.close(20.0)
+    wait(lambda: status(store, first) == "running")
+    launcher.close(START_SECONDS)
     assert [status(store, first), status(store, second)] == ["stopped", "stopped"]
     with pytest.raises(InputError, match="is ending"):
         launcher.start([first])
@@ -235,29 +235,41 @@ def test_the_device_names_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---- worker processes
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
-@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGSEGV])
-def test_a_killed_worker_leaves_a_lost_run_with_its_cause_and_the_same_bits_after_a_resume(store: Store, kill: signal.Signals) -> None:
-    settings = {**SHORT, "epochs": 150}
-    whole = add(store, settings)
-    assert driver.drive(store, whole) == "done"
-    launcher = ProcessLauncher(store)
-    run_id = add(store, settings)
-    launcher.start([run_id])
-    wait(lambda: store.get(run_id)["cursor"] > 155)  # within the second megabatch: there is a checkpoint of the first
+def kill_worker(store: Store, run_id: str, kill: signal.Signals) -> dict:
+    """The row of a run after its worker process died."""
     os.kill(store.get(run_id)["pid"], kill)
-    wait(lambda: not launcher.alive(run_id), 10.0)
+    wait(lambda: status(store, run_id) == "lost" and store.get(run_id)["error"], 10.0)
     row = store.get(run_id)
-    assert row["status"] == "lost"
     assert kill.name in row["error"]
     assert "resume" in row["error"]
-    if kill == signal.SIGSEGV:
-        assert "Fatal Python error: Segmentation fault" in row["traceback"]
-    store.claim(run_id, ("lost",), status="queued", error=None)
+    return row
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+def test_killed_within_an_epoch_and_resumed_elsewhere_it_gives_the_same_bits(store: Store) -> None:
+    settings = {**SHORT, "epochs": 100}
+    whole, run_id = add(store, settings), add(store, settings)
+    assert driver.drive(store, whole) == "done"
+    launcher = ProcessLauncher(store)
     launcher.start([run_id])
-    wait(lambda: status(store, run_id) == "done")
+    wait(lambda: store.get(run_id)["cursor"] > 105)  # within the second megabatch: there is a checkpoint of the first
+    kill_worker(store, run_id, signal.SIGKILL)
+    wait(lambda: not launcher.alive(run_id), 5.0)
+    assert driver.drive(store, run_id) == "done"
     assert store.get(run_id)["totals"]["weights_hash"] == store.get(whole)["totals"]["weights_hash"]
-    assert len(store.epochs(run_id)) == 300
+    assert store.epochs(run_id)["train_loss"].tolist() == store.epochs(whole)["train_loss"].tolist()
+    launcher.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+def test_a_crashed_worker_leaves_its_last_words(store: Store) -> None:
+    launcher, run_id, waiting = ProcessLauncher(store), add(store, LONG), add(store, LONG)
+    launcher.start([run_id])
+    launcher.start([waiting])
+    wait(lambda: status(store, run_id) == "running")
+    row = kill_worker(store, run_id, signal.SIGSEGV)
+    assert "Fatal Python error: Segmentation fault" in row["traceback"]
+    wait(lambda: status(store, waiting) == "running")
     launcher.close(10.0)
 
 
@@ -274,11 +286,11 @@ def test_a_worker_ends_with_its_parent_and_the_run_can_be_resumed(store: Store) 
     run_id = add(store, LONG)
     parent = subprocess.Popen([sys.executable, "-c", _PARENT, store.url, run_id])
     try:
-        wait(lambda: samples(store, run_id))
+        wait(lambda: status(store, run_id) == "running")
         worker = psutil.Process(store.get(run_id)["pid"])
         assert worker.pid != parent.pid
     finally:
         parent.kill()
         parent.wait()
-    wait(lambda: not worker.is_running(), 10.0)
+    wait(lambda: not worker.is_running())  # it may have been importing torch
     assert status(store, run_id) == "stopped"
