@@ -15,6 +15,7 @@ from .config import RunConfig
 from .models import base as models
 from .plan import check, plan, samples, segment_samples
 from .stream import EVALUATION_BATCH, pick_device
+from .training import threads_for, use_threads
 
 _PROBE_FLOPS = 2e10  # about half a second of a slow core
 _PROCESS_BYTES = {"cpu": 450e6, "cuda": 600e6}  # measured: the interpreter with torch and a data set's libraries; a CUDA context
@@ -90,6 +91,7 @@ def _timed_speed(arch: str, shape: tuple[int, int, int], classes: int, batch_siz
     """Images per second of real training steps, on a batch small enough to be timed at once."""
     cost = flops.count(arch, shape, classes)
     batch = max(2, min(batch_size, int(_PROBE_FLOPS / cost.training)))
+    use_threads(threads_for(cost.training * batch_size))
     model = models.create(arch, shape, classes, seed=0).to(device, memory_format=torch.channels_last).train()
     x = torch.zeros(batch, *shape, device=device).contiguous(memory_format=torch.channels_last)
     y = torch.zeros(batch, dtype=torch.int64, device=device)

@@ -17,6 +17,7 @@ from .config import RunConfig
 from .events import LayerDensity
 from .models import base as models
 from .stream import Stream, load_data, pick_device
+from .training import threads_for, use_threads
 
 _FACTS = (
     "cursor",
@@ -209,6 +210,7 @@ class RunState:
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
         """Count the time of a block as this run's own: waiting and the turns of other runs are left out."""
+        use_threads(threads_for(self.flops.training * self.config.batch_size))
         start = time.perf_counter()
         yield
         spent = time.perf_counter() - start

@@ -9,7 +9,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+ALL_THREADS = torch.get_num_threads()
+SMALL_STEP_FLOPS = 2e9  # below, a second thread gains nothing and, on a machine with anything else to do, costs a factor of ten
 READ_EVERY_STEPS = 10  # reading a number from a GPU stops it until all queued work is done
+
+
+def threads_for(step_flops: float) -> int:
+    """CPU threads for training steps of this size. A rule of the run's settings alone, since it decides the last bits."""
+    return 1 if step_flops < SMALL_STEP_FLOPS else ALL_THREADS
+
+
+def use_threads(count: int) -> None:
+    """Let torch compute with this many threads from here on, in the calling thread."""
+    if torch.get_num_threads() != count:
+        torch.set_num_threads(count)
 
 
 @dataclass
