@@ -295,6 +295,7 @@ def test_apgp_reaches_the_density_after_every_megabatch_of_a_stream_of_unknown_l
 @pytest.mark.parametrize(
     ("values", "field", "says"),
     [
+        ({"method": "app", "tau": 0.5}, "tau", "at least 1"),
         ({"method": "imp", "tau": 0.2}, "tau", "at least 0.5"),
         ({"method": "imp", "options": {"rewind_epoch": 3}}, "options", "less than epochs"),
         ({"method": "cs", "options": {"rewind_epoch": 7}}, "options", "less than epochs"),

@@ -1,8 +1,9 @@
 """Anytime Progressive Pruning (Misra et al., arXiv 2204.01640): prune a little before each megabatch, then train on it."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
-from ..config import RunConfig
+from ..config import InputError, RunConfig
 from .base import Segment, densities, training
 
 CHOICES = {"app": "APP: pruned a little at every megabatch"}
@@ -13,3 +14,14 @@ def segments(config: RunConfig) -> Iterator[Segment]:
     for megabatch, density in enumerate(densities(config)):
         yield Segment("prune", megabatch, density=density)
         yield from training(config, megabatch, density)
+
+
+def check(config: RunConfig, per_epoch: list[int]) -> None:
+    """Densities that fall: pruned weights do not return, so a schedule that rises would name what is not there."""
+    asked = densities(config)
+    if any(later > earlier for earlier, later in pairwise(asked)):
+        raise InputError(
+            f"tau: with {config.tau:g} the density would have to rise from {asked[0]:.3f} to {asked[-1]:.3f}, and pruned weights do not "
+            "return; choose tau of at least 1, or one megabatch",
+            "tau",
+        )
