@@ -58,7 +58,7 @@ class Engine:
             "torch": torch.__version__,
             "numpy": metadata.version("numpy"),
             "machine": platform.machine(),
-            "threads": torch.get_num_threads(),
+            "threads": _module("training").ALL_THREADS,
         }
 
     def create(self, config: RunConfig) -> Any:
