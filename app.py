@@ -11,8 +11,11 @@ if problem:
     st.error(problem, icon=":material/error:")
     st.stop()
 
-# Live pages run a fragment every second: Streamlit's own "running … Stop" would blink beside the Stop button of the run.
-st.html("<style>[data-testid='stStatusWidget'] { display: none; }</style>")
+# Live pages run a fragment every second. Streamlit would each time show "running … Stop" beside the Stop button of the run, and on a
+# busy machine fade what is not redrawn yet: both are blinking without news.
+st.html(
+    "<style>[data-testid='stStatusWidget'] { display: none; } [data-stale='true'] { opacity: 1 !important; transition: none !important; }</style>"
+)
 
 live.serve_script()
 setup.warm_up()

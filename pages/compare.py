@@ -31,31 +31,20 @@ shown = [(run["status"], run["command"], status.state(run)) for run in runs]
 tick = 1.0 if any(status.is_active(run) for run in runs) else None
 
 
-def current() -> list[dict]:
-    """The runs as they are now; a change of state redraws the whole page, with its buttons."""
+@st.fragment(run_every=tick)
+def moving() -> None:
+    """Everything that grows; a change of state redraws the whole page, with its buttons. One fragment: several would queue up."""
     now = [lab.manager().get(run_id) for run_id in chosen]
     if [(run["status"], run["command"], status.state(run)) for run in now] != shown:
         st.rerun()
-    return now
-
-
-@st.fragment(run_every=tick)
-def answer() -> None:
-    now = current()
-    compare_view.progress(now)
-    compare_view.answer(now, pair, frames.read(now))
-
-
-@st.fragment(run_every=tick)
-def layers_and_curves() -> None:
-    now = current()
     data = frames.read(now)
+    compare_view.progress(now)
+    compare_view.answer(now, pair, data)
     compare_view.layers(now, pair, data)
     compare_view.curves(now, data)
     compare_view.numbers(now, data)
 
 
-answer()
-layers_and_curves()
+moving()
 compare_view.settings(runs)
 compare_view.proof(runs)
