@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 
 from . import plugins
 from .config import InputError, RunConfig
 from .datasets.base import Description
 from .methods.base import Segment
+
+MOST_SEGMENTS = 100_000  # a longer plan would take a form's time and memory, and years to carry out
 
 
 def plan(config: RunConfig) -> tuple[Segment, ...]:
@@ -63,6 +66,12 @@ def check(config: RunConfig) -> Description:
             "crop_padding",
         )
     method = plugins.load("methods", config.method)
+    if sum(1 for _ in islice(method.segments(config), MOST_SEGMENTS + 1)) > MOST_SEGMENTS:
+        raise InputError(
+            f"epochs: {config.epochs} for each of {config.megabatches} megabatches make a plan of more than {MOST_SEGMENTS:,} steps; "
+            "choose fewer epochs, megabatches or rounds",
+            "epochs",
+        )
     if hasattr(method, "check"):
         method.check(config, samples(config, found))
     return found

@@ -11,9 +11,9 @@ from appcore.config import build
 from appcore.engine import run as run_state
 from appcore.events import EpochDone, Finished, MegabatchDone, Pruned, SegmentDone, Started
 from appcore.methods import apgp, cs, gmp, imp, rigl
-from appcore.methods.base import Segment, spread
+from appcore.methods.base import Segment, spread, steps_of
 from appcore.methods.growth import is_due
-from appcore.plan import check, plan, samples, segment_samples, total_samples
+from appcore.plan import batches, check, plan, samples, segment_samples, total_samples
 from appcore.state import RunState
 
 METHODS = list(plugins.choices("methods"))
@@ -263,6 +263,10 @@ def test_rigl_grows_where_the_gradient_is_largest_and_its_fraction_is_a_cosine()
     assert mask.view(-1).nonzero().view(-1).tolist() == [0, 2, 4, 5, 6, 7, 9, 20, 21, 22]
 
 
+def test_steps_are_the_batches_that_are_made() -> None:
+    assert all(steps_of(n, size) == len(batches(n, size)) for n in range(1, 60) for size in (1, 2, 7, 16))
+
+
 def test_gmp_follows_the_cubic_rule_over_the_whole_stream() -> None:
     settings = config("gmp", megabatches=2, epochs=4)
     final = 0.8**3.0
@@ -295,6 +299,7 @@ def test_apgp_reaches_the_density_after_every_megabatch_of_a_stream_of_unknown_l
 @pytest.mark.parametrize(
     ("values", "field", "says"),
     [
+        ({"method": "imp", "epochs": 5000, "tau": 60.0, "options": {"rate": 0.01}}, "epochs", "100,000"),
         ({"method": "app", "tau": 0.5}, "tau", "at least 1"),
         ({"method": "imp", "tau": 0.2}, "tau", "at least 0.5"),
         ({"method": "imp", "options": {"rewind_epoch": 3}}, "options", "less than epochs"),

@@ -82,6 +82,11 @@ def training(config: RunConfig, megabatch: int, density: float) -> Iterator[Segm
     yield Segment("test", megabatch, config.epochs - 1, density)
 
 
+def steps_of(images: int, batch_size: int) -> int:
+    """Training steps of an epoch; a lone last image joins the batch before it."""
+    return -(-images // batch_size) - (images > batch_size and (images - 1) % batch_size == 0)
+
+
 def spread(rounds: int, megabatches: int) -> list[int]:
     """How many of the rounds fall on each megabatch: as even as can be, the first megabatch never without."""
     done = [-(-rounds * t // megabatches) for t in range(megabatches + 1)]

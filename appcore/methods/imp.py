@@ -21,7 +21,7 @@ from fractions import Fraction
 from typing import Any
 
 from ..config import InputError, RunConfig
-from .base import Segment, check_rewind, epoch_of, rewind_epoch, spread
+from .base import Segment, check_rewind, epoch_of, rewind_epoch, spread, steps_of
 
 CHOICES = {"imp": "IMP: lottery tickets, pruned and rewound"}
 OPTIONS = {
@@ -76,7 +76,7 @@ def check(config: RunConfig, per_epoch: list[int]) -> None:
             f"patience: {config.patience} may stop a training before epoch {keep_at}, to which imp rewinds; choose more",
             "patience",
         )
-    step, least = config.option("method", "rewind_step"), -(-min(per_epoch) // config.batch_size)
+    step, least = config.option("method", "rewind_step"), steps_of(min(per_epoch), config.batch_size)
     if step and step >= least:
         raise InputError(f"options: rewind_step = {step} must be less than the {least} steps of the shortest epoch", "options")
 
