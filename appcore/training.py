@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-ALL_THREADS = torch.get_num_threads()
+# Kept in the environment: it outlives a reload of this file, when torch may be set to one thread, and worker processes inherit it.
+ALL_THREADS = int(os.environ.setdefault("APPCORE_THREADS", str(torch.get_num_threads())))
 SMALL_STEP_FLOPS = 2e9  # below, a second thread gains nothing and, on a machine with anything else to do, costs a factor of ten
 READ_EVERY_STEPS = 10  # reading a number from a GPU stops it until all queued work is done
 

@@ -35,8 +35,10 @@ class Engine:
         return _module("config").build(values)
 
     def check(self, config: RunConfig) -> None:
-        """InputError when these settings cannot run with this data."""
+        """InputError when these settings cannot run with this data on this machine."""
         _module("plan").check(config)
+        if config.device == "cuda":  # asked only then: looking for a GPU means importing torch
+            _module("stream").pick_device(config.device)
 
     def plan(self, config: RunConfig) -> tuple:
         """The segments of a run."""
