@@ -2,6 +2,9 @@
 
 import sys
 
-from .cli import main
+try:
+    from .cli import main
+except ModuleNotFoundError as error:
+    sys.exit(f"error: the package {error.name} is not installed; run: pip install -r requirements.txt")
 
 sys.exit(main())

@@ -102,16 +102,15 @@ def _store() -> str:
     from .store import Store
 
     store = Store()
-    file = Path(store.url.removeprefix("sqlite:///"))
-    if store.url.startswith("sqlite") and not file.exists():
+    file = paths.store_file(store.url)
+    if file and not file.exists():
         folder = _existing(file.parent)
         if not os.access(folder, os.W_OK | os.X_OK):
             raise _Trouble(f"store {file} cannot be created: {folder} cannot be written; name another with {paths.STORE_VARIABLE}")
         return f"none yet at {file}; the first run creates it"
     runs = store.runs()
     store.beat([])  # a transaction that writes nothing, and needs all that writing needs
-    shown = file if store.url.startswith("sqlite") else "PostgreSQL"
-    return f"{shown} opens and can be written; {len(runs)} runs"
+    return f"{file or 'PostgreSQL'} opens and can be written; {len(runs)} runs"
 
 
 def _checkpoints() -> str:
@@ -119,7 +118,8 @@ def _checkpoints() -> str:
     from .store import Store
 
     store = Store()
-    if store.url.startswith("sqlite") and not Path(store.url.removeprefix("sqlite:///")).exists():
+    file = paths.store_file(store.url)
+    if file and not file.exists():
         return "no runs yet"
     runs = [row["run_id"] for row in store.runs(NEWEST_RUNS)]
     damaged = [f"run {run_id}: {line}" for run_id in runs for line in checkpoint.problems(paths.run_folder(store.folder, run_id))]

@@ -18,6 +18,11 @@ def store_address() -> str:
     return os.environ.get(STORE_VARIABLE) or DEFAULT_STORE
 
 
+def store_file(url: str) -> Path | None:
+    """The file of a store by its URL; None for a store on a server."""
+    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
+
+
 def data_root() -> Path:
     """Folder that holds downloaded data sets: APPCORE_DATA, or data/."""
     return Path(os.environ.get(DATA_VARIABLE) or DEFAULT_DATA)

@@ -9,15 +9,17 @@ import math
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 from itertools import islice
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import pandas
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from . import events, plugins, schema
 from .config import InputError, RunConfig, build
 from .plan import plan
 from .store import ENDED, Store
+
+if TYPE_CHECKING:
+    import pandas
 
 RUN_ID = "^[0-9]{8}-[0-9]{6}-[0-9a-f]{4}$"
 LINE_LENGTH = 2000
@@ -125,11 +127,13 @@ def _told(frame: pandas.DataFrame, kind: type, layers: pandas.DataFrame | None =
         for place, group in layers[layers["point"] == point].groupby(["segment", "nth"]):
             rows = group.sort_values("seq").rename(columns={"layer": "name"})[["name", "kept", "alive", "total"]].to_dict("records")
             counted[place] = tuple(events.LayerDensity(**row) for row in rows)
-    plain = [field.name for field in fields(kind) if field.name != "layers"]
+    plain = {field.name: field.type for field in fields(kind) if field.name != "layers"}
     name = {"Pruned": "pruned", "EpochDone": "epoch", "MegabatchDone": "megabatch"}[kind.__name__]
     found = []
     for row in frame.to_dict("records"):
-        values = {field: row[field] for field in plain if field in row}
+        # A row of before a field existed has nothing there (None, or NaN in a column of whole numbers): the default stands.
+        values = {field: row[field] for field, kept in plain.items() if field in row and (kept == "float" or row[field] == row[field])}
+        values = {field: value for field, value in values.items() if value is not None}
         if layers is not None:
             values["layers"] = counted[row["segment"], row["seq"]]
         found.append(Told(nth=row["seq"], **{name: kind(**values)}))

@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas
 from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from . import liveness, paths, schema
@@ -23,6 +22,8 @@ from .database import Database, StoreError
 from .schema import plain, runs
 
 if TYPE_CHECKING:
+    import pandas
+
     from .events import Event
 
 ACTIVE = ("queued", "running", "paused")
@@ -209,6 +210,8 @@ class Store:
         return self._frame(schema.layers, run_ids)
 
     def _frame(self, table: Table, run_ids: str | Iterable[str]) -> pandas.DataFrame:
+        import pandas  # takes half a second, and most commands show no table
+
         order = [table.c[name] for name in ("run_id", "segment", "point", "nth", "seq") if name in table.c]
         with self._database.read() as connection:
             found = connection.execute(select(table).where(table.c.run_id.in_(_listed(run_ids))).order_by(*order)).all()

@@ -26,7 +26,7 @@ FLOORS = [
         "pace",
         "failures",
     },
-    {"cli", "__main__", "doctor", "bundle", "unbundle", "portable", "bench", "timing", "charts", "ui"},
+    {"cli", "flags", "terminal", "__main__", "doctor", "bundle", "unbundle", "portable", "bench", "timing", "charts", "ui"},
 ]
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 
