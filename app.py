@@ -13,9 +13,8 @@ if problem:
 
 # Live pages run a fragment every second. Streamlit would each time show "running … Stop" beside the Stop button of the run, and on a
 # busy machine fade what is not redrawn yet: both are blinking without news.
-st.html(
-    "<style>[data-testid='stStatusWidget'] { display: none; } [data-stale='true'] { opacity: 1 !important; transition: none !important; }</style>"
-)
+CALM = "[data-testid='stStatusWidget'] { display: none; } [data-stale='true'] { opacity: 1 !important; transition: none !important; }"
+st.html(f"<style>{CALM}</style>")
 
 live.serve_script()
 setup.warm_up()
