@@ -37,8 +37,9 @@ def prunable_names(model: nn.Module, which: str = "auto", exempt: Iterable[str] 
     }[which]
     if not chosen:
         raise InputError(f"prunable: {which!r} leaves nothing to prune in this network; choose auto or all", "prunable")
-    spared = _matching(exempt, sorted(convolutions + linears, key=order.index))
-    left = [name for name in order if name in set(chosen) - spared]
+    known = {*convolutions, *linears}
+    unspared = set(chosen) - _matching(exempt, [name for name in order if name in known])
+    left = [name for name in order if name in unspared]
     if not left:
         raise InputError(
             f"exempt: {', '.join(exempt)} spares every layer that prunable={which} would prune ({', '.join(_short(chosen))}); exempt fewer",
@@ -80,20 +81,19 @@ def quotas(shapes: dict[str, tuple[int, ...]], keep: int, scope: str, caps: dict
     ERK (Evci et al., arXiv 1911.11134; Mocanu et al., 1707.04780): density of a layer proportional to sum(shape) / prod(shape).
     What a layer cannot take (`caps`) goes to the others in the same proportion.
     """
-    weight = {name: float(sum(shape) if scope == "erk" else math.prod(shape)) for name, shape in shapes.items()}
-    keep = min(keep, sum(caps.values()))
-    full: set[str] = set()
+    # Whole numbers throughout: a share is left * weight / open_weight, and its floor and remainder are exact.
+    weight = {name: sum(shape) if scope == "erk" else math.prod(shape) for name, shape in shapes.items()}
+    left, open_layers, taken = min(keep, sum(caps.values())), list(shapes), dict(caps)
     while True:
-        left = keep - sum(caps[name] for name in full)
-        open_weight = sum(weight[name] for name in shapes if name not in full)
-        share = {name: caps[name] if name in full else left * weight[name] / open_weight for name in shapes}
-        overfull = {name for name in shapes if name not in full and share[name] > caps[name]}
+        open_weight = sum(weight[name] for name in open_layers)
+        overfull = [name for name in open_layers if left * weight[name] > caps[name] * open_weight]
         if not overfull:
             break
-        full |= overfull
-    taken = {name: math.floor(share[name]) for name in shapes}
-    by_remainder = sorted((name for name in shapes if taken[name] < caps[name]), key=lambda name: taken[name] - share[name])
-    for name in by_remainder[: keep - sum(taken.values())]:
+        left -= sum(caps[name] for name in overfull)
+        open_layers = [name for name in open_layers if name not in overfull]
+    taken |= {name: left * weight[name] // open_weight for name in open_layers}
+    by_remainder = sorted(open_layers, key=lambda name: -(left * weight[name] % open_weight))
+    for name in by_remainder[: left - sum(taken[name] for name in open_layers)]:
         taken[name] += 1
     return taken
 

@@ -18,8 +18,9 @@ from .state import RunState
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """What a prune point decided: the new masks, the scores of the last rung, and which weights that rung could choose from."""
+    """What a prune point decided: masks of before and after, the scores of the last rung, and which weights that rung could choose from."""
 
+    before: dict[str, Tensor]
     masks: dict[str, Tensor]
     scores: dict[str, Tensor]
     eligible: dict[str, Tensor]
@@ -33,7 +34,9 @@ def prune(state: RunState, megabatch: int, density: float) -> Cut:
     weights are scored at freshly drawn values, and the new mask, ranked over all weights, is multiplied with the old one.
     """
     cut = select(state, megabatch, density)
-    commit(state, cut.masks, density)
+    state.set_masks(cut.masks)
+    state.density_requested = density
+    state.forget_best()  # weights of before the cut do not fit the new mask
     return cut
 
 
@@ -47,18 +50,6 @@ def select(state: RunState, megabatch: int, density: float, change: Callable[[di
             return done.value
 
 
-def commit(state: RunState, new: dict[str, Tensor], density: float) -> None:
-    """Put masks in force: pruned weights and their momentum become 0. `density` is the requested one."""
-    for name, mask in state.masks.items():
-        mask.copy_(new[name])
-    masks.apply(state.model, state.masks)
-    for name, buffer in state.momentum().items():
-        if name in state.masks:
-            buffer.masked_fill_(~state.masks[name], 0.0)
-    state.density_requested = density
-    state.best = None  # weights of before the cut do not fit the new mask
-
-
 def walk(
     state: RunState, megabatch: int, density: float, change: Callable[[dict], dict] | None = None
 ) -> Generator[tuple[int, int], None, Cut]:
@@ -66,16 +57,17 @@ def walk(
     config, released = state.config, state.config.semantics == "released-code"
     choice, plugin = plugins.find("pruners", config.pruner), plugins.load("pruners", config.pruner)
     regrows = bool(choice.literal("REGROWS"))
-    everything = masks.full_masks(state.model, list(state.masks)) if released else state.masks
+    before = {name: mask.clone() for name, mask in state.masks.items()}
+    everything = {name: torch.ones_like(mask) for name, mask in before.items()} if released else before
     network = _redrawn(state, megabatch) if released and megabatch > 0 else state.model
     task = Scoring(
         model=network,
-        names=list(state.masks),
+        names=list(before),
         batches=state.stream.scoring_batches(megabatch),
-        masks=state.masks,
+        masks=before,
         generator=seeds.generator(config.seed, "pruner", megabatch),
         options={name: config.option("pruner", name) for name in choice.options},
-        originals={name: network.get_parameter(name).detach().clone() for name in state.masks} if regrows else {},
+        originals={name: network.get_parameter(name).detach().clone() for name in before} if regrows else {},
     )
     rungs = [density]
     if hasattr(plugin, "ladder"):
@@ -84,12 +76,12 @@ def walk(
     for rung, target in enumerate(rungs):
         # A rung that would remove nothing is skipped, but for the last, whose scores are asked for.
         if regrows or rung == len(rungs) - 1 or masks.keep_count(pool, target) < sum(masks.count(pool).values()):
-            scores = _scores(plugin, replace(task, model=_scratch(network, cut), masks=cut.masks if cut else state.masks, rung=rung))
-            cut = Cut(masks.keep_top(change(scores) if change else scores, target, config.scope, eligible=pool), scores, pool)
+            scores = _scores(plugin, replace(task, model=_scratch(network, cut), masks=cut.masks if cut else before, rung=rung))
+            cut = Cut(before, masks.keep_top(change(scores) if change else scores, target, config.scope, eligible=pool), scores, pool)
             pool = everything if regrows else cut.masks
         yield rung + 1, len(rungs)
     assert cut is not None
-    return replace(cut, masks={name: mask & state.masks[name] for name, mask in cut.masks.items()}) if released else cut
+    return replace(cut, masks={name: mask & before[name] for name, mask in cut.masks.items()}) if released else cut
 
 
 def _redrawn(state: RunState, megabatch: int) -> nn.Module:

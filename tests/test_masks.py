@@ -1,8 +1,10 @@
 """Selection by rank on numbers that one can check by eye, allocation of scopes, and alive weights on hand-made networks."""
 
 import math
+import random
 
 import pytest
+import small_nets
 import torch
 from torch import nn
 
@@ -81,6 +83,53 @@ def test_quotas_hand_out_every_weight_when_all_are_asked_for() -> None:
             assert sum(kept.values()) == keep and all(kept[name] <= caps[name] for name in caps)
 
 
+def test_quotas_equal_exact_fractions_whatever_the_caps() -> None:
+    draw = random.Random(0)
+    for _ in range(300):
+        shapes = {str(i): tuple(draw.randint(1, 6) for _ in range(draw.choice((2, 4)))) for i in range(draw.randint(1, 6))}
+        caps = {name: draw.randint(0, math.prod(shape)) for name, shape in shapes.items()}
+        keep = draw.randint(0, sum(math.prod(shape) for shape in shapes.values()))
+        for scope, size in (("layer", math.prod), ("erk", sum)):
+            expected = small_nets.quotas_by_fractions([size(shape) for shape in shapes.values()], keep, list(caps.values()))
+            assert list(masks.quotas(shapes, keep, scope, caps).values()) == expected
+            assert sum(expected) == min(keep, sum(caps.values())) and all(got <= cap for got, cap in zip(expected, caps.values()))
+
+
+@pytest.mark.parametrize("scope", ["global", "layer", "erk"])
+def test_densities_that_fall_give_nested_masks_of_the_exact_count(scope: str) -> None:
+    model = create("resnet20", (3, 8, 8), 10, 0)
+    names, generator = masks.prunable_names(model, "all"), torch.Generator().manual_seed(3)
+    kept = masks.full_masks(model, names)
+    total = sum(mask.numel() for mask in kept.values())
+    for density in (0.9, 0.71, 0.7, 0.333, 0.05, 0.001, 0.0):
+        scores = {name: torch.randint(0, 9, mask.shape, generator=generator).double() for name, mask in kept.items()}
+        after = masks.keep_top(scores, density, scope, eligible=kept)
+        assert sum(masks.count(after).values()) == round(density * total) == masks.keep_count(kept, density)
+        assert all(not (after[name] & ~mask).any() for name, mask in kept.items())
+        kept = after
+
+
+def test_scores_are_ranked_at_their_own_precision() -> None:
+    close_together = torch.tensor([1.0, 1.0 + 1e-12, 1e300], dtype=torch.float64)
+    assert masks.keep_top({"w": close_together}, 2 / 3)["w"].tolist() == [False, True, True]
+    assert masks.keep_top({"w": torch.tensor([1.0, 3.0, 2.0], dtype=torch.bfloat16)}, 1 / 3)["w"].tolist() == [False, True, False]
+
+
+def test_selection_does_not_depend_on_the_memory_format() -> None:
+    scores = torch.randint(0, 5, (8, 4, 3, 3), generator=torch.Generator().manual_seed(0)).float()
+    last = scores.contiguous(memory_format=torch.channels_last)
+    everything = {"w": torch.ones_like(last, dtype=torch.bool)}
+    for scope in ("global", "layer"):
+        first = masks.keep_top({"w": scores}, 0.4, scope)["w"]
+        assert torch.equal(masks.keep_top({"w": last}, 0.4, scope, eligible=everything)["w"], first)
+
+
+def test_infinite_scores_are_refused_too() -> None:
+    for value in (math.inf, -math.inf):
+        with pytest.raises(ValueError, match="w are not finite"):
+            masks.keep_top(scores(1, value), 0.5)
+
+
 def test_prunable_layers() -> None:
     model = create("lenet5", (1, 28, 28), 10, 0)
     conv, hidden, everything = (masks.prunable_names(model, which) for which in ("conv", "hidden", "all"))
@@ -89,6 +138,31 @@ def test_prunable_layers() -> None:
     assert len(masks.prunable_names(mlp, "auto")) == 3
     with pytest.raises(InputError, match="choose auto or all"):
         masks.prunable_names(mlp, "conv")
+
+
+def test_exempt_layers_by_name_and_pattern() -> None:
+    model = create("resnet20", (3, 32, 32), 10, 0)
+    everything = masks.prunable_names(model, "all")
+    assert masks.prunable_names(model, "all", ("conv1", "fc.weight")) == [n for n in everything if n not in ("conv1.weight", "fc.weight")]
+    assert masks.prunable_names(model, "all", ["layer?.*"]) == ["conv1.weight", "fc.weight"]
+    assert masks.prunable_names(model, "auto", ["fc"]) == masks.prunable_names(model, "conv")  # a layer that is not pruned anyway
+    assert masks.prunable_names(nn.Linear(2, 2)) == ["weight"]
+
+
+@pytest.mark.parametrize(
+    ("exempt", "words"),
+    [
+        (("conv9",), "'conv9' matches no convolution or linear layer"),
+        (("conv1", "bn1"), "'bn1' matches no"),
+        (("layer1",), r"a pattern such as layer1\.\*"),
+        (("*",), "spares every layer that prunable=conv would prune"),
+        (("conv1", "layer*"), "exempt fewer"),
+    ],
+)
+def test_exemptions_that_make_no_sense_are_refused(exempt: tuple[str, ...], words: str) -> None:
+    with pytest.raises(InputError, match=words) as refused:
+        masks.prunable_names(create("resnet20", (3, 32, 32), 10, 0), "conv", exempt)
+    assert refused.value.field == "exempt" and "\n" not in refused.value.message and len(refused.value.message) < 400
 
 
 def test_apply_zeroes_exactly_even_a_nan() -> None:

@@ -17,7 +17,7 @@ CHOICES = {"lamp": "LAMP"}
 
 def scores(task: Scoring) -> dict[str, Tensor]:
     """w_i^2 / (sum of w_j^2 over the layer's j with abs(w_j) >= abs(w_i)), in float64; 0 for a weight that is 0."""
-    return {name: _shares(weight.double().square().reshape(-1)).view(weight.shape) for name, weight in task.masked(task.weights).items()}
+    return {name: _shares(weight.double().square().reshape(-1)).view(weight.shape) for name, weight in task.weights.items()}
 
 
 def _shares(energy: Tensor) -> Tensor:
