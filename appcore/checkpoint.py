@@ -132,17 +132,26 @@ def save_masks(path: Path, masks: Mapping[str, Any]) -> None:
 
 def load_masks(path: Path) -> dict[str, numpy.ndarray]:
     """Boolean arrays by layer, in network order; needs no torch. InputError for a missing or damaged file."""
+    packed, shapes = load_packed(path)
+    return {
+        name: numpy.unpackbits(bits, count=int(numpy.prod(shapes[name], dtype=numpy.int64))).astype(bool).reshape(shapes[name])
+        for name, bits in packed.items()
+    }
+
+
+def load_packed(path: Path) -> tuple[dict[str, numpy.ndarray], dict[str, tuple[int, ...]]]:
+    """The same as packed bits, an eighth of the size, and the shapes; verified."""
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             about = file.metadata()
             packed = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dict
-        shapes = json.loads(about["shapes"])
+        shapes = {name: tuple(shape) for name, shape in json.loads(about["shapes"]).items()}
         if about["sha256"] != _digest_of_arrays(packed):
             raise ValueError("its checksum differs")
-        return {
-            name: numpy.unpackbits(packed[name], count=int(numpy.prod(shape, dtype=numpy.int64))).astype(bool).reshape(shape)
-            for name, shape in shapes.items()
-        }
+        for name, shape in shapes.items():
+            if packed[name].shape != (-(-int(numpy.prod(shape, dtype=numpy.int64)) // 8),):
+                raise ValueError(f"{name} does not have the shape that it says")
+        return {name: packed[name] for name in shapes}, shapes
     except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"masks {path} cannot be read ({error}); resume or repeat the run to write them again", "masks") from None
 

@@ -8,8 +8,8 @@ import appcore
 ROOT = Path(appcore.__file__).parent
 FLOORS = [
     {"config", "presets", "events", "seeds", "plugins", "paths"},
-    {"datasets", "models", "pruners", "schedules", "methods", "masks", "maskfacts", "sanity", "metrics", "flops"},
-    {"plan", "loading", "stream", "state", "training", "pruning", "prunepoint", "summary", "engine", "estimate"},
+    {"datasets", "models", "pruners", "schedules", "methods", "masks", "maskfacts", "masktime", "sanity", "metrics", "flops"},
+    {"plan", "loading", "stream", "state", "training", "pruning", "prunepoint", "summary", "engine", "estimate", "relevance", "sweeps"},
     {
         "store",
         "schema",
@@ -25,8 +25,12 @@ FLOORS = [
         "work",
         "pace",
         "failures",
+        "rows",
+        "labels",
+        "sweeptable",
+        "sweeping",
     },
-    {"cli", "flags", "terminal", "__main__", "doctor", "bundle", "unbundle", "portable", "bench", "timing", "charts", "ui"},
+    {"cli", "flags", "terminal", "__main__", "doctor", "bundle", "unbundle", "portable", "bench", "timing", "charts", "ui", "report"},
 ]
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 
