@@ -79,7 +79,7 @@ class _Driver:
         self._pending: list[tuple[int, Event]] = []
         self._counts: Counter[str] = Counter()
         self._last = ""
-        self._is_paused = self._has_ended = False
+        self._is_paused = self._has_ended = self._has_grown = False
         self._pace = Pace(0)
         self._flushed = self._saved = time.monotonic()
         self._asked = -COMMAND_SECONDS
@@ -114,6 +114,7 @@ class _Driver:
         self._state = self._work.create(config) if tensors is None else self._work.restore(config, tensors, facts)
         self._remark(remark)
         self._saved_cursor = facts.get("cursor", 0)
+        self._has_grown = self._saved_cursor > 0  # perhaps in an epoch before the checkpoint
         self._pace = Pace(self._work.total_samples(config))
         self._store.rewind(self._run_id, self._saved_cursor, segments=len(self._plan), versions=versions, notes=self._notes)
         self._saved = time.monotonic()
@@ -121,6 +122,7 @@ class _Driver:
     def _take(self, event: Event) -> None:
         """Record an event; rows go to the store together with others unless someone is waiting for them."""
         self._last = kind = type(event).__name__
+        self._has_grown |= getattr(event, "grown", 0) > 0
         if self._watch:
             self._watch(event)
         if kind == "Progress":
@@ -130,8 +132,9 @@ class _Driver:
             self._counts[kind] += 1
         if kind == "Started":
             self._compare(event)
-        elif kind == "Pruned":
+        elif kind == "Pruned" or (kind == "MegabatchDone" and self._has_grown):  # epochs of some methods move the masks as well
             checkpoint.save_masks(paths.masks(self._folder, event.segment), self._state.masks)
+            self._has_grown = False
         if kind in _AT_ONCE or time.monotonic() - self._flushed >= FLUSH_SECONDS:
             self._flush()
         if kind == "SegmentDone":

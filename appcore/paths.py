@@ -49,7 +49,7 @@ def manifests(run_folder: Path) -> list[Path]:
 
 
 def masks(run_folder: Path, segment: int) -> Path:
-    """Masks as they were after the prune point of `segment`."""
+    """Masks as they were after `segment`: a prune point, or the end of a megabatch whose epochs moved them."""
     return run_folder / "masks" / f"{segment:09d}.safetensors"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import sqlite3
 import time
@@ -64,6 +65,22 @@ def test_a_run_leaves_rows_masks_checkpoints_and_totals(store: Store, uninterrup
     assert checkpoint.load(folder)[1]["cursor"] == len(PLAN)
     kept = [checkpoint.load_masks(paths.masks(folder, segment.index))["w"].sum() for segment in PLAN if segment.kind == "prune"]
     assert kept == [7, 6, 5]
+
+
+class _Growing(StandIn):
+    """Its second epoch of each megabatch brings weights back."""
+
+    def run(self, state: Any, segments: tuple) -> Any:
+        for event in super().run(state, segments):
+            yield dataclasses.replace(event, grown=event.epoch) if type(event).__name__ == "EpochDone" else event
+
+
+def test_masks_that_epochs_move_are_kept_at_the_end_of_a_megabatch(store: Store) -> None:
+    run_id = add(store)
+    assert driver.drive(store, run_id, work=_Growing()) == "done"
+    folder = paths.run_folder(store.folder, run_id)
+    kept = {int(path.stem) for path in paths.masks(folder, 0).parent.iterdir()}
+    assert kept == {segment.index for segment in PLAN if segment.kind in ("prune", "test")}
 
 
 def test_progress_says_how_far_how_fast_and_how_long_still(store: Store) -> None:
