@@ -120,6 +120,8 @@ def keep_top(
     sizes = {name: score.numel() for name, score in scores.items()}
     caps = sizes if eligible is None else count({name: eligible[name] for name in scores})
     keep = min(keep_count(scores, density), sum(caps.values()))
+    if caps == sizes:
+        eligible = None  # everything is, which is quicker
     if scope == "global":
         parts = _top(_flat(scores), keep, None if eligible is None else _flat({name: eligible[name] for name in scores}))
         flat = dict(zip(scores, parts.split(list(sizes.values())), strict=True))
@@ -141,16 +143,23 @@ def _top(flat: Tensor, keep: int, eligible: Tensor | None) -> Tensor:
     if keep <= 0:
         return torch.zeros_like(flat, dtype=torch.bool)
     flat = flat.detach() if flat.dtype in (torch.float32, torch.float64) else flat.detach().float()
+    threshold = _nth_highest(flat, keep, eligible)
+    mask, ties = flat > threshold, flat == threshold
     if eligible is not None:
-        flat = flat.masked_fill(~eligible, -math.inf)
-    if flat.is_cuda:  # kthvalue on CUDA is about 20 times slower than a sort (pytorch issue 75599)
-        threshold = flat.sort().values[-keep]
-    else:  # numpy's vectorised sort is 5 to 30 times faster than torch's sort and kthvalue, and ties do not slow it down
-        threshold = torch.from_numpy(np.sort(flat.numpy()))[-keep]
-    mask = flat > threshold
+        mask &= eligible
+        ties &= eligible
     missing = keep - int(mask.count_nonzero())
-    mask[(flat == threshold).nonzero()[:missing, 0]] = True
+    mask[ties.nonzero()[:missing, 0]] = True
     return mask
+
+
+def _nth_highest(flat: Tensor, n: int, eligible: Tensor | None) -> float:
+    if flat.is_cuda:  # kthvalue on CUDA is about 20 times slower than a sort (pytorch issue 75599)
+        return (flat if eligible is None else flat[eligible]).sort().values[-n].item()
+    # numpy's vectorised sort is 5 to 30 times faster than torch's sort and kthvalue, and ties do not slow it down.
+    candidates = flat.numpy().copy() if eligible is None else np.compress(eligible.numpy(), flat.numpy())
+    candidates.sort()
+    return float(candidates[-n])
 
 
 @torch.no_grad()
