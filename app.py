@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from appcore.ui import live, setup
+from appcore.ui import lab, live, setup
 
 st.set_page_config(page_title="Pruning lab", page_icon="static/icon.svg", layout="wide")
 
@@ -47,4 +47,4 @@ page = st.navigation(list(PAGES.values()), position="top")
 goto = st.session_state.pop("_goto", None)  # a deep link that arrived before this file ran
 if goto:
     st.switch_page(PAGES[goto[0]], query_params=goto[1])
-page.run()
+lab.careful(page.run)()

@@ -32,6 +32,7 @@ tick = 1.0 if any(status.is_active(run) for run in runs) else None
 
 
 @st.fragment(run_every=tick)
+@lab.careful
 def moving() -> None:
     """Everything that grows; a change of state redraws the whole page, with its buttons. One fragment: several would queue up."""
     now = [lab.manager().get(run_id) for run_id in chosen]

@@ -23,6 +23,7 @@ busy = any(status.is_active(run) for run in newest)
 
 
 @st.fragment(run_every=2.0 if busy else 10.0)
+@lab.careful
 def list_runs() -> None:
     run_list.show(lab.manager().runs()[: run_list.SHOWN])
 

@@ -44,6 +44,7 @@ def run_page(run: dict) -> None:
     shown = (run["status"], run["command"], status.state(run))
 
     @st.fragment(run_every=1.0 if status.is_active(run) else 5.0 if run["status"] in ("stopped", "failed", "lost") else None)
+    @lab.careful
     def moving() -> None:
         now = lab.manager().get(run["run_id"])
         if (now["status"], now["command"], status.state(now)) != shown:

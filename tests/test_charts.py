@@ -13,6 +13,8 @@ import pytest
 
 from appcore import charts
 from appcore.charts import findings, style
+from appcore.config import RunConfig
+from appcore.plan import plan
 
 SNIP = {
     "run_id": "r1",
@@ -254,3 +256,16 @@ def test_charts_and_pages_parts_load_no_torch() -> None:
     )
     code = f"import sys, {names}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_epochs_of_several_rounds_follow_each_other() -> None:
+    config = RunConfig(method="imp", arch="mlp", megabatches=1, epochs=2, tau=2.0, options={"rate": 0.2})
+    run = {"run_id": "a", "title": "a", "method": "imp", "pruner": "magnitude", "seed": 0, "config": config.model_dump(mode="json")}
+    rounds = len([segment for segment in plan(config) if segment.kind == "epoch"]) // 2
+    rows = [(r, epoch) for r in range(rounds) for epoch in range(2)]
+    epochs = pd.DataFrame({"run_id": "a", "megabatch": 0, "epoch": [epoch for _, epoch in rows], "round": [r for r, _ in rows]})
+    for name in ("train_accuracy", "val_accuracy", "train_loss", "val_loss"):
+        epochs[name] = 0.5
+    ends = pd.DataFrame(columns=["run_id", "megabatch", "test_accuracy", "test_loss", "generalization_gap", "cer", "test_errors"])
+    x = charts.accuracy([run], epochs, ends).data[0].x
+    assert rounds > 1 and list(x) == [step + 1 for step in range(2 * rounds)]

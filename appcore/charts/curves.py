@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+
+from appcore.config import RunConfig
+from appcore.plan import plan
 
 from . import style
 from .looks import Look, looks
@@ -123,17 +128,27 @@ def _of(frame: pd.DataFrame, run: Mapping[str, Any]) -> pd.DataFrame:
     return frame[frame["run_id"] == run["run_id"]]
 
 
-def _shape(run: Mapping[str, Any]) -> tuple[int, int]:
-    return int(run["config"]["megabatches"]), int(run["config"]["epochs"])
+def _epochs_planned(run: Mapping[str, Any]) -> tuple[int, ...]:
+    """Epochs of each megabatch, those of all rounds together."""
+    return _planned(json.dumps(run["config"], sort_keys=True))
+
+
+@lru_cache(maxsize=64)
+def _planned(config: str) -> tuple[int, ...]:
+    settings = RunConfig(**json.loads(config))
+    counts = [0] * settings.megabatches
+    for segment in plan(settings):
+        counts[segment.megabatch] += segment.kind == "epoch"
+    return tuple(counts)
 
 
 def _epochs_shown(runs: Runs) -> int:
-    """Epochs per megabatch on the axis; runs with fewer are stretched, so that megabatches lie upon each other."""
-    return max((_shape(run)[1] for run in runs), default=1)
+    """Epochs per megabatch on the axis; megabatches with fewer are stretched, so that those of several runs lie upon each other."""
+    return max((max(_epochs_planned(run)) for run in runs), default=1)
 
 
 def _over_time(title: str, subtitle: str, y: str, runs: Runs, revision: str) -> go.Figure:
-    count, length = max((_shape(run)[0] for run in runs), default=1), _epochs_shown(runs)
+    count, length = max((len(_epochs_planned(run)) for run in runs), default=1), _epochs_shown(runs)
     figure = style.figure(title, subtitle, x=f"megabatch (each of {length} epochs)" if length > 1 else "megabatch", y=y, revision=revision)
     every = max(1, int(np.ceil(count / 20)))
     shown = np.arange(0, count, every)
@@ -151,8 +166,10 @@ def _over_time(title: str, subtitle: str, y: str, runs: Runs, revision: str) -> 
 
 
 def _end_of_epoch(runs: Runs, run: Mapping[str, Any], frame: pd.DataFrame) -> np.ndarray:
-    scale = _epochs_shown(runs) / _shape(run)[1]
-    return scale * (frame["megabatch"].to_numpy(dtype=float) * _shape(run)[1] + frame["epoch"].to_numpy(dtype=float) + 1)
+    """Counted by place in the megabatch: methods with several rounds come to the same epoch more than once."""
+    megabatch = frame["megabatch"].to_numpy()
+    planned = np.asarray(_epochs_planned(run), dtype=float)[megabatch]
+    return _epochs_shown(runs) * (megabatch + (frame.groupby("megabatch").cumcount().to_numpy() + 1) / planned)
 
 
 def _end_of_megabatch(runs: Runs, run: Mapping[str, Any], frame: pd.DataFrame) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -15,6 +17,21 @@ def guard(page: str) -> None:
     if "nav_ready" not in st.session_state:
         st.session_state["_goto"] = (page, st.query_params.to_dict())
         st.switch_page("app.py")
+
+
+def careful(draw: Callable[[], None]) -> Callable[[], None]:
+    """Answer trouble that people can mend (a locked or broken store, a full disk) with its one line, not with a traceback."""
+
+    @functools.wraps(draw)
+    def drawn() -> None:
+        try:
+            draw()
+        except ValueError as error:  # InputError, which has another identity after a source reload
+            if not hasattr(error, "message"):
+                raise
+            st.error(error.message, icon=":material/error:", title="This cannot be shown now")
+
+    return drawn
 
 
 def manager() -> Any:
