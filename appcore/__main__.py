@@ -2,9 +2,6 @@
 
 import sys
 
-try:
-    from .cli import main
-except ModuleNotFoundError as error:
-    sys.exit(f"error: the package {error.name} is not installed; run: pip install -r requirements.txt")
+from .cli import main
 
 sys.exit(main())

@@ -41,6 +41,11 @@ def main(argv: list[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {one_line(error.message)}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        if (error.name or __package__).partition(".")[0] == __package__:
+            raise
+        print(f"error: the package {error.name} is not installed; run: pip install -r requirements.txt", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of our output went away, e.g. `| head`; nothing more can be said, at exit neither
