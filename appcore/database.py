@@ -97,10 +97,17 @@ class Database:
                 connection.execute(insert(schema.meta).values(key="schema", value=str(schema.VERSION)))
 
     def _add_columns(self) -> None:
-        """Bring a store of an earlier day up to date: columns that it lacks are added, empty in old rows, and never renamed or dropped."""
+        """Bring a store of an earlier day up to date: tables and columns that it lacks are added, empty in old rows.
+
+        None is ever renamed or dropped.
+        """
         with self.engine.begin() as connection:
-            there = {name: {column["name"] for column in inspect(connection).get_columns(name)} for name in schema.metadata.tables}
-        lacking = [column for table in schema.metadata.sorted_tables for column in table.columns if column.name not in there[table.name]]
+            tables = set(inspect(connection).get_table_names())
+            there = {name: {column["name"] for column in inspect(connection).get_columns(name)} for name in tables}
+        if not set(schema.metadata.tables) <= tables:
+            self._create()
+        known = [table for table in schema.metadata.sorted_tables if table.name in there]
+        lacking = [column for table in known for column in table.columns if column.name not in there[table.name]]
         if lacking:
             with self._writer.begin() as connection:
                 for column in lacking:

@@ -11,8 +11,8 @@ import sys
 import threading
 import time
 import traceback
-from collections import deque
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from . import liveness
@@ -40,13 +40,21 @@ def device_of(config: dict[str, Any]) -> str:
         return "cpu"
 
 
+@dataclass(eq=False)
+class _Waiting:
+    """A job that has not begun. One that is held lets others pass."""
+
+    run_ids: list[str]
+    is_held: bool = False
+
+
 class _Queue:
     """The jobs of one device, first come first served by one daemon thread, which no exception of a run ends."""
 
     def __init__(self, name: str, store: Store, job: type[LocalJob] | type[WorkerJob], work: Work | None):
         self._name, self._store, self._job, self._work = name, store, job, work
         self._lock = threading.Condition()
-        self._waiting: deque[list[str]] = deque()
+        self._waiting: list[_Waiting] = []
         self._started: list[LocalJob | WorkerJob] = []
         self._is_closing, self._deadline = False, 0.0
         self._thread: threading.Thread | None = None
@@ -55,7 +63,7 @@ class _Queue:
         with self._lock:
             if self._is_closing:
                 raise InputError("the program is ending; start it again, then resume", "launcher")
-            self._waiting.append(list(run_ids))
+            self._waiting.append(_Waiting(list(run_ids)))
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._serve, name=f"appcore-{self._name}", daemon=True)
                 self._thread.start()
@@ -65,43 +73,72 @@ class _Queue:
     def run_ids(self) -> list[str]:
         """Every run that waits or has begun here and has not ended."""
         with self._lock:
-            return [run_id for part in (*self._waiting, *(job.run_ids for job in self._started)) for run_id in part]
+            return [run_id for part in (*self._waiting, *self._started) for run_id in part.run_ids]
 
     def position(self, run_id: str) -> int | None:
         """0: begun; n: the n-th to wait; None: not here."""
         with self._lock:
-            parts = [*(job.run_ids for job in self._started), *self._waiting]
-            found = [index for index, part in enumerate(parts) if run_id in part]
+            found = [index for index, job in enumerate([*self._started, *self._waiting]) if run_id in job.run_ids]
             return max(0, found[0] - len(self._started) + 1) if found else None
 
     def is_alive(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
-    def sweep(self) -> None:
-        """Take out those that were told to stop while they waited."""
+    def waiting(self) -> list[str]:
+        """The runs that wait, in the order in which they will begin."""
         with self._lock:
-            for run_ids in list(self._waiting):
-                for run_id in list(run_ids):
-                    if self._store.command(run_id) == "stop":
-                        self._stop_waiting(run_ids, run_id)
-                if not run_ids:
-                    self._waiting.remove(run_ids)
+            return [run_id for job in self._waiting for run_id in job.run_ids]
+
+    def move(self, run_id: str, where: str) -> bool:
+        """Let a job that waits begin earlier or later; False when it is not waiting here."""
+        with self._lock:
+            place = next((index for index, job in enumerate(self._waiting) if run_id in job.run_ids), None)
+            if place is None:
+                return False
+            job = self._waiting.pop(place)
+            self._waiting.insert({"front": 0, "up": max(0, place - 1), "down": place + 1, "back": len(self._waiting)}[where], job)
+            return True
+
+    def sweep(self) -> None:
+        """See to the commands for jobs that wait: stop takes a run out, pause holds a job, resume lets it wait again."""
+        with self._lock:
+            told = self._store.commands(self.waiting()) if self._waiting else {}
+            for run_id in [run_id for run_id in told if told[run_id] == "stop"]:
+                self._stop_waiting(run_id)
+            self._hold([job for job in self._waiting if not job.is_held and {told.get(run_id) for run_id in job.run_ids} == {"pause"}])
+            self._release([job for job in self._waiting if job.is_held and "resume" in {told.get(run_id) for run_id in job.run_ids}])
+            self._lock.notify()
+
+    def _hold(self, jobs: list[_Waiting]) -> None:
+        """Only whole jobs are held; a single run of several that advance in turn is paused when its job begins."""
+        self._change(jobs, ("queued",), status="paused")
+        for job in jobs:
+            job.is_held = True
+
+    def _release(self, jobs: list[_Waiting]) -> None:
+        self._change(jobs, ("paused",), status="queued")
+        for job in jobs:
+            job.is_held = False
+
+    def _change(self, jobs: list[_Waiting], statuses: tuple[str, ...], **columns: Any) -> None:
+        if jobs:
+            self._store.update_all([run_id for job in jobs for run_id in job.run_ids], statuses, command=None, **columns)
 
     def close(self, deadline: float) -> None:
         with self._lock:
             self._is_closing, self._deadline = True, deadline
-            for run_ids in self._waiting:
-                for run_id in list(run_ids):
-                    self._stop_waiting(run_ids, run_id)
-            self._waiting.clear()
+            for run_id in self.waiting():
+                self._stop_waiting(run_id)
             self._lock.notify()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _stop_waiting(self, run_ids: list[str], run_id: str) -> None:
-        run_ids.remove(run_id)
+    def _stop_waiting(self, run_id: str) -> None:
+        for job in self._waiting:
+            job.run_ids = [other for other in job.run_ids if other != run_id]
+        self._waiting = [job for job in self._waiting if job.run_ids]
         with suppress(InputError):  # deleted, or taken by another process
-            self._store.claim(run_id, ("queued",), status="stopped", command=None)
+            self._store.claim(run_id, ("queued", "paused"), status="stopped", command=None)
 
     def _beat(self, run_ids: list[str]) -> None:
         self._store.beat(run_ids)
@@ -124,18 +161,22 @@ class _Queue:
         with self._lock:
             if not self._waiting and not self._started and not self._is_closing:
                 self._lock.wait()
-            elif not any(job.is_eager for job in self._started) and not (self._waiting and self._is_free()):
+            elif not any(job.is_eager for job in self._started) and not self._next():
                 self._lock.wait(POLL_SECONDS)
-            if self._waiting and self._is_free() and not self._is_closing:
-                self._begin(self._waiting.popleft())
+            if not self._is_closing and (job := self._next()):
+                self._waiting.remove(job)
+                self._begin(job.run_ids)
         for job in self._started:
             if self._is_closing:
                 return
             if not job.advance():
                 self._started = [other for other in self._started if other is not job]  # never changed in place: others read it
 
-    def _is_free(self) -> bool:
-        return not any(job.is_running for job in self._started)
+    def _next(self) -> _Waiting | None:
+        """The job that may begin now: none while another one trains."""
+        if any(job.is_running for job in self._started):
+            return None
+        return next((job for job in self._waiting if not job.is_held), None)
 
     def _begin(self, run_ids: list[str]) -> None:
         try:
@@ -177,8 +218,16 @@ class _Launcher:
         found = [queue.position(run_id) for queue in list(self._queues.values())]
         return next((position for position in found if position is not None), None)
 
+    def waiting(self) -> list[str]:
+        """The runs that wait, queue by queue, in the order in which they will begin."""
+        return [run_id for queue in list(self._queues.values()) for run_id in queue.waiting()]
+
+    def move(self, run_id: str, where: str) -> bool:
+        """Move a job that waits: "front", "up", "down" or "back"; False when it is not waiting here."""
+        return any(queue.move(run_id, where) for queue in list(self._queues.values()))
+
     def sweep(self) -> None:
-        """See to it at once that waiting runs obey a stop."""
+        """See to it at once that waiting runs obey."""
         for queue in list(self._queues.values()):
             queue.sweep()
 

@@ -20,13 +20,16 @@ from typing import Any
 
 from . import paths, results
 from .config import InputError
+from .labels import checked_labels
 from .launchers import ProcessLauncher, ThreadLauncher
-from .store import ACTIVE, ENDED, Store
+from .store import ACTIVE, COMMANDS, ENDED, Store
+from .sweeping import Sweeping
 from .work import Engine, Work
 
 TWICE_SECONDS = 5.0  # a second press of Start within this time means the first
 _RESUMABLE = ("stopped", "failed", "lost")
-_ESTIMATES = 64
+_ESTIMATES = 512
+MOVES = ("front", "up", "down", "back")
 _BOX = "_appcore_runtime"  # outside the package and without a file: Streamlit's reloader leaves it alone
 
 
@@ -37,6 +40,7 @@ class Manager:
         self.store = store or Store()
         self._work = work or Engine()
         self._launchers = {"thread": ThreadLauncher(self.store, work=work), "process": ProcessLauncher(self.store)}
+        self.sweeps = Sweeping(self.store, self.start)
         self._lock, self._estimating = threading.Lock(), threading.Lock()
         self._tokens: dict[str, tuple[float, list[str]]] = {}
         self._estimates: OrderedDict[str, dict[str, Any]] = OrderedDict()
@@ -44,16 +48,23 @@ class Manager:
     # ---- verbs
 
     def start(
-        self, configs: list[dict[str, Any]], launcher: str = "thread", titles: list[str] | None = None, token: str | None = None
+        self,
+        configs: list[dict[str, Any]],
+        launcher: str = "thread",
+        titles: list[str] | None = None,
+        token: str | None = None,
+        *,
+        group: str | None = None,
     ) -> list[str]:
         """Create runs that advance in turn, and queue them. InputError before anything is written.
 
-        A `token` that comes again within seconds gives the same runs, so that Start pressed twice is one run.
+        With a `group` of your own they run one after another instead. A `token` that comes again within seconds gives the same runs,
+        so that Start pressed twice is one run.
         """
         with self._lock:
             made, run_ids = self._tokens.get(token, (0.0, []))
             if token is None or time.monotonic() - made > TWICE_SECONDS:
-                run_ids = self._start(configs, launcher, titles)
+                run_ids = self._start(configs, launcher, titles, group)
             if token is not None:
                 now = time.monotonic()
                 self._tokens = {key: value for key, value in self._tokens.items() if now - value[0] <= TWICE_SECONDS}
@@ -61,19 +72,19 @@ class Manager:
             return list(run_ids)
 
     def pause(self, run_id: str) -> None:
-        """Hold a run where it is; its state stays in memory."""
+        """Hold a run where it is, its state kept in memory, or in the queue while others pass."""
         row = self.store.get(run_id)
         if row["status"] not in ACTIVE:
             raise InputError(f"run {row['run_id']} is {row['status']}; only a run that is going on can be paused", "run_id")
         if row["status"] != "paused" or row["command"]:
-            self.store.set_command(row["run_id"], "pause")
+            self._tell([row["run_id"]], "pause")
 
     def resume(self, run_id: str, launcher: str | None = None) -> None:
         """Go on: at once with a paused run, from its last checkpoint with one that was stopped, failed or lost."""
         row = self.store.get(run_id)
         run_id = row["run_id"]
         if row["status"] in ACTIVE:
-            self.store.set_command(run_id, "resume")
+            self._tell([run_id], "resume")
             return
         if row["status"] == "done":
             raise InputError(f"run {run_id} is done; there is nothing left to resume", "run_id")
@@ -87,9 +98,24 @@ class Manager:
         """End a run, in whatever process it is; it can be resumed. Does nothing to one that has ended."""
         row = self.store.get(run_id)
         if row["status"] in ACTIVE:
-            self.store.set_command(row["run_id"], "stop")
-            for launcher in self._launchers.values():
-                launcher.sweep()
+            self._tell([row["run_id"]], "stop")
+
+    def tell(self, run_ids: list[str], command: str) -> None:
+        """Pause, resume or stop those of many runs that are going on, at once; those that have ended stay as they are."""
+        if command not in COMMANDS:
+            raise InputError(f"command: unknown name {command!r}; choose one of {', '.join(COMMANDS)}", "command")
+        self._tell(run_ids, command)
+
+    def move(self, run_id: str, where: str) -> None:
+        """Change the place of a run that waits: "front", "up", "down" or "back". Runs that advance in turn move together."""
+        if where not in MOVES:
+            raise InputError(f"where: unknown place {where!r}; choose one of {', '.join(MOVES)}", "where")
+        if not any(launcher.move(run_id, where) for launcher in self._launchers.values()):
+            raise InputError(f"run {run_id} is not waiting in this process; only a run that waits can be moved", "run_id")
+
+    def label(self, run_id: str, **labels: Any) -> None:
+        """Write on a run: title=text, note=text, tags=list of words, archived=bool (out of sight, nothing is deleted)."""
+        self.store.update(self.store.get(run_id)["run_id"], **checked_labels(labels))
 
     def delete(self, run_id: str) -> None:
         """Remove an ended run with its files."""
@@ -120,6 +146,10 @@ class Manager:
                     self._estimates.popitem(last=False)
             return copy.deepcopy(self._estimates[key])
 
+    def waiting(self) -> list[str]:
+        """The runs that wait in this process, in the order in which they will begin."""
+        return [run_id for launcher in self._launchers.values() for run_id in launcher.waiting()]
+
     def queue_position(self, run_id: str) -> int | None:
         """0: begun; n: the n-th job to wait for its device; None: not looked after by this process."""
         found = [launcher.position(run_id) for launcher in self._launchers.values()]
@@ -143,7 +173,12 @@ class Manager:
 
     # ---- within
 
-    def _start(self, configs: list[dict[str, Any]], launcher: str, titles: list[str] | None) -> list[str]:
+    def _tell(self, run_ids: list[str], command: str) -> None:
+        self.store.update_all(run_ids, ACTIVE, command=command)
+        for launcher in self._launchers.values():
+            launcher.sweep()
+
+    def _start(self, configs: list[dict[str, Any]], launcher: str, titles: list[str] | None, group: str | None) -> list[str]:
         self._check_launcher(launcher)
         if not configs:
             raise InputError("there is nothing to start; choose at least one run", "")
@@ -151,13 +186,15 @@ class Manager:
         for config in built:
             self._work.check(config)
         plans = [self._work.plan(config) for config in built]
-        group = secrets.token_hex(4) if len(built) > 1 else ""
+        jobs = [[index] for index in range(len(built))] if group else [list(range(len(built)))]
+        group = group or (secrets.token_hex(4) if len(built) > 1 else "")
         titles = titles or [_title(config) for config in built]
         run_ids = [
             self.store.create_run(config, group=group, launcher=launcher, plan_length=len(plan), title=title)
             for config, plan, title in zip(built, plans, titles, strict=True)
         ]
-        self._launchers[launcher].start(run_ids)
+        for job in jobs:
+            self._launchers[launcher].start([run_ids[index] for index in job])
         return run_ids
 
     def _check_launcher(self, launcher: str) -> None:

@@ -44,6 +44,25 @@ runs = Table(
     Column("versions", JSON),
     Column("revision", Integer, nullable=False, default=0),
     Column("notes", JSON),
+    Column("tags", JSON),  # what people write on a run: words, a note, and whether it is out of sight
+    Column("note", Text),
+    Column("archived", Boolean),
+)
+
+sweeps = Table(
+    "sweeps",
+    metadata,
+    Column("sweep_id", String(40), primary_key=True),
+    Column("title", Text, nullable=False, default=""),
+    Column("created", String(40), nullable=False, index=True),
+    Column("base", JSON, nullable=False),
+    Column("axes", JSON, nullable=False),
+)
+sweep_runs = Table(  # a run that is used again belongs to several sweeps
+    "sweep_runs",
+    metadata,
+    Column("sweep_id", String(40), ForeignKey("sweeps.sweep_id", ondelete="CASCADE"), primary_key=True),
+    Column("run_id", String(40), ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True),
 )
 
 _TYPES = {"int": BigInteger, "float": Float, "bool": Boolean, "str": Text, "dict[str, Any]": JSON}
@@ -75,6 +94,7 @@ layers = Table(
     *(Column(name, BigInteger, nullable=False) for name in ("kept", "alive", "total")),
 )
 EVENT_TABLES = (epochs, megabatches, prunes, layers)
+OWNED_TABLES = (*EVENT_TABLES, sweep_runs)  # rows that go when their run goes
 _TABLE_OF = {"EpochDone": (epochs, ""), "MegabatchDone": (megabatches, "end"), "Pruned": (prunes, "prune")}
 
 

@@ -19,15 +19,15 @@ from sqlalchemy import Connection, Table, delete, insert, select, update
 from . import liveness, paths, schema
 from .config import InputError, RunConfig
 from .database import Database, StoreError
+from .rows import ACTIVE, ENDED, described, live
 from .schema import plain, runs
+from .sweeptable import SweepTable
 
 if TYPE_CHECKING:
     import pandas
 
     from .events import Event
 
-ACTIVE = ("queued", "running", "paused")
-ENDED = ("done", "failed", "stopped", "lost")
 COMMANDS = ("pause", "resume", "stop")
 _HEAVY = ("started", "traceback")  # kilobytes each; `runs` leaves them out
 _LIFE = (runs.c.status, runs.c.pid, runs.c.host, runs.c.process_started, runs.c.heartbeat)
@@ -46,6 +46,7 @@ class Store:
         self._database = Database(address if address is not None else paths.store_address(), busy_seconds)
         self.url: str = self._database.url
         self.folder: Path = self._database.folder
+        self.sweeps = SweepTable(self._database)
 
     def close(self) -> None:
         """Let go of the connections; they come back when they are needed."""
@@ -56,7 +57,7 @@ class Store:
     def create_run(self, config: RunConfig, *, group: str = "", launcher: str = "", plan_length: int, title: str = "") -> str:
         """Add a queued run that this process looks after; returns its id."""
         now = datetime.now(UTC)
-        values = _described(config) | {"created": now.isoformat(), "status": "queued", "group_id": group, "launcher": launcher}
+        values = described(config) | {"created": now.isoformat(), "status": "queued", "group_id": group, "launcher": launcher}
         values |= {"segments": plan_length, "title": plain(title), "notes": [], "heartbeat": time.time()}
         run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         with self._database.write() as connection:
@@ -67,7 +68,7 @@ class Store:
 
     def add(self, run_id: str, config: RunConfig, events: Iterable[Event], *, seqs: Sequence[int], **columns: Any) -> None:
         """Add a run that ended elsewhere, all of it in one transaction; InputError when its id is taken."""
-        values = _described(config) | {name: plain(value) for name, value in columns.items()}
+        values = described(config) | {name: plain(value) for name, value in columns.items()}
         with self._database.write() as connection:
             if connection.scalar(select(runs.c.run_id).where(runs.c.run_id == run_id)):
                 raise InputError(f"run {run_id} is in this store already", "run_id")
@@ -100,7 +101,7 @@ class Store:
             row = connection.execute(select(runs).where(runs.c.run_id == run_id).with_for_update()).mappings().one_or_none()
             if row is None:
                 raise _unknown(run_id)
-            before = _live(row)
+            before = live(row)
             if before["status"] not in allowed:
                 raise InputError(f"run {run_id} is {before['status']}; this needs one that is {' or '.join(allowed)}", "run_id")
             self._change(connection, run_id, {**liveness.me(), "heartbeat": time.time(), **columns})
@@ -124,7 +125,7 @@ class Store:
         if row["status"] in ACTIVE:
             raise InputError(f"run {row['run_id']} is {row['status']}; stop it before deleting it", "run_id")
         with self._database.write() as connection:
-            for table in (*schema.EVENT_TABLES, runs):
+            for table in (*schema.OWNED_TABLES, runs):
                 connection.execute(delete(table).where(table.c.run_id == row["run_id"]))
         shutil.rmtree(paths.run_folder(self.folder, row["run_id"]), ignore_errors=True)
 
@@ -141,10 +142,23 @@ class Store:
         with self._database.read() as connection:
             return connection.scalar(select(runs.c.command).where(runs.c.run_id == run_id))
 
+    def commands(self, run_ids: Iterable[str]) -> dict[str, str]:
+        """The commands that wait, by run."""
+        with self._database.read() as connection:
+            query = select(runs.c.run_id, runs.c.command).where(runs.c.run_id.in_(list(run_ids)), runs.c.command.is_not(None))
+            return dict(connection.execute(query).all())
+
     def set_command(self, run_id: str, command: str | None) -> None:
         """Ask the driver of a run, in whatever process, to pause, resume or stop."""
         assert command is None or command in COMMANDS, command
         self.update(run_id, command=command)
+
+    def update_all(self, run_ids: Iterable[str], statuses: Sequence[str], **columns: Any) -> None:
+        """Change columns of those of these runs whose status is one of `statuses`, in one transaction."""
+        changes = {name: plain(value) for name, value in columns.items()}
+        chosen = (runs.c.run_id.in_(list(run_ids)), runs.c.status.in_(statuses))
+        with self._database.write() as connection:
+            connection.execute(update(runs).where(*chosen).values(revision=runs.c.revision + 1, **changes))
 
     def take_command(self, run_id: str) -> str | None:
         """The waiting command, which is thereby answered; looks before it writes, for the driver asks ten times a second.
@@ -177,21 +191,21 @@ class Store:
             raise InputError(f"{run_id!r} fits several runs: {', '.join(row['run_id'] for row in found)}; give more of the id", "run_id")
         if not found:
             raise _unknown(run_id)
-        return _live(found[0])
+        return live(found[0])
 
     def runs(self, limit: int | None = None) -> list[dict[str, Any]]:
         """Every run, newest first, without the long columns `started` and `traceback` (see `get`)."""
         light = [column for column in runs.columns if column.name not in _HEAVY]
         with self._database.read() as connection:
             found = connection.execute(select(*light).order_by(runs.c.created.desc(), runs.c.run_id.desc()).limit(limit)).mappings().all()
-        return [_live(row) for row in found]
+        return [live(row) for row in found]
 
     def revision(self, run_ids: str | Iterable[str] | None = None) -> tuple:
         """A token that changes whenever something that pages show of these runs (default: of all) changes. Cheap: made for polling."""
         query = select(runs.c.run_id, runs.c.revision, *_LIFE).order_by(runs.c.run_id)
         query = query if run_ids is None else query.where(runs.c.run_id.in_(_listed(run_ids)))
         with self._database.read() as connection:
-            return tuple((row["run_id"], row["revision"], _live(row)["status"]) for row in connection.execute(query).mappings())
+            return tuple((row["run_id"], row["revision"], live(row)["status"]) for row in connection.execute(query).mappings())
 
     def epochs(self, run_ids: str | Iterable[str]) -> pandas.DataFrame:
         """One row for each epoch of these runs, in order."""
@@ -219,12 +233,6 @@ class Store:
         return frame.astype({name: kind for name, kind in schema.kinds(table).items() if kind is float or frame[name].notna().all()})
 
 
-def _described(config: RunConfig) -> dict[str, Any]:
-    """The columns of `runs` that follow from the settings."""
-    values = {name: plain(getattr(config, name)) for name in ("method", "pruner", "arch", "dataset", "seed", "fingerprint")}
-    return values | {"config": plain(config.model_dump(mode="json"))}
-
-
 def _tell(connection: Connection, run_id: str, event: Event, nth: int) -> None:
     """Write an event's rows over what is there at the same place; delete and insert, because every database knows these."""
     for table, rows in schema.rows(run_id, event, nth):
@@ -236,14 +244,6 @@ def _tell(connection: Connection, run_id: str, event: Event, nth: int) -> None:
 
 def _listed(run_ids: str | Iterable[str]) -> list[str]:
     return [run_ids] if isinstance(run_ids, str) else list(run_ids)
-
-
-def _live(row: Any) -> dict[str, Any]:
-    """A row as a dict, its status `lost` where it says that someone is at work and nobody is."""
-    values = dict(row)
-    if values["status"] in ACTIVE and liveness.is_gone(values, time.time()):
-        values["status"] = "lost"
-    return values
 
 
 def _unknown(run_id: str) -> InputError:

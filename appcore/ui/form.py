@@ -6,7 +6,7 @@ defaults, as it does for the command line. A new field of RunConfig appears unde
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -15,36 +15,13 @@ from pydantic import ValidationError
 from appcore import plan, plugins
 from appcore.config import InputError, RunConfig, problems
 from appcore.presets import PRESETS
+from appcore.relevance import is_relevant
 
 from . import fields
 
 BASIC = ("dataset", "arch", "method", "pruner", "megabatches", "epochs", "tau", "replay", "buffer_size", "replay_fraction", "seed")
 _HIDDEN = ("options",)
 _STATE = "form"
-_Values = Mapping[str, Any]
-
-
-def _is_pruned(values: _Values) -> bool:
-    """Whether the method's plan has a prune point; while the settings are wrong, everything is offered."""
-    try:
-        return any(segment.kind == "prune" for segment in plan.plan(RunConfig(**values)))
-    except ValueError:
-        return True
-
-
-_RELEVANT: dict[str, Callable[[_Values], bool]] = {
-    "buffer_size": lambda values: values["replay"] == "buffer",
-    "replay_fraction": lambda values: values["replay"] == "fraction",
-    "image_size": lambda values: values["dataset"].startswith("images:"),
-    "semantics": lambda values: values["method"] == "app",
-    **dict.fromkeys(("pruner", "schedule", "tau", "scope", "prunable", "exempt", "score_fraction", "score_batch_size"), _is_pruned),
-    "lr_gamma": lambda values: bool(values["lr_drops"]),
-}
-
-
-def is_relevant(name: str, values: _Values) -> bool:
-    """Whether a setting does anything with the other settings as they are."""
-    return _RELEVANT.get(name, lambda _: True)(values)
 
 
 def show() -> tuple[dict[str, Any], RunConfig | None]:
