@@ -292,3 +292,15 @@ def test_silence_of_a_running_run_is_called_stalled() -> None:
 )
 def test_numbers_as_text(text: str, expected: str) -> None:
     assert text == expected
+
+
+@pytest.mark.parametrize("page", ["home", "run", "compare"])
+def test_a_broken_store_is_one_line_on_every_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "broken.db"
+    broken.write_bytes(b"this is no database at all, whatever its name says" * 40)
+    monkeypatch.setenv("APPCORE_STORE", str(broken))
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.session_state["_goto"] = (page, {"run": "20260101-000000-aaaa"} if page == "run" else {})  # through app.py, as in a browser
+    app.run()
+    assert not app.exception
+    assert any("broken.db" in error.value and "\n" not in error.value for error in app.error)
