@@ -120,7 +120,8 @@ def _against_published_style(size: Size, device: str, dataset: str, arch: str, i
     """Training epochs of the engine and of the published style on the same images under the same masks."""
     rows = [Row(f"{name}, {arch}, batch {BATCH}", device, "images/s") for name in ("engine", "published style")]
     goal = "at least 3" if device == "cpu" else "at least 8"
-    ratio = Row(f"engine / published style, {arch}, batch {BATCH}", device, "x", goal, f"{images} images per epoch")
+    note = f"{images} images per epoch; settings as they are by default"
+    ratio = Row(f"engine / published style, {arch}, batch {BATCH}", device, "x", goal, note)
     if is_here(device):
         settings = {"arch": arch, "dataset": dataset, "pruner": "magnitude", "megabatches": 1, "batch_size": BATCH, "device": device}
         settings |= {"epochs": size.rounds + 1, "limit_train": images, "limit_test": 100, "crop_padding": 4, "flip": True}

@@ -17,7 +17,7 @@ from .config import InputError
 
 REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements.txt"
 INSTALL = "pip install -r requirements.txt"
-NEWEST_RUNS = 10
+NEWEST_RUNS = 3
 LEAST_FREE_BYTES = 2**30
 _OLDEST_PYTHON = (3, 11)
 _SAFE_STREAMLIT = "1.54"  # the first without a known hole

@@ -151,7 +151,9 @@ def read(record: str | bytes, lines: Iterable[str | bytes]) -> tuple[Record, Run
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"][:4])) or "text"
         raise InputError(f"{where[:100]}: {first['msg'][:200]}") from None
-    config = build(known.config)
+    # A setting that did not exist yet when the run was made has its default, which changes nothing, and not a recipe's value.
+    config = build({name: field.default for name, field in RunConfig.model_fields.items()} | known.config)
+    known = known.model_copy(update={"config": schema.plain(config.model_dump(mode="json"))})
     planned = plugins.load("methods", config.method).segments(config) if config.megabatches * config.epochs <= MOST_SEGMENTS else ()
     length = sum(1 for _ in islice(planned, MOST_SEGMENTS + 1))
     _require(0 < length <= MOST_SEGMENTS, f"its plan has more than {MOST_SEGMENTS:,} segments")
@@ -196,6 +198,7 @@ def _network(started: events.Started) -> list[tuple[str, int]]:
     for layer in started.layers:
         is_small = 1 <= len(layer.shape) <= 5 and all(1 <= size < 2**24 for size in layer.shape) and len(layer.name) <= LINE_LENGTH
         _require(is_small, "a layer without name and shape")
+    _require({"init", "order", "scoring"} <= set(started.hashes), "the hashes of init, order and scoring are missing")
     names = {layer.name for layer in started.layers}
     _require(len(names) == len(started.layers), "two layers of one name")
     return [(layer.name, layer.total) for layer in started.layers]
@@ -208,6 +211,7 @@ def _check_numbers(values: dict[str, Any]) -> None:
             _check_numbers(value)
         elif isinstance(value, (int, float)) and not math.isnan(value):
             _require(abs(value) < 2**62, f"{name} is too large")
+            _require(value >= 0 or not isinstance(value, int), f"{name} {value} is negative")
             is_share = name.startswith("density") or name.endswith("_accuracy")
             _require(not is_share or 0 <= value <= 1, f"{name} {value:g} is not between 0 and 1")
 

@@ -167,6 +167,17 @@ def test_the_same_bundle_again_changes_nothing(bundle: Path, store: Store) -> No
     assert store.revision() == before and len(store.runs()) == 1
 
 
+def test_a_setting_that_the_bundle_does_not_know_yet_has_its_default(bundle: Path, store: Store, tmp_path: Path) -> None:
+    content = members(bundle)
+    record = json.loads(content["run.json"])
+    del record["config"]["restore_best"]
+    content["run.json"] = json.dumps(record).encode()
+    older = packed(tmp_path / "older.zip", content)
+    run_id = import_bundle(store, older)
+    assert store.get(run_id)["config"]["restore_best"] is True
+    assert import_bundle(store, older) == import_bundle(store, bundle) == run_id
+
+
 def test_another_run_of_the_same_name_is_not_replaced(source: tuple[Store, str], bundle: Path, store: Store) -> None:
     run_id = import_bundle(store, bundle)
     store.update(run_id, title="mine")
@@ -335,6 +346,7 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     "event segment": (in_line(0, "pruned", segment=99), "segment 99"),
     "event negative": (in_line(0, "pruned", segment=-1), "segment -1"),
     "event megabatch": (in_line(0, "pruned", megabatch=1), "megabatch"),
+    "event negative count": (in_line(1, "epoch", samples_seen=-5), "samples_seen -5 is negative"),
     "event huge": (in_line(1, "epoch", samples_seen=10**40), "too large|valid"),
     "event text": (in_line(1, "epoch", samples_seen="many"), "samples_seen"),
     "event layers": (in_line(0, "pruned", layers=[]), "layers differ"),

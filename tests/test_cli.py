@@ -174,6 +174,16 @@ def test_presets_options_and_the_data_sets_recipe_reach_the_run(call: Callable) 
     assert config["dataset"] == "digits"
 
 
+def test_data_are_loaded_once(call: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are looked at before the run is created, and then shared with it."""
+    from appcore.datasets import digits
+
+    loads, load = [], digits.load
+    monkeypatch.setattr(digits, "load", lambda config: loads.append(1) or load(config))
+    assert call("run", *SMALL, "--limit-train", "121", "--json")[0] == 0
+    assert len(loads) == 1
+
+
 def test_no_command_prints_help_and_every_help_reads_well(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     overview = capsys.readouterr().out
