@@ -1,13 +1,18 @@
-"""Rows of `runs` and what they mean: columns that follow from the settings, and whether someone is still at work. Knows no database."""
+"""Rows of `runs` and what they mean: columns that follow from the settings, whether someone is still at work, events told."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import liveness
+from sqlalchemy import Connection, delete, insert
+
+from . import liveness, schema
 from .config import RunConfig
 from .schema import plain
+
+if TYPE_CHECKING:
+    from .events import Event
 
 ACTIVE = ("queued", "running", "paused")
 ENDED = ("done", "failed", "stopped", "lost")
@@ -27,3 +32,12 @@ def live(row: Any) -> dict[str, Any]:
     if values["status"] in ACTIVE and liveness.is_gone(values, time.time()):
         values["status"] = "lost"
     return values
+
+
+def tell(connection: Connection, run_id: str, event: Event, nth: int) -> None:
+    """Write an event's rows over what is there at the same place; delete and insert, because every database knows these."""
+    for table, rows in schema.rows(run_id, event, nth):
+        place = ("run_id", "segment", "point", "nth") if table is schema.layers else ("run_id", "segment", "seq")
+        if rows:
+            connection.execute(delete(table).where(*(table.c[name] == rows[0][name] for name in place)))
+            connection.execute(insert(table), rows)

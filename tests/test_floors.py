@@ -30,7 +30,7 @@ FLOORS = [
         "sweeptable",
         "sweeping",
     },
-    {"cli", "flags", "terminal", "__main__", "doctor", "bundle", "unbundle", "portable", "bench", "timing", "charts", "ui", "report"},
+    {"cli", "flags", "terminal", "__main__", "doctor", "bundle", "unbundle", "portable", "bench", "timing", "charts", "ui", "report", "library"},
 ]
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 
