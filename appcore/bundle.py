@@ -1,7 +1,7 @@
 """Export of a run: settings, numbers, weights and masks for other programs, and a bundle that another store can import (see unbundle).
 
 A bundle is a zip of `manifest.json` (format, and size and SHA-256 of every other member), `run.json` and `events.jsonl` (see portable),
-the newest checkpoint and the masks of every prune point. It holds nothing that is code.
+the newest checkpoint and the masks of every prune point. It holds nothing that is code, and no tags or notes: those stay in the store.
 """
 
 from __future__ import annotations

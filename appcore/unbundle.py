@@ -191,7 +191,9 @@ def _header(path: Path) -> tuple[dict[str, tuple[str, list[int]]], dict[str, str
 
 
 def _is_same(store: Store, record: portable.Record, told: list[portable.Told]) -> bool:
-    return portable.describe(store, record.run_id) == portable.text(record, told)
+    """Whether the store has this very run; what people call it there is their affair."""
+    named = record.model_copy(update={"title": store.get(record.run_id)["title"]})
+    return portable.describe(store, record.run_id) == portable.text(named, told)
 
 
 def _place(store: Store, folder: Path, record: portable.Record, config: RunConfig, told: list[portable.Told]) -> None:

@@ -162,6 +162,7 @@ def test_a_bundle_brings_the_whole_run(source: tuple[Store, str], exported: Path
 
 def test_the_same_bundle_again_changes_nothing(bundle: Path, store: Store) -> None:
     run_id = import_bundle(store, bundle)
+    store.update(run_id, title="renamed", tags=["mine"])
     before = store.revision()
     assert import_bundle(store, bundle) == run_id
     assert store.revision() == before and len(store.runs()) == 1
@@ -180,10 +181,10 @@ def test_a_setting_that_the_bundle_does_not_know_yet_has_its_default(bundle: Pat
 
 def test_another_run_of_the_same_name_is_not_replaced(source: tuple[Store, str], bundle: Path, store: Store) -> None:
     run_id = import_bundle(store, bundle)
-    store.update(run_id, title="mine")
+    store.update(run_id, error="mine")
     with pytest.raises(InputError, match="here already with other content"):
         import_bundle(store, bundle)
-    assert store.get(run_id)["title"] == "mine"
+    assert store.get(run_id)["error"] == "mine"
 
 
 def test_a_stopped_run_goes_on_in_another_store_with_the_same_bits(source: tuple[Store, str], store: Store, tmp_path: Path) -> None:
