@@ -42,7 +42,11 @@ class Shared:
     def survival(self) -> np.ndarray:
         """Share of the weights kept at moment i that are kept at moment j as well, [i, j]; NaN where nothing was kept."""
         kept = self.one.sum(1).astype(float)[:, None]
-        return np.divide(self.counts.sum(2), kept, out=np.full(self.counts.shape[:2], np.nan), where=kept > 0)
+        return _share(self.counts.sum(2), kept)
+
+    def survival_of_layers(self, i: int) -> np.ndarray:
+        """The same for each layer, of the weights kept at moment i, [moment, layer]."""
+        return _share(self.counts[i], self.one[i].astype(float)[None, :])
 
 
 def thinned(count: int, most: int = MOST_MOMENTS) -> list[int]:
@@ -93,6 +97,10 @@ def _by_chance(a: np.ndarray, b: np.ndarray, n: np.ndarray) -> tuple[np.ndarray,
     """Mean and variance of the number of shared weights, hypergeometric in each layer."""
     mean = a * (b / n)
     return mean, mean * ((n - a) / n) * ((n - b) / np.maximum(n - 1, 1))
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=np.broadcast_to(whole > 0, part.shape))
 
 
 def _ratios(common: np.ndarray, kept: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
