@@ -41,6 +41,27 @@ PAGES = {
         url_path="compare",
         help="Put runs side by side, layer by layer.",
     ),
+    "masks": st.Page(
+        "pages/masks.py",
+        title="Masks",
+        icon=":material/grid_on:",
+        url_path="masks",
+        help="Go through the masks of a run: which weights went, which came back, what collapsed.",
+    ),
+    "ablations": st.Page(
+        "pages/ablations.py",
+        title="Ablations",
+        icon=":material/apps:",
+        url_path="ablations",
+        help="Choose values for any settings and try them all; see the cost first.",
+    ),
+    "runs": st.Page(
+        "pages/runs.py",
+        title="Runs",
+        icon=":material/inventory_2:",
+        url_path="runs",
+        help="The library: search, filter, group, tag, archive, delete; files in and out.",
+    ),
 }
 st.session_state["nav_ready"] = True
 page = st.navigation(list(PAGES.values()), position="top")

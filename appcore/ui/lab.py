@@ -9,6 +9,8 @@ from typing import Any
 import streamlit as st
 
 HOME, RUN, COMPARE = "pages/home.py", "pages/run.py", "pages/compare.py"
+RUNS, ABLATIONS = "pages/runs.py", "pages/ablations.py"
+MASKS = "pages/masks.py"
 
 
 def guard(page: str) -> None:
