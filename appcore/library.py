@@ -15,13 +15,13 @@ from typing import Any
 import pandas as pd
 
 FILTERS = ("status", "method", "pruner", "dataset", "arch", "tag")
-GROUPS = {
-    "settings": "the same but for the seed",
-    "started": "started together",
+GROUPS = {  # words of the menu and of the address: column
+    "equal settings": "like",
+    "started together": "group",
     "method": "method",
     "pruner": "pruner",
-    "dataset": "data set",
-    "arch": "network",
+    "data set": "dataset",
+    "network": "arch",
     "tag": "tag",
 }
 MEASURED = ("test_accuracy", "generalization_gap", "cer", "density_mask")
@@ -79,8 +79,7 @@ def grouped(frame: pd.DataFrame, by: str) -> pd.DataFrame:
     """One row per group, newest first: `name`, `run_ids`, `runs`, `done`, and mean and standard deviation of the newest numbers."""
     rows = []
     frame = frame.explode("tags").assign(tag=lambda rows: rows["tags"].fillna("")) if by == "tag" else frame
-    key = {"settings": "like", "started": "group"}.get(by, by)
-    for value, part in frame.groupby(key, sort=False, dropna=False):
+    for value, part in frame.groupby(GROUPS[by], sort=False, dropna=False):
         row: dict[str, Any] = {"name": _group_name(by, value, part), "run_ids": part["run_id"].tolist(), "runs": len(part)}
         row |= {"done": int((part["status"] == "done").sum()), "created": part["created"].max(), "seeds": part["seed"].nunique()}
         for name in MEASURED:
@@ -91,11 +90,11 @@ def grouped(frame: pd.DataFrame, by: str) -> pd.DataFrame:
 
 def _group_name(by: str, value: Any, part: pd.DataFrame) -> str:
     first = part.iloc[0]
-    if by == "settings":
+    if by == "equal settings":
         return f"{first['method']} {first['pruner']}, {first['arch']}, {first['dataset']}".replace(" ,", ",")
-    if by == "started":
+    if by == "started together":
         return f"{first['title']} and {len(part) - 1} more" if value and len(part) > 1 else first["title"] if value else "alone"
-    return str(value) or f"no {GROUPS[by]}"
+    return str(value) or f"no {by}"
 
 
 def tables(store: Any, run_ids: Sequence[str]) -> dict[str, pd.DataFrame]:

@@ -1,0 +1,188 @@
+"""Files of the Runs page: downloads of the picked runs, and the import of a bundle or of settings. Importing executes nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from appcore import __version__, bundle, library, report, unbundle
+from appcore.config import build
+
+from . import lab
+from .compare_view import MOST
+
+MOST_MEGABYTES = 1024
+_Runs = Sequence[dict[str, Any]]
+
+
+def downloads(runs: _Runs) -> None:
+    """Buttons whose files are made when they are pressed."""
+    ids = [run["run_id"] for run in runs]
+    name = ids[0] if len(ids) == 1 else f"{len(ids)}-runs"
+    many = len(ids) > 1
+    st.download_button(
+        "Bundles" if many else "Bundle",
+        lambda: _bundles(ids),
+        f"{name}-bundles.zip" if many else f"{name}.zip",
+        "application/zip",
+        icon=":material/inventory_2:",
+        key="get-bundle",
+        on_click="ignore",
+        help="Settings, every number, masks and the newest checkpoint, for another store. No pickle.",
+        width="stretch",
+    )
+    for kind, label in (("csv", "Tables as CSV"), ("parquet", "Tables as Parquet")):
+        st.download_button(
+            label,
+            lambda kind=kind: library.packed(library.tables(lab.store(), ids), kind),
+            f"{name}-{kind}.zip",
+            "application/zip",
+            icon=":material/table:",
+            key=f"get-{kind}",
+            on_click="ignore",
+            help="Runs, epochs, megabatches, prune points and layers; megabatches count from 1",
+            width="stretch",
+        )
+    st.download_button(
+        "Report (HTML)",
+        lambda: _report(ids[:MOST]).encode(),
+        f"{name}.html",
+        "text/html",
+        icon=":material/article:",
+        key="get-report",
+        on_click="ignore",
+        disabled=len(ids) > MOST,
+        help=f"One file with interactive charts, settings, hashes and versions; opens without a network. Up to {MOST} runs.",
+        width="stretch",
+    )
+    if not many:
+        text = json.dumps(runs[0]["config"], indent=1)
+        st.download_button(
+            "Settings (JSON)",
+            text,
+            f"{name}.json",
+            "application/json",
+            icon=":material/settings:",
+            key="get-settings",
+            on_click="ignore",
+            width="stretch",
+        )
+
+
+def _bundles(run_ids: Sequence[str]) -> bytes:
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for run_id in run_ids:
+            path = Path(bundle.export(lab.store(), run_id, Path(folder) / run_id)[-1])
+            found[path.name] = path.read_bytes()
+    if len(found) == 1:
+        return next(iter(found.values()))
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as file:
+        for name, data in found.items():
+            file.writestr(name, data)
+    return target.getvalue()
+
+
+def _report(run_ids: Sequence[str]) -> str:
+    from plotly.offline import get_plotlyjs
+
+    store = lab.store()
+    data = report.Data(store.epochs(run_ids), store.megabatches(run_ids), store.prunes(run_ids), store.layers(run_ids))
+    made = f"made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    runs = [store.get(run_id) for run_id in run_ids]
+    return report.report(runs, data, script=get_plotlyjs(), made=made, program=f"appcore {__version__}")
+
+
+def importer() -> None:
+    """The place to drop files; what came of the last ones is said below it."""
+    turn = st.session_state.setdefault("_import_turn", 0)  # another key empties the field
+    st.file_uploader(
+        "Bundles (.zip) or settings (.json)",
+        type=["zip", "json"],
+        accept_multiple_files=True,
+        key=f"import-{turn}",
+        on_change=_take_in,
+        args=(f"import-{turn}",),
+        max_upload_size=MOST_MEGABYTES,
+    )
+    st.caption("A bundle adds its run to this store. Settings fill the form of the page Run. Nothing is executed.")
+
+
+def _take_in(key: str) -> None:
+    """Import what was dropped, and remember what to say and where to go."""
+    said: list[tuple[str, str]] = []
+    run_ids: list[str] = []
+    for file in st.session_state[key] or []:
+        try:
+            if file.name.lower().endswith(".json"):
+                st.session_state["form"] = {"overrides": settings(file.getvalue()), "preset": "quick"}
+                st.session_state["_runs_goto_form"] = True
+            else:
+                run_ids += _bundle(file)
+                said.append(("done", f"{file.name}: imported"))
+        except ValueError as error:
+            said.append(("error", f"{file.name}: {error}"))
+    if run_ids:
+        st.query_params["runs"] = ",".join(run_ids)
+        st.session_state.pop("_default_rows", None)
+    st.session_state["_import_said"] = said
+    st.session_state["_import_turn"] += 1
+
+
+def settings(data: bytes) -> dict[str, Any]:
+    """Settings of a JSON file: a configuration, or an object that holds one as `config`. ValueError in one line for anything else."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        raise ValueError("this is no JSON text; export settings on the page Runs to see how they look") from None
+    found = found.get("config", found) if isinstance(found, dict) else found
+    if not isinstance(found, dict):
+        raise ValueError('settings are a JSON object such as {"method": "app", "seed": 1}')
+    build(found)
+    return found
+
+
+def _bundle(file: Any) -> list[str]:
+    """The ids of the runs of a bundle, or of a zip of bundles as this page makes them."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bundle.zip"
+        path.write_bytes(file.getvalue())
+        inner = _inner(path)
+        if not inner:
+            return [_imported(path, file.name)]
+        found = []
+        with zipfile.ZipFile(path) as outer:
+            for name in inner:
+                part = Path(folder) / "part.zip"
+                part.write_bytes(outer.read(name))
+                found.append(_imported(part, name))
+        return found
+
+
+def _inner(path: Path) -> list[str]:
+    """Names of bundles within a zip; none when it is a bundle itself or anything else, which its import will judge."""
+    try:
+        with zipfile.ZipFile(path) as outer:
+            infos = outer.infolist()
+    except (zipfile.BadZipFile, ValueError):
+        return []
+    few = 0 < len(infos) <= 200 and sum(info.file_size for info in infos) <= MOST_MEGABYTES * 2**20
+    # What this page writes is stored, not packed, so its size is known before it is read.
+    plain = all(info.filename.endswith(".zip") and info.compress_type == zipfile.ZIP_STORED for info in infos)
+    return [info.filename for info in infos] if few and plain else []
+
+
+def _imported(path: Path, name: str) -> str:
+    try:
+        return unbundle.import_bundle(lab.store(), path)
+    except ValueError as error:
+        raise ValueError(str(error).replace(str(path), name)) from None

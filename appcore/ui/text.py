@@ -1,0 +1,14 @@
+"""Text of people inside markdown: shown as it was typed, whatever it holds."""
+
+from __future__ import annotations
+
+import re
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~$:&])")
+
+
+def plain(text: str, most: int = 120) -> str:
+    """`text` for a markdown label or line: nothing in it is taken for markup, an icon, a link or a formula; long ones are cut."""
+    line = " ".join(str(text).split())
+    line = line if len(line) <= most else f"{line[: most - 1]}…"
+    return _SPECIAL.sub(r"\\\1", line)

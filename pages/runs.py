@@ -1,0 +1,70 @@
+"""Runs: "where is that run?" The library: search, filter, group, label, compare, archive, delete, files in and out."""
+
+import streamlit as st
+
+from appcore.ui import lab
+
+lab.guard("runs")
+
+from appcore import library  # noqa: E402
+from appcore.ui import runs_actions, runs_files, runs_table, text  # noqa: E402
+
+store = lab.store()
+runs = lab.manager().runs()
+by_id = {run["run_id"]: run for run in runs}
+
+left, right = st.columns([4, 1], vertical_alignment="bottom")
+with left:
+    st.title("Runs")
+with right, st.container(horizontal=True, horizontal_alignment="right"), st.popover("Import", icon=":material/upload:", key="import"):
+    runs_files.importer()
+for kind, said in st.session_state.pop("_import_said", []):
+    if kind == "error":
+        st.error(text.plain(said, 600), icon=":material/error:")
+    else:
+        st.toast(text.plain(said), icon=":material/check:")
+if st.session_state.pop("_runs_goto_form", False):
+    st.switch_page(lab.RUN)
+if "_runs_said" in st.session_state:
+    st.toast(st.session_state.pop("_runs_said"), icon=":material/check:")
+
+if not runs:
+    st.markdown(
+        "**No runs yet.** Start the first ones, or import a bundle that somebody gave you: every run stays here until you delete it."
+    )
+    st.page_link(lab.HOME, label="Go to Start", icon=":material/home:")
+    st.stop()
+
+frame = library.overview(runs, store.megabatches(list(by_id), newest=True))
+found, by = runs_table.filters(frame)
+hidden = int(frame["archived"].sum())
+st.caption(runs_table.counted(len(found), len(frame), hidden))
+
+if found.empty:
+    st.markdown("**No run fits.** Use fewer words or filters" + (", or show the archived ones." if hidden else "."))
+    picked = []
+elif by:
+    picked = runs_table.groups(library.grouped(found, by))
+else:
+    picked = runs_table.table(found)
+
+chosen = [by_id[run_id] for run_id in picked]
+tags = library.values(frame, "tag")
+if chosen:
+    with st.container(border=True, key="picked"):
+        runs_actions.bar(chosen, tags, runs_files.downloads)
+        if len(chosen) == 1:
+            runs_actions.details(chosen[0], tags)
+elif len(found):
+    st.caption("Tick rows at their left edge to open, compare, tag, archive, download or delete runs.")
+
+
+@st.fragment(run_every=3.0)
+def watch() -> None:
+    """Draw the page again when a run has come, gone or changed its state; a look costs one small query."""
+    now = tuple((run_id, status) for run_id, _, status in store.revision())
+    if now != tuple(sorted((run["run_id"], run["status"]) for run in runs)):
+        st.rerun()
+
+
+watch()
