@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from . import flops
+from . import flops, plugins
 from .config import RunConfig
 from .models import base as models
-from .plan import check, plan, samples, segment_samples
+from .plan import check, plan, samples, segment_samples, train_images
 from .stream import EVALUATION_BATCH, pick_device
 from .training import threads_for, use_threads
 
@@ -68,9 +68,19 @@ def _passes(config: RunConfig, description: Any, per_epoch: list[int]) -> float:
             total += trained + train * config.val_fraction / (1 - config.val_fraction) / 3
         elif segment.kind == "test":
             total += test / 3
-        elif segment.kind == "prune" and config.pruner == "snip":
-            total += train / (segment.megabatch + 1) * config.score_fraction
+        elif segment.kind == "prune":
+            total += _scoring(config, description)
     return total
+
+
+def _scoring(config: RunConfig, description: Any) -> float:
+    """The same for the scores of one prune point, all rungs of the criterion's ladder together."""
+    choice = plugins.find("pruners", config.pruner)
+    options = {name: config.option("pruner", name) for name in choice.options}
+    images = config.score_fraction * train_images(config, description) / config.megabatches
+    if options.get("batches") == "one":
+        images = min(images, config.score_batch_size)
+    return options.get("rounds", 1) * max(1.0, images * choice.literals.get("COST", {}).get(choice.name, 1.0))
 
 
 def _memory(config: RunConfig, description: Any, cost: flops.Flops, device: str) -> int:
@@ -78,8 +88,7 @@ def _memory(config: RunConfig, description: Any, cost: flops.Flops, device: str)
     channels, height, width = description.shape
     padded = channels * (height + 2 * config.crop_padding) * (width + 2 * config.crop_padding)
     test = min(description.test_images, config.limit_test or description.test_images)
-    train = min(description.train_images, config.limit_train or description.train_images)
-    data = train * padded + test * channels * height * width
+    data = train_images(config, description) * padded + test * channels * height * width
     per_image = flops.activation_bytes(config.arch, description.shape, len(description.classes))
     activations = per_image * max(config.batch_size, config.score_batch_size)
     evaluation = per_image // 8 * EVALUATION_BATCH  # nothing is kept for backward: a few layers' worth at a time

@@ -9,7 +9,9 @@ Optional:
   (`start`) to the one asked for (`end`, which is also its last). After each rung the masks are cut and scores are asked for again, on a
   fresh copy of the network with the pruned weights at 0. Without it there is one rung, [end];
 - `REGROWS = {name: True}`, a literal: weights pruned on an earlier rung of the same prune point may return. Weights pruned
-  at an earlier prune point never do (semantics `paper`).
+  at an earlier prune point never do (semantics `paper`);
+- `COST = {name: factor}`, a literal: work per scoring image and rung, in images of training (default 1; 0 without images). For the
+  estimate alone.
 """
 
 from __future__ import annotations

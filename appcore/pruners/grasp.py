@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy
 from .base import Scoring
 
 CHOICES = {"grasp": "GraSP"}
+COST = {"grasp": 4.0}  # a gradient and a Hessian-gradient product
 OPTIONS = {
     "samples_per_class": {"default": 10, "ge": 1, "le": 1000, "help": "Images of each class to score with, as far as the scoring set goes"},
     "temperature": {"default": 200.0, "ge": 0.01, "le": 10_000.0, "help": "Outputs are divided by this before the loss"},

@@ -13,6 +13,7 @@ from torch import Tensor
 from .base import Scoring
 
 CHOICES = {"lamp": "LAMP"}
+COST = {"lamp": 0.0}  # ranking alone
 
 
 def scores(task: Scoring) -> dict[str, Tensor]:

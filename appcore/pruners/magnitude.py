@@ -5,6 +5,7 @@ from torch import Tensor
 from .base import Scoring
 
 CHOICES = {"magnitude": "Magnitude"}
+COST = {"magnitude": 0.0}  # ranking alone
 
 
 def scores(task: Scoring) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ from torch import Tensor
 from .base import Scoring
 
 CHOICES = {"random": "Random"}
+COST = {"random": 0.0}  # ranking alone
 
 
 def scores(task: Scoring) -> dict[str, Tensor]:
