@@ -90,7 +90,7 @@ class RunConfig(BaseModel):
     crop_padding: int = _setting(4, "Random crops: zero padding in pixels (0: none)", "Data", ge=0, le=64)
     flip: bool = _setting(True, "Random horizontal flips", "Data")
     image_size: int = _setting(
-        0, "Side in pixels that images:PATH are brought to; 0: as stored where all agree, at most 64", "Data", ge=0, le=512
+        0, "Side in pixels that images are brought to (images:PATH, restricted-imagenet; 0: see there)", "Data", ge=0, le=512
     )
     limit_train: int = _setting(0, "Use at most N training images (0: all)", "Data", ge=0, le=100_000_000)
     limit_test: int = _setting(0, "Use at most N test images (0: all)", "Data", ge=0, le=100_000_000)

@@ -12,7 +12,10 @@ from torch import Tensor
 
 from . import plugins, seeds
 from .config import InputError, RunConfig
-from .datasets.base import data_root
+from .datasets.base import Images, data_root
+
+_Choice = np.ndarray | slice  # which images of an array
+_ALL = slice(None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +54,9 @@ def load_data(config: RunConfig, device: torch.device) -> Data:
 
 
 def _load(config: RunConfig, device: torch.device) -> Data:
-    images = plugins.load("datasets", config.dataset).load(config)
-    if config.shots:
-        train_x, train_y = _few(images.train_x, images.train_y, config.shots, images.classes)
-    else:
-        train_x, train_y = _limited(images.train_x, images.train_y, config.limit_train, "limit_train")
-    test_x, test_y = _limited(images.test_x, images.test_y, config.limit_test, "limit_test")
+    images, (train, test) = _read(config)
+    train_x, train_y = images.train_x[train], images.train_y[train]
+    test_x, test_y = images.test_x[test], images.test_y[test]
     mean, std = _moments(train_x)
     p = config.crop_padding
     shape = (len(train_x), train_x.shape[2] + 2 * p, train_x.shape[3] + 2 * p, train_x.shape[1])
@@ -75,23 +75,37 @@ def _load(config: RunConfig, device: torch.device) -> Data:
     )
 
 
-def _limited(x: np.ndarray, y: np.ndarray, limit: int, purpose: str) -> tuple[np.ndarray, np.ndarray]:
-    """A random subset, the same for every seed, in native order."""
-    if not limit or limit >= len(x):
-        return x, y
-    chosen = torch.randperm(len(x), generator=seeds.generator(0, purpose))[:limit].sort().values.numpy()
-    return x[chosen], y[chosen]
+def _read(config: RunConfig) -> tuple[Images, tuple[_Choice, _Choice]]:
+    """What the data set gives, and which of it counts; only that is decoded where a data set knows its labels beforehand."""
+    module = plugins.load("datasets", config.dataset)
+    if not hasattr(module, "labels"):
+        images = module.load(config)
+        return images, _chosen(config, images.train_y, images.test_y, images.classes)
+    train_y, test_y = module.labels(config)
+    keep = _chosen(config, train_y, test_y, module.describe(config).classes)
+    return module.load(config, keep=keep), (_ALL, _ALL)
 
 
-def _few(x: np.ndarray, y: np.ndarray, shots: int, classes: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """`shots` random images of each class, the same for every seed, in native order; InputError where a class has fewer."""
+def _chosen(config: RunConfig, train_y: np.ndarray, test_y: np.ndarray, classes: tuple[str, ...]) -> tuple[_Choice, _Choice]:
+    """Which training and test images a run uses, the same for every seed, in native order."""
+    train = _few(train_y, config.shots, classes) if config.shots else _limited(len(train_y), config.limit_train, "limit_train")
+    return train, _limited(len(test_y), config.limit_test, "limit_test")
+
+
+def _limited(total: int, limit: int, purpose: str) -> _Choice:
+    if not limit or limit >= total:
+        return _ALL
+    return torch.randperm(total, generator=seeds.generator(0, purpose))[:limit].sort().values.numpy()
+
+
+def _few(y: np.ndarray, shots: int, classes: tuple[str, ...]) -> np.ndarray:
+    """`shots` random images of each class; InputError where a class has fewer."""
     counts = np.bincount(y, minlength=len(classes))
     if counts.min() < shots:
         name = classes[int(counts.argmin())]
         raise InputError(f"shots: {shots} per class, but class {name!r} has {counts.min()} training images; choose at most that", "shots")
-    order = torch.randperm(len(x), generator=seeds.generator(0, "shots")).numpy()
-    chosen = np.sort(np.concatenate([order[y[order] == label][:shots] for label in range(len(classes))]))
-    return x[chosen], y[chosen]
+    order = torch.randperm(len(y), generator=seeds.generator(0, "shots")).numpy()
+    return np.sort(np.concatenate([order[y[order] == label][:shots] for label in range(len(classes))]))
 
 
 def _moments(x: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -99,8 +113,9 @@ def _moments(x: np.ndarray) -> tuple[Tensor, Tensor]:
     value = np.arange(256, dtype=np.float64)
     mean, std = [], []
     for channel in range(x.shape[1]):
-        # A histogram needs no float copy of the images.
-        share = np.bincount(x[:, channel].reshape(-1), minlength=256) / x[:, channel].size
+        # A histogram needs no float copy of the images; in parts, because bincount makes eight bytes of each of theirs.
+        parts = (x[start : start + 1000, channel] for start in range(0, len(x), 1000))
+        share = sum(np.bincount(part.reshape(-1), minlength=256) for part in parts) / x[:, channel].size
         mean.append(float(share @ value))
         std.append(max(float(np.sqrt(share @ (value - mean[-1]) ** 2)), 1.0))
     return torch.tensor(mean, dtype=torch.float32), torch.tensor(std, dtype=torch.float32)

@@ -35,7 +35,7 @@ def _is_ranked(values: _Values) -> bool:
 _RULES: dict[str, Callable[[_Values], bool]] = {
     "buffer_size": lambda values: values["replay"] == "buffer",
     "replay_fraction": lambda values: values["replay"] == "fraction",
-    "image_size": lambda values: values["dataset"].startswith("images:"),
+    "image_size": lambda values: values["dataset"].startswith(("images:", "restricted-imagenet")),
     "semantics": lambda values: values["method"] == "app",
     **dict.fromkeys(_OF_PRUNING, _is_pruned),
     **dict.fromkeys(_STEERED, _is_ranked),

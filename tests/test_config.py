@@ -79,7 +79,8 @@ def test_presets_are_valid_and_sourced(name: str) -> None:
 
 def test_published_presets_have_a_small_twin_of_the_same_kind_on_offline_images() -> None:
     published = [name for name in PRESETS if f"{name}-small" in PRESETS]
-    assert {"poster-r50-cifar100", "long-r50-cifar10", "snip-lenet", "lottery-lenet", "cs-resnet"} <= set(published)
+    assert {"poster-r50-cifar100", "long-r50-cifar10", "few-shot-540", "snip-lenet", "lottery-lenet", "cs-resnet"} <= set(published)
+    assert list(PRESETS) == ["quick", *(f"{name}-small" for name in published), *published]  # each has a twin, and the twins come first
     for name in published:
         settings, twin = RunConfig(**PRESETS[name].settings), RunConfig(**PRESETS[f"{name}-small"].settings)
         assert (twin.method, twin.pruner, twin.megabatches) == (settings.method, settings.pruner, settings.megabatches)
@@ -88,7 +89,8 @@ def test_published_presets_have_a_small_twin_of_the_same_kind_on_offline_images(
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if name.endswith("-small")])
 def test_small_presets_run(name: str) -> None:
-    shrunk = {"epochs": 3, "limit_train": 60, "limit_test": 20, "device": "cpu"}
+    images = {"shots": 6} if PRESETS[name].settings.get("shots") else {"limit_train": 60}
+    shrunk = {"epochs": 3, "limit_test": 20, "device": "cpu", **images}
     settings = RunConfig(**{**PRESETS[name].settings, **shrunk, "megabatches": min(2, PRESETS[name].settings["megabatches"])})
     *_, last = run(settings)
     assert last.seconds > 0

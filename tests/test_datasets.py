@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from small_imagenet import imagenet
 
 from appcore import plugins
 from appcore.config import InputError, RunConfig
@@ -42,6 +43,9 @@ def root(tmp_path: Path) -> Path:
 
 
 def config_of(choice: plugins.Choice, folder: Path) -> RunConfig:
+    if choice.name == "restricted-imagenet":
+        imagenet(Path(os.environ["APPCORE_DATA"]), train=1)
+        return RunConfig(dataset=choice.name, image_size=8)
     if choice.name != "images:":
         return RunConfig(dataset=choice.name)
     for number, name in enumerate(("train/cat/a.png", "train/dog/a.png", "test/cat/a.png", "test/dog/a.png")):

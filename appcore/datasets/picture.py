@@ -56,14 +56,17 @@ def is_grey(image: Image.Image) -> bool:
     return image.mode in _GREY
 
 
-def to_array(image: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:
-    """uint8 [C, H, W]: the shorter side scaled and the centre cut out where the size differs, transparency on white."""
+def to_array(image: Image.Image, shape: tuple[int, int, int], border: float = 0.0) -> np.ndarray:
+    """uint8 [C, H, W]: the shorter side scaled and the centre cut out where the size differs, transparency on white.
+
+    `border` is the share of each side that is cut off before, as when 224 pixels are taken from 256 (1/16).
+    """
     channels, height, width = shape
     if image.size != (width, height):
         image.draft(image.mode, (2 * width, 2 * height))  # large JPEG files decode at a fraction of their size, never under twice ours
     image = _eight_bits(image)
-    if image.size != (width, height):
-        image = ImageOps.fit(image, (width, height), method=Image.Resampling.BILINEAR)
+    if image.size != (width, height) or border:
+        image = ImageOps.fit(image, (width, height), method=Image.Resampling.BILINEAR, bleed=border)
     if image.mode == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     mode = "L" if channels == 1 else "RGB"
