@@ -40,7 +40,7 @@ def _mismatch(torch: Version, torchvision: Version, requirements: list[str]) -> 
 
 
 def warm_up() -> None:
-    """Import torch and torchvision once per process in a background thread, so that the first run starts at once.
+    """Import what the first run needs once per process in a background thread, so that it starts at once.
 
     What goes wrong there is kept for `broken`; the module that keeps it has no file, so that source reloads leave it alone.
     """
@@ -53,6 +53,7 @@ def warm_up() -> None:
 def _import(box: types.ModuleType) -> None:
     time.sleep(1.5)  # the import holds the interpreter lock for seconds: let the first page paint before
     try:
+        import sklearn.datasets  # noqa: F401 - two seconds that the first press of Start would wait for
         import torch
         import torchvision  # noqa: F401
 
