@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .masks import count, quotas
+from .masks import count
+from .quotas import boundary
 
 DECADES = 12  # a histogram reaches this far below the highest score; what is smaller shares the bin at 0
 
@@ -108,7 +109,7 @@ def critical_density(scores: dict[str, Tensor], scope: str = "global", eligible:
         layer, kept = _global_boundary(chosen)
     else:
         caps = {name: scores[name].numel() if eligible is None else int(eligible[name].count_nonzero()) for name in living}
-        layer, kept = _quota_boundary({name: tuple(scores[name].shape) for name in living}, scope, caps)
+        layer, kept = boundary({name: tuple(scores[name].shape) for name in living}, scope, caps)
     return Critical(layer, kept, kept / total)
 
 
@@ -121,18 +122,6 @@ def _global_boundary(scores: dict[str, Tensor]) -> tuple[str, int]:
     above = sum(int((score > best[weakest]).count_nonzero()) for score in scores.values())
     earlier = sum(int((scores[name] == best[weakest]).count_nonzero()) for name in names[: names.index(weakest)])
     return weakest, above + earlier + 1
-
-
-def _quota_boundary(shapes: dict[str, tuple[int, ...]], scope: str, caps: dict[str, int]) -> tuple[str, int]:
-    enough, too_few = sum(caps.values()), 0
-    while enough - too_few > 1:
-        middle = (enough + too_few) // 2
-        if min(quotas(shapes, middle, scope, caps).values()) > 0:
-            enough = middle
-        else:
-            too_few = middle
-    taken = quotas(shapes, too_few, scope, caps)
-    return next(name for name in shapes if taken[name] == 0), enough
 
 
 def histogram(scores: dict[str, Tensor], kept: dict[str, Tensor], eligible: dict[str, Tensor] | None = None, bins: int = 60) -> Histogram:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from .config import InputError
+from .quotas import quotas
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -73,29 +74,6 @@ def full_masks(model: nn.Module, names: list[str]) -> dict[str, Tensor]:
     """Masks that keep everything."""
     parameters = dict(model.named_parameters())
     return {name: torch.ones_like(parameters[name], dtype=torch.bool, memory_format=torch.preserve_format) for name in names}
-
-
-def quotas(shapes: dict[str, tuple[int, ...]], keep: int, scope: str, caps: dict[str, int]) -> dict[str, int]:
-    """How many weights each layer keeps under scope layer (same share) or erk, summing to `keep` exactly.
-
-    ERK (Evci et al., arXiv 1911.11134; Mocanu et al., 1707.04780): density of a layer proportional to sum(shape) / prod(shape).
-    What a layer cannot take (`caps`) goes to the others in the same proportion.
-    """
-    # Whole numbers throughout: a share is left * weight / open_weight, and its floor and remainder are exact.
-    weight = {name: sum(shape) if scope == "erk" else math.prod(shape) for name, shape in shapes.items()}
-    left, open_layers, taken = min(keep, sum(caps.values())), list(shapes), dict(caps)
-    while True:
-        open_weight = sum(weight[name] for name in open_layers)
-        overfull = [name for name in open_layers if left * weight[name] > caps[name] * open_weight]
-        if not overfull:
-            break
-        left -= sum(caps[name] for name in overfull)
-        open_layers = [name for name in open_layers if name not in overfull]
-    taken |= {name: left * weight[name] // open_weight for name in open_layers}
-    by_remainder = sorted(open_layers, key=lambda name: -(left * weight[name] % open_weight))
-    for name in by_remainder[: left - sum(taken[name] for name in open_layers)]:
-        taken[name] += 1
-    return taken
 
 
 def keep_count(masks: dict[str, Tensor], density: float) -> int:

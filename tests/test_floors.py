@@ -8,7 +8,7 @@ import appcore
 ROOT = Path(appcore.__file__).parent
 FLOORS = [
     {"config", "presets", "events", "seeds", "plugins", "paths"},
-    {"datasets", "models", "pruners", "schedules", "methods", "masks", "maskfacts", "masktime", "sanity", "metrics", "flops"},
+    {"datasets", "models", "pruners", "schedules", "methods", "masks", "maskfacts", "masktime", "quotas", "sanity", "metrics", "flops"},
     {"plan", "loading", "stream", "state", "training", "pruning", "prunepoint", "summary", "engine", "estimate", "relevance", "sweeps"},
     {
         "store",
@@ -30,7 +30,22 @@ FLOORS = [
         "sweeptable",
         "sweeping",
     },
-    {"cli", "flags", "terminal", "__main__", "doctor", "bundle", "unbundle", "portable", "bench", "timing", "charts", "ui", "report", "library"},
+    {
+        "cli",
+        "flags",
+        "terminal",
+        "__main__",
+        "doctor",
+        "bundle",
+        "unbundle",
+        "portable",
+        "bench",
+        "timing",
+        "charts",
+        "ui",
+        "report",
+        "library",
+    },
 ]
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 
