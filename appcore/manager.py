@@ -22,6 +22,7 @@ from . import paths, results
 from .config import InputError
 from .labels import checked_labels
 from .launchers import ProcessLauncher, ThreadLauncher
+from .scoring import Scoring
 from .store import ACTIVE, COMMANDS, ENDED, Store
 from .sweeping import Sweeping
 from .work import Engine, Work
@@ -41,6 +42,7 @@ class Manager:
         self._work = work or Engine()
         self._launchers = {"thread": ThreadLauncher(self.store, work=work), "process": ProcessLauncher(self.store)}
         self.sweeps = Sweeping(self.store, self.start)
+        self._scoring = Scoring(self.store)
         self._lock, self._estimating = threading.Lock(), threading.Lock()
         self._tokens: dict[str, tuple[float, list[str]]] = {}
         self._estimates: OrderedDict[str, dict[str, Any]] = OrderedDict()
@@ -150,6 +152,15 @@ class Manager:
         """The runs that wait in this process, in the order in which they will begin."""
         return [run_id for launcher in self._launchers.values() for run_id in launcher.waiting()]
 
+    def scores(self, config: dict[str, Any] | None, run_id: str | None, criterion: str) -> dict[str, Any]:
+        """Scores of a fresh network or of a run's newest checkpoint as a sketch: {"state": ready, "sketch"}, or failed with "error",
+        or waiting or scoring, when it is to be asked again. See `scoring` and `whatif_view`."""
+        return self._scoring.ask(config, run_id, criterion)
+
+    def forget_scores(self, key: str) -> None:
+        """Let a question for scores that failed be asked again."""
+        self._scoring.forget(key)
+
     def queue_position(self, run_id: str) -> int | None:
         """0: begun; n: the n-th job to wait for its device; None: not looked after by this process."""
         found = [launcher.position(run_id) for launcher in self._launchers.values()]
@@ -170,6 +181,7 @@ class Manager:
         """Stop what this process drives; it can be resumed. Returns within about two seconds."""
         for launcher in self._launchers.values():
             launcher.close()
+        self._scoring.close()
 
     # ---- within
 

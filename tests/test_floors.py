@@ -7,9 +7,24 @@ import appcore
 
 ROOT = Path(appcore.__file__).parent
 FLOORS = [
-    {"config", "presets", "events", "seeds", "plugins", "paths"},
-    {"datasets", "models", "pruners", "schedules", "methods", "masks", "maskfacts", "masktime", "quotas", "sanity", "metrics", "flops"},
-    {"plan", "loading", "stream", "state", "training", "pruning", "prunepoint", "summary", "engine", "estimate", "relevance", "sweeps"},
+    {"config", "presets", "events", "seeds", "plugins", "paths", "spread"},
+    {"datasets", "models", "pruners", "schedules", "methods", "masks", "maskfacts", "masktime", "quotas", "whatif_view", "metrics", "flops"},
+    {
+        "plan",
+        "whatif",
+        "loading",
+        "stream",
+        "state",
+        "training",
+        "pruning",
+        "prunepoint",
+        "summary",
+        "engine",
+        "estimate",
+        "relevance",
+        "sweeps",
+        "sanity",
+    },
     {
         "store",
         "schema",
@@ -23,6 +38,7 @@ FLOORS = [
         "worker",
         "jobs",
         "work",
+        "scoring",
         "pace",
         "failures",
         "rows",
@@ -36,6 +52,7 @@ FLOORS = [
         "terminal",
         "__main__",
         "doctor",
+        "checks",
         "bundle",
         "unbundle",
         "portable",
@@ -45,6 +62,7 @@ FLOORS = [
         "ui",
         "report",
         "library",
+        "outcomes",
     },
 ]
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
