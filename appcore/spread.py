@@ -1,0 +1,76 @@
+"""Numbers over seeds: mean with spread, paired differences, and what they say about a claim. Fractions in, percent on screen."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+HOLDS = "holds"
+FAILS = "does not hold at this scale"
+UNDECIDED = "inconclusive (overlap within spread)"
+BROKEN = "BROKEN"  # for what is exact: a fault of the program, not of a claim
+
+# Student's t, two-sided 95 %, by degrees of freedom; above the last one it changes little.
+_T95 = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One number per seed."""
+
+    values: tuple[float, ...]
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Sample:
+        return cls(tuple(float(value) for value in values))
+
+    def __sub__(self, other: Sample) -> Sample:
+        """Differences seed by seed: what both have in common with a seed drops out."""
+        return Sample(tuple(a - b for a, b in zip(self.values, other.values, strict=True)))
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.values)
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation of the sample; 0 for one value."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else 0.0
+
+    def interval(self) -> tuple[float, float]:
+        """95 % confidence interval of the mean; one value says nothing about spread, so the interval is everything."""
+        if len(self.values) < 2:
+            return -math.inf, math.inf
+        half = _T95[min(len(self.values) - 1, len(_T95)) - 1] * self.sd / math.sqrt(len(self.values))
+        return self.mean - half, self.mean + half
+
+    def text(self, digits: int = 1, *, scale: float = 100.0, signed: bool = False) -> str:
+        """mean ± sd, in percent unless told otherwise."""
+        mean = f"{scale * self.mean:{'+' if signed else ''}.{digits}f}"
+        return f"{mean} ± {scale * self.sd:.{digits}f}" if len(self.values) > 1 else mean
+
+
+def above_zero(difference: Sample) -> str:
+    """Verdict on "the difference is positive": its 95 % interval must leave 0 out."""
+    low, high = difference.interval()
+    return HOLDS if low > 0 else FAILS if high < 0 else UNDECIDED
+
+
+def within(difference: Sample, margin: float) -> str:
+    """Verdict on "there is no difference": its 95 % interval must lie within +-margin."""
+    low, high = difference.interval()
+    if -margin <= low and high <= margin:
+        return HOLDS
+    return FAILS if low > 0 or high < 0 else UNDECIDED
+
+
+def exactly(is_so: bool) -> str:
+    """Verdict on what must be true to the last weight."""
+    return HOLDS if is_so else BROKEN
+
+
+def worst(verdicts: Iterable[str]) -> str:
+    """The verdict on a claim of several parts: that of its worst part."""
+    return max(verdicts, key=(HOLDS, UNDECIDED, FAILS, BROKEN).index)
