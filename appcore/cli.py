@@ -1,4 +1,4 @@
-"""`python -m appcore`: run, list, show, resume, stop, export, import, doctor, bench. Bad input is answered before torch is imported.
+"""`python -m appcore`: run, list, show, resume, stop, export, import, doctor, bench, check. Bad input is answered before torch is imported.
 
 Exit code 0 done, 1 failed, 2 bad input (one line on stderr, nothing written), 130 interrupted (resumable).
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from . import flags, paths
+from .checks import verb as checks
 from .config import InputError, RunConfig, build
 from .terminal import STOP_SECONDS, follow, one_line, print_result
 
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     verb("doctor", _doctor, "check packages, devices, store, checkpoints and data sets")
     bench = verb("bench", _bench, "measure this machine: masked steps, prune points, and the engine against the published style")
     bench.add_argument("--quick", action="store_true", help="fewer rounds, under three minutes")
+    checks.add(verb("check", _check, "test what the literature says, at small scale; or the sanity card of a finished run"))
     return parser
 
 
@@ -175,6 +177,16 @@ def _bench(args: argparse.Namespace) -> int:
     found = measure(quick=args.quick)
     print(json.dumps(found) if args.json else table(found))
     return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    _check_torch()
+
+    def find(name: str) -> tuple[Any, str]:
+        manager = _manager()
+        return manager.store, _find(manager, name)
+
+    return checks.carry_out(args, find)
 
 
 # ---- within
