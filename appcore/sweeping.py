@@ -77,7 +77,7 @@ class Sweeping:
             new = [cell for cell in missing if cell["fingerprint"] not in known]
             started = []
             if new:
-                titles = [label(cell["values"], board["sweep"]["title"]) for cell in new]
+                titles = [sweeps.label(cell["values"], board["sweep"]["title"]) for cell in new]
                 started = self._start([cell["config"] for cell in new], launcher, titles, group=sweep_id)
                 self._store.sweeps.add_runs(sweep_id, started)
         return {"reused": sorted(known.values()), "started": started}
@@ -97,18 +97,6 @@ class Sweeping:
     def delete(self, sweep_id: str) -> None:
         """Forget an ablation; its runs stay."""
         self._store.sweeps.delete(sweep_id)
-
-
-def label(values: Mapping[str, Any], fallback: str = "") -> str:
-    """A run's title made of its place in the ablation: pruner snip, seed 1."""
-    shown = [f"{name.removeprefix(sweeps.OPTION).replace('_', ' ')} {_text(value)}" for name, value in values.items() if value is not None]
-    return ", ".join(shown) or fallback
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return "/".join(map(_text, value)) or "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _same(sweep: Mapping[str, Any], base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> bool:

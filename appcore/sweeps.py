@@ -165,3 +165,18 @@ def title(axes: Mapping[str, Sequence[Any]]) -> str:
     parts = [name.removeprefix(OPTION).replace("_", " ") for name in axes if name != "seed"]
     text = " × ".join(parts) or "Seeds"
     return f"{text[0].upper()}{text[1:]}" + (f", {seeds} seeds" if seeds > 1 else "")
+
+
+def label(values: Mapping[str, Any], fallback: str = "") -> str:
+    """A run's title made of its place in the ablation: pruner snip, seed 1."""
+    shown = [f"{name.removeprefix(OPTION).replace('_', ' ')} {value_text(value)}" for name, value in values.items() if value is not None]
+    return ", ".join(shown) or fallback
+
+
+def value_text(value: Any) -> str:
+    """A value of an axis, short."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return "/".join(map(value_text, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)

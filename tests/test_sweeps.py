@@ -16,7 +16,6 @@ from appcore import sweeps
 from appcore.config import InputError
 from appcore.manager import Manager
 from appcore.store import Store
-from appcore.sweeping import label
 
 AXES = {"pruner": ["snip", "magnitude"], "seed": [0, 1]}
 LONG = {**SETTINGS, "epochs": 1000}
@@ -117,7 +116,7 @@ def test_every_axis_can_be_listed_or_typed() -> None:
         menu = sweeps.menu(name, base)
         assert menu is None or len(menu) > 1 or name == "schedule", name
     assert "snip" in sweeps.menu("pruner", base)
-    assert label({"pruner": "snip", "tau": 4.5, "lr_drops": [0.5], "scope": None}) == "pruner snip, tau 4.5, lr drops 0.5"
+    assert sweeps.label({"pruner": "snip", "tau": 4.5, "lr_drops": [0.5], "scope": None}) == "pruner snip, tau 4.5, lr drops 0.5"
 
 
 # ---- carried out
