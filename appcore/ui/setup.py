@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 import types
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 
@@ -53,13 +54,14 @@ def warm_up() -> None:
 def _import(box: types.ModuleType) -> None:
     time.sleep(1.5)  # the import holds the interpreter lock for seconds: let the first page paint before
     try:
-        import sklearn.datasets  # noqa: F401 - two seconds that the first press of Start would wait for
         import torch
         import torchvision  # noqa: F401
 
         box.version = torch.__version__
     except Exception as error:
         box.error = f"torch and torchvision cannot be imported together ({type(error).__name__}: {str(error).splitlines()[0]}); {REMEDY}."
+    with suppress(ImportError):  # the digits' own loader says what is missing
+        import sklearn.datasets  # noqa: F401 - two seconds that the first press of Start would wait for
 
 
 def broken() -> str | None:
