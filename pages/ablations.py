@@ -1,8 +1,97 @@
-"""Ablations: "what if I try them all?" """
+"""Ablations: "what if I try them all?" Without ?sweep= the form with its cost and the list; with ?sweep=ID the board of one."""
+
+import functools
 
 import streamlit as st
 
 from appcore.ui import lab
 
 lab.guard("ablations")
-st.title("Ablations")
+
+from appcore.ui import ablation_form, ablation_list, ablation_view, status, text  # noqa: E402
+
+manager = lab.manager()
+
+
+def setup_page() -> None:
+    """Choose values on the left; on the right what that means, before anything runs."""
+    st.title("Ablations")
+    st.markdown("Choose values for any settings: every combination that makes sense becomes a run, and runs that exist are used again.")
+    left, right = st.columns([5, 6], gap="large")
+    with left, st.container(border=True):
+        base, axes, title = ablation_form.show()
+    with right:
+        found = None
+        if axes:
+            try:
+                found = ablation_form.expanded(ablation_form.dumped(base), ablation_form.dumped(axes))
+            except ValueError as error:
+                st.error(text.plain(str(error), 400), icon=":material/error:")
+        if found:
+            reused = len(manager.sweeps.reusable(found["cells"]))
+            ablation_form.cost(found, reused)
+            label = f"Start {len(found['cells']) - reused} runs" if len(found["cells"]) > reused else "Show the results"
+            start = functools.partial(_start, title, base, axes)
+            st.button(
+                label,
+                type="primary",
+                icon=":material/play_arrow:",
+                key="start",
+                on_click=start,
+                disabled=not found["cells"],
+                width="stretch",
+            )
+            ablation_form.preview(found, axes)
+        else:
+            st.caption("The number of runs and their cost appear here when values are chosen.")
+    ablation_list.show(manager.sweeps.all())
+
+
+def _start(title: str, base: dict, axes: dict) -> None:
+    try:
+        sweep_id = manager.sweeps.create(title, base, axes)
+        manager.sweeps.run_missing(sweep_id)
+        st.query_params.from_dict({"sweep": sweep_id})
+    except (ValueError, OSError) as error:
+        st.toast(text.plain(str(error), 300), icon=":material/error:")
+
+
+def board_page(sweep_id: str) -> None:
+    """One ablation: verbs on top, the board and its results below, filling live."""
+    data = manager.sweeps.board(sweep_id)
+    board = ablation_view.Board(data)
+    ablation_list.head(board)
+    shown = board.token
+    metric, down, across = ablation_view.controls(board)
+    view = st.segmented_control("Results as", ablation_view.VIEWS, key="view", bind="query-params", default="Heatmap", required=True)
+    busy = any(cell["run"] and status.is_active(cell["run"]) for cell in board.cells)
+
+    @st.fragment(run_every=2.0 if busy else 10.0)
+    def moving() -> None:
+        now = ablation_view.Board(manager.sweeps.board(sweep_id))
+        if now.token != shown:
+            st.rerun()
+        ablation_list.progress(now)
+        ablation_view.states(now, down, across)
+        ablation_view.results(now, view, metric, down, across)
+
+    moving()
+    ablation_view.failures(board)
+    waiting = manager.waiting()
+    with st.expander("Queue", icon=":material/reorder:", key="queue", on_change="rerun") as queue:
+        if queue.open:
+            ablation_view.queue(board, waiting)
+    ablation_list.facts(data)
+
+
+sweep = st.query_params.get("sweep")
+if sweep:
+    try:
+        manager.sweeps.get(sweep)
+    except ValueError as error:
+        st.error(text.plain(str(error), 300), icon=":material/search_off:", title="This ablation cannot be shown")
+        st.page_link(lab.ABLATIONS, label="See all ablations", icon=":material/apps:", query_params={})
+        st.stop()
+    board_page(sweep)
+else:
+    setup_page()

@@ -1,0 +1,158 @@
+"""Ablations as things: the list of those in the store, and the head of one with its verbs and facts."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from appcore import sweeps
+
+from . import ablation_form, ablation_view, format, lab, status
+from .compare_view import MOST
+from .text import plain
+
+_AGAIN = ("failed", "stopped", "lost")
+
+
+def show(found: Sequence[Mapping[str, Any]]) -> None:
+    """Every ablation of the store, newest first, with the way to it."""
+    st.subheader("In this store", anchor=False)
+    if not found:
+        st.markdown("**No ablations yet.** The first one appears here and stays when the browser is closed; its address can be shared.")
+        return
+    states = {run_id: state for run_id, _, state in lab.store().revision()}
+    with st.container(border=True, gap="xsmall"):
+        for sweep in found[:30]:
+            name, how, when = st.columns([5, 4, 1.6], vertical_alignment="center", gap="small")
+            with name:
+                st.page_link(lab.ABLATIONS, label=f"**{plain(sweep['title'])}**", query_params={"sweep": sweep["sweep_id"]}, icon="")
+            counts = Counter(states.get(run_id, "deleted") for run_id in sweep["run_ids"])
+            how.caption(" · ".join(f"{count} {state}" for state, count in counts.most_common()) or "no runs")
+            when.caption(format.age(sweep["created"]))
+
+
+def head(board: ablation_view.Board) -> None:
+    """Title, what is varied, and the verbs; a verb that cannot be used is grey."""
+    sweep, manager = board.sweep, lab.manager()
+    runs = [cell["run"] for cell in board.cells if cell["run"]]
+    active = [run["run_id"] for run in runs if status.is_active(run)]
+    moving = [run["run_id"] for run in runs if run["status"] in ("queued", "running")]
+    again = [run["run_id"] for run in runs if run["status"] in _AGAIN]
+    missing = len(board.cells) - len(runs)
+    st.title(plain(sweep["title"]))
+    varied = " × ".join(f"{len(values)} {ablation_form.label(name).lower()}" for name, values in sweep["axes"].items())
+    st.caption(f"{plain(varied)} = {len(board.cells)} runs · {format.age(sweep['created'])}")
+    tell = lambda ids, word: ablation_view.said(functools.partial(manager.tell, ids, word))  # noqa: E731
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="verbs"):
+        act = ablation_view.said(functools.partial(manager.sweeps.run_missing, sweep["sweep_id"]))
+        st.button(f"Run missing ({missing})", icon=":material/playlist_add:", key="missing", disabled=not missing, on_click=act)
+        if active and not moving:
+            st.button("Resume", icon=":material/play_arrow:", type="primary", key="resume", on_click=tell(active, "resume"))
+        else:
+            st.button("Pause", icon=":material/pause:", key="pause", disabled=not moving, on_click=tell(moving, "pause"))
+        st.button(
+            "Cancel",
+            icon=":material/stop:",
+            key="cancel",
+            disabled=not active,
+            on_click=tell(active, "stop"),
+            help="Stop what runs or waits; it can be resumed",
+        )
+        again_act = functools.partial(ablation_view.resume, again)
+        st.button(
+            f"Try again ({len(again)})",
+            icon=":material/replay:",
+            key="again",
+            disabled=not again,
+            on_click=again_act,
+            help="Failed, stopped and lost runs go on from their last checkpoint",
+        )
+        _front(board)
+        with st.popover("More", icon=":material/more_horiz:", key="more"):
+            _more(board, runs)
+
+
+def _front(board: ablation_view.Board) -> None:
+    mine = {cell["run"]["run_id"] for cell in board.cells if cell["run"]}
+    waiting = lab.manager().waiting()
+    own = [run_id for run_id in waiting if run_id in mine]
+    is_first = waiting[: len(own)] == own
+
+    def act() -> None:
+        for run_id in reversed(own):
+            lab.manager().move(run_id, "front")
+
+    st.button(
+        "To the front",
+        icon=":material/first_page:",
+        key="front",
+        disabled=is_first,
+        on_click=ablation_view.said(act),
+        help="Before everything else that waits",
+    )
+
+
+def _more(board: ablation_view.Board, runs: Sequence[Mapping[str, Any]]) -> None:
+    sweep = board.sweep
+    done = [run["run_id"] for run in runs if run["status"] == "done"][:MOST]
+    if done:
+        st.page_link(lab.COMPARE, label="Compare its runs", icon=":material/compare_arrows:", query_params={"runs": ",".join(done)})
+        st.page_link(
+            lab.RUNS,
+            label="Its runs in the library",
+            icon=":material/inventory_2:",
+            query_params={"runs": ",".join(run["run_id"] for run in runs)},
+        )
+    st.session_state["rename-sweep"] = sweep["title"]
+    st.text_input(
+        "Title",
+        key="rename-sweep",
+        max_chars=200,
+        on_change=lambda: lab.manager().sweeps.rename(sweep["sweep_id"], st.session_state["rename-sweep"]),
+    )
+    st.button(
+        "Forget this ablation",
+        icon=":material/delete:",
+        key="forget",
+        on_click=_forget,
+        args=(sweep["sweep_id"],),
+        help="Its runs stay in the library",
+    )
+    st.page_link(lab.ABLATIONS, label="All ablations", icon=":material/apps:", query_params={})
+
+
+def _forget(sweep_id: str) -> None:
+    lab.manager().sweeps.delete(sweep_id)
+    st.query_params.clear()
+
+
+def progress(board: ablation_view.Board) -> None:
+    """How far all of it is."""
+    shares = [status.share_done(cell["run"]) if cell["run"] else 0.0 for cell in board.cells]
+    done = sum(cell["run"] is not None and cell["run"]["status"] == "done" for cell in board.cells)
+    share = sum(shares) / max(len(shares), 1)
+    st.progress(min(1.0, share), text=f"**{done} of {len(shares)} runs done**{ablation_view.time_left(board)}")
+
+
+def facts(data: Mapping[str, Any]) -> None:
+    """The base, and what was left out."""
+    with st.expander("Base settings", icon=":material/settings:"):
+        config = data["cells"][0]["config"] if data["cells"] else {}
+        rows = [
+            {"setting": ablation_form.label(name), "value": "varied" if name in data["sweep"]["axes"] else sweeps.value_text(value)}
+            for name, value in config.items()
+            if name != "options"
+        ]
+        st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Settings that all runs share")
+    if data["left_out"]:
+        with st.expander(f"{len(data['left_out'])} combinations left out", icon=":material/block:"):
+            rows = [
+                {**{ablation_form.label(n): sweeps.value_text(v) for n, v in one["values"].items()}, "Reason": one["reason"]}
+                for one in data["left_out"]
+            ]
+            st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Combinations that are left out, and why")
