@@ -7,9 +7,11 @@ import resource
 import sys
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:  # pages ask for measures too, and importing torch takes seconds
+    import torch
+    from torch import Tensor
 
 
 def generalization_gap(train_accuracy: float, val_accuracy: float) -> float:
@@ -29,6 +31,8 @@ def anytime_relative_errors(test_errors: Sequence[int], test_images: int) -> lis
 
 def digest(tensors: dict[str, Tensor] | Iterable[Tensor]) -> str:
     """SHA-256 over the bytes of tensors (names and shapes included for a dict)."""
+    import torch
+
     found = hashlib.sha256()
     items = tensors.items() if isinstance(tensors, dict) else (("", tensor) for tensor in tensors)
     for name, tensor in items:
@@ -40,6 +44,8 @@ def digest(tensors: dict[str, Tensor] | Iterable[Tensor]) -> str:
 def peak_memory_bytes(device: torch.device) -> int:
     """Most memory held so far: of the device for CUDA, else the peak resident set of this process."""
     if device.type == "cuda":
+        import torch
+
         return torch.cuda.max_memory_allocated(device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
