@@ -1,0 +1,65 @@
+"""Stream: "what does the stream cost?" A stream planned on screen, or what finished runs gave for their cost."""
+
+import streamlit as st
+
+from appcore.ui import lab
+
+lab.guard("stream")
+
+from appcore.ui import frames, status, stream_plan, stream_results, tables  # noqa: E402
+
+VIEWS = {"plan": "Plan a stream", "runs": "What runs gave for it"}
+everything = {run["run_id"]: run for run in lab.manager().runs()}
+st.title("Stream: what does it cost?")
+asked = st.query_params.get("view", "runs" if "runs" in st.query_params else "plan")
+st.session_state["stream_view"] = asked if asked in VIEWS else "plan"
+with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+    view = st.segmented_control(
+        "View",
+        list(VIEWS),
+        format_func=VIEWS.get,
+        key="stream_view",
+        on_change=lambda: st.query_params.update(view=st.session_state["stream_view"]),
+        required=True,
+        label_visibility="collapsed",
+    )
+    tables.switch()
+
+
+def plan_view() -> None:
+    """A stream that need not have run: settings, picture, costs."""
+    config, overrides = stream_plan.choose(everything)
+    if config is None:
+        st.markdown("**The picture appears when all settings are possible.**")
+        return
+    stream_plan.show(config, overrides)
+
+
+def runs_view() -> None:
+    """Runs of the store: errors on the way of those picked, and accuracy against compute of all."""
+    if not everything:
+        st.markdown("**There are no runs yet.** Start the first pair, or plan a stream first.")
+        st.page_link(lab.HOME, label="Go to Start", icon=":material/home:")
+        return
+    runs = stream_results.pick(everything)
+    for run in runs:
+        if run["status"] in ("failed", "lost", "stopped"):
+            st.caption(f"{status.markdown(run)} {run['title']}: {status.sentence(run)} What it measured until then is shown.")
+    shown = [run["status"] for run in runs]
+
+    @st.fragment(run_every=2.0 if any(status.is_active(run) for run in runs) else None)
+    @lab.careful
+    def moving() -> None:
+        now = [lab.manager().get(run["run_id"]) for run in runs]
+        if [run["status"] for run in now] != shown:
+            st.rerun()
+        stream_results.on_the_way(now, frames.read(now))
+
+    if runs:
+        moving()
+    else:
+        st.markdown("Pick runs above to see the errors that they made on the way.")
+    stream_results.front(list(everything.values()), [run["run_id"] for run in runs])
+
+
+plan_view() if view == "plan" else runs_view()
