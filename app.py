@@ -48,6 +48,20 @@ PAGES = {
         url_path="masks",
         help="Go through the masks of a run: which weights went, which came back, what collapsed.",
     ),
+    "what_if": st.Page(
+        "pages/what_if.py",
+        title="What if",
+        icon=":material/tune:",
+        url_path="what_if",
+        help="Drag density, scope and exempt layers; see what each criterion would keep, before anything is trained.",
+    ),
+    "stream": st.Page(
+        "pages/stream.py",
+        title="Stream",
+        icon=":material/stacked_line_chart:",
+        url_path="stream",
+        help="What replay, splits and budget cost, before and after a run; accuracy against compute.",
+    ),
     "ablations": st.Page(
         "pages/ablations.py",
         title="Ablations",
