@@ -22,6 +22,7 @@ FLOORS = [
         "engine",
         "estimate",
         "relevance",
+        "timeline",
         "sweeps",
         "sanity",
     },
