@@ -111,7 +111,9 @@ class Trial:
         state = RunState.create(self.config)
         state.model.load_state_dict(self.weights)
         seen: list[dict[str, Tensor]] = []
-        next(walk(state, 0, masks.density(self.masks), change=lambda scores: seen.append(scores) or scores))
+        for _ in walk(state, 0, masks.density(self.masks), change=lambda scores: seen.append(scores) or scores):
+            if seen:  # the first rung's; a rung that would remove nothing asks for none
+                break
         return seen[0]
 
 

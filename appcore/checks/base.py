@@ -12,7 +12,7 @@ from ..config import RunConfig, build
 from ..events import EpochDone, MegabatchDone, Pruned
 from ..spread import BROKEN, worst
 
-STREAM_LIMIT = 1600  # images of the stream that several experiments share; 8 equal megabatches
+STREAM_LIMIT = 1200  # images of the stream that several experiments share; 8 equal megabatches
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def _along_the_stream(lab: Lab) -> tuple[str, list[Part]]:
         return Sample.of(sum(row) / len(row) for row in values)
 
     parts = []
-    depths = {"first layer": 1, f"first {third} layers": third}
+    depths = {"first layer": 1, **({f"first {third} layers": third} if third > 1 else {})}
     for name, layers in depths.items():
         snip, magnitude = (early(pruner, layers, range(FIRST_MEGABATCHES)) for pruner in ("snip", "magnitude"))
         measured = f"SNIP {snip.text()} %, magnitude {magnitude.text()} % (n = {len(seeds)})"

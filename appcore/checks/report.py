@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib import metadata
@@ -20,7 +21,8 @@ from . import collapse, early_layers, exact, gap, lottery, released, replay, shu
 from .base import Finding, Lab, Part, markdown
 
 INTRODUCTION = (
-    "Statements of the literature, tested at small scale through this engine. The command below wrote this file; do not edit it by hand."
+    "Statements of the literature, tested at small scale through this engine. `python -m appcore check --write FILE` wrote this file, "
+    "experiment by experiment (`--only` replaces some and leaves the others); do not edit it by hand."
 )
 READING = (
     "Numbers are mean ± standard deviation over n seeds. A claim of more or less *holds* when the 95 % confidence interval of the "
@@ -40,11 +42,11 @@ def measure(lab: Lab, numbers: Iterable[int]) -> Iterable[Finding]:
         yield EXPERIMENTS[number].measure(lab)
 
 
-def surroundings(command: str) -> dict[str, Any]:
+def surroundings(command: str, is_quick: bool) -> dict[str, Any]:
     """Date, machine, versions and command: what a reader needs to judge the numbers."""
     versions = {name: metadata.version(name) for name in ("torch", "torchvision", "numpy")}
     about = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": timing.machine()["processor"], "system": platform.system()}
-    return {**about, "versions": {"python": platform.python_version(), **versions}, "command": command}
+    return {**about, "versions": {"python": platform.python_version(), **versions}, "command": command, "is_quick": is_quick}
 
 
 def lines(finding: Finding) -> str:
@@ -53,30 +55,36 @@ def lines(finding: Finding) -> str:
     return "\n".join([head, *(f"   - {part.statement}: {part.measured}: {_verdict(part)}" for part in finding.parts)])
 
 
-def document(findings: list[Finding], about: dict[str, Any], is_quick: bool) -> str:
-    """docs/FIDELITY.md."""
-    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
-    quick = " Quick settings: a smoke test, not evidence." if is_quick else ""
-    summary = markdown(
-        ["#", "claim", "verdict"], [[str(finding.number), _escaped(finding.claim), f"**{finding.verdict}**"] for finding in findings]
-    )
-    return "\n\n".join([
-        "# Fidelity",
-        INTRODUCTION,
-        f"`{about['command']}`, {about['date']}, {about['machine']} ({about['system']}, one thread), {versions}.{quick}",
-        READING,
-        summary,
-        *(_section(finding) for finding in findings),
-    ]) + "\n"  # fmt: skip
+def document(findings: Iterable[Finding], about: dict[str, Any], before: str = "") -> str:
+    """docs/FIDELITY.md: sections of these findings, and those of the other experiments as they stand in `before`."""
+    sections = _sections(before) | {finding.number: _section(finding, about) for finding in findings}
+    rows = [_row(number, sections[number]) for number in sorted(sections)]
+    blocks = ["# Fidelity", INTRODUCTION, READING, markdown(["#", "claim", "verdict"], rows)]
+    return "\n\n".join([*blocks, *(sections[number] for number in sorted(sections))]) + "\n"
 
 
-def _section(finding: Finding) -> str:
+def _sections(text: str) -> dict[int, str]:
+    parts = re.split(r"^(?=## \d+\. )", text, flags=re.MULTILINE)[1:]
+    return {int(part[3:].partition(".")[0]): part.strip() for part in parts}
+
+
+def _row(number: int, section: str) -> list[str]:
+    """A line of the summary, read from the section itself."""
+    claim, verdict = (re.search(rf"^{what}: (.*)$", section, flags=re.MULTILINE) for what in ("Claim", "Verdict"))
+    return [str(number), _escaped(claim[1]) if claim else "", verdict[1] if verdict else ""]
+
+
+def _section(finding: Finding, about: dict[str, Any]) -> str:
     rows = [[_escaped(part.statement), _escaped(part.measured), _verdict(part)] for part in finding.parts]
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    quick = " Quick settings: a smoke test, not evidence." if about["is_quick"] else ""
     blocks = [
         f"## {finding.number}. {finding.title}",
         f"Claim: {finding.claim}",
+        f"Verdict: **{finding.verdict}**",
         f"Source: {finding.source}.",
         f"Settings: {finding.settings}.",
+        f"Measured by `{about['command']}`, {about['date']}, {about['machine']} ({about['system']}, one thread), {versions}.{quick}",
         markdown(["statement", "measured", "verdict"], rows),
         finding.table,
         "\n".join(f"- {remark}" for remark in finding.remarks),
@@ -118,12 +126,13 @@ def card_lines(card: sanity.Card) -> str:
     return "\n".join([card.verdict, about, *rows, *(f"  {remark}" for remark in card.remarks)])
 
 
-def write(path: str | Path, text: str) -> None:
-    """Write the document, whole or not at all."""
+def write(path: str | Path, findings: Iterable[Finding], about: dict[str, Any]) -> None:
+    """Put findings into the document at `path`, whole or not at all."""
     target = Path(path)
     try:
+        before = target.read_text(encoding="utf-8") if target.exists() else ""
         target.parent.mkdir(parents=True, exist_ok=True)
-        paths.temporary(target).write_text(text, encoding="utf-8")
+        paths.temporary(target).write_text(document(findings, about, before), encoding="utf-8")
         paths.temporary(target).replace(target)
-    except OSError as error:
-        raise InputError(f"write: {target} cannot be written ({error.strerror or error})", "write") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"write: {target} cannot be written ({getattr(error, 'strerror', None) or error})", "write") from None

@@ -24,7 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--seeds", type=int, default=0, metavar="K", help="seeds of each experiment, or repeats of a card [2 to 5, by cost]"
     )
     parser.add_argument("--dataset", default="digits", metavar="NAME", help="data set, e.g. images:PATH for CIFAR-10 as a zip [digits]")
-    parser.add_argument("--write", default="", metavar="FILE", help="write the results as Markdown too, e.g. docs/FIDELITY.md")
+    parser.add_argument("--write", default="", metavar="FILE", help="put the results into this Markdown file too, e.g. docs/FIDELITY.md")
     parser.add_argument("--run", default="", metavar="RUN", help="instead: the sanity card of this finished run's masks")
 
 
@@ -39,17 +39,18 @@ def carry_out(args: argparse.Namespace, find: Callable[[str], tuple[Any, str]]) 
     check(lab.stream())  # refuses an unknown or unusable data set before minutes are spent
     from . import report
 
-    findings = []
+    about, findings = report.surroundings(_command(args), args.quick), []
+    if args.write:
+        report.write(args.write, [], about)  # a file that cannot be written is told now
     for finding in report.measure(lab, numbers):
         findings.append(finding)
+        if args.write:
+            report.write(args.write, [finding], about)  # one by one: an interruption keeps what was measured
         if not args.json:
             print(report.lines(finding), flush=True)
-    about = report.surroundings(_command(args))
-    if args.write:
-        report.write(args.write, report.document(findings, about, args.quick))
     is_broken = any(finding.is_broken for finding in findings)
     if args.json:
-        print(json.dumps({**about, "is_quick": args.quick, "is_broken": is_broken, "findings": [finding.plain() for finding in findings]}))
+        print(json.dumps({**about, "is_broken": is_broken, "findings": [finding.plain() for finding in findings]}))
     return 1 if is_broken else 0
 
 
