@@ -40,12 +40,13 @@ def positions(count: int) -> np.ndarray:
 
 
 def ordered(ranks: Sequence[np.ndarray], scores: Sequence[np.ndarray], eligible: Sequence[int]) -> dict[str, np.ndarray]:
-    """All points of all layers from the highest score down: `layer`, `score`, and for how many weights a point `stands`."""
+    """All points of all layers from the highest score down: `layer`, `score`, for how many weights a point `stands`, their sum."""
     layer = np.concatenate([np.full(len(part), place, dtype=np.int32) for place, part in enumerate(ranks)])
     stands = np.concatenate([np.diff(np.append(part, count)) for part, count in zip(ranks, eligible)])
     score = np.concatenate(scores)
     order = np.argsort(-score, kind="stable")  # among equal scores the earlier layer first, as the engine selects
-    return {"layer": layer[order], "score": score[order], "stands": stands[order].astype(np.int64)}
+    stands = stands[order].astype(np.int64)
+    return {"layer": layer[order], "score": score[order], "stands": stands, "reached": np.cumsum(stands)}
 
 
 def at_least(ranks: np.ndarray, scores: np.ndarray, count: int, thresholds: np.ndarray, *, above: bool = False) -> np.ndarray:
@@ -84,47 +85,47 @@ def _global(sketch: Sketch, keep: int, chosen: np.ndarray) -> tuple[np.ndarray, 
     """Counts of the chosen layers that sum to `keep`, and the lowest score kept."""
     order, inside = sketch["order"], np.zeros(len(sketch["layers"]), dtype=bool)
     inside[chosen] = True
-    mine = inside[order["layer"]]
-    score = order["score"][mine]
-    guess = min(int(np.searchsorted(np.cumsum(order["stands"][mine]), keep)), len(score) - 1)
-    place = _first(lambda i: _counts(sketch, chosen, score[i]).sum() >= keep, guess, len(score))
+    score, reached = order["score"], order["reached"]
+    if not inside.all():
+        mine = inside[order["layer"]]
+        score, reached = score[mine], np.cumsum(order["stands"][mine])
+    guess = min(int(np.searchsorted(reached, keep)), len(score) - 1)
+    place = _first(lambda at: _counts(sketch, chosen, score[at]).sum(0) >= keep, guess, len(score))
     low = float(score[place])
-    strictly, with_ties = _counts(sketch, chosen, low, above=True), _counts(sketch, chosen, low)
+    strictly, with_ties = (_counts(sketch, chosen, score[[place]], above=above)[:, 0] for above in (True, False))
     if strictly.sum() <= keep:  # what is left goes to ties, first come first served
         ties = with_ties - strictly
         before = np.cumsum(ties) - ties
         taken = strictly + np.clip(keep - strictly.sum() - before, 0, ties)
     else:  # the threshold lies inside a block
         higher = int(np.searchsorted(-score, -low))  # points above
-        base = _counts(sketch, chosen, score[higher - 1]) if higher else np.zeros(len(chosen))
+        base = _counts(sketch, chosen, score[[higher - 1]])[:, 0] if higher else np.zeros(len(chosen))
         taken = base + (strictly - base) * (keep - base.sum()) / max(strictly.sum() - base.sum(), 1e-12)
     return _whole(taken, keep), low
 
 
-def _first(holds: Callable[[int], bool], guess: int, count: int) -> int:
-    """The first index from which on `holds` (the last if none), which lies near the guess: steps double until it is embraced."""
-    low, high, step = -1, count - 1, 8
-    if holds(guess):
-        high = guess
-        while (probe := high - step) > low and holds(probe):
-            high, step = probe, 2 * step
-        low = max(low, probe)
-    else:
-        low = guess
-        while (probe := low + step) < high and not holds(probe):
-            low, step = probe, 2 * step
-        high = min(high, probe)
+_PROBES = np.array([-4096, -512, -64, -16, -4, -1, 0, 1, 4, 16, 64, 512, 4096])
+
+
+def _first(holds: Callable[[np.ndarray], np.ndarray], guess: int, count: int) -> int:
+    """The first index from which on `holds` (the last if none), which lies near the guess; asks about many indices at once."""
+    low, high, probes = -1, count - 1, guess + _PROBES
     while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle, high)
+        probes = np.unique(probes[(probes > low) & (probes < high)])
+        if not len(probes):
+            probes = np.unique(np.linspace(low, high, 14).astype(int)[1:-1])
+            probes = probes[(probes > low) & (probes < high)]
+        found = holds(probes)
+        low = max(low, *probes[~found].tolist(), low)
+        high = min(high, *probes[found].tolist(), high)
+        probes = probes[:0]
     return high
 
 
-def _counts(sketch: Sketch, chosen: np.ndarray, threshold: float, *, above: bool = False) -> np.ndarray:
-    at = np.array([threshold])
-    return np.array(
-        [at_least(sketch["ranks"][i], sketch["scores"][i], sketch["layers"][i]["eligible"], at, above=above)[0] for i in chosen]
-    )
+def _counts(sketch: Sketch, chosen: np.ndarray, thresholds: np.ndarray, *, above: bool = False) -> np.ndarray:
+    """Scores of each chosen layer at or above each threshold, [layer, threshold]."""
+    layers = sketch["layers"]
+    return np.array([at_least(sketch["ranks"][i], sketch["scores"][i], layers[i]["eligible"], thresholds, above=above) for i in chosen])
 
 
 def _whole(values: np.ndarray, total: int) -> np.ndarray:
@@ -136,7 +137,7 @@ def _whole(values: np.ndarray, total: int) -> np.ndarray:
 
 
 def deaths(sketch: Sketch, scope: str = "global", exempt: Sequence[str] = ()) -> pd.DataFrame:
-    """Per layer the density under which nothing is left of it, highest first to die: layer, kept (of all, then), density.
+    """Per layer the density under which nothing is left of it, first to die first: layer, kept (in all), density, place.
 
     global: from the rank of each layer's best score. layer, erk: where the layer's share falls under half a weight; the
     first of them is exact.
@@ -145,7 +146,7 @@ def deaths(sketch: Sketch, scope: str = "global", exempt: Sequence[str] = ()) ->
     n = sum(layer["total"] for layer in sketch["layers"] if layer["name"] not in set(exempt))
     names = [sketch["layers"][i]["name"] for i in places]
     if not places:
-        return pd.DataFrame({"layer": [], "kept": [], "density": []})
+        return pd.DataFrame({"layer": [], "kept": [], "density": [], "place": []})
     if scope == "global":
         best = np.array([sketch["scores"][i][0] for i in places])
         parts = [(sketch["ranks"][i], sketch["scores"][i], sketch["layers"][i]["eligible"], best) for i in places]
@@ -158,7 +159,7 @@ def deaths(sketch: Sketch, scope: str = "global", exempt: Sequence[str] = ()) ->
         kept = np.maximum(1, np.ceil(0.5 * weight.sum() / weight)).astype(np.int64)
         first, count = boundary(shapes, scope, {name: sketch["layers"][i]["eligible"] for name, i in zip(names, places)})
         kept[names.index(first)] = count
-    frame = pd.DataFrame({"layer": names, "kept": kept, "density": kept / n})
+    frame = pd.DataFrame({"layer": names, "kept": kept, "density": kept / n, "place": places})
     return frame.sort_values("density", ascending=False, kind="stable").reset_index(drop=True)
 
 

@@ -57,12 +57,12 @@ def filter_strips(
                 xanchor="right",
                 font={"color": "#FFFFFF", "size": 11},
             )
-    _axes(figure, names)
+    layer_rows(figure, names)
     figure.update_xaxes(range=[0, 100], ticksuffix=" %", showgrid=False, showline=False)
     return figure
 
 
-def _axes(figure: go.Figure, names: Sequence[str]) -> None:
+def layer_rows(figure: go.Figure, names: Sequence[str]) -> None:
     """The axis of layers, and no higher than a small network needs."""
     layer_axes(figure, names, None)
     if 140 + 34 * len(names) < style.TALL:
@@ -99,7 +99,7 @@ def moves(changes: pd.DataFrame, since: str, *, revision: str = "") -> go.Figure
                 hovertemplate=f"<b>%{{text}}</b><br>%{{customdata[0]:,}} of %{{customdata[1]:,}} {name}<extra></extra>",
             )
         )
-    _axes(figure, changes["layer"].tolist())
+    layer_rows(figure, changes["layer"].tolist())
     low, high = (100 * float((changes[c] / changes["total"]).max() or 0) if len(changes) else 0.0 for c in ("died", "born"))
     _two_sided(figure, max(low, 1.0), high)
     return figure.update_layout(barmode="overlay", bargap=0.3)
@@ -152,6 +152,6 @@ def alive(counts: pd.DataFrame, *, revision: str = "") -> go.Figure:
                 hovertemplate="<b>%{text}</b><br>kept %{customdata[0]:,} of %{customdata[2]:,}<br>alive %{customdata[1]:,}<extra></extra>",
             )
         )
-    _axes(figure, counts["layer"].tolist())
+    layer_rows(figure, counts["layer"].tolist())
     figure.update_xaxes(range=[-2, 103], ticksuffix=" %", showgrid=True)
     return figure.update_yaxes(showgrid=True)

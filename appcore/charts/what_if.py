@@ -1,0 +1,213 @@
+"""Figures of what a density would do: what is left of each layer, where the threshold lies among the scores, which layer dies first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from ..whatif_view import Answer
+from . import style
+from .looks import colour_of, word
+from .masks import layer_rows
+
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "x", "triangle-down", "pentagon")
+
+
+def kept(answers: Mapping[str, Answer], *, logarithmic: bool = False, revision: str = "what-if") -> go.Figure:
+    """Share kept of each layer, one mark per criterion; layers that would be empty have a cross."""
+    figure = style.figure(
+        "What would be left of each layer?",
+        "× nothing left · grey rows: not pruned",
+        x="kept, % of the layer's weights",
+        y="layer",
+        revision=revision,
+    )
+    names = next(iter(answers.values())).layers["layer"].tolist() if answers else []
+    shares = {name: 100 * (found.layers["kept"] / found.layers["total"]).to_numpy(np.float32) for name, found in answers.items()}
+    floor = _floor(shares) if logarithmic else 0.0  # nothing at all has no place on a logarithmic axis: it lies on its left edge
+    places = {name: np.maximum(share, floor) for name, share in shares.items()}
+    _joins(figure, places)
+    for place, (name, share) in enumerate(shares.items()):
+        layers, symbol = answers[name].layers, _SYMBOLS[place % len(_SYMBOLS)]
+        figure.add_trace(
+            go.Scatter(
+                x=places[name],
+                y=np.arange(len(share)),
+                name=word(name),
+                mode="markers",
+                text=[layer.removesuffix(".weight") for layer in layers["layer"]],
+                marker={
+                    "symbol": ["x-thin" if count == 0 else symbol for count in layers["kept"]],
+                    "size": 11 if place == 0 else 9,
+                    "color": colour_of(name),
+                    "line": {"width": [2.5 if count == 0 else 1 for count in layers["kept"]], "color": colour_of(name)},
+                },
+                customdata=np.column_stack([layers[["kept", "total"]].to_numpy(float), share]),
+                hovertemplate=f"<b>%{{text}}</b><br>{word(name)} keeps %{{customdata[2]:.3g}} %"
+                "<br>%{customdata[0]:,} of %{customdata[1]:,}<extra></extra>",
+            )
+        )
+    layer_rows(figure, names)
+    if answers:
+        _grey_exempt(figure, next(iter(answers.values())).layers, floor)
+    figure.update_xaxes(range=[-2, 103], ticksuffix=" %", showgrid=True)
+    if logarithmic:
+        low = round(math.log10(floor))
+        ticks = [10.0**power for power in range(low, 3)]
+        figure.update_xaxes(type="log", range=[low - 0.1, 2.05], tickvals=ticks, ticktext=[f"{tick:g} %" for tick in ticks], ticksuffix="")
+    return figure.update_yaxes(showgrid=True)
+
+
+def _floor(shares: Mapping[str, np.ndarray]) -> float:
+    """The power of ten under the smallest share that is not nothing."""
+    some = [float(share[share > 0].min()) for share in shares.values() if (share > 0).any()]
+    return 10.0 ** math.floor(math.log10(min([*some, 10.0])))
+
+
+def _joins(figure: go.Figure, shares: Mapping[str, np.ndarray]) -> None:
+    if len(shares) > 1:
+        table = np.array(list(shares.values()))
+        x = np.column_stack([table.min(0), table.max(0), np.full(table.shape[1], np.nan, np.float32)]).ravel()
+        line = {"width": 4, "color": "rgba(122,133,148,0.35)"}
+        y = np.repeat(np.arange(table.shape[1]), 3)
+        figure.add_trace(go.Scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip", showlegend=False))
+
+
+def _grey_exempt(figure: go.Figure, layers: pd.DataFrame, left: float) -> None:
+    for place in np.flatnonzero(layers["exempt"]):
+        shape = {
+            "x0": left or -2,
+            "x1": 103,
+            "y0": place - 0.5,
+            "y1": place + 0.5,
+            "line": {"width": 0},
+            "fillcolor": "rgba(122,133,148,0.16)",
+        }
+        figure.add_shape(type="rect", **shape, layer="below")
+        figure.add_annotation(x=0.5, xref="paper", y=place, text="not pruned", showarrow=False, font_size=11)
+
+
+def score_histogram(
+    bins: pd.DataFrame, threshold: float | None, criterion: str, where: str = "all layers", *, revision: str = ""
+) -> go.Figure:
+    """Scores in logarithmic bins, split into kept and pruned, with the threshold where there is one for all."""
+    figure = style.figure(
+        "Where does the threshold fall?",
+        f"scores by {word(criterion)} of {where}" + ("" if threshold is not None else " · each layer has a threshold of its own"),
+        x="score (logarithmic)",
+        y="weights",
+        height=style.LOW + 40,
+        revision=revision or f"{criterion} {where}",
+    )
+    x = np.arange(len(bins)) + 0.5
+    ranges = [f"{low:.2g} to {high:.2g}" for low, high in zip(bins["low"], bins["high"])]
+    for column, name, colour, pattern in (("pruned", "pruned", style.WARNING, "/"), ("kept", "kept", "#0072B2", "")):
+        figure.add_trace(
+            go.Bar(
+                x=x,
+                y=bins[column].to_numpy(np.float32),
+                width=1,
+                name=name,
+                text=ranges,
+                textposition="none",
+                marker={
+                    "color": colour,
+                    "line": {"width": 0},
+                    "pattern": {"shape": pattern, "solidity": 0.25, "fillmode": "overlay", "fgcolor": "#FFFFFF"},
+                },
+                hovertemplate=f"%{{y:,.0f}} {name}, score %{{text}}<extra></extra>",
+            )
+        )
+    edges = np.append(bins["low"].to_numpy(float), bins["high"].to_numpy(float)[-1:])
+    if threshold is not None and len(edges):
+        at = _place(threshold, edges)
+        figure.add_vline(x=at, line={"width": 2, "dash": "dot", "color": style.GREY})
+        figure.add_annotation(
+            x=at,
+            y=1,
+            yref="paper",
+            yanchor="bottom",
+            text=f"threshold {threshold:.3g}",
+            showarrow=False,
+            xanchor="left" if at < len(x) / 2 else "right",
+        )
+    decades = _decades(edges)
+    figure.update_xaxes(
+        range=[0, len(bins)], tickvals=[place for place, _ in decades], ticktext=[text for _, text in decades], showgrid=False
+    )
+    return figure.update_layout(barmode="stack", bargap=0, hovermode="x unified")
+
+
+def _place(value: float, edges: np.ndarray) -> float:
+    """Where a score lies on an axis that counts bins."""
+    i = int(np.clip(np.searchsorted(edges, value, side="right") - 1, 0, len(edges) - 2))
+    low, high = edges[i], edges[i + 1]
+    share = math.log(value / low) / math.log(high / low) if low > 0 < value else (value - low) / (high - low)
+    return i + float(np.clip(share, 0.0, 1.0))
+
+
+def _decades(edges: np.ndarray) -> list[tuple[float, str]]:
+    """Powers of ten, and 0, on an axis that counts bins; at most about eight."""
+    sizes = np.abs(edges[edges != 0])
+    if not len(sizes):
+        return []
+    powers = range(math.ceil(math.log10(sizes.min())), math.floor(math.log10(sizes.max())) + 1)
+    chosen = list(powers)[:: max(1, math.ceil(len(powers) / (4 if edges[0] < 0 else 8)))]
+    found = [(_place(10.0**power, edges), f"1e{power}") for power in chosen]
+    if edges[0] < 0:
+        found += [(_place(-(10.0**power), edges), f"−1e{power}") for power in chosen]
+        found.append((_place(0.0, edges), "0"))
+    return sorted(found)
+
+
+def first_to_die(falls: Mapping[str, pd.DataFrame], density: float, *, revision: str = "what-if") -> go.Figure:
+    """The density at which each layer loses its last weight, per criterion; to the left of the line it would still have some."""
+    figure = style.figure(
+        "When does each layer die?",
+        "the density at which its last weight goes · right of the line: dead",
+        x="weights kept in all, % (logarithmic)",
+        y="layer",
+        revision=revision,
+    )
+    names = _network_order(falls)
+    row = {name: place for place, name in enumerate(names)}
+    lows = [100 * density]
+    for place, (criterion, fall) in enumerate(falls.items()):
+        x = 100 * fall["density"].to_numpy(float)
+        lows += [float(x.min())] if len(x) else []
+        dead = fall["density"].to_numpy(float) > density * (1 + 1e-9)
+        symbol = _SYMBOLS[place % len(_SYMBOLS)]
+        figure.add_trace(
+            go.Scatter(
+                x=x,
+                y=[row[name] for name in fall["layer"]],
+                name=word(criterion),
+                mode="markers",
+                text=[name.removesuffix(".weight") for name in fall["layer"]],
+                customdata=fall["kept"].to_numpy(),
+                marker={
+                    "symbol": ["x-thin" if gone else symbol for gone in dead],
+                    "size": 10,
+                    "color": colour_of(criterion),
+                    "line": {"width": [2.5 if gone else 1 for gone in dead], "color": colour_of(criterion)},
+                },
+                hovertemplate=f"<b>%{{text}}</b>, {word(criterion)}<br>dies under %{{x:.3g}} % kept"
+                " (%{customdata:,} weights)<extra></extra>",
+            )
+        )
+    figure.add_vline(x=100 * density, line={"width": 2, "dash": "dot", "color": style.GREY})
+    layer_rows(figure, names)
+    low = math.floor(math.log10(max(min(lows), 1e-7)))
+    ticks = [10.0**power for power in range(low, 3)]
+    figure.update_xaxes(type="log", range=[low, 2.05], tickvals=ticks, ticktext=[f"{tick:g} %" for tick in ticks], showgrid=True)
+    return figure.update_yaxes(showgrid=True)
+
+
+def _network_order(falls: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Frames are sorted by density; `place` is the position in the network."""
+    rows = pd.concat(list(falls.values())) if falls else pd.DataFrame({"layer": [], "place": []})
+    return rows.drop_duplicates("layer").sort_values("place")["layer"].tolist()
