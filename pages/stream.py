@@ -62,4 +62,7 @@ def runs_view() -> None:
     stream_results.front(list(everything.values()), [run["run_id"] for run in runs])
 
 
-plan_view() if view == "plan" else runs_view()
+if view == "plan":
+    plan_view()
+else:
+    runs_view()

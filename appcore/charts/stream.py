@@ -120,18 +120,19 @@ def _add_marks(figure: go.Figure, codes: np.ndarray, images: np.ndarray, shown: 
     offsets = np.asarray([-0.135, 0.325, 0.0])
     kinds = [("V" if column % 3 == 1 else "N" if column // 3 == row else "R") for row, column in zip(rows, columns)]
     texts = [f"{kind} {images[row, column]:,}" if kind != "V" else kind for kind, row, column in zip(kinds, rows, columns)]
-    dark = [(int(code) - 1) % 80 > 40 for code in codes[rows, columns]]
-    figure.add_trace(
-        go.Scatter(
-            x=shown[columns // 3] + 1 + offsets[columns % 3],
-            y=shown[rows] + 1,
-            mode="text",
-            text=texts,
-            textfont={"size": 11, "color": ["#FFFFFF" if is_dark else style.GREY for is_dark in dark]},
-            hoverinfo="skip",
-            showlegend=False,
+    dark = (codes[rows, columns].astype(int) - 1) % 80 > 52
+    for is_chosen, font in ((dark, {"size": 11, "color": "#FFFFFF"}), (~dark, {"size": 11})):  # pale cells take the ink of the theme
+        figure.add_trace(
+            go.Scatter(
+                x=(shown[columns // 3] + 1 + offsets[columns % 3])[is_chosen],
+                y=(shown[rows] + 1)[is_chosen],
+                mode="text",
+                text=[text for text, is_shown in zip(texts, is_chosen) if is_shown],
+                textfont=font,
+                hoverinfo="skip",
+                showlegend=False,
+            )
         )
-    )
 
 
 def _legend_entry(name: str, colour: str) -> go.Scatter:
@@ -199,7 +200,7 @@ def rule_costs(rules: pd.DataFrame, chosen: str, names: Mapping[str, str], *, re
                 hovertemplate="%{x:,} images",
             )
         )
-    figure.update_layout(barmode="stack", hovermode="y unified", bargap=0.35)
+    figure.update_layout(barmode="stack", hovermode="y unified", bargap=0.35, legend={"traceorder": "normal"})
     figure.update_xaxes(range=[0, 1.16 * float(totals["samples"].max())])
     figure.update_yaxes(showgrid=False, autorange="reversed")
     return figure

@@ -16,6 +16,12 @@ from . import fields, form, format, lab, tables
 
 FIELDS = ("dataset", "arch", "megabatches", "epochs", "replay", "replay_fraction", "buffer_size", "budget", "val_fraction")
 NAMES = {**fields.VALUE_LABELS["replay"], "none": "no replay"}
+_VERBS = {
+    "full": "Seeing all earlier data again",
+    "one": "Seeing the previous part again",
+    "buffer": "Replay from a fixed buffer",
+    "fraction": "Replay of a fading share",
+}
 _KEY = "stream_{}"
 
 
@@ -173,12 +179,13 @@ def _answer(config: RunConfig, rules: pd.DataFrame) -> None:
             f"Without replay the stream costs {format.count(mine)} training images; full replay would cost {full / none:.2f} times as much"
         )
     else:
-        head = f"{NAMES[config.replay].capitalize()} again: {mine / none:.2f} times the cost of no replay"
+        head = f"{_VERBS[config.replay]} costs {mine / none:.2f} times as much as no replay"
     why = f"Full replay sees part 1 in all {config.megabatches} megabatches and the last one once: (T + 1) / 2 = **{law:g} times** none"
-    why += "" if abs(full / none - law) < 0.005 else f"; with this stream it is {full / none:.2f} times"
-    why += ", because the budget cuts every megabatch to the same size." if config.budget and full / none < law else "."
+    if abs(full / none - law) >= 0.005:
+        because = "the budget cuts every megabatch to the same size" if config.budget else "its parts are not all of one size"
+        why += f". With this stream it is {full / none:.2f} times, because {because}"
     with st.container(border=True, key="answer"):
-        st.markdown(f"#### {head}  \n{why}")
+        st.markdown(f"#### {head}  \n{why}.")
 
 
 def _costs(settings: dict[str, Any], rules: pd.DataFrame, chosen: str) -> None:
