@@ -7,6 +7,7 @@ import pytest
 import small_nets
 import torch
 from torch import nn
+from torch.nn import functional
 
 from appcore import masks
 from appcore.config import InputError
@@ -191,6 +192,43 @@ def test_alive_of_a_dense_resnet_is_everything_and_leaves_the_network_alone() ->
     kept = masks.full_masks(model, masks.prunable_names(model))
     assert masks.count(masks.alive_masks(model, kept, (3, 32, 32))) == masks.count(kept)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+class Gated(nn.Module):
+    """Normalised, pooled by a function, then gated by a second layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.LayerNorm(4)
+        self.main, self.gate = nn.Linear(4, 2), nn.Linear(4, 2)
+
+    def forward(self, x):
+        x = functional.max_pool2d(self.norm(x), (2, 1))[:, 0, 0]
+        return self.main(x) * torch.sigmoid(self.gate(x))
+
+
+def test_alive_goes_through_norms_gates_and_pooling_functions() -> None:
+    model = Gated()
+    kept = {"main.weight": torch.ones(2, 4, dtype=torch.bool), "gate.weight": torch.ones(2, 4, dtype=torch.bool)}
+    alive = masks.alive_masks(model, kept, (1, 2, 4))
+    assert all(torch.equal(alive[name], mask) for name, mask in kept.items())
+    kept["main.weight"][0] = False  # the gate of a signal that is not there does nothing; a shut gate lets half through
+    kept["gate.weight"][1] = False
+    alive = masks.alive_masks(model, kept, (1, 2, 4))
+    assert not alive["gate.weight"].any() and torch.equal(alive["main.weight"], kept["main.weight"])
+
+
+def test_a_layer_that_is_fed_by_constants_counts_as_alive() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2), nn.Linear(2, 1))
+    kept = {"1.weight": torch.eye(2, dtype=torch.bool), "2.weight": torch.tensor([[True, False]])}
+    model[1].sees_no_image = True
+    assert torch.equal(masks.alive_masks(model, kept, (1, 1, 2))["1.weight"], kept["1.weight"])
+
+
+def test_auto_takes_every_layer_of_a_network_with_one_convolution() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2))
+    assert masks.prunable_names(model) == ["0.weight", "2.weight"] == masks.prunable_names(model, "all")
+    assert masks.prunable_names(nn.Sequential(nn.Conv2d(1, 2, 3))) == ["0.weight"] == masks.prunable_names(model, "conv")
 
 
 def test_a_layer_without_weights_kills_what_only_it_feeds() -> None:
