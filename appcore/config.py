@@ -35,7 +35,7 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
-    arch: str = _setting("resnet20", "Network architecture", "Network")
+    arch: str = _setting("resnet20", "Network architecture; torchvision:NAME takes any classifier of torchvision", "Network")
     dataset: str = _setting("digits", "Data set; images:PATH takes a folder or zip laid out as train/CLASS/* and test/CLASS/*", "Data")
     method: str = _setting("app", "What happens over the stream: when the network is pruned, and how far", "Pruning")
     pruner: str = _setting("snip", "Criterion that ranks the weights", "Pruning")
@@ -63,7 +63,7 @@ class RunConfig(BaseModel):
         "paper", "paper: live weights, nested masks, exact density; released-code: the published code's two defects, on purpose", "Pruning"
     )
     prunable: Literal["auto", "conv", "hidden", "all"] = _setting(
-        "auto", "Layers that may be pruned; auto: convolutions, or every linear layer where there are none", "Pruning"
+        "auto", "Layers that may be pruned; auto: convolutions, or every layer where there are fewer than two of them", "Pruning"
     )
     exempt: tuple[str, ...] = _setting((), "Layers that are not pruned, by name, e.g. conv1,fc", "Pruning")
     seed: int = _setting(0, "Seed of initial weights, data order, augmentation and scoring batches", "Network", ge=0, le=2**31 - 1)

@@ -12,7 +12,7 @@ from appcore import plugins
 from appcore.config import InputError
 from appcore.models import base
 
-ARCHITECTURES = sorted(plugins.choices("models"))
+ARCHITECTURES = sorted(name for name, choice in plugins.choices("models").items() if not choice.takes_argument)
 SHAPES = [(3, 64, 64), (1, 8, 8)]
 SMALL = ["mlp", "lenet5", "resnet20", "resnet56", "vgg11_bn", "resnet18"]
 # He et al. 2016, table 6; torchvision's counts with the CIFAR stem worked out by hand: 64 * 27 stem weights in place of 64 * 147,

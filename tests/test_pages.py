@@ -135,6 +135,22 @@ def test_own_images_ask_for_a_path_and_a_bad_one_is_told(launch_form: AppTest) -
     assert not launch_form.exception
 
 
+def test_a_torchvision_classifier_is_asked_for_by_name(launch_form: AppTest) -> None:
+    launch_form.selectbox(key="form_arch").select("torchvision:").run()
+    assert "unknown name 'torchvision:'" in words(launch_form) and launch_form.button(key="start").disabled
+    launch_form.text_input(key="form_classifier").set_value(" mobilenet_v3_small ").run()
+    assert launch_form.session_state["form"]["overrides"] == {"arch": "torchvision:mobilenet_v3_small"}
+    assert not launch_form.button(key="start").disabled and not launch_form.exception
+    launch_form.selectbox(key="form_arch").select("resnet20").run()
+    assert launch_form.session_state["form"]["overrides"] == {}
+
+
+def test_imagenet_that_is_not_there_is_told_with_its_place(launch_form: AppTest) -> None:
+    launch_form.pills(key="form_preset").select("few-shot-540").run()
+    assert "train/n01440764/*.JPEG" in words(launch_form) and launch_form.button(key="start").disabled
+    assert not launch_form.exception and "form_image_size" in {item.key for item in launch_form.number_input}
+
+
 def test_settings_of_the_user_survive_a_change_of_the_data_set_and_recipes_do_not(launch_form: AppTest) -> None:
     launch_form.number_input(key="form_seed").set_value(7).run()
     launch_form.selectbox(key="form_dataset").select("mnist").run()

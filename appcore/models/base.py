@@ -1,6 +1,7 @@
 """The contract of an architecture: `CHOICES = {name: title}` and `build(name, shape, classes) -> nn.Module`.
 
-`shape` is (channels, height, width) of the images, any that a data set has; `classes` the number of outputs. `build` is called on
+`shape` is (channels, height, width) of the images, any that a data set has; `classes` the number of outputs. A name that ends with a
+colon (`torchvision:`) is completed by the user; `build` raises InputError where there is nothing of that name. `build` is called on
 the meta device and draws nothing: `initialise` gives every parameter its value, keyed by seed and parameter name.
 Pooling and activations are modules (not functionals), so that `masks.alive_masks` can walk the network.
 A network that cannot take a shape needs no check of its own: `skeleton` tries one forward pass and says so.
@@ -43,6 +44,8 @@ def skeleton(arch: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
         try:
             model = plugin.build(arch, tuple(shape), classes)
             output = model(torch.empty(2, *shape))  # two images: BatchNorm in training mode refuses one when nothing is left of H x W
+        except InputError:
+            raise
         except (RuntimeError, ValueError) as error:
             size = " x ".join(map(str, shape))
             reason = str(error).splitlines()[0]

@@ -22,6 +22,11 @@ from . import fields
 BASIC = ("dataset", "arch", "method", "pruner", "megabatches", "epochs", "tau", "replay", "buffer_size", "replay_fraction", "seed")
 _HIDDEN = ("options",)
 _STATE = "form"
+# Choices such as `images:` that the user completes: key, title and example of the text field for the rest.
+_COMPLETED = {
+    "dataset": ("form_path", "Path of a folder or zip", "pictures.zip"),
+    "arch": ("form_classifier", "Name of the classifier", "mobilenet_v2"),
+}
 
 
 def show() -> tuple[dict[str, Any], RunConfig | None]:
@@ -88,15 +93,16 @@ def _presets(state: dict[str, Any]) -> None:
 def _changed(name: str) -> None:
     overrides = st.session_state[_STATE]["overrides"]
     value = fields.from_widget(name, st.session_state[f"form_{name}"])
-    overrides[name] = f"{value}{st.session_state.get('form_path', '')}" if name == "dataset" and value.endswith(":") else value
+    overrides[name] = f"{value}{st.session_state.get(_COMPLETED[name][0], '')}" if name in _COMPLETED and value.endswith(":") else value
     overrides.pop("options", None) if name in fields.PLUGIN_FIELDS else None
     config, _ = check({key: v for key, v in overrides.items() if key != name})
     if config is not None and getattr(config, name) == overrides[name]:
         del overrides[name]  # back at the recipe's value: nothing is fixed by the user
 
 
-def _path_changed() -> None:
-    st.session_state[_STATE]["overrides"]["dataset"] = f"{st.session_state['form_dataset']}{st.session_state['form_path'].strip()}"
+def _completed(name: str) -> None:
+    argument = st.session_state[_COMPLETED[name][0]].strip()
+    st.session_state[_STATE]["overrides"][name] = f"{st.session_state[f'form_{name}']}{argument}"
 
 
 def _option_changed(name: str) -> None:
@@ -111,9 +117,10 @@ def _field(name: str, values: Mapping[str, Any], errors: Mapping[str, list[str]]
     st.session_state[key] = fields.to_widget(name, values[name])
     with st.container(gap="xxsmall"):
         fields.widget(name, values[name], key, _changed)
-        if name == "dataset" and st.session_state[key].endswith(":"):
-            st.session_state["form_path"] = values[name].partition(":")[2]
-            st.text_input("Path of a folder or zip", key="form_path", on_change=_path_changed, placeholder="pictures.zip")
+        if name in _COMPLETED and st.session_state[key].endswith(":"):
+            argument, title, example = _COMPLETED[name]
+            st.session_state[argument] = values[name].partition(":")[2]
+            st.text_input(title, key=argument, on_change=_completed, args=(name,), placeholder=example)
         fields.show_errors(errors.get(name, []))
 
 
