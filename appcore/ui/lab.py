@@ -10,7 +10,7 @@ import streamlit as st
 
 HOME, RUN, COMPARE = "pages/home.py", "pages/run.py", "pages/compare.py"
 RUNS, ABLATIONS = "pages/runs.py", "pages/ablations.py"
-MASKS = "pages/masks.py"
+MASKS, WHAT_IF = "pages/masks.py", "pages/what_if.py"
 
 
 def guard(page: str) -> None:
