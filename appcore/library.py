@@ -79,8 +79,9 @@ def grouped(frame: pd.DataFrame, by: str) -> pd.DataFrame:
     """One row per group, newest first: `name`, `run_ids`, `runs`, `done`, and mean and standard deviation of the newest numbers."""
     rows = []
     frame = frame.explode("tags").assign(tag=lambda rows: rows["tags"].fillna("")) if by == "tag" else frame
+    differing = _differing(frame["like"].unique()) if by == "equal settings" else []
     for value, part in frame.groupby(GROUPS[by], sort=False, dropna=False):
-        row: dict[str, Any] = {"name": _group_name(by, value, part), "run_ids": part["run_id"].tolist(), "runs": len(part)}
+        row: dict[str, Any] = {"name": _group_name(by, value, part, differing), "run_ids": part["run_id"].tolist(), "runs": len(part)}
         row |= {"done": int((part["status"] == "done").sum()), "created": part["created"].max(), "seeds": part["seed"].nunique()}
         for name in MEASURED:
             row |= {name: part[name].mean(), f"{name}_sd": part[name].std()}
@@ -88,10 +89,18 @@ def grouped(frame: pd.DataFrame, by: str) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values("created", ascending=False, ignore_index=True) if rows else pd.DataFrame()
 
 
-def _group_name(by: str, value: Any, part: pd.DataFrame) -> str:
+def _differing(likes: Sequence[str]) -> list[str]:
+    """Settings that differ among groups and have no place in their names already."""
+    configs = [json.loads(like) for like in likes]
+    named = {"method", "pruner", "arch", "dataset"}
+    return [name for name in configs[0] if name not in named and len({json.dumps(config.get(name)) for config in configs}) > 1][:4]
+
+
+def _group_name(by: str, value: Any, part: pd.DataFrame, differing: Sequence[str]) -> str:
     first = part.iloc[0]
     if by == "equal settings":
-        return f"{first['method']} {first['pruner']}, {first['arch']}, {first['dataset']}".replace(" ,", ",")
+        name, config = f"{first['method']} {first['pruner']}, {first['arch']}, {first['dataset']}".replace(" ,", ","), json.loads(value)
+        return ", ".join([name, *(f"{field.replace('_', ' ')} {_flat(config.get(field))}" for field in differing)])
     if by == "started together":
         return f"{first['title']} and {len(part) - 1} more" if value and len(part) > 1 else first["title"] if value else "alone"
     return str(value) or f"no {by}"

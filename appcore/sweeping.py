@@ -76,6 +76,8 @@ class Sweeping:
             self._store.sweeps.add_runs(sweep_id, known.values())
             new = [cell for cell in missing if cell["fingerprint"] not in known]
             started = []
+            # One seed of every combination before the next: the board fills evenly, and an early look compares all of them.
+            new.sort(key=lambda cell: board["sweep"]["axes"].get("seed", [None]).index(cell["values"].get("seed")))
             if new:
                 titles = [sweeps.label(cell["values"], board["sweep"]["title"]) for cell in new]
                 started = self._start([cell["config"] for cell in new], launcher, titles, group=sweep_id)

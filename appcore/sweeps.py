@@ -168,9 +168,15 @@ def title(axes: Mapping[str, Sequence[Any]]) -> str:
 
 
 def label(values: Mapping[str, Any], fallback: str = "") -> str:
-    """A run's title made of its place in the ablation: pruner snip, seed 1."""
-    shown = [f"{name.removeprefix(OPTION).replace('_', ' ')} {value_text(value)}" for name, value in values.items() if value is not None]
-    return ", ".join(shown) or fallback
+    """A run's title made of its place in the ablation: snip, tau 4.5, seed 1."""
+    last_seed = sorted(values, key=lambda name: name == "seed")
+    return ", ".join(_named(name, values[name]) for name in last_seed if values[name] is not None) or fallback
+
+
+def _named(name: str, value: Any) -> str:
+    """A value that speaks for itself stands alone."""
+    word = "" if name in PLUGIN_FIELDS else f"{name.removeprefix(OPTION).replace('_', ' ')} "
+    return f"{word}{value_text(value)}"
 
 
 def value_text(value: Any) -> str:

@@ -29,7 +29,7 @@ def setup_page() -> None:
                 st.error(text.plain(str(error), 400), icon=":material/error:")
         if found:
             reused = len(manager.sweeps.reusable(found["cells"]))
-            ablation_form.cost(found, reused)
+            cost = st.container()
             label = f"Start {len(found['cells']) - reused} runs" if len(found["cells"]) > reused else "Show the results"
             start = functools.partial(_start, title, base, axes)
             st.button(
@@ -45,6 +45,9 @@ def setup_page() -> None:
         else:
             st.caption("The number of runs and their cost appear here when values are chosen.")
     ablation_list.show(manager.sweeps.all())
+    if found:  # last: the first estimate imports torch and times a few steps
+        with cost:
+            ablation_form.cost(found, reused)
 
 
 def _start(title: str, base: dict, axes: dict) -> None:
@@ -62,8 +65,7 @@ def board_page(sweep_id: str) -> None:
     board = ablation_view.Board(data)
     ablation_list.head(board)
     shown = board.token
-    metric, down, across = ablation_view.controls(board)
-    view = st.segmented_control("Results as", ablation_view.VIEWS, key="view", bind="query-params", default="Heatmap", required=True)
+    view, metric, down, across = ablation_view.controls(board)
     busy = any(cell["run"] and status.is_active(cell["run"]) for cell in board.cells)
 
     @st.fragment(run_every=2.0 if busy else 10.0)

@@ -128,7 +128,7 @@ def test_failed_cells_say_why_and_can_be_tried_again(store: Store, monkeypatch: 
     resumed: list[str] = []
     monkeypatch.setattr(manager.Manager, "resume", lambda self, run_id: resumed.append(run_id))
     app = opened("ablations", sweep=swept(store, "done", "failed", "stopped"))
-    assert "pruner snip, seed 1" in words(app)
+    assert "snip, seed 1" in words(app)
     assert "the disk is full" in words(app)
     next(button for button in app.button if button.label == "Try again").click().run()
     app.button(key="again").click().run()

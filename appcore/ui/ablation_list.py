@@ -45,7 +45,7 @@ def head(board: ablation_view.Board) -> None:
     again = [run["run_id"] for run in runs if run["status"] in _AGAIN]
     missing = len(board.cells) - len(runs)
     st.title(plain(sweep["title"]))
-    varied = " × ".join(f"{len(values)} {ablation_form.label(name).lower()}" for name, values in sweep["axes"].items())
+    varied = " × ".join(f"{ablation_form.label(name)} ({len(values)})" for name, values in sweep["axes"].items())
     st.caption(f"{plain(varied)} = {len(board.cells)} runs · {format.age(sweep['created'])}")
     tell = lambda ids, word: ablation_view.said(functools.partial(manager.tell, ids, word))  # noqa: E731
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="verbs"):

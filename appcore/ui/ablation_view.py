@@ -37,8 +37,8 @@ class Board:
         return [name for name in self.axes if name != outcomes.SEED] or self.axes
 
 
-def controls(board: Board) -> tuple[str, str, str]:
-    """(metric, rows, columns), kept in the address."""
+def controls(board: Board) -> tuple[str, str, str, str]:
+    """(view, metric, rows, columns), kept in the address."""
     axes = board.main if len(board.main) > 1 else board.axes if len(board.axes) > 1 else [*board.main, ""]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         metric = st.selectbox(
@@ -54,7 +54,8 @@ def controls(board: Board) -> tuple[str, str, str]:
         if st.session_state.get("columns") not in others:
             st.session_state["columns"] = others[0]
         across = st.selectbox("Columns", others, key="columns", bind="query-params", format_func=board.labels.get, width=200)
-    return metric, down, across
+        view = st.segmented_control("Results as", VIEWS, key="view", bind="query-params", default="Heatmap", required=True)
+    return view, metric, down, across
 
 
 def states(board: Board, down: str, across: str) -> None:

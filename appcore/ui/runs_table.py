@@ -84,6 +84,8 @@ def table(frame: pd.DataFrame) -> list[str]:
             "Id": frame["run_id"],
         }
     )
+    empty = [name for name, column in (("Tags", "tags"), ("Note", "note")) if not frame[column].map(len).any()]
+    shown = shown.drop(columns=empty)
     if frame["archived"].any():
         shown.insert(1, "Archived", frame["archived"])
     ids = [[run_id] for run_id in frame["run_id"]]
@@ -144,7 +146,7 @@ def _select(name: str, shown: pd.DataFrame, ids: list[list[str]], columns: dict[
         shown,
         key=key,
         hide_index=True,
-        height=min(_HEIGHT, 40 + 35 * len(shown)) if len(shown) else "auto",
+        height=min(_HEIGHT, 44 + 35 * len(shown)) if len(shown) else "auto",
         column_config={column: config for column, config in columns.items() if column in shown},
         on_select=lambda: _remember(key, ids),
         selection_mode="multi-row",
