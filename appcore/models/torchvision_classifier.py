@@ -25,6 +25,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from ..config import InputError
@@ -51,6 +52,8 @@ def build(name: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
             _replace(model, prefix, nn.Identity())
         elif isinstance(module, nn.MultiheadAttention):
             _replace(model, prefix, SelfAttention(module.embed_dim, module.num_heads))
+        elif isinstance(module, nn.Hardsigmoid):
+            _replace(model, prefix, HardSigmoid())
         elif kind in _STARTS:
             module.initialise_own = partial(_STARTS[kind], module)
         module.sees_no_image = ".cpb_mlp" in prefix  # Swin V2's: it turns places into a bias
@@ -71,6 +74,13 @@ class SelfAttention(nn.Module):
         q, k, v = self.in_proj(query).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # [3, B, heads, N, width / heads]
         weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(-1)  # [B, heads, N, N]
         return self.out_proj((weights @ v).transpose(1, 2).flatten(2)), None
+
+
+class HardSigmoid(nn.Module):
+    """nn.Hardsigmoid with a second derivative, which GraSP needs and torch has not."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu6(x + 3.0) / 6.0
 
 
 class _NumbersOnCpu(TorchFunctionMode):
