@@ -20,6 +20,7 @@ from typing import Any
 
 from . import paths, results
 from .config import InputError
+from .exports import Exports
 from .labels import checked_labels
 from .launchers import ProcessLauncher, ThreadLauncher
 from .scoring import Scoring
@@ -42,6 +43,7 @@ class Manager:
         self._work = work or Engine()
         self._launchers = {"thread": ThreadLauncher(self.store, work=work), "process": ProcessLauncher(self.store)}
         self.sweeps = Sweeping(self.store, self.start)
+        self.exports = Exports(self.store)
         self._scoring = Scoring(self.store)
         self._lock, self._estimating = threading.Lock(), threading.Lock()
         self._tokens: dict[str, tuple[float, list[str]]] = {}

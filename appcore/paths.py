@@ -72,6 +72,12 @@ def exported(what: str, run_id: str = "", number: int = 0) -> str:
     }[what]
 
 
+def model_file(run_folder: Path, what: str, cursor: int) -> Path:
+    """The network of a run for other programs, in one format, as it was after `cursor` segments."""
+    suffix = {"onnx": "onnx", "reality": "json"}.get(what, "safetensors")
+    return run_folder / "exports" / f"{what}-{cursor:09d}.{suffix}"
+
+
 def bench_numbers(folder: Path, machine: str) -> Path:
     """What `bench` measured on a machine."""
     return folder / f"results-{machine}.json"

@@ -46,6 +46,10 @@ FLOORS = [
         "labels",
         "sweeptable",
         "sweeping",
+        "exporting",
+        "exports",
+        "packing",
+        "reality",
     },
     {
         "cli",
