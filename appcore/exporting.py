@@ -61,7 +61,11 @@ class Network:
 
 def can_be_made(what: str) -> str:
     """Why a format is not offered here, in one line; empty when it is."""
-    return ONNX_REASON if what == "onnx" and importlib.util.find_spec("onnx") is None else ""
+    return ONNX_REASON if what == "onnx" and not _is_installed("onnx") else ""
+
+
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 def newest_cursor(folder: Path) -> int | None:

@@ -5,7 +5,6 @@ Nothing here is estimated: files are written, read again and run.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import time
@@ -212,7 +211,7 @@ def _onnx(network: exporting.Network, path: Path | None, images: Any, own: Any) 
     """The ONNX file run by the reference implementation of the package onnx, which is slow: a few images."""
     from . import flops
 
-    if path is None or importlib.util.find_spec("onnx") is None:
+    if path is None:
         return _check("ONNX", None, exporting.ONNX_REASON)
     few = min(4, len(images))
     if few * flops.count(network.config.arch, network.shape, network.classes).forward > _ONNX_FLOPS:

@@ -91,7 +91,7 @@ def test_onnx_gives_the_same_outputs_for_any_number_of_images(network: exporting
 
 
 def test_without_the_package_onnx_it_is_told_and_the_rest_works(network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(exporting, "_is_installed", lambda package: False)
     assert "pip install" in exporting.can_be_made("onnx")
     with pytest.raises(InputError, match="onnx"):
         written(network, "onnx", tmp_path)

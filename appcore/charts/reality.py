@@ -1,0 +1,113 @@
+"""Figures of the reality check: what the network weighs in a file, and how long a forward pass takes beside a dense twin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from . import style
+
+_SIDES = {"dense": ("no zeros", style.GREY, "square"), "pruned": ("pruned", "#0072B2", "circle")}
+
+
+def weights(sizes: Mapping[str, int], names: Mapping[str, str], *, revision: str = "") -> go.Figure:
+    """Bytes of the network under each way to write it, the share of raw written out."""
+    raw = sizes["raw"]
+    figure = style.figure(
+        "What gets smaller?",
+        f"all tensors of the network, counted in real bytes · raw: {raw / 1e6:.3g} MB",
+        x="size, kB" if raw < 2e6 else "size, MB",
+        y="how it is written",
+        height=360,
+        revision=revision,
+        legend=False,
+    )
+    unit = 1e3 if raw < 2e6 else 1e6
+    smallest = min(sizes.values())
+    figure.add_trace(
+        go.Bar(
+            y=[names[way] for way in sizes],
+            x=[size / unit for size in sizes.values()],
+            orientation="h",
+            marker={"color": ["#009E73" if size == smallest < raw else style.GREY for size in sizes.values()]},
+            text=[f" {100 * size / raw:.0f} %{' · smallest' if size == smallest < raw else ''}" for size in sizes.values()],
+            textposition="outside",
+            cliponaxis=False,
+            customdata=list(sizes.values()),
+            hovertemplate="%{y}<br>%{customdata:,} bytes<extra></extra>",
+        )
+    )
+    figure.update_layout(hovermode="closest", bargap=0.35)
+    figure.update_xaxes(range=[0, 1.25 * max(sizes.values()) / unit])
+    figure.update_yaxes(showgrid=False, autorange="reversed")
+    return figure
+
+
+def latency(times: Sequence[Mapping[str, Any]], *, revision: str = "") -> go.Figure:
+    """Milliseconds of a forward pass, dense twin and pruned network measured by turns: median and middle half."""
+    figure = style.figure(
+        "What gets faster?",
+        "forward pass on this machine: median and middle half of the rounds",
+        x="milliseconds (log scale)",
+        y="images at once",
+        height=360,
+        revision=revision,
+    )
+    rows = np.arange(len(times))
+    for side, (name, colour, symbol) in _SIDES.items():
+        shift = -0.13 if side == "dense" else 0.13
+        middle, low, high = (1000 * np.asarray([time[side][key] for time in times]) for key in ("median", "low", "high"))
+        figure.add_trace(
+            go.Scatter(
+                x=middle,
+                y=rows + shift,
+                name=name,
+                mode="markers+text",
+                text=[f"   {value:.3g} ms" for value in middle],
+                textposition="top center",
+                marker={"symbol": symbol, "size": 12, "color": colour},
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": high - middle,
+                    "arrayminus": middle - low,
+                    "thickness": 3,
+                    "width": 6,
+                },
+                hovertemplate=f"{name}: %{{x:.4g}} ms<extra></extra>",
+            )
+        )
+    figure.update_layout(hovermode="closest")
+    figure.update_xaxes(type="log")
+    figure.update_yaxes(tickvals=rows, ticktext=[f"{time['batch']}" for time in times], range=[len(times) - 0.4, -0.6], showgrid=False)
+    return figure
+
+
+def verdict(found: Mapping[str, Any], noticeable: float) -> tuple[str, str]:
+    """(headline, detail): what the measurements mean, said plainly."""
+    removed, sizes, times = 100 * (1 - found["density"]), found["bytes"], found["latency"]
+    best = min(sizes, key=sizes.get)
+    smaller = f"Its weights shrink to {100 * sizes[best] / sizes['raw']:.0f} % when the zeros are left out of the file"
+    if found["density"] == 1.0:
+        return "This network has no zeros to profit from", "It was not pruned: nothing can get smaller or faster by that."
+    faster = [time for time in times if time["high"] < 1 - noticeable]
+    slower = [time for time in times if time["low"] > 1 + noticeable]
+    told = "; ".join(
+        f"{_images(time['batch'])}: {time['ratio']:.2f} times as long ({time['low']:.2f} to {time['high']:.2f})" for time in times
+    )
+    if faster and len(faster) == len(times):
+        head = f"Faster here: {removed:.1f} % of the weights are zero, and a forward pass takes {faster[0]['ratio']:.2f} times as long"
+    elif faster:
+        head = f"Faster for {_images(faster[0]['batch'])} only, with {removed:.1f} % of the weights zero"
+    elif slower:
+        head = f"Nothing got faster, and some of it slower, with {removed:.1f} % of the weights zero"
+    else:
+        head = f"Nothing got faster: {removed:.1f} % of the weights are zero, and they are multiplied like any other number"
+    return head, f"{smaller}; in memory nothing shrinks. Pruned beside dense, {told}."
+
+
+def _images(batch: int) -> str:
+    return "one image" if batch == 1 else f"{batch} images at once"
