@@ -76,6 +76,13 @@ PAGES = {
         url_path="runs",
         help="The library: search, filter, group, tag, archive, delete; files in and out.",
     ),
+    "export": st.Page(
+        "pages/export.py",
+        title="Export",
+        icon=":material/download:",
+        url_path="export",
+        help="The network of a run as files, and what it weighs and takes on this machine.",
+    ),
 }
 st.session_state["nav_ready"] = True
 page = st.navigation(list(PAGES.values()), position="top")
