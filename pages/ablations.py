@@ -74,7 +74,10 @@ def board_page(sweep_id: str) -> None:
         if now.token != shown:
             st.rerun()
         ablation_list.progress(now)
-        ablation_view.states(now, down, across)
+        is_over = (now.rows["state"] == "done").all()
+        with st.expander("States of the runs", icon=":material/grid_view:") if is_over else st.container():
+            ablation_view.states(now, down, across)
+        ablation_view.only(now, down, across)
         ablation_view.results(now, view, metric, down, across)
 
     moving()

@@ -13,7 +13,7 @@ from plotly.subplots import make_subplots
 
 from .. import outcomes
 from . import style
-from .ablation_board import Order, board, grid_axes, safe, short, shown_values
+from .ablation_board import Order, board, grid_axes, safe, short
 from .looks import colour_of
 
 __all__ = ["board", "heatmap", "parallel", "parallel_names", "small_multiples"]
@@ -83,25 +83,31 @@ def small_multiples(
     """Mean and 95 % interval against the first of `axes`, a line per value of the second, a panel per value of the third ("": none)."""
     about, (x, colour, panel) = outcomes.METRICS[metric], axes
     panels, lines = ([value for value in order.get(name, ()) if (frame[name] == value).any()] or [""] for name in (panel, colour))
-    panels, at = panels[:MOST_PANELS], shown_values(frame, x, order)
+    panels, at = panels[:MOST_PANELS], [value for value in order[x] if (frame[x] == value).any()] or [outcomes.ANY]
     wide = min(3, len(panels))
     tall = math.ceil(len(panels) / wide)
     title, how = f"{about.label} against {labels[x].lower()}", "marks: mean · bars: 95 % interval · dots: single runs"
     base = style.figure(title, how, x="", y="", height=190 + 240 * tall, revision=revision, legend=len(lines) > 1)
     titles = [f"{labels[panel]}: {short(value)}" for value in panels] if panels != [""] else None
-    figure = make_subplots(tall, wide, shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.04, vertical_spacing=0.2, figure=base)
+    figure = make_subplots(
+        tall, wide, shared_yaxes="all", subplot_titles=titles, horizontal_spacing=0.04, vertical_spacing=0.2, figure=base
+    )
     for index, value in enumerate(panels):
         place = {"row": index // wide + 1, "col": index % wide + 1}
         for rank, line in enumerate(lines):
             part = frame[_is(frame, panel, value) & _is(frame, colour, line)]
             shift = (rank - (len(lines) - 1) / 2) * min(0.12, 0.6 / len(lines))
             paint = colour_of(line) if colour == "pruner" else _COLOURS[rank % len(_COLOURS)]
+            if rank and len(part) and (part[colour] == outcomes.ANY).all():
+                continue  # the same runs as the first line's
             for trace in _line(part, metric, x, at, line, rank, shift, paint):
                 figure.add_trace(trace.update(showlegend=trace.showlegend and not index), **place)
     figure.update_xaxes(tickvals=list(range(len(at))), ticktext=[short(t) for t in at], range=[-0.5, len(at) - 0.5], showline=True)
     figure.update_xaxes(title_text=labels[x], row=tall)
     figure.update_yaxes(title_text=f"{about.label}, {about.unit}", col=1)
-    return figure.update_layout(hovermode="closest", margin_t=96 + 24 * (titles is not None and len(lines) > 1))
+    raised = titles is not None and len(lines) > 1  # the legend stands above the titles of the panels
+    figure.update_layout(hovermode="closest", margin_t=96 + 30 * raised, legend_title_text=labels[colour])
+    return figure.update_layout(legend_y=1 + 30 * raised / (240 * tall))
 
 
 def _is(frame: pd.DataFrame, name: str, value: str) -> pd.Series:
@@ -114,6 +120,8 @@ def _line(part: pd.DataFrame, metric: str, x: str, at: list[str], line: str, ran
     dots = part.dropna(subset=[metric])
     if not len(dots):
         return []
+    idle = dots[dots[x] == outcomes.ANY]  # where x plays no part the line is flat
+    dots = pd.concat([dots[dots[x] != outcomes.ANY], *(idle.assign(**{x: value}) for value in at)])
     table = outcomes.summary(dots, [x], metric)
     places = [at.index(value) + shift for value in table[x]]
     name, single = short(line) or "runs", {"size": 5, "color": paint, "opacity": 0.5}
@@ -163,7 +171,7 @@ def parallel(
             unit = outcomes.METRICS[name]
             shown.append({"label": f"{unit.label}, {unit.unit}", "values": values.to_numpy(), "range": [low - pad, high + pad]})
     if len(done):
-        line = {"color": done[metric].to_numpy(dtype=float), "colorscale": style.scale(style.SEQUENTIAL), "showscale": True}
+        line = {"color": done[metric].to_numpy(dtype=float), "colorscale": style.scale(style.SEQUENTIAL[:8]), "showscale": True}
         line["colorbar"] = {"title": {"text": about.unit, "side": "right"}, "thickness": 10}
         figure.add_trace(go.Parcoords(dimensions=shown, line=line, labelangle=0, unselected={"line": {"opacity": 0.08}}))
     return figure.update_layout(margin={"l": 60, "r": 40, "t": 110, "b": 30})

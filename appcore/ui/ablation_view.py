@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from appcore import outcomes, sweeps
+from appcore import charts, outcomes, sweeps
 from appcore.charts import ablations
 
 from . import ablation_form, format, lab, live, parallel, status
@@ -30,11 +30,27 @@ class Board:
         run_ids = [cell["run"]["run_id"] for cell in self.cells if cell["run"]]
         self.rows = outcomes.rows(self.cells, lab.store().megabatches(run_ids, newest=True))
         self.token = tuple(zip(self.rows["run_id"], self.rows["state"]))
+        self.fixed: tuple[str, ...] = ()  # values of other settings that the results are confined to
 
     @property
     def main(self) -> list[str]:
         """Axes to lay out: all but the seed, which is averaged over; the seed too where there is nothing else."""
         return [name for name in self.axes if name != outcomes.SEED] or self.axes
+
+
+def only(board: Board, down: str, across: str) -> None:
+    """Settings that are neither rows nor columns are averaged over, unless one of their values is chosen."""
+    others = [name for name in board.main if name not in (down, across)]
+    if others:
+        with st.container(horizontal=True, gap="small"):
+            for name in others:
+                value = st.selectbox(
+                    f"Only {board.labels[name].lower()}", board.order[name], index=None, key=f"only-{name}", bind="query-params",
+                    placeholder="all, averaged", width=200,
+                )  # fmt: skip
+                if value is not None:
+                    board.rows = board.rows[board.rows[name].isin([value, outcomes.ANY])]
+                    board.fixed = (*board.fixed, value)
 
 
 def controls(board: Board) -> tuple[str, str, str, str]:
@@ -83,11 +99,11 @@ def _heatmap(board: Board, metric: str, down: str, across: str) -> None:
     table = outcomes.summary(rows, axes, metric)
     live.chart(
         "heatmap",
-        (board.sweep["sweep_id"], board.token, metric, down, across),
+        (board.sweep["sweep_id"], board.token, board.fixed, metric, down, across),
         lambda: ablations.heatmap(table, metric, down, across, order, board.labels, revision=board.sweep["sweep_id"]),
         alt=f"Heatmap: mean {outcomes.METRICS[metric].label} of each combination",
     )
-    averaged = [board.labels[name] for name in board.axes if name not in axes]
+    averaged = [board.labels[name] for name in board.axes if name not in axes and len(set(board.rows[name]) - {outcomes.ANY}) > 1]
     if averaged:
         st.caption(f"Averaged over: {plain(', '.join(averaged).lower())}.")
 
@@ -96,7 +112,7 @@ def _multiples(board: Board, metric: str, down: str, across: str) -> None:
     panel = next((name for name in board.main if name not in (down, across)), "")
     live.chart(
         "multiples",
-        (board.sweep["sweep_id"], board.token, metric, down, across, panel),
+        (board.sweep["sweep_id"], board.token, board.fixed, metric, down, across, panel),
         lambda: ablations.small_multiples(
             board.rows, metric, (across or down, down if across else "", panel), board.order, board.labels, revision=metric + across
         ),
@@ -136,6 +152,8 @@ def _table(board: Board, metric: str, down: str, across: str) -> None:
 
 
 def _frame(frame: pd.DataFrame, alt: str, formats: Mapping[str, str] | None = None) -> None:
+    texts = [name for name in frame if name not in outcomes.METRICS and frame[name].map(lambda value: isinstance(value, str)).all()]
+    frame = frame.assign(**{name: frame[name].map(charts.word) for name in texts})
     number = st.column_config.NumberColumn
     config: dict[str, Any] = {name: number(f"{m.label}, {m.unit}", format=f"%.{m.digits}f") for name, m in outcomes.METRICS.items()}
     config |= {name: number(format=form) for name, form in (formats or {}).items()} | {"run_id": "Run"}
