@@ -219,12 +219,8 @@ def _check_torch() -> None:
 
 
 def _rehearse(config: RunConfig) -> Any:
-    """Refuse what would fail at the start of a run: device, data, network. Returns the data, which the run shares while it is kept."""
+    """Refuse data that cannot be had before a run is created. Returns them: the run shares them while they are kept."""
     _check_torch()
-    from .masks import prunable_names
-    from .models.base import skeleton
     from .stream import load_data, pick_device
 
-    data = load_data(config, pick_device(config.device))
-    prunable_names(skeleton(config.arch, data.shape, len(data.classes)), config.prunable, config.exempt)
-    return data
+    return load_data(config, pick_device(config.device))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Generator
+from functools import lru_cache
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -36,9 +37,9 @@ class Engine:
 
     def check(self, config: RunConfig) -> None:
         """InputError when these settings cannot run with this data on this machine."""
-        _module("plan").check(config)
-        if config.device == "cuda":  # asked only then: looking for a GPU means importing torch
-            _module("stream").pick_device(config.device)
+        found = _module("plan").check(config)
+        _module("stream").pick_device(config.device)
+        _check_network(config.arch, found.shape, len(found.classes), config.prunable, config.exempt)
 
     def plan(self, config: RunConfig) -> tuple:
         """The segments of a run."""
@@ -74,6 +75,11 @@ class Engine:
     def run(self, state: Any, plan: tuple) -> Generator[Event, None, None]:
         """The events of the rest of the plan."""
         return _module("engine").run(state, plan)
+
+
+@lru_cache(maxsize=64)  # an ablation asks the same for every run
+def _check_network(arch: str, shape: tuple[int, int, int], classes: int, prunable: str, exempt: tuple[str, ...]) -> None:
+    _module("masks").prunable_names(_module("models.base").skeleton(arch, shape, classes), prunable, exempt)
 
 
 def _module(name: str) -> Any:
