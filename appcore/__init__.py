@@ -10,7 +10,9 @@ Floors (a module imports from lower floors, or from its own without a circle; te
 1. datasets models pruners schedules methods masks metrics flops - one file per choice, and what they share
 2. plan stream state training pruning engine estimate - a plan carried out as a generator of events
 3. store checkpoint driver launchers manager results - where runs are kept, driven and commanded
-4. cli doctor charts ui - what people touch
+4. cli doctor checks charts ui - what people touch
+
+The test holds the full list.
 
 `config` and `plan` import no torch, and neither does this file, so that a form never starts CUDA.
 """
