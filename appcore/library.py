@@ -92,14 +92,15 @@ def grouped(frame: pd.DataFrame, by: str) -> pd.DataFrame:
 def _differing(likes: Sequence[str]) -> list[str]:
     """Settings that differ among groups and have no place in their names already."""
     configs = [json.loads(like) for like in likes]
-    named = {"method", "pruner", "arch", "dataset"}
-    return [name for name in configs[0] if name not in named and len({json.dumps(config.get(name)) for config in configs}) > 1][:4]
+    return [
+        name for name in configs[0] if name not in ("method", "pruner") and len({json.dumps(config.get(name)) for config in configs}) > 1
+    ][:5]
 
 
 def _group_name(by: str, value: Any, part: pd.DataFrame, differing: Sequence[str]) -> str:
     first = part.iloc[0]
     if by == "equal settings":
-        name, config = f"{first['method']} {first['pruner']}, {first['arch']}, {first['dataset']}".replace(" ,", ","), json.loads(value)
+        config, name = json.loads(value), f"{first['method']} {first['pruner']}".strip()
         return ", ".join([name, *(f"{field.replace('_', ' ')} {_flat(config.get(field))}" for field in differing)])
     if by == "started together":
         return f"{first['title']} and {len(part) - 1} more" if value and len(part) > 1 else first["title"] if value else "alone"

@@ -154,7 +154,7 @@ def test_the_table_has_mean_spread_and_n_and_marks_no_winner_without_proof(store
     assert table["n"].tolist() == [2, 2]
     for pruner, mean in zip(table["Pruner"], table["Mean"]):
         runs = [run["run_id"] for run in store.runs() if run["pruner"] == pruner.lower()]
-        assert mean == pytest.approx(100 * store.megabatches(runs, newest=True)["test_accuracy"].mean())
+        assert mean == pytest.approx(100 * store.megabatches(runs, newest=True)["test_accuracy"].mean(), abs=0.005)
     assert set(table["Best"]) == {""}
     assert "No winner is marked" in words(app)
 

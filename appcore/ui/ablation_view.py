@@ -142,7 +142,7 @@ def _table(board: Board, metric: str, down: str, across: str) -> None:
         shown.insert(len(board.main), "Best", ["★" if index == best else "" for index in table.index])
     st.markdown(f"**{about.label}, {about.unit}:** mean ± standard deviation over seeds")
     _frame(
-        shown,
+        shown.round(dict.fromkeys(("Mean", "± SD", "95 % from", "to"), max(about.digits, 1) + 1)),
         f"{about.label} of each combination",
         {name: f"%.{max(about.digits, 1) + 1}f" for name in ("Mean", "± SD", "95 % from", "to")},
     )
