@@ -17,8 +17,8 @@ import numpy as np
 
 from . import exporting, packing
 
-SECONDS = 2.0  # of timing, for each batch size
-MOST_ROUNDS, LEAST_ROUNDS, WARM_UP = 200, 12, 3
+SECONDS = 3.0  # of timing, for each batch size
+MOST_ROUNDS, LEAST_ROUNDS, WARM_UP = 400, 20, 3
 NOTICEABLE = 0.03  # a difference in time that is called one
 _SAMPLE_FLOPS, _BATCH_FLOPS, _ONNX_FLOPS = 3e11, 6e9, 2e9
 _BATCH = 512  # as the engine tests, so that the same kernels give the same bits

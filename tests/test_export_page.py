@@ -51,6 +51,7 @@ def test_the_verdict_is_plain() -> None:
     assert figures.verdict(measured(low=0.4, ratio=0.5, high=0.6), 0.03)[0].startswith("Faster for one image only")
     assert figures.verdict({**FOUND, "latency": [{**TIME, "high": 0.9, "ratio": 0.8}]}, 0.03)[0].startswith("Faster here")
     assert "some of it slower" in figures.verdict(measured(low=1.1, ratio=1.2, high=1.3), 0.03)[0]
+    assert "too busy to say more" in figures.verdict(measured(low=0.6, high=1.9), 0.03)[0]
     assert "not pruned" in figures.verdict({**FOUND, "density": 1.0}, 0.03)[1]
 
 

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from . import style
 
+UNSURE = 0.25  # width of the interval of a ratio above which nothing is said about small differences
 _SIDES = {"dense": ("no zeros", style.GREY, "square"), "pruned": ("pruned", "#0072B2", "circle")}
 
 
@@ -67,7 +68,7 @@ def latency(times: Sequence[Mapping[str, Any]], *, revision: str = "") -> go.Fig
                 name=name,
                 mode="markers+text",
                 text=[f"   {value:.3g} ms" for value in middle],
-                textposition="top center",
+                textposition="top center" if side == "dense" else "bottom center",
                 marker={"symbol": symbol, "size": 12, "color": colour},
                 error_x={
                     "type": "data",
@@ -81,7 +82,7 @@ def latency(times: Sequence[Mapping[str, Any]], *, revision: str = "") -> go.Fig
             )
         )
     figure.update_layout(hovermode="closest")
-    figure.update_xaxes(type="log")
+    figure.update_xaxes(type="log", dtick="D2")
     figure.update_yaxes(tickvals=rows, ticktext=[f"{time['batch']}" for time in times], range=[len(times) - 0.4, -0.6], showgrid=False)
     return figure
 
@@ -104,6 +105,8 @@ def verdict(found: Mapping[str, Any], noticeable: float) -> tuple[str, str]:
         head = f"Faster for {_images(faster[0]['batch'])} only, with {removed:.1f} % of the weights zero"
     elif slower:
         head = f"Nothing got faster, and some of it slower, with {removed:.1f} % of the weights zero"
+    elif any(time["high"] - time["low"] > UNSURE for time in times):
+        head = f"Nothing got measurably faster with {removed:.1f} % of the weights zero; this machine is too busy to say more"
     else:
         head = f"Nothing got faster: {removed:.1f} % of the weights are zero, and they are multiplied like any other number"
     return head, f"{smaller}; in memory nothing shrinks. Pruned beside dense, {told}."

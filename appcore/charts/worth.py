@@ -153,7 +153,7 @@ def pareto(points: pd.DataFrame, compute: str, picked: Sequence[str] = (), *, re
     for (method, pruner), mine in points.assign(pruner=points["pruner"].where(~is_dense, "")).groupby(["method", "pruner"]):
         figure.add_trace(_marks(mine, method, pruner, picked))
     spread = points["compute"].max() / max(points["compute"].min(), 1e-12)
-    figure.update_layout(hovermode="closest")
+    figure.update_layout(hovermode="closest", legend={"y": -0.2, "yanchor": "top"}, margin={"t": 66})  # below: there may be many entries
     figure.update_xaxes(type="log" if spread > 20 else "linear", rangemode="tozero" if spread <= 20 else "normal")
     return figure
 

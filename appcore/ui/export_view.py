@@ -28,9 +28,9 @@ CODE = {
     "onnx": 'onnx.reference.ReferenceEvaluator("{file}").run(None, {{"images": images}})',
 }
 _MARKS = {
-    True: ":green[:material/check_circle: holds]",
-    False: ":red[:material/error: differs]",
-    None: ":gray[:material/help: cannot be said]",
+    True: ":green[:material/check_circle:\u00a0holds]",
+    False: ":red[:material/error:\u00a0differs]",
+    None: ":gray[:material/help:\u00a0unknown]",
 }
 
 
@@ -80,7 +80,7 @@ def nothing_yet(run: dict[str, Any]) -> None:
 def files(run: dict[str, Any], state: dict[str, Any]) -> None:
     """A card for each format: what it holds, make it, get it."""
     st.subheader("Files", anchor=False)
-    with st.grid(4, min_column_width=230, gap="small"):
+    with st.grid(4, min_column_width=290, gap="small"):
         for what, title in exporting.FORMATS.items():
             with st.container(border=True, height="stretch", key=f"card-{what}"):
                 st.markdown(f"**{title}**  \n:small[{ABOUT[what]}]")
@@ -102,7 +102,7 @@ def _card(run: dict[str, Any], what: str, state: dict[str, Any]) -> None:
 
 
 def _download(run: dict[str, Any], what: str, path: Path) -> None:
-    name = f"{run['run_id']}-{what}{path.suffix}"
+    name = f"{what}-{run['run_id'][-4:]}{path.suffix}"
     st.download_button(
         f"Download · {size(path.stat().st_size)}",
         path.read_bytes,
@@ -138,15 +138,16 @@ def reality(run: dict[str, Any], state: dict[str, Any]) -> None:
     """Measure on this machine, and what came out."""
     st.subheader("Reality check", anchor=False)
     job, found = state["jobs"].get("reality", {}), state["reality"]
-    if job.get("status") in ("queued", "working"):
-        st.markdown(f":material/hourglass_top: **Measuring:** {job['words']} …")
-    elif job.get("status") == "failed":
-        st.error(job["words"], icon=":material/error:")
-    if found is None:
-        st.markdown(
-            "Writes every file, reads it again, compares keys, density and accuracy, counts bytes, and times the network beside a dense "
-            "twin, by turns. Takes about ten seconds for a small network."
-        )
+    with st.container(gap="xsmall"):  # always there: what is inserted above a chart would make the browser build it anew
+        if job.get("status") in ("queued", "working"):
+            st.markdown(f":material/hourglass_top: **Measuring:** {job['words']} …")
+        elif job.get("status") == "failed":
+            st.error(job["words"], icon=":material/error:")
+        if found is None:
+            st.markdown(
+                "Writes every file, reads it again, compares keys, density and accuracy, counts bytes, and times the network beside a "
+                "dense twin, by turns. Takes about ten seconds for a small network."
+            )
     busy = job.get("status") in ("queued", "working")
     st.button(
         "Measure on this machine" if found is None else "Measure again",
