@@ -108,7 +108,7 @@ def test_the_timeline_has_a_byte_for_each_cell_and_a_letter_on_it() -> None:
     codes = figure.data[0].z
     assert codes[0].tolist() == [160, 240, 0, 80, 240, 0, 80, 240, 0, 80, 240, 0]  # new and held out, then seen again
     assert codes[3].tolist() == [0] * 9 + [160, 240, 0]
-    assert list(figure.data[1].text[:4]) == ["N 15", "V", "R 15", "V"]
+    assert list(figure.data[4].text[:4]) == ["N 15", "V", "R 15", "V"]
     long = timeline.timeline(config(megabatches=40), DATA)
     assert figure.data[0].colorscale[0][1] == "rgba(0,0,0,0)"
     assert len(stream.timeline(long.train, long.val, long.parts).to_json()) < 60_000

@@ -33,7 +33,7 @@ def timeline(train: np.ndarray, val: np.ndarray, parts: list[tuple[int, int]], *
         revision=revision,
     )
     codes, images = _cells(train, val, parts, shown)
-    words = _words(len(shown))
+    words, few = _words(len(shown)), len(shown) <= 40
     figure.add_trace(
         go.Heatmap(
             x=_edges(shown, step),
@@ -43,8 +43,8 @@ def timeline(train: np.ndarray, val: np.ndarray, parts: list[tuple[int, int]], *
             zmax=240,
             colorscale=_colours(),
             showscale=False,
-            xgap=1 if len(shown) <= 40 else 0,
-            ygap=3 if len(shown) <= 40 else 0,
+            xgap=int(few),
+            ygap=3 * few,
             customdata=images,
             text=words,
             hovertemplate="megabatch %{x:.0f}, part %{y}<br>"
@@ -53,8 +53,6 @@ def timeline(train: np.ndarray, val: np.ndarray, parts: list[tuple[int, int]], *
         )
     )
     _add_marks(figure, codes, images, shown)
-    for kind, colour in _KINDS.items():
-        figure.add_trace(_legend_entry(f"{_MARKS[kind]}: {kind}" if len(shown) <= 12 else kind, colour))
     ticks = shown if len(shown) <= 20 else shown[:: max(1, len(shown) // 10)]
     figure.update_layout(hovermode="closest")
     figure.update_xaxes(tickvals=ticks + 1, range=[0.5, count + 0.5], showgrid=False)
@@ -113,7 +111,9 @@ def _words(rows: int) -> list[list[str]] | None:
 
 
 def _add_marks(figure: go.Figure, codes: np.ndarray, images: np.ndarray, shown: np.ndarray) -> None:
-    """A letter on each cell, and the number of images where there is room: nothing is told by colour alone."""
+    """The legend; a letter on each cell, and the number of images where there is room: nothing is told by colour alone."""
+    for kind, colour in _KINDS.items():
+        figure.add_trace(_legend_entry(f"{_MARKS[kind]}: {kind}" if len(shown) <= 12 else kind, colour))
     if len(shown) > 12:
         return
     rows, columns = np.nonzero(codes)
