@@ -8,7 +8,20 @@ import appcore
 ROOT = Path(appcore.__file__).parent
 FLOORS = [
     {"config", "presets", "events", "seeds", "plugins", "paths", "spread"},
-    {"datasets", "models", "pruners", "schedules", "methods", "masks", "maskfacts", "masktime", "quotas", "whatif_view", "metrics", "flops"},
+    {
+        "datasets",
+        "models",
+        "pruners",
+        "schedules",
+        "methods",
+        "masks",
+        "maskfacts",
+        "masktime",
+        "quotas",
+        "whatif_view",
+        "metrics",
+        "flops",
+    },
     {
         "plan",
         "whatif",

@@ -81,7 +81,11 @@ def test_born_and_dead_weights() -> None:
 
 
 def test_collapsed_layers_and_channels() -> None:
-    kept = {"conv": torch.zeros(3, 2, 3, 3, dtype=torch.bool), "fc": torch.eye(4, dtype=torch.bool), "gone": torch.zeros(3, 2, dtype=torch.bool)}
+    kept = {
+        "conv": torch.zeros(3, 2, 3, 3, dtype=torch.bool),
+        "fc": torch.eye(4, dtype=torch.bool),
+        "gone": torch.zeros(3, 2, dtype=torch.bool),
+    }
     kept["conv"][1, 0, 2, 2] = True
     assert maskfacts.collapsed_layers(kept) == ["gone"]
     assert maskfacts.collapsed_channels(kept) == {"conv": 2, "fc": 0, "gone": 3}
