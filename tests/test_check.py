@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from appcore import RunConfig, masks, run, sanity
-from appcore.checks import report
+from appcore.checks import base, report
 from appcore.checks.base import Finding, Lab, Part
 from appcore.checks.verb import NUMBERS, chosen
 from appcore.cli import main
@@ -163,6 +163,7 @@ def test_exact_statements_are_checked_against_the_live_state(monkeypatch: pytest
 def test_the_shared_stream_has_equal_megabatches_and_runs_once(monkeypatch: pytest.MonkeyPatch) -> None:
     lab = Lab(is_quick=True)
     monkeypatch.setattr(lab, "say", lambda text: None)
+    monkeypatch.setattr(base, "STREAM_LIMIT", 1600)
     assert lab.stream().limit_train == 400 and Lab().stream().limit_train == 1432  # of the 1,437 digits
     assert lab.record(lab.stream(epochs=1)) is lab.record(lab.stream(epochs=1))
 

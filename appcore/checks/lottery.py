@@ -48,7 +48,7 @@ def _settings(lab: Lab) -> str:
 
 
 def _config(lab: Lab, seed: int, control: str) -> RunConfig:
-    usual = {"arch": "lenet5", "image_size": 16, "limit_train": 1500, "limit_test": 1000, "epochs": 12, "lr": 0.05, "batch_size": 64}
+    usual = {"arch": "mlp", "image_size": 16, "limit_train": 2000, "limit_test": 1000, "epochs": 20, "lr": 0.05, "batch_size": 32}
     small = {"arch": "mlp", "limit_train": 400, "limit_test": 200, "epochs": 5, "lr": 0.1, "batch_size": 32}
     about = {"method": "imp", "megabatches": 1, "tau": float(ROUNDS), "prunable": "all", "pruner": "magnitude"}
     return lab.config(**(small if lab.is_quick else usual), **about, seed=seed, options={"control": control})
