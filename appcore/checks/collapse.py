@@ -22,8 +22,8 @@ CLAIM = (
 )
 SOURCE = "arXiv 2006.05467 and its published result files (VGG-16, CIFAR-100)"
 REMARK = (
-    "The order among the one-shot criteria depends on initialisation and depth: under He initialisation by fan-out the deep layers of "
-    "a VGG share one spread of values, which is what magnitude ranks."
+    "Not tested here: how far the order among the one-shot criteria depends on initialisation, depth, and on the published tables "
+    "measuring accuracy after training rather than paths."
 )
 ONE_SHOT = {"random": "random", "magnitude": "magnitude", "snip": "SNIP", "grasp": "GraSP", "synflow": "SynFlow(1)"}
 SLOW = "SynFlow(100)"
