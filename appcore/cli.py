@@ -219,8 +219,11 @@ def _check_torch() -> None:
 
 
 def _rehearse(config: RunConfig) -> Any:
-    """Refuse data that cannot be had before a run is created. Returns them: the run shares them while they are kept."""
+    """Refuse what would fail at the start of a run: device, data, network. Returns the data, which the run shares while it is kept."""
     _check_torch()
     from .stream import load_data, pick_device
+    from .work import check_network
 
-    return load_data(config, pick_device(config.device))
+    data = load_data(config, pick_device(config.device))
+    check_network(config.arch, data.shape, len(data.classes), config.prunable, config.exempt)
+    return data

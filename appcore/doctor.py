@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import paths, plugins
-from .config import InputError
+from .config import InputError, RunConfig
 
 REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements.txt"
 INSTALL = "pip install -r requirements.txt"
@@ -54,7 +54,7 @@ def _packages() -> str:
     from packaging.requirements import Requirement
 
     lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines() if REQUIREMENTS.exists() else _PACKAGES
-    wanted = [Requirement(line) for line in lines if line.strip() and not line.startswith("#")]
+    wanted = [Requirement(text) for text in (line.partition("#")[0].strip() for line in lines) if text]
     wrong, found = [], []
     for package in wanted:
         try:
@@ -141,13 +141,28 @@ def _disk() -> str:
 def _data_sets() -> str:
     from .datasets.torchvision_names import FILES
 
-    root, here, missing = paths.data_root(), [], []
+    root, here, missing, yours = paths.data_root(), [], [], []
     for name, choice in plugins.choices("datasets").items():
-        if not choice.takes_argument:
-            (here if all((root / file).is_file() for file in FILES.get(name, ())) else missing).append(name)
-    if not missing:
-        return f"all on this machine: {', '.join(here)}"
-    return f"on this machine: {', '.join(here)}; downloaded to {root} when first used: {', '.join(missing)}"
+        if choice.takes_argument:
+            continue
+        if name in FILES:
+            (here if all((root / file).is_file() for file in FILES[name]) else missing).append(name)
+        else:
+            (here if _is_described(name) else yours).append(name)
+    parts = [f"on this machine: {', '.join(here)}"]
+    if missing:
+        parts.append(f"downloaded to {root} when first used: {', '.join(missing)}")
+    if yours:
+        parts.append(f"from files of your own: {', '.join(yours)}")
+    return "; ".join(parts)
+
+
+def _is_described(name: str) -> bool:
+    try:
+        plugins.load("datasets", name).describe(RunConfig(dataset=name))
+    except InputError:
+        return False
+    return True
 
 
 def _streamlit() -> str:

@@ -38,8 +38,10 @@ class Engine:
     def check(self, config: RunConfig) -> None:
         """InputError when these settings cannot run with this data on this machine."""
         found = _module("plan").check(config)
-        _module("stream").pick_device(config.device)
-        _check_network(config.arch, found.shape, len(found.classes), config.prunable, config.exempt)
+        # Only settings that can go wrong are worth the seconds that torch's import takes when Start is the first thing pressed.
+        if config.device == "cuda" or ":" in config.arch or config.exempt or config.prunable != "auto":
+            _module("stream").pick_device(config.device)
+            check_network(config.arch, found.shape, len(found.classes), config.prunable, config.exempt)
 
     def plan(self, config: RunConfig) -> tuple:
         """The segments of a run."""
@@ -78,7 +80,8 @@ class Engine:
 
 
 @lru_cache(maxsize=64)  # an ablation asks the same for every run
-def _check_network(arch: str, shape: tuple[int, int, int], classes: int, prunable: str, exempt: tuple[str, ...]) -> None:
+def check_network(arch: str, shape: tuple[int, int, int], classes: int, prunable: str, exempt: tuple[str, ...]) -> None:
+    """InputError for a network that cannot take these images, or that has no layer which may be pruned."""
     _module("masks").prunable_names(_module("models.base").skeleton(arch, shape, classes), prunable, exempt)
 
 

@@ -8,7 +8,7 @@ from ..config import RunConfig
 from .base import Description, Images
 
 CHOICES = {"digits": "Digits, 8 x 8 (scikit-learn; offline)"}
-RECIPE = {"digits": {"megabatches": 6, "epochs": 8, "batch_size": 32, "lr": 0.05, "crop_padding": 0, "flip": False}}
+RECIPE = {"digits": {"megabatches": 6, "epochs": 6, "batch_size": 32, "lr": 0.05, "crop_padding": 0, "flip": False}}
 
 _CLASSES = tuple("0123456789")
 _NOTES = ("Every fifth image of each digit, in one fixed shuffled order, is the test set: the same 360 for every seed.",)
