@@ -126,10 +126,10 @@ def test_from_start_to_stop_with_a_second_tab(address: str, store: Store, page: 
     page.locator(".st-key-start button").click()
     page.wait_for_url("**/compare?runs=**")
     _counted(page)
-    page.locator(".st-key-pause button").click()
+    page.locator(".st-key-hold button").click()
     badge(page, "Paused")
     assert {run["status"] for run in store.runs()} == {"paused"}
-    page.locator(".st-key-resume button").click()
+    page.locator(".st-key-hold button").click()
     badge(page, "Running")
     run_id = store.runs()[0]["run_id"]
     second = page.context.new_page()
@@ -143,7 +143,7 @@ def test_from_start_to_stop_with_a_second_tab(address: str, store: Store, page: 
     badge(page, "Stopped")
     badge(second, "Stopped")  # the other tab sees it by itself
     assert {run["status"] for run in store.runs()} == {"stopped"}
-    assert second.locator(".st-key-resume button").inner_text().endswith("Resume")
+    assert second.locator(".st-key-hold button").inner_text().endswith("Resume")
 
 
 def _counted(page: Any) -> None:

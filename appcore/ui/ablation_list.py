@@ -51,10 +51,15 @@ def head(board: ablation_view.Board) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="verbs"):
         act = ablation_view.said(functools.partial(manager.sweeps.run_missing, sweep["sweep_id"]))
         st.button(f"Run missing ({missing})", icon=":material/playlist_add:", key="missing", disabled=not missing, on_click=act)
-        if active and not moving:
-            st.button("Resume", icon=":material/play_arrow:", type="primary", key="resume", on_click=tell(active, "resume"))
-        else:
-            st.button("Pause", icon=":material/pause:", key="pause", disabled=not moving, on_click=tell(moving, "pause"))
+        is_held = bool(active) and not moving
+        st.button(
+            "Resume" if is_held else "Pause",
+            icon=":material/play_arrow:" if is_held else ":material/pause:",
+            key="hold",  # one element for both, so that no click falls between two that change places
+            type="primary" if is_held else "secondary",
+            disabled=not active,
+            on_click=tell(active, "resume") if is_held else tell(moving, "pause"),
+        )
         st.button(
             "Cancel",
             icon=":material/stop:",

@@ -14,38 +14,40 @@ _AGAIN = ("stopped", "failed", "lost")
 
 def buttons(run: Mapping[str, Any]) -> None:
     """What can be done with one run now. Every button keeps its place; one that cannot be used is grey."""
-    run_id, active = run["run_id"], status.is_active(run)
-    waiting = run["command"] is not None
+    again = "Try again" if run["status"] == "failed" else "Resume"
     with st.container(horizontal=True, horizontal_alignment="right"):
-        if run["status"] in ("paused", *_AGAIN):
-            label = "Resume" if run["status"] != "failed" else "Try again"
-            st.button(
-                label, icon=":material/play_arrow:", key="resume", type="primary", disabled=waiting, on_click=_tell, args=("resume", run_id)
-            )
-        else:
-            st.button("Pause", icon=":material/pause:", key="pause", disabled=not active or waiting, on_click=_tell, args=("pause", run_id))
-        stoppable = active and run["command"] != "stop"
-        st.button("Stop", icon=":material/stop:", key="stop", disabled=not stoppable, on_click=_tell, args=("stop", run_id))
+        hold([run], "Pause", again)
+        _stop([run], "Stop")
 
 
 def all_buttons(runs: Sequence[Mapping[str, Any]]) -> None:
     """Pause or stop several runs at once."""
     active = [run for run in runs if status.is_active(run)]
-    paused = [run["run_id"] for run in active if run["status"] == "paused"]
-    moving = [run["run_id"] for run in active if run["status"] != "paused"]
     with st.container(horizontal=True, horizontal_alignment="right"):
-        if paused and not moving:
-            st.button("Resume all", icon=":material/play_arrow:", key="resume", type="primary", on_click=_tell, args=("resume", *paused))
-        else:
-            st.button("Pause all", icon=":material/pause:", key="pause", disabled=not moving, on_click=_tell, args=("pause", *moving))
-        st.button(
-            "Stop all",
-            icon=":material/stop:",
-            key="stop",
-            disabled=not active,
-            on_click=_tell,
-            args=("stop", *(r["run_id"] for r in active)),
-        )
+        hold(active, "Pause all", "Resume all")
+        _stop(active, "Stop all")
+
+
+def hold(runs: Sequence[Mapping[str, Any]], pause: str, resume: str) -> None:
+    """Pause, or once nothing moves any more, resume. One element for both, so that no click falls between two that change places."""
+    moving = [run for run in runs if status.is_active(run) and run["status"] != "paused"]
+    held = [run for run in runs if run["status"] in ("paused", *_AGAIN)]
+    verb = "resume" if held and not moving else "pause"
+    told = [run["run_id"] for run in (held if verb == "resume" else moving) if run["command"] is None]
+    st.button(
+        resume if verb == "resume" else pause,
+        icon=":material/play_arrow:" if verb == "resume" else ":material/pause:",
+        key="hold",
+        type="primary" if verb == "resume" else "secondary",
+        disabled=not told,
+        on_click=_tell,
+        args=(verb, *told),
+    )
+
+
+def _stop(runs: Sequence[Mapping[str, Any]], label: str) -> None:
+    told = [run["run_id"] for run in runs if status.is_active(run) and run["command"] != "stop"]
+    st.button(label, icon=":material/stop:", key="stop", disabled=not told, on_click=_tell, args=("stop", *told))
 
 
 def _tell(verb: str, *run_ids: str) -> None:
