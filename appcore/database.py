@@ -1,4 +1,4 @@
-"""Opening a database: address, connections, transactions, schema version, and one place that puts database errors into plain words."""
+"""Opening a database: address, connections, transactions, and one place that puts database errors into plain words."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, make_url, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from . import paths, schema
+from . import paths, schema, upgrading
 from .config import InputError
+
+_CONNECT_SECONDS = 10
 
 
 class StoreError(InputError):
@@ -23,7 +25,7 @@ class StoreError(InputError):
         super().__init__(message, "store")
 
 
-# What SQLite says, in the words of a remedy. The first that occurs in the message is taken.
+# What SQLite and PostgreSQL say, in the words of a remedy. The first that occurs in the message is taken.
 _REMEDIES = {
     "locked": "is locked by another program for more than {busy:g} s; close that program, then try again",
     "not a database": "is not a store; move the file away or name another with {variable}",
@@ -31,6 +33,12 @@ _REMEDIES = {
     "disk is full": "could not be written, the disk is full; free some space, then resume",
     "disk I/O error": "could not be read or written (disk I/O error); check disk and free space",
     "readonly": "cannot be written; check the permissions of the file and its folder, or name another with {variable}",
+    "onnection refused": "is not reached, nobody answers there; start the server, or check host and port in {variable}",
+    "No such file or directory\n\tIs the server running": "is not reached, no server has that socket; start it, or check {variable}",
+    "resolve host": "is not reached, nobody knows that host; check the name in {variable} and the network",
+    "timeout expired": "is not reached, the server does not answer; check host, port and firewall in {variable}",
+    "authentication failed": "does not let this user in; check user and password in {variable}",
+    "does not exist": "is not there; create the database and the user, or check their names in {variable}",
     "unable to open": "cannot be opened; check that its folder exists and can be written, or name another with {variable}",
 }
 
@@ -47,7 +55,7 @@ class Database:
         self.is_file = url.get_backend_name() == "sqlite"
         self.name = url.database if self.is_file else url.render_as_string(hide_password=True)
         self.url = f"sqlite:///{url.database}" if self.is_file else url.render_as_string(hide_password=False)
-        self.folder = Path(url.database).parent if self.is_file else Path(paths.DEFAULT_RUNS).absolute()
+        self.folder = Path(url.database).parent if self.is_file else paths.runs_folder()
         self.engine = _file_engine(url, busy_seconds) if self.is_file else _server_engine(url)
         # SQLite refuses to let a reader become a writer while another one writes, so a writer takes its turn at once.
         self._writer = self.engine.execution_options(begin="BEGIN IMMEDIATE")
@@ -78,41 +86,18 @@ class Database:
                 self._is_open = True
 
     def _check_schema(self) -> None:
-        with self.engine.begin() as connection:
-            tables = inspect(connection).get_table_names()
-            version = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == "schema")) if "meta" in tables else None
-        if version is None and tables and self.is_file:
-            raise StoreError(f"store {self.name} is a database of another program; name another with {paths.STORE_VARIABLE}")
-        if version is None:
-            self._create()
-        elif int(version) > schema.VERSION:
-            raise StoreError(f"store {self.name} was written by a newer version (schema {version}, here {schema.VERSION}); update it here")
-        else:
-            self._add_columns()
-
-    def _create(self) -> None:
-        with self._writer.begin() as connection:
-            schema.metadata.create_all(connection)
-            if connection.scalar(select(schema.meta.c.value)) is None:  # another process may have been quicker
-                connection.execute(insert(schema.meta).values(key="schema", value=str(schema.VERSION)))
-
-    def _add_columns(self) -> None:
-        """Bring a store of an earlier day up to date: tables and columns that it lacks are added, empty in old rows.
-
-        None is ever renamed or dropped.
-        """
-        with self.engine.begin() as connection:
-            tables = set(inspect(connection).get_table_names())
-            there = {name: {column["name"] for column in inspect(connection).get_columns(name)} for name in tables}
-        if not set(schema.metadata.tables) <= tables:
-            self._create()
-        known = [table for table in schema.metadata.sorted_tables if table.name in there]
-        lacking = [column for table in known for column in table.columns if column.name not in there[table.name]]
-        if lacking:
+        try:
+            with self.engine.begin() as connection:
+                if self.is_file and upgrading.version(connection) is None and inspect(connection).get_table_names():
+                    raise StoreError(f"store {self.name} is a database of another program; name another with {paths.STORE_VARIABLE}")
+                if upgrading.version(connection) is not None and upgrading.is_current(connection):
+                    return
             with self._writer.begin() as connection:
-                for column in lacking:
-                    kind = column.type.compile(self.engine.dialect)
-                    connection.exec_driver_sql(f'ALTER TABLE {column.table.name} ADD COLUMN "{column.name}" {kind}')
+                upgrading.bring_up(connection, Path(self.name) if self.is_file else None)
+        except upgrading.NewerError as error:
+            raise StoreError(
+                f"store {self.name} was written by a newer version (schema {error.version}, here {schema.VERSION}); update it here"
+            ) from None
 
     @contextmanager
     def _plain_words(self) -> Iterator[None]:
@@ -174,6 +159,6 @@ def _file_engine(url: URL, busy_seconds: float) -> Engine:
 
 def _server_engine(url: URL) -> Engine:
     try:
-        return create_engine(url, pool_pre_ping=True, max_overflow=50)
+        return create_engine(url, pool_pre_ping=True, max_overflow=50, connect_args={"connect_timeout": _CONNECT_SECONDS})
     except (ImportError, NoSuchModuleError):
         raise StoreError("a PostgreSQL store needs its driver: pip install 'psycopg[binary]'") from None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 STORE_VARIABLE = "APPCORE_STORE"
 DATA_VARIABLE = "APPCORE_DATA"
+RUNS_VARIABLE = "APPCORE_RUNS"
 DEFAULT_STORE = "sqlite:///runs/appcore.db"
 DEFAULT_DATA = "data"
 DEFAULT_RUNS = "runs"
@@ -21,6 +22,16 @@ def store_address() -> str:
 def store_file(url: str) -> Path | None:
     """The file of a store by its URL; None for a store on a server."""
     return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
+
+
+def runs_folder() -> Path:
+    """Where the files of runs lie when the store is on a server: APPCORE_RUNS, or runs/. With a store in a file they lie beside it."""
+    return Path(os.environ.get(RUNS_VARIABLE) or DEFAULT_RUNS).absolute()
+
+
+def before_upgrade(file: Path, version: int) -> Path:
+    """Copy of an SQLite store as it was before it was brought to a newer version."""
+    return file.with_name(f"{file.name}.version-{version}")
 
 
 def data_root() -> Path:

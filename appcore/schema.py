@@ -11,7 +11,7 @@ from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, ForeignKey, Int
 
 from . import events
 
-VERSION = 1
+VERSION = 2  # what is not a column of an event needs a new number, and migrations/vN.py
 metadata = MetaData()
 meta = Table("meta", metadata, Column("key", String(40), primary_key=True), Column("value", Text, nullable=False))
 
@@ -47,6 +47,7 @@ runs = Table(
     Column("tags", JSON),  # what people write on a run: words, a note, and whether it is out of sight
     Column("note", Text),
     Column("archived", Boolean),
+    Column("owner", String(320), nullable=False, server_default="", index=True),  # who started it, where people sign in
 )
 
 sweeps = Table(
@@ -57,6 +58,7 @@ sweeps = Table(
     Column("created", String(40), nullable=False, index=True),
     Column("base", JSON, nullable=False),
     Column("axes", JSON, nullable=False),
+    Column("owner", String(320), nullable=False, server_default=""),
 )
 sweep_runs = Table(  # a run that is used again belongs to several sweeps
     "sweep_runs",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from stores import any_address  # noqa: F401, a fixture
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

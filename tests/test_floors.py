@@ -59,6 +59,8 @@ FLOORS = [
         "labels",
         "sweeptable",
         "sweeping",
+        "upgrading",
+        "migrations",
         "exporting",
         "exports",
         "packing",

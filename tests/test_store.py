@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 import sqlite3
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
+from stores import NEEDS_SERVER, SERVER
 
 from appcore import liveness, paths, results
 from appcore.config import InputError, build
@@ -35,7 +39,15 @@ def megabatch_end(segment: int, megabatch: int = 0) -> MegabatchDone:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(any_address: str) -> Iterator[Store]:
+    store = Store(any_address, busy_seconds=0.3)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def file_store(tmp_path: Path) -> Store:
+    """One whose file the test looks into or breaks."""
     return Store(tmp_path / "runs" / "appcore.db", busy_seconds=0.3)
 
 
@@ -245,12 +257,12 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     refused(path, f"store {path} is not a store")
 
 
-def test_a_damaged_database(tmp_path: Path, store: Store) -> None:
-    run_id = add(store)
+def test_a_damaged_database(tmp_path: Path, file_store: Store) -> None:
+    run_id = add(file_store)
     for segment in range(200):
-        store.write(run_id, [pruned(segment)])
-    store.close()
-    path = Path(store.url.removeprefix("sqlite:///"))
+        file_store.write(run_id, [pruned(segment)])
+    file_store.close()
+    path = Path(file_store.url.removeprefix("sqlite:///"))
     data = bytearray(path.read_bytes())
     data[2048:] = b"\x5a" * (len(data) - 2048)
     path.write_bytes(bytes(data))
@@ -266,26 +278,27 @@ def test_a_database_of_another_program(tmp_path: Path) -> None:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("bookmarks",)]
 
 
-def test_a_newer_store(store: Store) -> None:
+def test_a_newer_store(store: Store, any_address: str) -> None:
     add(store)
-    with sqlite3.connect(store.url.removeprefix("sqlite:///")) as connection:
-        connection.execute("UPDATE meta SET value = '999' WHERE key = 'schema'")
-    refused(store.url, "newer version (schema 999")
+    with store._database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE meta SET value = '999' WHERE key = 'schema'")
+    refused(any_address, "newer version (schema 999")
 
 
-def test_a_store_of_an_earlier_day_gets_the_columns_that_it_lacks(store: Store) -> None:
+def test_a_store_of_an_earlier_day_gets_the_columns_that_it_lacks(store: Store, any_address: str) -> None:
     run_id = add(store)
     store.write(run_id, [pruned(0), epoch(1)])
     before = store.epochs(run_id)
-    store.close()
-    with sqlite3.connect(store.url.removeprefix("sqlite:///")) as connection:
+    with store._database.engine.begin() as connection:
         for table, column in (("epochs", "round"), ("prunes", "facts"), ("runs", "notes")):
-            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-    again = Store(store.url)
+            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
+    store.close()
+    again = Store(any_address)
     assert again.epochs(run_id)["round"].isna().all()
     again.write(run_id, [pruned(0), epoch(1)])
     assert again.epochs(run_id).equals(before)
     assert again.get(run_id)["notes"] is None
+    again.close()
 
 
 def test_facts_of_a_prune_point_are_kept_as_they_are(store: Store) -> None:
@@ -295,25 +308,25 @@ def test_facts_of_a_prune_point_are_kept_as_they_are(store: Store) -> None:
     assert store.prunes(run_id)["facts"].tolist() == [{**facts, "overlap": None}, {}]
 
 
-def test_a_locked_store(store: Store) -> None:
-    run_id = add(store)
-    other = sqlite3.connect(store.url.removeprefix("sqlite:///"))
+def test_a_locked_store(file_store: Store) -> None:
+    run_id = add(file_store)
+    other = sqlite3.connect(file_store.url.removeprefix("sqlite:///"))
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StoreError, match=r"locked by another program for more than 0\.3 s"):
-        store.update(run_id, title="new")
+        file_store.update(run_id, title="new")
     other.rollback()
-    store.update(run_id, title="new")
+    file_store.update(run_id, title="new")
     other.close()
 
 
-def test_a_full_disk(store: Store) -> None:
-    run_id = add(store)
-    with store._database.engine.connect() as connection:
+def test_a_full_disk(file_store: Store) -> None:
+    run_id = add(file_store)
+    with file_store._database.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 1")
     with pytest.raises(StoreError, match="the disk is full"):
         for segment in range(500):
-            store.write(run_id, [pruned(segment)])
-    assert store.get(run_id)["status"] == "queued"  # reading goes on
+            file_store.write(run_id, [pruned(segment)])
+    assert file_store.get(run_id)["status"] == "queued"  # reading goes on
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
@@ -331,6 +344,34 @@ def test_an_address_of_an_unknown_kind(address: str) -> None:
     assert "secret" not in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("postgresql://me:secret@127.0.0.1:1/runs", "nobody answers"),
+        ("postgresql://me:secret@/runs?host=/nowhere", "no server has that socket"),
+        ("postgresql://me:secret@host.invalid/runs", "nobody knows that host"),
+    ],
+)
+def test_a_server_that_is_not_reached_is_one_line_without_the_password(address: str, says: str) -> None:
+    with pytest.raises(StoreError, match=says) as caught:
+        Store(address).runs()
+    assert "\n" not in caught.value.message
+    assert "secret" not in caught.value.message
+
+
+@NEEDS_SERVER
+def test_a_database_or_user_that_is_not_there_is_one_line() -> None:
+    for url in (make_url(SERVER).set(database="no_such_database"), make_url(SERVER).set(username="no_such_user")):
+        with pytest.raises(StoreError, match=r"is not there; create the database and the user, or check their names in APPCORE_STORE"):
+            Store(url.render_as_string(hide_password=False)).runs()
+
+
+def test_a_missing_driver_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(StoreError, match=r"pip install 'psycopg\[binary\]'"):
+        Store("postgresql://me@host/runs")
+
+
 def test_names_with_odd_characters_are_files(tmp_path: Path) -> None:
     path = tmp_path / "50 %? #1 ü.db"
     run_id = add(Store(path))
@@ -338,14 +379,14 @@ def test_names_with_odd_characters_are_files(tmp_path: Path) -> None:
     assert Store(Store(path).url).get(run_id)["run_id"] == run_id
 
 
-def test_a_write_ahead_log_left_by_another_version_is_given_up(store: Store) -> None:
-    add(store)
-    store.close()
-    with sqlite3.connect(store.url.removeprefix("sqlite:///")) as connection:
+def test_a_write_ahead_log_left_by_another_version_is_given_up(file_store: Store) -> None:
+    add(file_store)
+    file_store.close()
+    with sqlite3.connect(file_store.url.removeprefix("sqlite:///")) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
     connection.close()
-    assert len(Store(store.url).runs()) == 1
-    with sqlite3.connect(store.url.removeprefix("sqlite:///")) as connection:
+    assert len(Store(file_store.url).runs()) == 1
+    with sqlite3.connect(file_store.url.removeprefix("sqlite:///")) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
 
 

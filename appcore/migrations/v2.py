@@ -1,0 +1,13 @@
+"""Version 2: whose a run or an ablation is; what was there before is nobody's in particular."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+
+
+def upgrade(op: Operations) -> None:
+    """Add the owner to runs, and to ablations where the store knows them already."""
+    for table in {"runs", "sweeps"} & set(sa.inspect(op.get_bind()).get_table_names()):
+        op.add_column(table, sa.Column("owner", sa.String(320), nullable=False, server_default=""))
+    op.create_index("ix_runs_owner", "runs", ["owner"])
