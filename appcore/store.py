@@ -6,20 +6,21 @@ network home folders, and one file is easy to copy.
 
 from __future__ import annotations
 
+import copy
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from . import liveness, paths, schema
 from .config import InputError, RunConfig
 from .database import Database, StoreError
-from .rows import ACTIVE, ENDED, described, live, tell
+from .rows import ACTIVE, ENDED, described, frame, live, tell
 from .schema import plain, runs
 from .sweeptable import SweepTable
 
@@ -47,6 +48,15 @@ class Store:
         self.url: str = self._database.url
         self.folder: Path = self._database.folder
         self.sweeps = SweepTable(self._database)
+        self.owner = ""  # whose the runs are that are added here
+        self._mine: tuple = ()  # what a row of `runs` must fulfil to be seen or changed here
+
+    def of(self, owner: str, *, sees_all: bool = False) -> Store:
+        """This store as one person has it: what they add is theirs, and unless they see all there is nothing else."""
+        seen = copy.copy(self)
+        seen.owner, seen._mine = owner, () if sees_all else (runs.c.owner == owner,)
+        seen.sweeps = SweepTable(self._database, owner, sees_all)
+        return seen
 
     def close(self) -> None:
         """Let go of the connections; they come back when they are needed."""
@@ -59,6 +69,7 @@ class Store:
         now = datetime.now(UTC)
         values = described(config) | {"created": now.isoformat(), "status": "queued", "group_id": group, "launcher": launcher}
         values |= {"segments": plan_length, "title": plain(title), "notes": [], "heartbeat": time.time()}
+        values["owner"] = self.owner
         run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         with self._database.write() as connection:
             while connection.scalar(select(runs.c.run_id).where(runs.c.run_id == run_id)):
@@ -66,15 +77,22 @@ class Store:
             connection.execute(insert(runs).values(run_id=run_id, **values, **liveness.me()))
         return run_id
 
-    def add(self, run_id: str, config: RunConfig, events: Iterable[Event], *, seqs: Sequence[int], **columns: Any) -> None:
-        """Add a run that ended elsewhere, all of it in one transaction; InputError when its id is taken."""
+    def add(
+        self, run_id: str, config: RunConfig, events: Iterable[Event], *, seqs: Sequence[int], place: Callable[[], None], **columns: Any
+    ) -> None:
+        """Add a run that ended elsewhere, all of it in one transaction; InputError when its id is taken, by whomever.
+
+        `place` puts its files where they belong, at the end of the transaction: nobody else can be at the same run then.
+        """
         values = described(config) | {name: plain(value) for name, value in columns.items()}
+        values |= {"owner": self.owner, "heartbeat": time.time()}
         with self._database.write() as connection:
             if connection.scalar(select(runs.c.run_id).where(runs.c.run_id == run_id)):
                 raise InputError(f"run {run_id} is in this store already", "run_id")
             connection.execute(insert(runs).values(run_id=run_id, **values))
             for event, nth in zip(events, seqs, strict=True):
                 tell(connection, run_id, event, nth)
+            place()
 
     def write(self, run_id: str, events: Iterable[Event] = (), *, seqs: Sequence[int] | None = None, **columns: Any) -> None:
         """Write events and columns of `runs` in one transaction; an event written again overwrites itself.
@@ -98,7 +116,7 @@ class Store:
         Returns the row as it was before.
         """
         with self._database.write() as connection:
-            row = connection.execute(select(runs).where(runs.c.run_id == run_id).with_for_update()).mappings().one_or_none()
+            row = connection.execute(select(runs).where(runs.c.run_id == run_id, *self._mine).with_for_update()).mappings().one_or_none()
             if row is None:
                 raise _unknown(run_id)
             before = live(row)
@@ -131,7 +149,9 @@ class Store:
 
     def _change(self, connection: Connection, run_id: str, columns: dict[str, Any]) -> None:
         changes = {name: plain(value) for name, value in columns.items()}
-        result = connection.execute(update(runs).where(runs.c.run_id == run_id).values(revision=runs.c.revision + 1, **changes))
+        result = connection.execute(
+            update(runs).where(runs.c.run_id == run_id, *self._mine).values(revision=runs.c.revision + 1, **changes)
+        )
         if result.rowcount == 0:
             raise _unknown(run_id)
 
@@ -156,7 +176,7 @@ class Store:
     def update_all(self, run_ids: Iterable[str], statuses: Sequence[str], **columns: Any) -> None:
         """Change columns of those of these runs whose status is one of `statuses`, in one transaction."""
         changes = {name: plain(value) for name, value in columns.items()}
-        chosen = (runs.c.run_id.in_(list(run_ids)), runs.c.status.in_(statuses))
+        chosen = (runs.c.run_id.in_(list(run_ids)), runs.c.status.in_(statuses), *self._mine)
         with self._database.write() as connection:
             connection.execute(update(runs).where(*chosen).values(revision=runs.c.revision + 1, **changes))
 
@@ -183,10 +203,10 @@ class Store:
     def get(self, run_id: str) -> dict[str, Any]:
         """All columns of a run, which may be named by a unique beginning of its id."""
         with self._database.read() as connection:
-            found = connection.execute(select(runs).where(runs.c.run_id == run_id)).mappings().all()
+            found = connection.execute(select(runs).where(runs.c.run_id == run_id, *self._mine)).mappings().all()
             if not found and run_id:
-                query = select(runs).where(runs.c.run_id.startswith(run_id, autoescape=True)).order_by(runs.c.run_id).limit(5)
-                found = connection.execute(query).mappings().all()
+                query = select(runs).where(runs.c.run_id.startswith(run_id, autoescape=True), *self._mine)
+                found = connection.execute(query.order_by(runs.c.run_id).limit(5)).mappings().all()
         if len(found) > 1:
             raise InputError(f"{run_id!r} fits several runs: {', '.join(row['run_id'] for row in found)}; give more of the id", "run_id")
         if not found:
@@ -197,12 +217,13 @@ class Store:
         """Every run, newest first, without the long columns `started` and `traceback` (see `get`)."""
         light = [column for column in runs.columns if column.name not in _HEAVY]
         with self._database.read() as connection:
-            found = connection.execute(select(*light).order_by(runs.c.created.desc(), runs.c.run_id.desc()).limit(limit)).mappings().all()
+            query = select(*light).where(*self._mine).order_by(runs.c.created.desc(), runs.c.run_id.desc()).limit(limit)
+            found = connection.execute(query).mappings().all()
         return [live(row) for row in found]
 
     def revision(self, run_ids: str | Iterable[str] | None = None) -> tuple:
         """A token that changes whenever something that pages show of these runs (default: of all) changes. Cheap: made for polling."""
-        query = select(runs.c.run_id, runs.c.revision, *_LIFE).order_by(runs.c.run_id)
+        query = select(runs.c.run_id, runs.c.revision, *_LIFE).where(*self._mine).order_by(runs.c.run_id)
         query = query if run_ids is None else query.where(runs.c.run_id.in_(_listed(run_ids)))
         with self._database.read() as connection:
             return tuple((row["run_id"], row["revision"], live(row)["status"]) for row in connection.execute(query).mappings())
@@ -224,19 +245,8 @@ class Store:
         return self._frame(schema.layers, run_ids)
 
     def _frame(self, table: Table, run_ids: str | Iterable[str], newest: bool = False) -> pandas.DataFrame:
-        import pandas  # takes half a second, and most commands show no table
-
-        last = table.alias()
-        order = [table.c[name] for name in ("run_id", "segment", "point", "nth", "seq") if name in table.c]
         with self._database.read() as connection:
-            query = select(table).where(table.c.run_id.in_(_listed(run_ids))).order_by(*order)
-            if newest:
-                query = query.where(
-                    table.c.segment == select(func.max(last.c.segment)).where(last.c.run_id == table.c.run_id).scalar_subquery()
-                )
-            found = connection.execute(query).all()
-        frame = pandas.DataFrame.from_records(found, columns=[column.name for column in table.columns])
-        return frame.astype({name: kind for name, kind in schema.kinds(table).items() if kind is float or frame[name].notna().all()})
+            return frame(connection, table, _listed(run_ids), self._mine, newest)
 
 
 def _listed(run_ids: str | Iterable[str]) -> list[str]:

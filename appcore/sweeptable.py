@@ -17,15 +17,21 @@ from .schema import plain, sweep_runs, sweeps
 class SweepTable:
     """Each call is one short transaction, as in Store."""
 
-    def __init__(self, database: Database):
-        self._database = database
+    def __init__(self, database: Database, owner: str = "", sees_all: bool = True):
+        self._database, self._owner = database, owner
+        self._mine = () if sees_all else (sweeps.c.owner == owner,)
 
     def create(self, title: str, base: dict[str, Any], axes: dict[str, list[Any]]) -> str:
         """Add a sweep; returns its id."""
         now = datetime.now(UTC)
         sweep_id = f"s{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         # As a list of pairs: PostgreSQL's JSON keeps the order of keys, its JSONB and other tools may not.
-        values = {"title": plain(title), "base": plain(base), "axes": [[name, plain(list(chosen))] for name, chosen in axes.items()]}
+        values = {
+            "owner": self._owner,
+            "title": plain(title),
+            "base": plain(base),
+            "axes": [[name, plain(list(chosen))] for name, chosen in axes.items()],
+        }
         with self._database.write() as connection:
             connection.execute(insert(sweeps).values(sweep_id=sweep_id, created=now.isoformat(), **values))
         return sweep_id
@@ -33,7 +39,7 @@ class SweepTable:
     def get(self, sweep_id: str) -> dict[str, Any]:
         """A sweep with the ids of its runs, oldest first."""
         with self._database.read() as connection:
-            row = connection.execute(select(sweeps).where(sweeps.c.sweep_id == sweep_id)).mappings().one_or_none()
+            row = connection.execute(select(sweeps).where(sweeps.c.sweep_id == sweep_id, *self._mine)).mappings().one_or_none()
             query = select(sweep_runs.c.run_id).where(sweep_runs.c.sweep_id == sweep_id).order_by(sweep_runs.c.run_id)
             run_ids = list(connection.scalars(query))
         if row is None:
@@ -43,7 +49,7 @@ class SweepTable:
     def all(self) -> list[dict[str, Any]]:
         """Every sweep with the ids of its runs, newest first."""
         with self._database.read() as connection:
-            rows = connection.execute(select(sweeps).order_by(sweeps.c.created.desc())).mappings().all()
+            rows = connection.execute(select(sweeps).where(*self._mine).order_by(sweeps.c.created.desc())).mappings().all()
             members = connection.execute(select(sweep_runs)).all()
         run_ids: dict[str, list[str]] = {}
         for sweep_id, run_id in members:
@@ -52,6 +58,7 @@ class SweepTable:
 
     def add_runs(self, sweep_id: str, run_ids: Iterable[str]) -> None:
         """Let runs belong to a sweep; those that do already stay."""
+        self.get(sweep_id)
         with self._database.write() as connection:
             known = set(connection.scalars(select(sweep_runs.c.run_id).where(sweep_runs.c.sweep_id == sweep_id)))
             new = [{"sweep_id": sweep_id, "run_id": run_id} for run_id in dict.fromkeys(run_ids) if run_id not in known]
@@ -61,10 +68,11 @@ class SweepTable:
     def rename(self, sweep_id: str, title: str) -> None:
         """Give a sweep another title."""
         with self._database.write() as connection:
-            connection.execute(update(sweeps).where(sweeps.c.sweep_id == sweep_id).values(title=plain(title)))
+            connection.execute(update(sweeps).where(sweeps.c.sweep_id == sweep_id, *self._mine).values(title=plain(title)))
 
     def delete(self, sweep_id: str) -> None:
         """Forget a sweep; its runs stay."""
+        self.get(sweep_id)
         with self._database.write() as connection:
             connection.execute(delete(sweep_runs).where(sweep_runs.c.sweep_id == sweep_id))
             connection.execute(delete(sweeps).where(sweeps.c.sweep_id == sweep_id))

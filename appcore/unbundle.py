@@ -197,16 +197,15 @@ def _is_same(store: Store, record: portable.Record, told: list[portable.Told]) -
 
 
 def _place(store: Store, folder: Path, record: portable.Record, config: RunConfig, told: list[portable.Told]) -> None:
-    """Files first, rows last: a run is in the store only when it is whole."""
+    """Rows and files as one: a run is in the store only when it is whole, and nobody's files are touched when the id is taken."""
     target = paths.run_folder(store.folder, record.run_id)
-    shutil.rmtree(target, ignore_errors=True)  # of a run that the store does not know
-    folder.rename(target)
-    try:
-        events, seqs = [one.event for one in told], [one.nth for one in told]
-        store.add(record.run_id, config, events, seqs=seqs, **portable.columns(record, config))
-    except BaseException:
-        shutil.rmtree(target, ignore_errors=True)
-        raise
+
+    def place() -> None:
+        shutil.rmtree(target, ignore_errors=True)  # of a run that the store does not know
+        folder.rename(target)
+
+    events, seqs = [one.event for one in told], [one.nth for one in told]
+    store.add(record.run_id, config, events, seqs=seqs, place=place, **portable.columns(record, config))
 
 
 @contextmanager
