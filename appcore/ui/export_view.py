@@ -11,7 +11,7 @@ import streamlit as st
 from appcore import exporting, packing
 from appcore.charts import reality as figures
 
-from . import format, lab, launch, status, tables
+from . import download, format, lab, launch, status, tables
 
 NOTICEABLE = 0.03  # as in appcore.reality, which imports torch's neighbours only when it measures
 ABOUT = {
@@ -103,14 +103,13 @@ def _card(run: dict[str, Any], what: str, state: dict[str, Any]) -> None:
 
 def _download(run: dict[str, Any], what: str, path: Path) -> None:
     name = f"{what}-{run['run_id'][-4:]}{path.suffix}"
-    st.download_button(
+    download.button(
         f"Download · {size(path.stat().st_size)}",
         path.read_bytes,
         name,
         "application/octet-stream",
         icon=":material/download:",
         key=f"get-{what}",
-        on_click="ignore",
         type="primary",
         width="stretch",
     )

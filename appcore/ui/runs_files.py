@@ -13,10 +13,10 @@ from typing import Any
 
 import streamlit as st
 
-from appcore import __version__, bundle, library, report, unbundle
+from appcore import __version__, bundle, library, report
 from appcore.config import build
 
-from . import lab
+from . import download, lab
 from .compare_view import MOST
 
 MOST_MEGABYTES = 1024
@@ -28,37 +28,34 @@ def downloads(runs: _Runs) -> None:
     ids = [run["run_id"] for run in runs]
     name = ids[0] if len(ids) == 1 else f"{len(ids)}-runs"
     many = len(ids) > 1
-    st.download_button(
+    download.button(
         "Bundles" if many else "Bundle",
         lambda: _bundles(ids),
         f"{name}-bundles.zip" if many else f"{name}.zip",
         "application/zip",
         icon=":material/inventory_2:",
         key="get-bundle",
-        on_click="ignore",
         help="Settings, every number, masks and the newest checkpoint, for another store. No pickle.",
         width="stretch",
     )
     for kind, label in (("csv", "Tables as CSV"), ("parquet", "Tables as Parquet")):
-        st.download_button(
+        download.button(
             label,
             lambda kind=kind: library.packed(library.tables(lab.store(), ids), kind),
             f"{name}-{kind}.zip",
             "application/zip",
             icon=":material/table:",
             key=f"get-{kind}",
-            on_click="ignore",
             help="Runs, epochs, megabatches, prune points and layers; megabatches count from 1",
             width="stretch",
         )
-    st.download_button(
+    download.button(
         "Report (HTML)",
         lambda: _report(ids[:MOST]).encode(),
         f"{name}.html",
         "text/html",
         icon=":material/article:",
         key="get-report",
-        on_click="ignore",
         disabled=len(ids) > MOST,
         help=f"One file with interactive charts, settings, hashes and versions; opens without a network. Up to {MOST} runs.",
         width="stretch",
@@ -183,6 +180,6 @@ def _inner(path: Path) -> list[str]:
 
 def _imported(path: Path, name: str) -> str:
     try:
-        return unbundle.import_bundle(lab.store(), path)
+        return lab.manager().import_bundle(path)
     except ValueError as error:
         raise ValueError(str(error).replace(str(path), name)) from None
