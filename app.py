@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from appcore.ui import lab, live, setup
+from appcore.ui import lab, live, setup, signin
 
 st.set_page_config(page_title="Pruning lab", page_icon="static/icon.svg", layout="wide")
 
@@ -18,6 +18,7 @@ st.html(f"<style>{CALM}</style>")
 
 live.serve_script()
 setup.warm_up()
+signin.require()
 
 PAGES = {
     "home": st.Page(

@@ -150,9 +150,7 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _import(args: argparse.Namespace) -> int:
-    from .unbundle import import_bundle
-
-    run_id = import_bundle(_manager().store, args.file)
+    run_id = _manager().import_bundle(args.file)
     print(json.dumps({"run_id": run_id}) if args.json else f"run {run_id}")
     return 0
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import paths, results
+from . import access, limits, paths, results, unbundle
 from .config import InputError
 from .exports import Exports
 from .labels import checked_labels
@@ -28,6 +28,7 @@ from .store import ACTIVE, COMMANDS, ENDED, Store
 from .sweeping import Sweeping
 from .work import Engine, Work
 
+RETIRE_SECONDS = 3600.0  # how often a start looks for runs that are too old to stay
 TWICE_SECONDS = 5.0  # a second press of Start within this time means the first
 _RESUMABLE = ("stopped", "failed", "lost")
 _ESTIMATES = 512
@@ -39,7 +40,7 @@ class Manager:
     """Starts runs and passes on commands; one for each process and store, see `shared`."""
 
     def __init__(self, store: Store | None = None, *, work: Work | None = None):
-        self.store = store or Store()
+        self.store = self._everybody = store or Store()
         self._work = work or Engine()
         self._launchers = {"thread": ThreadLauncher(self.store, work=work), "process": ProcessLauncher(self.store)}
         self.sweeps = Sweeping(self.store, self.start)
@@ -48,6 +49,19 @@ class Manager:
         self._lock, self._estimating = threading.Lock(), threading.Lock()
         self._tokens: dict[str, tuple[float, list[str]]] = {}
         self._estimates: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._views: dict[tuple[str, bool], Manager] = {}
+        self._retired = -RETIRE_SECONDS
+
+    def of(self, owner: str, *, sees_all: bool = False) -> Manager:
+        """This manager as one person has it: what they start is theirs, and unless they see all there are no other runs."""
+        with self._lock:
+            view = self._views.get((owner, sees_all))
+            if view is None:
+                view = self._views[owner, sees_all] = copy.copy(self)
+                view.store = self._everybody.of(owner, sees_all=sees_all)
+                view.sweeps = Sweeping(view.store, view.start)
+                view.exports = access.Owned(self.exports, view.store)
+            return view
 
     # ---- verbs
 
@@ -95,7 +109,9 @@ class Manager:
         launcher = launcher or (row["launcher"] if row["launcher"] in self._launchers else "thread")
         self._check_launcher(launcher)
         self._wait_until_let_go(run_id)
-        self.store.claim(run_id, _RESUMABLE, status="queued", command=None, error=None, traceback=None, launcher=launcher)
+        with self._lock:
+            access.check_room(self.store, self._everybody, 1)
+            self.store.claim(run_id, _RESUMABLE, status="queued", command=None, error=None, traceback=None, launcher=launcher)
         self._launchers[launcher].start([run_id])
 
     def stop(self, run_id: str) -> None:
@@ -114,6 +130,7 @@ class Manager:
         """Change the place of a run that waits: "front", "up", "down" or "back". Runs that advance in turn move together."""
         if where not in MOVES:
             raise InputError(f"where: unknown place {where!r}; choose one of {', '.join(MOVES)}", "where")
+        run_id = self.store.get(run_id)["run_id"]
         if not any(launcher.move(run_id, where) for launcher in self._launchers.values()):
             raise InputError(f"run {run_id} is not waiting in this process; only a run that waits can be moved", "run_id")
 
@@ -124,6 +141,10 @@ class Manager:
     def delete(self, run_id: str) -> None:
         """Remove an ended run with its files."""
         self.store.delete(run_id)
+
+    def import_bundle(self, path: str | Path) -> str:
+        """Add the run of a bundle that `export` wrote, perhaps elsewhere; returns its id."""
+        return unbundle.import_bundle(self.store, path, allow=lambda size: access.check_upload(self.store, self._everybody, size))
 
     # ---- questions
 
@@ -152,12 +173,14 @@ class Manager:
 
     def waiting(self) -> list[str]:
         """The runs that wait in this process, in the order in which they will begin."""
-        return [run_id for launcher in self._launchers.values() for run_id in launcher.waiting()]
+        found = [run_id for launcher in self._launchers.values() for run_id in launcher.waiting()]
+        visible = {run_id for run_id, _, _ in self.store.revision(found)} if found else set()
+        return [run_id for run_id in found if run_id in visible]
 
     def scores(self, config: dict[str, Any] | None, run_id: str | None, criterion: str) -> dict[str, Any]:
         """Scores of a fresh network or of a run's newest checkpoint as a sketch: {"state": ready, "sketch"}, or failed with "error",
         or waiting or scoring, when it is to be asked again. See `scoring` and `whatif_view`."""
-        return self._scoring.ask(config, run_id, criterion)
+        return self._scoring.ask(config, run_id and self.store.get(run_id)["run_id"], criterion)
 
     def forget_scores(self, key: str) -> None:
         """Let a question for scores that failed be asked again."""
@@ -197,8 +220,12 @@ class Manager:
         if not configs:
             raise InputError("there is nothing to start; choose at least one run", "")
         built = [self._work.config(config) for config in configs]
+        allowed = limits.load(self.store.folder)
         for config in built:
             self._work.check(config)
+            allowed.check_run(config, self._work.total_samples(config) if allowed.images is not None else 0)
+        self._retire()
+        access.check_room(self.store, self._everybody, len(built))
         plans = [self._work.plan(config) for config in built]
         jobs = [[index] for index in range(len(built))] if group else [list(range(len(built)))]
         group = group or (secrets.token_hex(4) if len(built) > 1 else "")
@@ -210,6 +237,11 @@ class Manager:
         for job in jobs:
             self._launchers[launcher].start([run_ids[index] for index in job])
         return run_ids
+
+    def _retire(self) -> None:
+        if time.monotonic() - self._retired > RETIRE_SECONDS:
+            access.retire(self._everybody)
+            self._retired = time.monotonic()
 
     def _check_launcher(self, launcher: str) -> None:
         if launcher not in self._launchers:

@@ -8,6 +8,7 @@ from pathlib import Path
 STORE_VARIABLE = "APPCORE_STORE"
 DATA_VARIABLE = "APPCORE_DATA"
 RUNS_VARIABLE = "APPCORE_RUNS"
+LIMITS_VARIABLE = "APPCORE_LIMITS"
 DEFAULT_STORE = "sqlite:///runs/appcore.db"
 DEFAULT_DATA = "data"
 DEFAULT_RUNS = "runs"
@@ -19,14 +20,20 @@ def store_address() -> str:
     return os.environ.get(STORE_VARIABLE) or DEFAULT_STORE
 
 
-def store_file(url: str) -> Path | None:
-    """The file of a store by its URL; None for a store on a server."""
-    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
+def store_file(address: str) -> Path | None:
+    """The file of a store by its path or URL; None for a store on a server."""
+    path = address.removeprefix("sqlite:///")
+    return None if "://" in path else Path(path)
 
 
 def runs_folder() -> Path:
     """Where the files of runs lie when the store is on a server: APPCORE_RUNS, or runs/. With a store in a file they lie beside it."""
     return Path(os.environ.get(RUNS_VARIABLE) or DEFAULT_RUNS).absolute()
+
+
+def limits(folder: Path) -> Path:
+    """What the people of a shared server may do."""
+    return folder / "limits.toml"
 
 
 def before_upgrade(file: Path, version: int) -> Path:

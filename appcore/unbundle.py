@@ -13,7 +13,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
@@ -60,14 +60,18 @@ class _Manifest(BaseModel):
     members: dict[str, _Listed]
 
 
-def import_bundle(store: Store, path: str | Path) -> str:
+def import_bundle(store: Store, path: str | Path, *, allow: Callable[[int], None] = lambda size: None) -> str:
     """Add the run of a bundle to the store and return its id; a run that is there already with the same content is left alone.
+
+    `allow` is asked with the size of the file, and again with what it unpacks to, and refuses with InputError.
 
     InputError, in one line that names the file, for anything else than a whole bundle; nothing is written then.
     """
     path = Path(path).expanduser()
     with _plain_words(path), Capped(path) as file:
+        allow(path.stat().st_size)
         bundle = _Bundle(file)
+        allow(bundle.size)
         record, config, told = portable.read(bundle.read(RECORD), bundle.lines(EVENTS))
         _require(record.run_id == bundle.manifest.run_id, "its manifest belongs to another run")
         with _staging(store.folder, bundle.size) as folder:

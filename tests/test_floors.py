@@ -7,7 +7,7 @@ import appcore
 
 ROOT = Path(appcore.__file__).parent
 FLOORS = [
-    {"config", "presets", "events", "seeds", "plugins", "paths", "spread"},
+    {"config", "presets", "events", "seeds", "plugins", "paths", "spread", "limits"},
     {
         "datasets",
         "models",
@@ -65,6 +65,10 @@ FLOORS = [
         "exports",
         "packing",
         "reality",
+        "bundle",
+        "unbundle",
+        "portable",
+        "access",
     },
     {
         "cli",
@@ -73,9 +77,6 @@ FLOORS = [
         "__main__",
         "doctor",
         "checks",
-        "bundle",
-        "unbundle",
-        "portable",
         "bench",
         "timing",
         "charts",

@@ -178,14 +178,14 @@ def test_bundles_of_the_page_go_out_and_come_back(store: Store, four: list[str],
     monkeypatch.setattr(bundle, "_members", lambda store, run_id, saved, masks: {bundle.RECORD: b"{}", bundle.EVENTS: b""})
     taken: list[list[str]] = []
 
-    def take(store: Any, path: Path) -> str:
+    def take(store: Any, path: Path, **options: Any) -> str:
         with zipfile.ZipFile(path) as file:
             taken.append(file.namelist())
             return json.loads(file.read(bundle.MANIFEST))["run_id"]
 
     monkeypatch.setattr(unbundle, "import_bundle", take)
-    one = runs_files._bundle(Upload("a.zip", runs_files._bundles(four[:1])))
-    two = runs_files._bundle(Upload("b.zip", runs_files._bundles(four[:2])))
+    one = runs_files._bundle(Upload("a.zip", runs_files._bundles(store, four[:1])))
+    two = runs_files._bundle(Upload("b.zip", runs_files._bundles(store, four[:2])))
     assert (one, two) == (four[:1], four[:2])
     assert all(bundle.MANIFEST in names for names in taken)
 

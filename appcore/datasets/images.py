@@ -16,6 +16,7 @@ from statistics import median_low
 import numpy as np
 import psutil
 
+from .. import limits
 from ..config import RunConfig
 from .archive import Zip
 from .base import Description, Images, refuse, shown
@@ -61,6 +62,7 @@ def load(config: RunConfig) -> Images:
 
 
 def _path(config: RunConfig) -> Path:
+    limits.load().check_path(config.dataset)
     path = Path(config.dataset.partition(":")[2])
     try:
         return path.expanduser()

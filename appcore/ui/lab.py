@@ -8,6 +8,8 @@ from typing import Any
 
 import streamlit as st
 
+from . import signin
+
 HOME, RUN, COMPARE = "pages/home.py", "pages/run.py", "pages/compare.py"
 RUNS, ABLATIONS = "pages/runs.py", "pages/ablations.py"
 MASKS, WHAT_IF = "pages/masks.py", "pages/what_if.py"
@@ -37,10 +39,10 @@ def careful(draw: Callable[[], None]) -> Callable[[], None]:
 
 
 def manager() -> Any:
-    """The process-wide manager, the same one in every tab and after every reload of the source."""
+    """The process-wide manager, the same one in every tab and after every reload; with sign-in, as this person may have it."""
     from appcore import manager as module
 
-    return module.shared()
+    return signin.seen(module.shared())
 
 
 def store() -> Any:

@@ -28,9 +28,10 @@ def downloads(runs: _Runs) -> None:
     ids = [run["run_id"] for run in runs]
     name = ids[0] if len(ids) == 1 else f"{len(ids)}-runs"
     many = len(ids) > 1
+    store = lab.store()  # here: when a button is pressed nobody knows any more who presses it
     download.button(
         "Bundles" if many else "Bundle",
-        lambda: _bundles(ids),
+        lambda: _bundles(store, ids),
         f"{name}-bundles.zip" if many else f"{name}.zip",
         "application/zip",
         icon=":material/inventory_2:",
@@ -41,7 +42,7 @@ def downloads(runs: _Runs) -> None:
     for kind, label in (("csv", "Tables as CSV"), ("parquet", "Tables as Parquet")):
         download.button(
             label,
-            lambda kind=kind: library.packed(library.tables(lab.store(), ids), kind),
+            lambda kind=kind: library.packed(library.tables(store, ids), kind),
             f"{name}-{kind}.zip",
             "application/zip",
             icon=":material/table:",
@@ -51,7 +52,7 @@ def downloads(runs: _Runs) -> None:
         )
     download.button(
         "Report (HTML)",
-        lambda: _report(ids[:MOST]).encode(),
+        lambda: _report(store, ids[:MOST]).encode(),
         f"{name}.html",
         "text/html",
         icon=":material/article:",
@@ -74,11 +75,11 @@ def downloads(runs: _Runs) -> None:
         )
 
 
-def _bundles(run_ids: Sequence[str]) -> bytes:
+def _bundles(store: Any, run_ids: Sequence[str]) -> bytes:
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for run_id in run_ids:
-            path = Path(bundle.export(lab.store(), run_id, Path(folder) / run_id)[-1])
+            path = Path(bundle.export(store, run_id, Path(folder) / run_id)[-1])
             found[path.name] = path.read_bytes()
     if len(found) == 1:
         return next(iter(found.values()))
@@ -89,10 +90,9 @@ def _bundles(run_ids: Sequence[str]) -> bytes:
     return target.getvalue()
 
 
-def _report(run_ids: Sequence[str]) -> str:
+def _report(store: Any, run_ids: Sequence[str]) -> str:
     from plotly.offline import get_plotlyjs
 
-    store = lab.store()
     data = report.Data(store.epochs(run_ids), store.megabatches(run_ids), store.prunes(run_ids), store.layers(run_ids))
     made = f"made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     runs = [store.get(run_id) for run_id in run_ids]

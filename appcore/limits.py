@@ -1,0 +1,116 @@
+"""What one file allows the people of a shared server: `limits.toml` beside the store, or the file that APPCORE_LIMITS names.
+
+The file is read when it is needed, so a change counts at once. No file, no limits. A file with a mistake stops what it should limit.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from . import paths
+from .config import InputError
+
+KEEP = "keep"  # runs with this tag stay, however old they are
+_Count = Annotated[int, Field(ge=0)]
+
+
+class Limits(BaseModel):
+    """What is allowed; None is everything."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    admins: list[str] = Field([], description="who sees and controls the runs of all, by the name with which they sign in")
+    queue: _Count | None = Field(None, description="runs of everybody that wait, go on or are paused at one time")
+    runs_per_user: _Count | None = Field(None, description="the same of one person")
+    epochs: _Count | None = Field(None, description="epochs of a run, all megabatches together")
+    images: _Count | None = Field(None, description="images that a run trains on, repeats counted")
+    image_folders: list[str] | None = Field(None, description="where images:PATH may lie; [] forbids images of one's own")
+    upload_megabytes: _Count | None = Field(None, description="size of a bundle that is imported, packed and unpacked")
+    disk_megabytes_per_user: _Count | None = Field(None, description="files of the runs of one person, before another is started")
+    retention_days: Annotated[int, Field(ge=1)] | None = Field(
+        None, description=f"ended runs go after this time, unless they have the tag {KEEP}"
+    )
+
+    def check_run(self, config: Any, images: int) -> None:
+        """InputError for a run that is longer, or reads from elsewhere, than is allowed."""
+        _require("epochs", self.epochs, config.epochs * config.megabatches, "this run has {value:,} epochs", "epochs")
+        _require("images", self.images, images, "this run trains on {value:,} images, repeats counted", "limit_train")
+        self.check_path(config.dataset)
+
+    def check_path(self, dataset: str) -> None:
+        """InputError for images:PATH outside of the folders in which images may lie; links are followed first."""
+        kind, _, path = dataset.partition(":")
+        if kind != "images" or self.image_folders is None:
+            return
+        try:
+            real = Path(path).expanduser().resolve()
+            allowed = any(real.is_relative_to(Path(folder).expanduser().resolve()) for folder in self.image_folders)
+        except (OSError, RuntimeError, ValueError):  # a circle of links, a NUL, ~nobody
+            allowed = False
+        if not allowed:
+            where = f"put them into {' or '.join(self.image_folders)}" if self.image_folders else "choose another data set"
+            raise InputError(f"dataset: images may not be read from there on this server (limit image_folders); {where}", "dataset")
+
+    def check_queue(self, going: int, mine: int, new: int) -> None:
+        """InputError when `new` more runs would be too many at one time, for all or for one person."""
+        _require("queue", self.queue, going + new, "{value} runs would wait or go on here", "")
+        _require("runs_per_user", self.runs_per_user, mine + new, "{value} runs of yours would wait or go on", "")
+
+    def check_upload(self, size: int) -> None:
+        """InputError for a file, or what it unpacks to, that is too large."""
+        _require("upload_megabytes", self.upload_megabytes, -(-size // 2**20), "this file has {value:,} MiB", "file")
+
+    def check_disk(self, used: int, more: int = 0) -> None:
+        """InputError when somebody's runs take more bytes than they may."""
+        text = "your runs take {value:,} MiB"
+        _require("disk_megabytes_per_user", self.disk_megabytes_per_user, -(-(used + more) // 2**20), text, "", "delete some")
+
+
+def _require(name: str, most: int | None, value: int, text: str, field: str, remedy: str = "") -> None:
+    if most is not None and value > most:
+        more = f"; {remedy}" if remedy else ""
+        raise InputError(f"{text.format(value=value)}, and this server allows {most:,} (limit {name}){more}", field)
+
+
+def load(folder: Path | None = None) -> Limits:
+    """The limits for the store in `folder` (default: for the store that APPCORE_STORE names). InputError for a file that is wrong."""
+    named = os.environ.get(paths.LIMITS_VARIABLE)
+    if folder is None:
+        file = paths.store_file(paths.store_address())
+        folder = file.expanduser().absolute().parent if file else paths.runs_folder()
+    path = Path(named) if named else paths.limits(folder)
+    try:
+        facts = path.stat()
+        return _read(path, facts.st_mtime_ns, facts.st_size)
+    except FileNotFoundError:
+        if not named:
+            return Limits()
+        raise InputError(f"limits {path}: there is no such file; write it or unset {paths.LIMITS_VARIABLE}", "limits") from None
+    except OSError as error:
+        raise InputError(f"limits {path}: {error.strerror}; mend that, nothing starts without them", "limits") from error
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, changed: int, size: int) -> Limits:
+    try:
+        return parse(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"limits {path}: {getattr(error, 'message', error)}; mend that, nothing starts without them", "limits") from None
+
+
+def parse(values: Mapping[str, Any]) -> Limits:
+    """Limits from the keys of the file; InputError in one line for an unknown key or a wrong value."""
+    try:
+        return Limits.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(map(str, first["loc"]))[:100]
+        known = f"; known: {', '.join(Limits.model_fields)}" if first["type"] == "extra_forbidden" else ""
+        raise InputError(f"{name}: {first['msg']}{known}", "limits") from None
