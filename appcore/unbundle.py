@@ -30,18 +30,18 @@ from .datasets.base import shown
 from .store import Store
 
 _MEGABYTE = 2**20
-_MOST_BYTES = 4096 * _MEGABYTE
+MOST_BYTES = 4096 * _MEGABYTE
 # Every name that a bundle may hold, and how many bytes at most.
 _MEMBERS = {
     re.compile(re.escape(MANIFEST)): 4 * _MEGABYTE,
     re.compile(re.escape(RECORD)): _MEGABYTE,
     re.compile(re.escape(EVENTS)): 32 * _MEGABYTE,
     re.compile(r"checkpoint-[0-9]{9}\.json"): 4 * _MEGABYTE,
-    re.compile(r"checkpoint-[0-9]{9}\.safetensors"): _MOST_BYTES,
+    re.compile(r"checkpoint-[0-9]{9}\.safetensors"): MOST_BYTES,
     re.compile(r"masks/[0-9]{9}\.safetensors"): 32 * _MEGABYTE,
 }
 _MOST_HEADER = 4 * _MEGABYTE
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error, ValueError, OverflowError, KeyError)
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error, ValueError, OverflowError, KeyError)
 
 
 class _Listed(BaseModel):
@@ -94,7 +94,7 @@ class _Bundle:
         self._sizes = {info.filename: info.file_size for info in infos}
         for info in infos:
             most = next((most for name, most in _MEMBERS.items() if name.fullmatch(info.orig_filename)), None)
-            found = problem(info, most or _MOST_BYTES) or ("" if most else "does not belong in a bundle")
+            found = problem(info, most or MOST_BYTES) or ("" if most else "does not belong in a bundle")
             _require(not found, f"member {shown(info.orig_filename)} {found}")
         _require(len(self._sizes) == len(infos), "a member occurs twice")
         _require(not (found := overlap(infos, self._zip.start_dir)), found)
@@ -243,7 +243,7 @@ def _plain_words(path: Path) -> Iterator[None]:
         raise InputError(f"bundle {shown(path)}: there is no such file; name one that `export` wrote", "file") from error
     except OSError as error:
         raise InputError(f"bundle {shown(path)}: {error.strerror or error}; name a file that `export` wrote", "file") from error
-    except (*_BROKEN, TypeError, AttributeError, RecursionError, safetensors.SafetensorError) as error:
+    except (*BROKEN, TypeError, AttributeError, RecursionError, safetensors.SafetensorError) as error:
         problem = f"it is not a bundle that can be read ({type(error).__name__}: {shown(error)})"
         raise InputError(f"bundle {shown(path)}: {problem}; export the run anew", "file") from error
 

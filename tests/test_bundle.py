@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import stat
-import time
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -369,10 +368,8 @@ def test_hostile_content_is_one_line_and_leaves_nothing(name: str, bundle: Path,
 
 def assert_refused(path: Path, store: Store, tmp_path: Path, says: str) -> None:
     before = sorted(tmp_path.rglob("*"))
-    start = time.perf_counter()
     with pytest.raises(InputError, match=says) as caught:
         import_bundle(store, path)
-    assert time.perf_counter() - start < 2
     assert "\n" not in caught.value.message and len(caught.value.message) < 700
     assert caught.value.field == "file"
     tracemalloc.start()

@@ -106,8 +106,8 @@ def overlap(infos: list[zipfile.ZipInfo], start_dir: int) -> str:
     return "an entry reaches into the list of contents, as in a zip bomb; make the zip anew" if end > start_dir else ""
 
 
-def problem(info: zipfile.ZipInfo, most_bytes: int = MAX_MEMBER_BYTES) -> str:
-    """Why an entry of a zip is not to be touched; empty when it is fine."""
+def problem(info: zipfile.ZipInfo, most_bytes: int = MAX_MEMBER_BYTES, *, nested: bool = False) -> str:
+    """Why an entry of a zip is not to be touched; empty when it is fine. `nested`: archives in the archive are what is expected."""
     name, kind = info.orig_filename, stat.S_IFMT(info.external_attr >> 16)
     parts = name.removesuffix("/").split("/")
     if "\\" in name or name.startswith("/") or _DRIVE.match(name) or not {"", ".", ".."}.isdisjoint(parts):
@@ -120,7 +120,7 @@ def problem(info: zipfile.ZipInfo, most_bytes: int = MAX_MEMBER_BYTES) -> str:
         return "is encrypted; make the zip without a password"
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # the others unpack without a limit on memory
         return "is packed in a way that is not read; make the zip with stored or deflated entries"
-    if name.lower().endswith(NESTED):
+    if name.lower().endswith(NESTED) and not nested:
         return "is an archive in the archive; unpack it or leave it out"
     if info.file_size > most_bytes:
         return f"unpacks to {info.file_size:,} bytes; shrink it to at most {most_bytes:,} or remove it"

@@ -13,13 +13,14 @@ from typing import Any
 
 import streamlit as st
 
-from appcore import __version__, bundle, library, report
+from appcore import __version__, bundle, library, parts, report
 from appcore.config import build
 
 from . import download, lab
 from .compare_view import MOST
 
 MOST_MEGABYTES = 1024
+MOST_SETTINGS = 5 * 2**20  # bytes
 _Runs = Sequence[dict[str, Any]]
 
 
@@ -137,6 +138,8 @@ def _take_in(key: str) -> None:
 
 def settings(data: bytes) -> dict[str, Any]:
     """Settings of a JSON file: a configuration, or an object that holds one as `config`. ValueError in one line for anything else."""
+    if len(data) > MOST_SETTINGS:
+        raise ValueError(f"settings of {len(data):,} bytes are too long; {MOST_SETTINGS:,} are more than enough")
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):
@@ -153,29 +156,8 @@ def _bundle(file: Any) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bundle.zip"
         path.write_bytes(file.getvalue())
-        inner = _inner(path)
-        if not inner:
-            return [_imported(path, file.name)]
-        found = []
-        with zipfile.ZipFile(path) as outer:
-            for name in inner:
-                part = Path(folder) / "part.zip"
-                part.write_bytes(outer.read(name))
-                found.append(_imported(part, name))
-        return found
-
-
-def _inner(path: Path) -> list[str]:
-    """Names of bundles within a zip; none when it is a bundle itself or anything else, which its import will judge."""
-    try:
-        with zipfile.ZipFile(path) as outer:
-            infos = outer.infolist()
-    except (zipfile.BadZipFile, ValueError):
-        return []
-    few = 0 < len(infos) <= 200 and sum(info.file_size for info in infos) <= MOST_MEGABYTES * 2**20
-    # What this page writes is stored, not packed, so its size is known before it is read.
-    plain = all(info.filename.endswith(".zip") and info.compress_type == zipfile.ZIP_STORED for info in infos)
-    return [info.filename for info in infos] if few and plain else []
+        found = [_imported(part, name) for name, part in parts.parts(path, Path(folder))]
+        return found or [_imported(path, file.name)]
 
 
 def _imported(path: Path, name: str) -> str:
