@@ -1,4 +1,4 @@
-"""`python -m appcore`: run, list, show, resume, stop, export, import, doctor, bench, check. Bad input is answered before torch is imported.
+"""`python -m appcore VERB`: runs, the library, backups, checks of this machine. Bad input is answered before torch is imported.
 
 Exit code 0 done, 1 failed, 2 bad input (one line on stderr, nothing written), 130 interrupted (resumable).
 """
@@ -75,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     export = verb("export", _export, "write a run's settings, numbers, masks, weights and bundle into a folder", "RUN", run)
     export.add_argument("--to", required=True, metavar="DIR", help="folder to write into; made when it is not there")
     verb("import", _import, "add a run from a bundle that export wrote", "FILE", "RUN.zip of an export")
+    backup = verb("backup", _backup, "write every run of the store, with its files, into one file; runs may go on")
+    backup.add_argument("--to", required=True, metavar="FILE", help="file to write, e.g. backup.zip; replaced when it is there")
+    verb("restore", _restore, "put a backup into an empty store, of SQLite or PostgreSQL", "FILE", "a file that backup wrote")
     verb("doctor", _doctor, "check packages, devices, store, checkpoints and data sets")
     bench = verb("bench", _bench, "measure this machine: masked steps, prune points, and the engine against the published style")
     bench.add_argument("--quick", action="store_true", help="fewer rounds, under three minutes")
@@ -152,6 +155,25 @@ def _export(args: argparse.Namespace) -> int:
 def _import(args: argparse.Namespace) -> int:
     run_id = _manager().import_bundle(args.file)
     print(json.dumps({"run_id": run_id}) if args.json else f"run {run_id}")
+    return 0
+
+
+def _backup(args: argparse.Namespace) -> int:
+    from .backup import backup
+
+    manager = _manager()
+    if not _has_store(manager):
+        raise InputError(f"there is no store yet at {paths.store_file(manager.store.url)}; there is nothing to back up")
+    found = backup(manager.store, args.to)
+    print(json.dumps(found) if args.json else f"{found['runs']} runs, {found['files']} files, {found['bytes']:,} bytes: {args.to}")
+    return 0
+
+
+def _restore(args: argparse.Namespace) -> int:
+    from .backup import restore
+
+    found = restore(_manager().store, args.file)
+    print(json.dumps(found) if args.json else f"{found['runs']} runs are back")
     return 0
 
 

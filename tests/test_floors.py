@@ -68,6 +68,7 @@ FLOORS = [
         "bundle",
         "unbundle",
         "parts",
+        "backup",
         "portable",
         "access",
     },
