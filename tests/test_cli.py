@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SMALL = ["--arch", "mlp", "--megabatches", "2", "--epochs", "1", "--limit-train", "120", "--limit-test", "40", "--device", "cpu"]
 # A few seconds long, with a checkpoint at the end of each megabatch.
 LONG = ["--arch", "mlp", "--megabatches", "4", "--epochs", "16", "--batch-size", "16", "--device", "cpu"]
-VERBS = ["run", "list", "show", "resume", "stop", "export", "import", "doctor", "bench", "check"]
+VERBS = ["run", "list", "show", "resume", "stop", "export", "import", "backup", "restore", "doctor", "bench", "check"]
 
 RESULT = {"run_id", "status", "config", "hashes", "megabatches", "totals", "error", "notes"}
 MEGABATCH = {
