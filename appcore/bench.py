@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from . import engine, masks, paths, plugins, seeds
+from . import bench_runs, engine, flops, masks, paths, plugins, seeds
 from .config import InputError, RunConfig
 from .events import EpochDone
 from .models import base as models
@@ -33,7 +33,7 @@ from .plan import plan
 from .pruners.base import Scoring
 from .state import RunState
 from .timing import Row, file_stem, interleaved, is_here, machine, table
-from .training import Sums, train_step
+from .training import Sums, dtype_for, threads_for, train_step, use_threads
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL_IMAGES = ROOT.parent / "shared" / "data" / "cifar10-small.zip"
@@ -52,10 +52,11 @@ class Size:
     prune_rounds: int
     images: dict[str, int]  # per epoch, by architecture
     rounds: int  # counted epochs of each side
+    whole: bench_runs.Size
 
 
-FULL = Size(steps=150, prune_batch=64, prune_rounds=7, images={"resnet20": 4000, "resnet18": 1000}, rounds=5)
-QUICK = Size(steps=40, prune_batch=16, prune_rounds=3, images={"resnet20": 1000, "resnet18": 200}, rounds=3)
+FULL = Size(150, 64, 7, {"resnet20": 4000, "resnet18": 1000}, 5, bench_runs.FULL)
+QUICK = Size(20, 16, 2, {"resnet20": 600, "resnet18": 200}, 2, bench_runs.QUICK)
 
 
 def measure(quick: bool = False, folder: Path | None = None, size: Size | None = None) -> dict[str, Any]:
@@ -87,7 +88,9 @@ def _rows(size: Size, device: str, dataset: str) -> Iterator[Row]:
     yield _masked_step(size, device)
     yield from _prune_point(size, device)
     for arch, images in size.images.items():
+        yield _convolutions(size, device, arch)
         yield from _against_published_style(size, device, dataset, arch, images)
+    yield from bench_runs.rows(size.whole, device, dataset, _published_style())
 
 
 def _masked_step(size: Size, device: str) -> Row:
@@ -114,6 +117,33 @@ def _prune_point(size: Size, device: str) -> Iterator[Row]:
                 row.values.append(sum(parts) / step)
     yield select
     yield from rows.values()
+
+
+def _convolutions(size: Size, device: str, arch: str) -> Row:
+    """The network's convolutions alone, forward and backward, as a part of a training step at the same precision."""
+    row = Row(f"convolutions alone / training step, {arch}, batch {BATCH}", device, "x", "at least 0.6" if device == "cpu" else "")
+    if is_here(device):
+        trainer = _Trainer(arch, BATCH, device, is_masked=True)
+        work: list[tuple[nn.Conv2d, Tensor, Tensor]] = []
+
+        def note(module: nn.Conv2d, inputs: tuple[Tensor], output: Tensor) -> None:
+            work.append((module, inputs[0].detach().requires_grad_(bool(work)), torch.ones_like(output)))
+
+        hooks = [module.register_forward_hook(note) for module in trainer.model.modules() if isinstance(module, nn.Conv2d)]
+        with torch.autocast(device, trainer.dtype, enabled=trainer.dtype != torch.float32):
+            trainer.model(trainer.batch[0])
+        for hook in hooks:
+            hook.remove()
+
+        def alone() -> None:
+            for conv, x, gradient in work:
+                with torch.autocast(device, trainer.dtype, enabled=trainer.dtype != torch.float32):
+                    y = conv(x)
+                torch.autograd.grad(y, [conv.weight, *([x] if x.requires_grad else [])], gradient)
+
+        times = interleaved({"alone": alone, "step": trainer.step}, max(3, size.steps // 20), device)
+        row.values.extend(a / b for a, b in zip(times["alone"], times["step"], strict=True))
+    return row
 
 
 def _against_published_style(size: Size, device: str, dataset: str, arch: str, images: int) -> Iterator[Row]:
@@ -170,6 +200,9 @@ class _Trainer:
         self.batch = (x.to(device, memory_format=torch.channels_last), y.to(device))
         self.full = masks.full_masks(self.model, masks.prunable_names(self.model))
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.001, momentum=0.9, weight_decay=1e-4)
+        cost = flops.count(arch, SHAPE, CLASSES).training * images
+        self.dtype = dtype_for("auto", torch.device(device), cost)
+        use_threads(threads_for(cost))
         self.sums = Sums.zero(torch.device(device))
         self.pruned: list[tuple[Tensor, Tensor]] = []
         self.score("magnitude")
@@ -180,7 +213,7 @@ class _Trainer:
             self.pruned = [(parameters[name], mask.to(parameters[name].dtype)) for name, mask in self.chosen.items()]
 
     def step(self) -> None:
-        train_step(self.model, self.optimizer, self.pruned, *self.batch, self.sums, torch.float32)
+        train_step(self.model, self.optimizer, self.pruned, *self.batch, self.sums, self.dtype)
 
     def score(self, pruner: str) -> None:
         task = Scoring(copy.deepcopy(self.model), list(self.full), [self.batch], self.full, seeds.generator(0, "bench"))

@@ -15,7 +15,7 @@ from .config import RunConfig
 from .models import base as models
 from .plan import check, plan, samples, segment_samples, train_images
 from .stream import EVALUATION_BATCH, pick_device
-from .training import threads_for, use_threads
+from .training import dtype_for, threads_for, use_threads
 
 _PROBE_FLOPS = 2e10  # about half a second of a slow core
 _PROCESS_BYTES = {"cpu": 450e6, "cuda": 600e6}  # measured: the interpreter with torch and a data set's libraries; a CUDA context
@@ -101,13 +101,14 @@ def _timed_speed(arch: str, shape: tuple[int, int, int], classes: int, batch_siz
     cost = flops.count(arch, shape, classes)
     batch = max(2, min(batch_size, int(_PROBE_FLOPS / cost.training)))
     use_threads(threads_for(cost.training * batch_size))
+    dtype = dtype_for(precision, torch.device(device), cost.training * batch_size)
     model = models.create(arch, shape, classes, seed=0).to(device, memory_format=torch.channels_last).train()
     x = torch.zeros(batch, *shape, device=device).contiguous(memory_format=torch.channels_last)
     y = torch.zeros(batch, dtype=torch.int64, device=device)
     times = []
     for _ in range(3):
         start = time.perf_counter()
-        with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
+        with torch.autocast(device, dtype, enabled=dtype != torch.float32):
             loss = cross_entropy(model(x), y)
         loss.backward()
         float(loss.detach())

@@ -17,8 +17,9 @@ from .config import RunConfig
 from .events import LayerDensity
 from .models import base as models
 from .stream import Stream, load_data, pick_device
-from .training import threads_for, use_threads
+from .training import dtype_for, threads_for, use_threads
 
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _FACTS = (
     "cursor",
     "samples_seen",
@@ -83,16 +84,17 @@ class RunState:
         init_hash = metrics.digest(model.state_dict())
         model = model.to(device, memory_format=torch.channels_last)
         names = masks.prunable_names(model, config.prunable, config.exempt)
+        cost = flops.count(config.arch, data.shape, len(data.classes))
         optimizer = torch.optim.SGD(model.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
         return cls(
             config=config,
             device=device,
-            dtype=torch.bfloat16 if config.precision == "bf16" else torch.float32,
+            dtype=dtype_for(config.precision, device, cost.training * config.batch_size),
             stream=Stream(config, data),
             model=model,
             optimizer=optimizer,
             masks=masks.full_masks(model, names),
-            flops=flops.count(config.arch, data.shape, len(data.classes)),
+            flops=cost,
             init_hash=init_hash,
         )
 
@@ -113,6 +115,7 @@ class RunState:
         for path, tensor in ((path.partition("/")[2], tensor) for path, tensor in tensors.items() if path.startswith("extra/")):
             # The memory format of the weight that it belongs to, for the same reason as in set_momentum.
             state.extra[path] = torch.empty_like(shapes[path.partition("/")[2]], dtype=tensor.dtype).copy_(tensor)
+        state.dtype = _DTYPES[facts.get("precision", state.precision)]  # a run keeps its arithmetic wherever it goes on
         for name in _FACTS:
             setattr(state, name, facts.get(name, getattr(state, name)))
         if facts["best"]:
@@ -140,7 +143,7 @@ class RunState:
             for name, tensor in named.items()
         }
         best = self.best and {"epoch": self.best.epoch, "train_accuracy": self.best.train_accuracy, "val_accuracy": self.best.val_accuracy}
-        facts = {name: copy.copy(getattr(self, name)) for name in _FACTS} | {"best": best or None}
+        facts = {name: copy.copy(getattr(self, name)) for name in _FACTS} | {"best": best or None, "precision": self.precision}
         return tensors, facts
 
     def momentum(self) -> dict[str, Tensor]:
@@ -216,6 +219,11 @@ class RunState:
         spent = time.perf_counter() - start
         self.phase_seconds[phase] = self.phase_seconds.get(phase, 0.0) + spent
         self.megabatch_seconds += spent
+
+    @property
+    def precision(self) -> str:
+        """The name of what forward and backward compute in."""
+        return next(name for name, dtype in _DTYPES.items() if dtype == self.dtype)
 
     @property
     def seconds(self) -> float:

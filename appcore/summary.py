@@ -17,7 +17,7 @@ def started(state: RunState) -> Started:
     return Started(
         hashes={"init": state.init_hash, **state.stream.hashes()},
         device=torch.cuda.get_device_name(state.device) if state.device.type == "cuda" else f"cpu ({platform.machine()})",
-        precision="bf16" if state.dtype == torch.bfloat16 else "fp32",
+        precision=state.precision,
         layers=tuple(Layer(name, tuple(shapes[name].shape), state.flops.layers[name]) for name in state.masks),
         parameters=sum(parameter.numel() for parameter in state.model.parameters()),
         train_images=len(data.train_x),

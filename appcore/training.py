@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,25 @@ READ_EVERY_STEPS = 10  # reading a number from a GPU stops it until all queued w
 def threads_for(step_flops: float) -> int:
     """CPU threads for training steps of this size. A rule of the run's settings alone, since it decides the last bits."""
     return 1 if step_flops < SMALL_STEP_FLOPS else ALL_THREADS
+
+
+def dtype_for(precision: str, device: torch.device, step_flops: float) -> torch.dtype:
+    """What forward and backward compute in. `auto`: bfloat16 where it was measured to be faster at no cost in accuracy, else fp32.
+
+    That is on CPUs with instructions for it, in steps large enough to pay for the casts (benchmarks/precision.md); on GPUs
+    nothing was measured yet. Weights, momentum, scores and statistics are fp32 always. A rule of the machine kind and the settings.
+    """
+    if precision == "auto":
+        is_faster = device.type == "cpu" and step_flops >= SMALL_STEP_FLOPS and has_fast_bf16()
+        precision = "bf16" if is_faster else "fp32"
+    return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+@cache
+def has_fast_bf16() -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware; elsewhere it is emulated, and slower than fp32."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def use_threads(count: int) -> None:

@@ -74,7 +74,14 @@ def test_a_missing_baseline_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.slow
 def test_a_tiny_bench_writes_numbers_and_a_table(tmp_path: Path) -> None:
-    size = bench.Size(steps=2, prune_batch=2, prune_rounds=1, images={"resnet20": 130}, rounds=1)
+    size = bench.Size(
+        steps=2,
+        prune_batch=2,
+        prune_rounds=1,
+        images={"resnet20": 130},
+        rounds=1,
+        whole=bench.bench_runs.Size(images={"resnet20": 80}, rounds=1, pair_images=40, runs=2, megabatches=10),
+    )
     found = bench.measure(quick=True, folder=tmp_path, size=size)
     (numbers,), (table,) = tmp_path.glob("results-*-quick.json"), tmp_path.glob("results-*-quick.md")
     assert json.loads(numbers.read_text()) == found

@@ -252,7 +252,7 @@ def test_the_device_names_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
 def kill_worker(store: Store, run_id: str, kill: signal.Signals) -> dict:
     """The row of a run after its worker process died."""
     os.kill(store.get(run_id)["pid"], kill)
-    wait(lambda: status(store, run_id) == "lost" and store.get(run_id)["error"], 10.0)
+    wait(lambda: status(store, run_id) == "lost" and store.get(run_id)["error"])
     row = store.get(run_id)
     assert kill.name in row["error"]
     assert "resume" in row["error"]
@@ -261,12 +261,12 @@ def kill_worker(store: Store, run_id: str, kill: signal.Signals) -> dict:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 def test_killed_within_an_epoch_and_resumed_elsewhere_it_gives_the_same_bits(store: Store) -> None:
-    settings = {**SHORT, "epochs": 100}
+    settings = {**SHORT, "epochs": 300}  # so long that it cannot be over before the kill, which comes late on a busy machine
     whole, run_id = add(store, settings), add(store, settings)
     assert driver.drive(store, whole) == "done"
     launcher = ProcessLauncher(store)
     launcher.start([run_id])
-    wait(lambda: store.get(run_id)["cursor"] > 105)  # within the second megabatch: there is a checkpoint of the first
+    wait(lambda: store.get(run_id)["cursor"] > 305)  # within the second megabatch: there is a checkpoint of the first
     kill_worker(store, run_id, signal.SIGKILL)
     wait(lambda: not launcher.alive(run_id), 5.0)
     assert driver.drive(store, run_id) == "done"

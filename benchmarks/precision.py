@@ -1,0 +1,95 @@
+"""Does bfloat16 cost accuracy, and what does it save? `python benchmarks/precision.py [--seeds 6]`; writes precision.md beside itself.
+
+The same runs at both precisions, paired by seed (same initial weights, order and augmentation), in turns on real images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from appcore import bench, engine
+from appcore.config import RunConfig
+from appcore.events import Finished, MegabatchDone
+from appcore.plan import plan
+from appcore.spread import Sample, within
+from appcore.state import RunState
+from appcore.timing import machine
+
+MARGIN = 0.02  # what counts as no difference, as in `python -m appcore check`
+RUNS = {
+    "resnet20": {"epochs": 3, "limit_train": 4000, "limit_test": 1000, "lr": 0.05},
+    "resnet18": {"epochs": 2, "limit_train": 1000, "limit_test": 500, "lr": 0.02},
+}
+
+
+def end(settings: dict[str, object]) -> tuple[float, float, str]:
+    """Test accuracy after the last megabatch, images per second of training, and the hash of the weights."""
+    state = RunState.create(RunConfig(**settings))
+    accuracy, weights = 0.0, ""
+    for event in engine.run(state, plan(state.config)):
+        if isinstance(event, MegabatchDone):
+            accuracy = event.test_accuracy
+        elif isinstance(event, Finished):
+            weights = event.weights_hash
+    return accuracy, state.samples_seen / state.phase_seconds["train"], weights
+
+
+def rows(arch: str, seeds: int) -> list[str]:
+    """Lines of the table, for one network."""
+    base = {"arch": arch, "dataset": f"images:{bench.REAL_IMAGES}", "megabatches": 2, "tau": 2.0, "batch_size": 64, "device": "cpu"}
+    found: dict[str, list[tuple[float, float, str]]] = {"fp32": [], "bf16": []}
+    for seed in range(seeds):
+        for precision, ends in found.items():
+            ends.append(end(base | RUNS[arch] | {"seed": seed, "precision": precision}))
+            print(arch, seed, precision, ends[-1], file=sys.stderr, flush=True)
+    accuracy = {name: Sample.of(run[0] for run in ends) for name, ends in found.items()}
+    difference = accuracy["bf16"] - accuracy["fp32"]
+    ratio = Sample.of(b[1] / a[1] for a, b in zip(found["fp32"], found["bf16"], strict=True))
+    again = end(base | RUNS[arch] | {"seed": 0, "precision": "bf16"})[2]
+    low, high = (100 * bound for bound in difference.interval())
+    same = "the same bits" if again == found["bf16"][0][2] else "OTHER BITS"
+    cells = (
+        arch,
+        accuracy["fp32"].text(),
+        accuracy["bf16"].text(),
+        f"{100 * difference.mean:+.1f} ({low:+.1f} to {high:+.1f})",
+        within(difference, MARGIN),
+        f"{ratio.text(2, scale=1.0)} x",
+        same,
+    )
+    return ["| " + " | ".join(cells) + " |"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=6)
+    seeds = parser.parse_args().seeds
+    about = machine()
+    body = [line for arch in RUNS for line in rows(arch, seeds)]
+    text = f"""# bfloat16 against fp32
+
+    python benchmarks/precision.py --seeds {seeds}
+
+APP with SNIP, T = 2, full replay, batch 64, on images of CIFAR-10; {seeds} seeds, paired. Test accuracy in percent (mean ± standard
+deviation over seeds), the difference with its 95 % interval, the verdict on "no more than {100 * MARGIN:.0f} points apart", training
+speed as a ratio of runs in turns, and whether a run repeated in bf16 ends with the same weights.
+
+Measured on {datetime.now(UTC):%Y-%m-%d}: {", ".join(f"{key} {value}" for key, value in about.items())};
+Python {platform.python_version()}, torch {metadata.version("torch")}. GPU: not measured.
+
+| network | fp32 | bf16 | difference | no difference | speed bf16 / fp32 | repeated |
+|---|---|---|---|---|---|---|
+"""
+    (Path(__file__).parent / "precision.md").write_text(text + "\n".join(body) + "\n", encoding="utf-8")
+    print(text + "\n".join(body))
+
+
+if __name__ == "__main__":
+    main()
