@@ -90,15 +90,20 @@ def newest(folder: Path) -> tuple[dict[str, Any], bytes] | None:
     return None
 
 
-def problems(folder: Path) -> list[str]:
-    """One line for each checkpoint of a run that cannot be trusted; changes nothing."""
-    found = []
+def damaged(folder: Path) -> dict[Path, str]:
+    """The manifest of each checkpoint of a run that cannot be trusted, and why; changes nothing."""
+    found = {}
     for path in paths.manifests(folder):
         try:
             _read(path, None)
         except _UnusableError as error:
-            found.append(f"checkpoint {path.stem}: {error}")
+            found[path] = str(error)
     return found
+
+
+def problems(folder: Path) -> list[str]:
+    """One line for each checkpoint of a run that cannot be trusted; changes nothing."""
+    return [f"checkpoint {path.stem}: {error}" for path, error in damaged(folder).items()]
 
 
 def commit(path: Path, write: Callable[[Path], Any]) -> None:

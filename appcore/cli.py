@@ -78,7 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     backup = verb("backup", _backup, "write every run of the store, with its files, into one file; runs may go on")
     backup.add_argument("--to", required=True, metavar="FILE", help="file to write, e.g. backup.zip; replaced when it is there")
     verb("restore", _restore, "put a backup into an empty store, of SQLite or PostgreSQL", "FILE", "a file that backup wrote")
-    verb("doctor", _doctor, "check packages, devices, store, checkpoints and data sets")
+    doctor = verb("doctor", _doctor, "check packages, devices, store, checkpoints and data sets")
+    doctor.add_argument("--repair", action="store_true", help="mend what can be mended safely: no run, row or whole checkpoint is touched")
     bench = verb("bench", _bench, "measure this machine: masked steps, prune points, and the engine against the published style")
     bench.add_argument("--quick", action="store_true", help="fewer rounds, under three minutes")
     checks.add(verb("check", _check, "test what the literature says, at small scale; or the sanity card of a finished run"))
@@ -180,7 +181,7 @@ def _restore(args: argparse.Namespace) -> int:
 def _doctor(args: argparse.Namespace) -> int:
     from .doctor import examine
 
-    findings = examine()
+    findings = examine(repair=args.repair)
     if args.json:
         print(json.dumps(findings))
     else:

@@ -1,4 +1,7 @@
-"""Is this installation well? Each question is answered in one sentence, with the remedy where the answer is no. Nothing is changed."""
+"""Is this installation well? Each question is answered in one sentence, with the remedy where the answer is no.
+
+Nothing is changed, unless a repair is asked for: then what `repairs` can mend is mended, and the question asked again.
+"""
 
 from __future__ import annotations
 
@@ -27,21 +30,32 @@ _PACKAGES = ("torch", "torchvision", "streamlit", "plotly", "pandas", "numpy", "
 
 
 class _Trouble(Exception):
-    """The answer is no: what is wrong and what to do."""
+    """The answer is no: what is wrong and what to do, and what would do it where that is safe."""
+
+    def __init__(self, text: str, repair: Callable[[], str] | None = None):
+        super().__init__(f"{text} (doctor --repair does that)" if repair else text)
+        self.repair = repair
 
 
-def examine() -> list[dict[str, Any]]:
+def examine(*, repair: bool = False) -> list[dict[str, Any]]:
     """Findings {name, ok, text} in a fixed order; nothing that goes wrong in a check goes further."""
-    return [_finding(name, check) for name, check in _CHECKS.items()]
+    return [_finding(name, check, repair=repair) for name, check in _CHECKS.items()]
 
 
-def _finding(name: str, check: Callable[[], str]) -> dict[str, Any]:
+def _finding(name: str, check: Callable[[], str], *, repair: bool = False) -> dict[str, Any]:
     try:
         return {"name": name, "ok": True, "text": check()}
-    except (_Trouble, InputError) as error:
+    except _Trouble as trouble:
+        found = {"name": name, "ok": False, "text": " ".join(str(trouble).split())}
+        mend = trouble.repair
+    except InputError as error:
         return {"name": name, "ok": False, "text": " ".join(str(error).split())}
     except Exception as error:
         return {"name": name, "ok": False, "text": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
+    if not repair or mend is None:
+        return found
+    done, again = _finding(name, mend), _finding(name, check)
+    return {**again, "text": f"{done['text']}; {again['text']}"}
 
 
 def _python() -> str:
@@ -99,6 +113,7 @@ def _sqlite() -> str:
 
 
 def _store() -> str:
+    from . import repairs
     from .store import Store
 
     store = Store()
@@ -109,12 +124,16 @@ def _store() -> str:
             raise _Trouble(f"store {file} cannot be created: {folder} cannot be written; name another with {paths.STORE_VARIABLE}")
         return f"none yet at {file}; the first run creates it"
     runs = store.runs()
+    if file and (found := repairs.damaged_store(file)):
+        raise _Trouble(
+            f"store {file} is damaged ({found}); restore a backup, or make its indexes anew", lambda: repairs.rebuild_indexes(file)
+        )
     store.beat([])  # a transaction that writes nothing, and needs all that writing needs
     return f"{file or 'PostgreSQL'} opens and can be written; {len(runs)} runs"
 
 
 def _checkpoints() -> str:
-    from . import checkpoint
+    from . import checkpoint, repairs
     from .store import Store
 
     store = Store()
@@ -124,8 +143,34 @@ def _checkpoints() -> str:
     runs = [row["run_id"] for row in store.runs(NEWEST_RUNS)]
     damaged = [f"run {run_id}: {line}" for run_id in runs for line in checkpoint.problems(paths.run_folder(store.folder, run_id))]
     if damaged:
-        raise _Trouble(f"{'; '.join(damaged)}; resume falls back to the one before it, or to the beginning")
+        remedy = "resume falls back to the one before it, or to the beginning; put it aside"
+        raise _Trouble(f"{'; '.join(damaged)}; {remedy}", lambda: repairs.put_aside(store, runs))
     return f"those of the newest {len(runs)} runs are whole"
+
+
+def _leftovers() -> str:
+    from . import repairs
+    from .store import Store
+
+    store = Store()
+    file = paths.store_file(store.url)
+    if file and not file.exists():
+        return "none"
+    if found := repairs.leftovers(store):
+        names = ", ".join(path.name for path in found[:3])
+        raise _Trouble(f"{len(found)} half-written files or folders of a kill ({names}); remove them", lambda: repairs.remove(found))
+    unknown = repairs.orphans(store)
+    if unknown:
+        names = ", ".join(path.name for path in unknown[:3])
+        return f"{len(unknown)} folders in {store.folder} are of no run of this store ({names}); delete them unless another has them"
+    return "none"
+
+
+def _limits() -> str:
+    from . import limits
+
+    told = limits.load().model_dump(exclude_none=True)
+    return ", ".join(f"{name} {value}" for name, value in told.items() if value) or "none are set"
 
 
 def _disk() -> str:
@@ -188,6 +233,8 @@ _CHECKS: dict[str, Callable[[], str]] = {
     "sqlite": _sqlite,
     "store": _store,
     "checkpoints": _checkpoints,
+    "leftovers": _leftovers,
+    "limits": _limits,
     "disk": _disk,
     "data sets": _data_sets,
     "streamlit": _streamlit,

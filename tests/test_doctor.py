@@ -17,7 +17,8 @@ from appcore.cli import main
 from appcore.config import build
 from appcore.store import Store
 
-NAMES = ["python", "packages", "torch and torchvision", "devices", "sqlite", "store", "checkpoints", "disk", "data sets", "streamlit"]
+NAMES = ["python", "packages", "torch and torchvision", "devices", "sqlite", "store", "checkpoints"]
+NAMES += ["leftovers", "limits", "disk", "data sets", "streamlit"]
 
 
 def finding(name: str) -> dict:
@@ -109,6 +110,82 @@ def test_a_damaged_checkpoint_of_a_new_run_is_found() -> None:
     assert not found["ok"] and f"run {run_id}: checkpoint {path.stem}: its tensors are damaged" in found["text"]
     assert path.exists() and paths.manifest(folder, 2).exists()
     assert finding("store")["text"].endswith("1 runs")
+
+
+def test_a_damaged_checkpoint_is_put_aside_when_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store()
+    run_id = store.create_run(build({"arch": "mlp"}), plan_length=3)
+    folder = paths.run_folder(store.folder, run_id)
+    for cursor in (1, 2):
+        checkpoint.save(folder, cursor, {"model/w": torch.ones(3)}, {}, fingerprint="f")
+    paths.checkpoint(folder, 2).write_bytes(b"x")
+    assert "doctor --repair" in finding("checkpoints")["text"]
+    main(["doctor", "--repair", "--json"])
+    found = {one["name"]: one for one in json.loads(capsys.readouterr().out)}["checkpoints"]
+    assert found["ok"] and found["text"].startswith("1 put aside as *.damaged"), found
+    assert checkpoint.newest(folder)[0]["cursor"] == 1
+    assert paths.manifest(folder, 2).with_suffix(".json.damaged").exists()
+
+
+def test_leftovers_of_a_kill_are_removed_when_that_is_asked_for_and_nothing_else() -> None:
+    store = Store()
+    done, going = (store.create_run(build({"arch": "mlp"}), plan_length=3) for _ in range(2))
+    store.update(done, status="done")
+    gone, kept = [], []
+    for run_id in (done, going):
+        folder = paths.run_folder(store.folder, run_id)
+        checkpoint.save(folder, 1, {"model/w": torch.ones(3)}, {}, fingerprint="f")
+        (gone if run_id == done else kept).append(paths.temporary(paths.checkpoint(folder, 2)))
+        kept += [paths.checkpoint(folder, 1), paths.manifest(folder, 1)]
+    young = store.folder / f"{paths.IMPORT_PREFIX}young"
+    gone.append(store.folder / f"{paths.IMPORT_PREFIX}old" / "x")
+    kept.append(young / "x")
+    for path in (*gone, *kept):
+        path.parent.mkdir(exist_ok=True)
+        if not path.exists():
+            path.write_text("x")
+    for path in (*gone, gone[-1].parent, kept[0]):
+        os.utime(path, (1, 1))
+    assert "2 half-written files or folders" in finding("leftovers")["text"]
+    assert all(path.exists() for path in gone)
+    found = doctor._finding("leftovers", doctor._leftovers, repair=True)
+    assert found["ok"] and found["text"] == "2 removed; none"
+    assert not any(path.exists() for path in gone)
+    assert all(path.exists() for path in kept)
+    other = store.folder / "20200101-000000-abcd"
+    other.mkdir()
+    assert "1 folders" in finding("leftovers")["text"] and finding("leftovers")["ok"]
+    assert other.exists()
+
+
+def test_a_store_whose_index_is_damaged_is_mended() -> None:
+    store = Store()
+    run_id = store.create_run(build({"arch": "mlp"}), plan_length=3)
+    store.close()
+    file = paths.store_file(store.url)
+    with sqlite3.connect(file) as connection:
+        connection.execute("PRAGMA writable_schema=ON")
+        # An index whose rows are those of a table without any.
+        connection.execute("CREATE TABLE empty (a)")
+        connection.execute("CREATE INDEX other ON empty (a)")
+        page = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'other'").fetchone()[0]
+        connection.execute("UPDATE sqlite_master SET rootpage = ? WHERE name = 'ix_runs_status'", (page,))
+        connection.execute("DELETE FROM sqlite_master WHERE name = 'other'")
+    connection.close()
+    assert not finding("store")["ok"] and "is damaged" in finding("store")["text"]
+    found = doctor._finding("store", doctor._store, repair=True)
+    assert "indexes made anew" in found["text"], found
+    assert Store().get(run_id)["run_id"] == run_id
+
+
+def test_limits_are_told_and_a_mistake_in_them_is_found() -> None:
+    assert finding("limits")["text"] == "none are set"
+    folder = Store().folder
+    folder.mkdir(parents=True)
+    paths.limits(folder).write_text("queue = 3\nepochs = 100\n")
+    assert finding("limits")["text"] == "queue 3, epochs 100"
+    paths.limits(folder).write_text("quota = 3\n")
+    assert not finding("limits")["ok"] and "quota" in finding("limits")["text"]
 
 
 def test_little_disk_space_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

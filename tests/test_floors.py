@@ -78,6 +78,7 @@ FLOORS = [
         "terminal",
         "__main__",
         "doctor",
+        "repairs",
         "checks",
         "bench",
         "bench_runs",
