@@ -7,7 +7,7 @@ from appcore.ui import lab
 lab.guard("masks")
 
 from appcore import charts  # noqa: E402
-from appcore.ui import frames, mask_data, masks_choose, masks_view, motion, status  # noqa: E402
+from appcore.ui import frames, mask_data, masks_choose, masks_view, motion, status, text  # noqa: E402
 
 everything = {run["run_id"]: run for run in lab.manager().runs()}
 st.title("Masks: where did the weights go?")
@@ -70,7 +70,7 @@ def moving() -> None:
             masks_choose.nothing_yet(now[1])
         masks_view.one_layer(first, at)
     except ValueError as error:  # a damaged file, or a run that was deleted meanwhile
-        st.error(str(error), icon=":material/error:")
+        st.error(text.harmless(str(error)), icon=":material/error:")
 
 
 moving()

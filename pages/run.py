@@ -7,7 +7,7 @@ from appcore.ui import lab
 lab.guard("run")
 
 from appcore import charts  # noqa: E402
-from appcore.ui import controls, form, format, frames, launch, live, run_view, status  # noqa: E402
+from appcore.ui import controls, form, format, frames, launch, live, run_view, status, text  # noqa: E402
 
 
 def launch_page() -> None:
@@ -37,7 +37,7 @@ def run_page(run: dict) -> None:
     """One run: verbs on top (in the main script), everything that moves in a fragment below."""
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     with left:
-        st.title(run["title"] or run["run_id"])
+        st.title(text.plain(run["title"] or run["run_id"]))
         st.markdown(f"{status.markdown(run)} &nbsp; {launch.summary(run)}")
     with right:
         controls.buttons(run)
@@ -72,7 +72,11 @@ ids = lab.requested("run")
 if ids:
     found, reason = lab.find(ids[0])
     if found is None:
-        st.error(f"{reason[0].upper()}{reason[1:]}.".replace("..", "."), icon=":material/search_off:", title="This run cannot be shown")
+        st.error(
+            text.harmless(f"{reason[0].upper()}{reason[1:]}.".replace("..", ".")),
+            icon=":material/search_off:",
+            title="This run cannot be shown",
+        )
         st.page_link(lab.HOME, label="See the newest runs", icon=":material/home:")
     else:
         run_page(found)

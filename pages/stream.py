@@ -6,7 +6,7 @@ from appcore.ui import lab
 
 lab.guard("stream")
 
-from appcore.ui import frames, status, stream_plan, stream_results, tables  # noqa: E402
+from appcore.ui import frames, status, stream_plan, stream_results, tables, text  # noqa: E402
 
 VIEWS = {"plan": "Plan a stream", "runs": "What runs gave for it"}
 everything = {run["run_id"]: run for run in lab.manager().runs()}
@@ -44,7 +44,7 @@ def runs_view() -> None:
     runs = stream_results.pick(everything)
     for run in runs:
         if run["status"] in ("failed", "lost", "stopped"):
-            st.caption(f"{status.markdown(run)} {run['title']}: {status.sentence(run)} What it measured until then is shown.")
+            st.caption(f"{status.markdown(run)} {text.plain(run['title'])}: {status.sentence(run)} What it measured until then is shown.")
     shown = [run["status"] for run in runs]
 
     @st.fragment(run_every=2.0 if any(status.is_active(run) for run in runs) else None)

@@ -11,6 +11,7 @@ import streamlit as st
 from appcore import charts
 
 from . import fields, format, frames, lab, launch, live, status
+from .text import plain
 
 Runs = Sequence[dict[str, Any]]
 MOST = 12
@@ -90,10 +91,10 @@ def progress(runs: Runs) -> None:
             for run in runs:
                 share = status.share_done(run)
                 position = lab.manager().queue_position(run["run_id"]) if run["status"] == "queued" else None
-                st.progress(share, text=f"**{names[run['run_id']]}** {100 * share:.0f} % · {status.sentence(run, position)}")
+                st.progress(share, text=f"**{plain(names[run['run_id']])}** {100 * share:.0f} % · {status.sentence(run, position)}")
     for run in runs:
         if run["status"] in ("failed", "lost"):
-            st.warning(f"{names[run['run_id']]}: {status.sentence(run)}", icon=":material/error:")
+            st.warning(f"{plain(names[run['run_id']])}: {status.sentence(run)}", icon=":material/error:")
 
 
 def answer(runs: Runs, pair: tuple[str, str], data: frames.Frames) -> None:

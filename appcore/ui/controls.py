@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from . import lab, status
+from .text import harmless
 
 _AGAIN = ("stopped", "failed", "lost")
 
@@ -56,4 +57,4 @@ def _tell(verb: str, *run_ids: str) -> None:
         try:
             tell(run_id)
         except ValueError as error:
-            st.toast(str(error), icon=":material/error:")
+            st.toast(harmless(str(error)), icon=":material/error:")

@@ -12,6 +12,7 @@ from appcore import exporting, packing
 from appcore.charts import reality as figures
 
 from . import download, format, lab, launch, status, tables
+from .text import harmless
 
 NOTICEABLE = 0.03  # as in appcore.reality, which imports torch's neighbours only when it measures
 ABOUT = {
@@ -97,7 +98,7 @@ def _card(run: dict[str, Any], what: str, state: dict[str, Any]) -> None:
         _download(run, what, Path(path))
     else:
         if job.get("status") == "failed":
-            st.caption(f":red[:material/error: {job['words']}]")
+            st.caption(f":red[:material/error: {harmless(job['words'])}]")
         st.button("Make", icon=":material/build:", key=f"make-{what}", on_click=_start, args=(run["run_id"], what), width="stretch")
 
 
@@ -125,7 +126,7 @@ def _start(run_id: str, what: str) -> None:
     try:
         lab.manager().exports.start(run_id, what)
     except ValueError as error:
-        st.toast(str(error), icon=":material/error:")
+        st.toast(harmless(str(error)), icon=":material/error:")
 
 
 def is_busy(state: dict[str, Any]) -> bool:
@@ -141,7 +142,7 @@ def reality(run: dict[str, Any], state: dict[str, Any]) -> None:
         if job.get("status") in ("queued", "working"):
             st.markdown(f":material/hourglass_top: **Measuring:** {job['words']} …")
         elif job.get("status") == "failed":
-            st.error(job["words"], icon=":material/error:")
+            st.error(harmless(job["words"]), icon=":material/error:")
         if found is None:
             st.markdown(
                 "Writes every file, reads it again, compares keys, density and accuracy, counts bytes, and times the network beside a "

@@ -11,6 +11,8 @@ from appcore import plugins
 from appcore.config import _PLUGIN_FIELDS as PLUGIN_FIELDS
 from appcore.config import RunConfig
 
+from .text import harmless
+
 LABELS = {
     "arch": "Network",
     "dataset": "Data set",
@@ -140,4 +142,4 @@ def from_widget(name: str, value: Any) -> Any:
 def show_errors(messages: Sequence[str]) -> None:
     """What is wrong with a field, right under it."""
     for message in messages:
-        st.markdown(f":red[:material/error: {message}]")
+        st.markdown(f":red[:material/error: {harmless(message)}]")

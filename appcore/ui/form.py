@@ -18,6 +18,7 @@ from appcore.presets import PRESETS
 from appcore.relevance import is_relevant
 
 from . import fields
+from .text import harmless
 
 BASIC = ("dataset", "arch", "method", "pruner", "megabatches", "epochs", "tau", "replay", "buffer_size", "replay_fraction", "seed")
 _HIDDEN = ("options",)
@@ -42,7 +43,7 @@ def show() -> tuple[dict[str, Any], RunConfig | None]:
     with st.expander("More settings", icon=":material/tune:"):
         _advanced(values, errors)
     for message in errors.get("", []):
-        st.error(message, icon=":material/error:")
+        st.error(harmless(message), icon=":material/error:")
     return dict(state["overrides"]), config
 
 

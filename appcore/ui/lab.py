@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from . import signin
+from . import signin, text
 
 HOME, RUN, COMPARE = "pages/home.py", "pages/run.py", "pages/compare.py"
 RUNS, ABLATIONS = "pages/runs.py", "pages/ablations.py"
@@ -33,7 +33,7 @@ def careful(draw: Callable[[], None]) -> Callable[[], None]:
         except ValueError as error:  # InputError, which has another identity after a source reload
             if not hasattr(error, "message"):
                 raise
-            st.error(error.message, icon=":material/error:", title="This cannot be shown now")
+            st.error(text.harmless(error.message), icon=":material/error:", title="This cannot be shown now")
 
     return drawn
 

@@ -15,6 +15,7 @@ from appcore import charts, plugins
 from appcore.config import RunConfig
 
 from . import fields, format, lab
+from .text import harmless
 
 PAIR = ({"pruner": "snip"}, {"pruner": "magnitude"})
 
@@ -26,7 +27,7 @@ def start(configs: Sequence[dict[str, Any]]) -> None:
         titles = [title(config) for config in configs]
         run_ids = lab.manager().start([dict(config) for config in configs], titles=titles, token=token)
     except (ValueError, OSError) as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(harmless(str(error)), icon=":material/error:")
         return
     if len(run_ids) == 1:
         st.switch_page(lab.RUN, query_params={"run": run_ids[0]})
@@ -68,7 +69,7 @@ def _costs(config: RunConfig | None) -> tuple[tuple[str, ...], str]:
     try:
         found = lab.manager().estimate(config.model_dump(mode="json"))
     except ValueError as error:
-        return nothing, f":red[:material/error: {error}]"
+        return nothing, f":red[:material/error: {harmless(str(error))}]"
     time = "–" if found["seconds"] is None else f"≈ {format.about(found['seconds'])}"
     values = (format.count(found["samples"]), format.flops(found["training_flops"]), time, f"≈ {format.size(found['memory_bytes'])}")
     return values, f"Repeats of images counted; dense FLOPs; time from {found.get('measured_on', 'a few steps')} on this machine."
@@ -77,7 +78,7 @@ def _costs(config: RunConfig | None) -> tuple[tuple[str, ...], str]:
 def summary(run: dict[str, Any]) -> str:
     """What a run is, in one line: ResNet-20 on Digits · APP · SNIP · seed 0."""
     config = run["config"]
-    parts = [f"{_title('models', config['arch'])} on {_title('datasets', config['dataset'])}", charts.word(config["method"])]
+    parts = [harmless(f"{_title('models', config['arch'])} on {_title('datasets', config['dataset'])}"), charts.word(config["method"])]
     if config["method"] != "dense":
         parts.append(charts.word(config["pruner"]))
     parts += [f"{config['megabatches']} megabatches of {config['epochs']} epochs", f"seed {config['seed']}"]

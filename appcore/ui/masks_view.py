@@ -11,6 +11,7 @@ from appcore.charts import masks_layer, masks_time, masks_words
 
 from . import frames, mask_data, masks_choose, tables
 from .masks_choose import Side
+from .text import harmless
 
 
 def answer(side: Side, at: int, data: frames.Frames) -> pd.DataFrame:
@@ -115,7 +116,7 @@ def two_runs(side: Side, at: int, other: Side, other_at: int) -> None:
     try:
         found = mask_data.shared([moment.path for moment in some], [moment.path for moment in theirs])
     except ValueError as error:
-        st.caption(f":material/info: {str(error)[0].upper()}{str(error)[1:]}.")
+        st.caption(f":material/info: {harmless(str(error)[0].upper() + str(error)[1:])}.")
         return
     iou, chance = found.overlap()
     names = (side.look.label, other.look.label)

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from . import format, lab, launch, status
+from .text import plain
 
 SHOWN = 8
 
@@ -34,7 +35,11 @@ def _row(run: dict[str, Any], accuracy: float | None, runs: Sequence[dict[str, A
     name, how, result, when, pair = st.columns([4, 2.2, 1.6, 1.6, 1.9], vertical_alignment="center", gap="small")
     with name:
         st.page_link(
-            lab.RUN, label=f"**{run['title'] or run['run_id']}**", icon="", query_params={"run": run["run_id"]}, help=launch.summary(run)
+            lab.RUN,
+            label=f"**{plain(run['title'] or run['run_id'])}**",
+            icon="",
+            query_params={"run": run["run_id"]},
+            help=launch.summary(run),
         )
     share = f"\u00a0:small[{100 * status.share_done(run):.0f}\u00a0%]" if status.is_active(run) else ""
     how.markdown(f"{status.markdown(run)}{share}")

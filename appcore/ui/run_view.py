@@ -10,6 +10,7 @@ from appcore import charts
 from appcore.config import RunConfig
 
 from . import format, frames, live, status
+from .text import harmless
 
 
 def header_numbers(run: dict[str, Any], data: frames.Frames) -> None:
@@ -129,4 +130,4 @@ def facts(run: dict[str, Any]) -> None:
     images = f"{format.count(started.get('train_images'))} training and {format.count(started.get('test_images'))} test images"
     st.caption(f"{where} · {weights} · {images}")
     for note in [*(run["notes"] or []), *started.get("notes", [])]:
-        st.caption(f":material/info: {note}")
+        st.caption(f":material/info: {harmless(note)}")

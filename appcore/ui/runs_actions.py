@@ -79,7 +79,7 @@ def _label(run_ids: Sequence[str], **labels: Any) -> None:
         try:
             lab.manager().label(run_id, **labels)
         except ValueError as error:
-            st.toast(str(error), icon=":material/error:")
+            st.toast(plain(str(error), 300), icon=":material/error:")
             return
 
 
@@ -126,7 +126,7 @@ def _delete(runs: Runs) -> None:
             lab.manager().delete(run["run_id"])
             gone += 1
         except ValueError as error:
-            st.toast(str(error), icon=":material/error:")
+            st.toast(plain(str(error), 300), icon=":material/error:")
     st.query_params.pop("runs", None)
     st.session_state["_runs_said"] = f"{gone} {'run' if gone == 1 else 'runs'} deleted."
 

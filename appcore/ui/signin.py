@@ -62,4 +62,4 @@ def _login() -> None:
     try:
         st.login()
     except StreamlitAPIException as error:  # authlib is missing, or a key of [auth]
-        st.error(str(error), icon=":material/error:")
+        st.error(text.harmless(str(error)), icon=":material/error:")

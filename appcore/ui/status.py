@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from . import format
+from .text import harmless
 
 ACTIVE = ("queued", "running", "paused")
 _BADGES = {  # state: (words, icon, colour)
@@ -85,7 +86,7 @@ def sentence(run: Mapping[str, Any], position: int | None = None) -> str:
         "stopping": "Stopping after this step; a checkpoint is kept.",
         "stalled": f"No step for {format.duration(_silence(run, None))}: the machine may be busy. Wait, or stop and resume later.",
         "done": f"Finished {format.age(run['created'])}; every number below is final.",
-        "failed": run["error"] or "The run ended with an error.",
+        "failed": harmless(run["error"] or "The run ended with an error."),
         "stopped": f"Stopped. {done}; Resume carries on from the last checkpoint with the same bits.",
         "lost": f"Its process ended without a word (closed or killed). {done}; Resume carries on from the last checkpoint.",
     }

@@ -13,6 +13,7 @@ from appcore.config import RunConfig
 from appcore.relevance import is_relevant
 
 from . import fields, form, format, lab, tables
+from .text import harmless
 
 FIELDS = ("dataset", "arch", "megabatches", "epochs", "replay", "replay_fraction", "buffer_size", "budget", "val_fraction")
 NAMES = {**fields.VALUE_LABELS["replay"], "none": "no replay"}
@@ -39,7 +40,7 @@ def choose(everything: dict[str, dict[str, Any]]) -> tuple[RunConfig | None, dic
                 _field(name, values[name], errors.get(name, []))
     rest = [text for name, found in errors.items() if name not in FIELDS for text in found]
     for text in [*rest, *unreadable]:
-        st.markdown(f":red[:material/error: {text}]")
+        st.markdown(f":red[:material/error: {harmless(text)}]")
     return config, overrides
 
 

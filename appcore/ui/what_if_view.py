@@ -14,6 +14,7 @@ from appcore.charts import masks_words, what_if
 from appcore.whatif_view import Answer
 
 from . import lab, tables
+from .text import harmless
 from .what_if_choose import Source
 
 _NOT_YET = ("waiting", "scoring")
@@ -47,7 +48,7 @@ def progress(found: Mapping[str, dict[str, Any]]) -> None:
             st.markdown(f":gray-badge[:material/schedule: Waiting] {name}: scores are computed one criterion after the other.")
         elif reply["state"] == "failed":
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.error(f"{name}: {reply['error']}", icon=":material/error:")
+                st.error(f"{name}: {harmless(reply['error'])}", icon=":material/error:")
                 if reply["key"]:
                     st.button("Try again", key=f"again-{criterion}", on_click=lab.manager().forget_scores, args=(reply["key"],))
 
