@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from appcore.ui import lab, live, setup, signin
+from appcore.ui import lab, live, projector, setup, signin
 
 st.set_page_config(page_title="Pruning lab", page_icon="static/icon.svg", layout="wide")
 
@@ -90,4 +90,5 @@ page = st.navigation(list(PAGES.values()), position="top")
 goto = st.session_state.pop("_goto", None)  # a deep link that arrived before this file ran
 if goto:
     st.switch_page(PAGES[goto[0]], query_params=goto[1])
+projector.switch()
 lab.careful(page.run)()

@@ -16,6 +16,9 @@ sync_api = pytest.importorskip("playwright.sync_api")
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(browser.CHROMIUM is None, reason="needs Chromium")]
 READY = "() => { const all = [...document.querySelectorAll('.chart')]; return all.length > 0 && all.every(c => c.dataset.updates) }"
 
+ROWS = """() => [...document.querySelectorAll('.st-key-layers-map .table tbody tr')]
+  .map(row => [row.querySelector('th').textContent, [...row.querySelectorAll('td')].map(cell => cell.textContent)])"""
+
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
@@ -118,6 +121,27 @@ def test_the_theme_of_the_browser_reaches_the_charts(address: str, store: Store,
         inks[theme] = page.evaluate("() => document.querySelector('.st-key-accuracy-chart .chart')._fullLayout.font.color")
         context.close()
     assert inks == {"light": "#1B2430", "dark": "#E6E9EE"}
+
+
+def test_a_chart_as_table_by_keyboard_in_projector_mode(address: str, store: Store, page: Any) -> None:
+    run_id = fake_runs.write(store)
+    page.goto(f"{address}/run?run={run_id}&projector=1")
+    page.wait_for_function(READY)
+    assert page.evaluate("() => getComputedStyle(document.documentElement).fontSize") == "22.4px"
+    assert page.evaluate("() => document.querySelector('.chart')._fullLayout.title.font.size") > 20
+    switch = page.locator(".st-key-layers-map .switch")
+    switch.focus()
+    page.keyboard.press("Enter")
+    page.locator(".st-key-layers-map .table td").first.wait_for()
+    shown = dict(page.evaluate(ROWS))
+    layers = store.layers([run_id])
+    ends = layers[layers["layer"] == layers["layer"].iloc[0]].groupby("megabatch").last()
+    assert [float(text) for text in shown["conv1"]] == pytest.approx(list(100 * (1 - ends["kept"] / ends["total"])), abs=0.01)
+    assert len(shown) == layers["layer"].nunique()
+    page.keyboard.press("Enter")
+    page.locator(".st-key-layers-map .chart").wait_for()
+    page.get_by_role("link", name="Runs").first.click()
+    page.wait_for_url("**/runs?**projector=1**")  # stays on from page to page
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """A plotly chart that is updated in place: zoom, hidden curves, hover and scroll survive, nothing blinks.
 
 `st.plotly_chart` destroys and rebuilds the chart whenever its data change. This element calls Plotly.react on the node that is there.
+Each chart can also be read "as table", made in the browser from the numbers that it draws (table.js).
 It knows nothing of runs. Where the script cannot be served or loaded it falls back to `st.plotly_chart`.
 """
 
@@ -15,6 +16,8 @@ import streamlit as st
 
 from appcore import charts
 
+from . import projector
+
 SCRIPT = Path(__file__).parents[2] / "static" / "plotly.min.js"  # beside app.py
 _CONFIG = {
     "responsive": True,
@@ -23,12 +26,31 @@ _CONFIG = {
     "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
     "toImageButtonOptions": {"format": "svg"},
 }
-_HTML = '<div class="frame"><div class="chart" role="img"></div><div class="zoomed" hidden>zoomed · double-click to see all</div></div>'
+_HTML = """
+<div class="frame">
+  <div class="chart" role="img"></div>
+  <div class="table" role="region" tabindex="0" hidden></div>
+  <div class="zoomed" hidden>zoomed · double-click to see all</div>
+  <button class="switch" type="button" aria-pressed="false">as table</button>
+</div>
+"""
 _CSS = """
 .frame { position: relative; width: 100%; }
 .chart { width: 100%; }
 .zoomed { position: absolute; right: 0.5rem; bottom: 0.4rem; font-size: 0.75rem; color: var(--st-gray-text-color); pointer-events: none; }
+.switch { position: absolute; left: 0; bottom: 0; padding: 0.1rem 0.4rem; font-size: 0.75rem; line-height: 1.3; cursor: pointer;
+  color: var(--st-gray-text-color); background: transparent; border: 1px solid transparent; border-radius: 0.3rem; }
+.switch[aria-pressed='true'] { background: var(--st-background-color); }
+.switch:hover, .switch:focus-visible { color: var(--st-text-color); border-color: var(--st-border-color); }
+.switch:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 1px; }
+.table { overflow: auto; box-sizing: border-box; padding-bottom: 1.8rem; }
+.table table { border-collapse: collapse; font-size: 0.8rem; font-variant-numeric: tabular-nums; }
+.table caption { text-align: left; font-weight: 600; padding: 0 0 0.4rem; }
+.table th, .table td { padding: 0.15rem 0.6rem; border-bottom: 1px solid var(--st-border-color); text-align: right; white-space: nowrap; }
+.table thead th { position: sticky; top: 0; background: var(--st-background-color); }
+.table tbody th { text-align: left; font-weight: 400; }
 """
+_TABLE_JS = (Path(__file__).parent / "table.js").read_text(encoding="utf-8")
 _JS = """
 const TEMPLATES = __TEMPLATES__;
 const CONFIG = __CONFIG__;
@@ -76,24 +98,59 @@ function hoverAgain(host) {
   layer.dispatchEvent(new MouseEvent('mousemove', { clientX, clientY, bubbles: true }));
 }
 
+__TABLE__
+
+// For a room: every font, line and mark grows; the room that titles take grows with them.
+function enlarge(node, factor, inFont) {
+  if (Array.isArray(node)) { node.forEach((item) => enlarge(item, factor, inFont)); return; }
+  if (node === null || typeof node !== 'object' || ArrayBuffer.isView(node)) return;
+  for (const [key, value] of Object.entries(node)) {
+    const isSize = (key === 'size' && (inFont || typeof value === 'number')) || (key === 'width' && inFont === 'line');
+    if (isSize && typeof value === 'number') node[key] = value * factor;
+    else if (typeof value === 'object') enlarge(value, factor, /font$/i.test(key) ? 'font' : key === 'line' ? 'line' : undefined);
+  }
+}
+
+function showTable(frame, host, isOn) {
+  const table = frame.querySelector('.table');
+  const button = frame.querySelector('.switch');
+  button.setAttribute('aria-pressed', String(isOn));
+  button.textContent = isOn ? 'as chart' : 'as table';
+  table.hidden = !isOn;
+  host.style.display = isOn ? 'none' : '';
+  if (isOn) {
+    table.style.height = host.style.height;
+    table.setAttribute('aria-label', host.getAttribute('aria-label'));
+    fillTable(table, host);
+  } else if (host.data) window.Plotly.Plots.resize(host);
+}
+
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   const host = parentElement.querySelector('.chart');
   const note = parentElement.querySelector('.zoomed');
   host.style.height = data.height + 'px';
   host.setAttribute('aria-label', data.alt);
+  const frame = parentElement.querySelector('.frame');
+  const button = parentElement.querySelector('.switch');
+  button.onclick = () => showTable(frame, host, button.getAttribute('aria-pressed') !== 'true');
   const dark = isDark(host);
-  const wanted = (dark ? 'dark' : 'light') + data.figure;
+  const wanted = (dark ? 'dark' : 'light') + data.scale + data.figure;
   if (host.wanted === wanted) return;
   host.wanted = wanted;
   load().then((Plotly) => {
     if (host.wanted !== wanted) return;
     const figure = JSON.parse(data.figure);
-    figure.layout.template = TEMPLATES[dark ? 1 : 0];
+    figure.layout.template = structuredClone(TEMPLATES[dark ? 1 : 0]);
+    if (data.scale !== 1) {
+      enlarge(figure, data.scale);
+      figure.layout.margin.t *= data.scale;
+    }
     return Plotly.react(host, figure.data, figure.layout, CONFIG).then(() => {
       prepare(Plotly, host, note);
       host.dataset.updates = Number(host.dataset.updates || 0) + 1;
       hoverAgain(host);
+      if (button.getAttribute('aria-pressed') === 'true') fillTable(frame.querySelector('.table'), host);
     });
   }).catch((error) => { console.warn('live chart', error); setTriggerValue('failed', true); });
   return () => {
@@ -113,7 +170,7 @@ _component = st.components.v2.component(
     "live_plotly",
     html=_HTML,
     css=_CSS,
-    js=_JS.replace("__TEMPLATES__", _templates()).replace("__CONFIG__", json.dumps(_CONFIG)),
+    js=_JS.replace("__TABLE__", _TABLE_JS).replace("__TEMPLATES__", _templates()).replace("__CONFIG__", json.dumps(_CONFIG)),
     isolate_styles=False,
 )
 
@@ -130,7 +187,10 @@ def chart(key: str, token: Hashable, build: Callable[[], go.Figure], *, alt: str
     if st.session_state.get("_no_live_charts") or not SCRIPT.exists():
         _still(key, text, height, alt)
         return
-    result = _component(key=key, data={"figure": text, "height": height, "alt": alt}, height=height, on_failed_change=lambda: None)
+    scale = projector.SCALE if projector.is_on() else 1
+    height = round(height * (1 + (scale - 1) / 2))  # half of it: type grows, and a chart must still fit a screen
+    data = {"figure": text, "height": height, "alt": alt, "scale": scale}
+    result = _component(key=key, data=data, height=height, on_failed_change=lambda: None)
     if result.failed:
         st.session_state["_no_live_charts"] = True
         st.rerun()

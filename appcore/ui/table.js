@@ -1,0 +1,98 @@
+// A chart's own numbers as an HTML table. Curves and marks that share an axis are joined on it; a heatmap is written out as it is.
+
+const MOST_ROWS = 2000;
+
+function plain(text) {
+  return String(text ?? '').replace(/<br>/g, ' ').replace(/<[^>]*>/g, '');
+}
+
+// The names that an axis gives to places; only where every place has one, else they are marks on a scale.
+function names(axis, places) {
+  const found = new Map((axis?.ticktext || []).map((text, index) => [axis.tickvals[index], plain(text)]));
+  return Array.from(places).every((place) => found.has(place)) ? found : new Map();
+}
+
+function words(value, named) {
+  if (named?.has(value)) return named.get(value);
+  if (typeof value !== 'number') return plain(value);
+  if (!Number.isFinite(value)) return '–';
+  if (Number.isInteger(value)) return value.toLocaleString('en');
+  return Math.abs(value) >= 1000 ? Math.round(value).toLocaleString('en') : String(Number(value.toPrecision(4)));
+}
+
+function axisOf(host, trace, letter) {
+  const name = (trace[letter + 'axis'] || letter).replace(letter, letter + 'axis');
+  return host._fullLayout[name] || {};
+}
+
+function titled(axis, otherwise, named) {
+  const hover = axis.unifiedhovertitle?.text?.split('%{')[0].trim();
+  return (!named?.size && hover) || plain(axis.title?.text) || otherwise;
+}
+
+// One block for each heatmap and one for all other traces of a kind of key: {key, heads, rows: [[key, cells...]]}.
+function blocks(host) {
+  const found = [];
+  const joined = new Map();
+  for (const trace of host._fullData) {
+    if (trace.visible !== true || trace.mode === 'text' || trace.hoverinfo === 'skip') continue;  // labels and ornaments
+    const across = axisOf(host, trace, 'x');
+    const down = axisOf(host, trace, 'y');
+    if (trace.z) {
+      const columns = Array.from(trace.x || trace.z[0], (value, index) => (trace.x ? value : index));
+      const places = Array.from(trace.y || trace.z, (value, index) => (trace.y ? value : index));
+      const [overColumns, overRows] = [names(across, columns), names(down, places)];
+      const rows = Array.from(trace.z, (line, index) => [
+        words(places[index], overRows), ...Array.from(line, (value) => (value === null ? '–' : words(value))),
+      ]);
+      found.push({ key: titled(down, 'row') + ' \\ ' + titled(across, 'column'), heads: columns.map((value) => words(value, overColumns)), rows });
+      continue;
+    }
+    if (!trace.x || !trace.y || !trace.x.length) continue;
+    const isSideways = trace.orientation === 'h' || (down.type === 'category' && across.type !== 'category') || Boolean(down.ticktext);
+    const [keyAxis, valueAxis] = isSideways ? [down, across] : [across, down];
+    const named = names(keyAxis, isSideways ? trace.y : trace.x);
+    const name = titled(keyAxis, isSideways ? 'row' : 'x', named);
+    if (!joined.has(name)) joined.set(name, { key: name, heads: [], at: new Map() });
+    const block = joined.get(name);
+    const column = block.heads.length;
+    block.heads.push(plain(trace.name && trace.showlegend !== null && !/^trace \d+$/.test(trace.name) ? trace.name : titled(valueAxis, 'value')));
+    for (let index = 0; index < trace.x.length; index += 1) {
+      const [key, value] = isSideways ? [trace.y[index], trace.x[index]] : [trace.x[index], trace.y[index]];
+      if (key === null || key === undefined) continue;
+      if (!block.at.has(key)) block.at.set(key, { label: words(key, named), cells: [] });
+      block.at.get(key).cells[column] = value === null || value === undefined ? '' : words(value);
+    }
+  }
+  for (const block of joined.values()) {
+    const keys = [...block.at.keys()];
+    if (keys.every((key) => typeof key === 'number')) keys.sort((a, b) => a - b);
+    const rows = keys.map((key) => [block.at.get(key).label, ...block.heads.map((_, column) => block.at.get(key).cells[column] ?? '')]);
+    found.push({ key: block.key, heads: block.heads, rows });
+  }
+  return found;
+}
+
+function cell(kind, text, scope) {
+  const node = document.createElement(kind);
+  node.textContent = text;
+  if (scope) node.scope = scope;
+  return node;
+}
+
+function fillTable(target, host) {
+  target.replaceChildren(...blocks(host).map((block) => {
+    const table = document.createElement('table');
+    const title = plain((host.layout.title?.text || '').split('<br>')[0]);
+    const cut = block.rows.length > MOST_ROWS ? ` (the first ${MOST_ROWS} of ${block.rows.length} rows)` : '';
+    table.appendChild(cell('caption', title + cut));
+    const head = table.createTHead().insertRow();
+    head.append(cell('th', block.key, 'col'), ...block.heads.map((text) => cell('th', text, 'col')));
+    const body = table.createTBody();
+    for (const [label, ...values] of block.rows.slice(0, MOST_ROWS)) {
+      const row = body.insertRow();
+      row.append(cell('th', label, 'row'), ...values.map((text) => cell('td', text)));
+    }
+    return table;
+  }));
+}
