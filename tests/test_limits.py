@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -231,3 +232,20 @@ def test_ablations_belong_to_people_too(manager: Manager) -> None:
     assert ada.sweeps.get(sweep)["title"] == "hers"
     his = ben.sweeps.create("his", SETTINGS, {"seed": [0, 1]})
     assert ben.sweeps.run_missing(his)["reused"] == []  # nobody learns what others have run
+
+
+# ---- what is documented is so
+
+
+def test_the_documented_file_is_one_and_names_every_limit() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "SERVER.md").read_text(encoding="utf-8")
+    example = next(block for block in text.split("```toml\n")[1:] if block.startswith("admins")).partition("```")[0]
+    values = tomllib.loads(example)
+    assert set(values) == set(Limits.model_fields)
+    assert limits.parse(values).queue == values["queue"]
+    assert f"tag `{limits.KEEP}`" in text
+
+
+def test_the_app_is_bound_to_this_machine_and_protected() -> None:
+    server = tomllib.loads((Path(__file__).parents[1] / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["server"]
+    assert (server["address"], server["enableXsrfProtection"], server["enableCORS"]) == ("127.0.0.1", True, True)
