@@ -27,6 +27,7 @@ class StoreError(InputError):
 
 # What SQLite and PostgreSQL say, in the words of a remedy. The first that occurs in the message is taken.
 _REMEDIES = {
+    "deadlock": "was changed by two at the same moment and let one go first; try again",
     "locked": "is locked by another program for more than {busy:g} s; close that program, then try again",
     "not a database": "is not a store; move the file away or name another with {variable}",
     "malformed": "is damaged; restore a copy of it, or move the file away to begin a new one",

@@ -135,7 +135,9 @@ class Store:
     def beat(self, run_ids: list[str]) -> None:
         """Say that these runs are looked after. No revision: nothing that a page shows has changed."""
         with self._database.write() as connection:
-            connection.execute(update(runs).where(runs.c.run_id.in_(run_ids)).values(heartbeat=time.time()))
+            chosen = (runs.c.run_id.in_(run_ids),)
+            _hold(connection, chosen)
+            connection.execute(update(runs).where(*chosen).values(heartbeat=time.time()))
 
     def delete(self, run_id: str) -> None:
         """Remove an ended run with its rows and files."""
@@ -178,6 +180,7 @@ class Store:
         changes = {name: plain(value) for name, value in columns.items()}
         chosen = (runs.c.run_id.in_(list(run_ids)), runs.c.status.in_(statuses), *self._mine)
         with self._database.write() as connection:
+            _hold(connection, chosen)
             connection.execute(update(runs).where(*chosen).values(revision=runs.c.revision + 1, **changes))
 
     def take_command(self, run_id: str) -> str | None:
@@ -247,6 +250,11 @@ class Store:
     def _frame(self, table: Table, run_ids: str | Iterable[str], newest: bool = False) -> pandas.DataFrame:
         with self._database.read() as connection:
             return frame(connection, table, _listed(run_ids), self._mine, newest)
+
+
+def _hold(connection: Connection, chosen: tuple) -> None:
+    """Lock many rows in one order, so that on a database server two writers never wait for each other; SQLite has one writer anyway."""
+    connection.execute(select(runs.c.run_id).where(*chosen).order_by(runs.c.run_id).with_for_update())
 
 
 def _listed(run_ids: str | Iterable[str]) -> list[str]:

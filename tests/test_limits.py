@@ -17,7 +17,7 @@ from appcore.manager import Manager
 from appcore.plan import check
 from appcore.store import Store
 
-LONG = {**SETTINGS, "epochs": 1000}
+LONG = {**SETTINGS, "epochs": 3000}
 
 
 @pytest.fixture

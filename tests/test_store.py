@@ -240,6 +240,27 @@ def test_many_writers_and_readers_share_one_file(store: Store) -> None:
     assert store.epochs(run_ids).groupby("run_id").size().tolist() == [25] * 4
 
 
+def test_beats_and_commands_for_many_runs_in_any_order_never_wait_for_each_other(store: Store, any_address: str) -> None:
+    run_ids, problems = [add(store) for _ in range(20)], []
+
+    def work(order: list[str], write: str) -> None:
+        own = Store(any_address)
+        try:
+            for _ in range(30):
+                own.beat(order) if write == "beat" else own.update_all(order, ("queued",), command=None)
+        except Exception as error:
+            problems.append(error)
+        own.close()
+
+    orders = (run_ids, run_ids[::-1])
+    threads = [threading.Thread(target=work, args=(order, write)) for order in orders for write in ("beat", "update")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not problems
+
+
 # ---- stores that cannot be used: one line that names the file and the remedy
 
 
