@@ -6,8 +6,9 @@ from appcore.ui import lab
 
 lab.guard("run")
 
-from appcore import charts  # noqa: E402
-from appcore.ui import controls, form, format, frames, launch, live, run_view, status, text  # noqa: E402
+from appcore import charts, reproduce  # noqa: E402
+from appcore.config import build  # noqa: E402
+from appcore.ui import controls, form, format, frames, launch, live, run_view, runs_actions, status, text  # noqa: E402
 
 
 def launch_page() -> None:
@@ -60,6 +61,13 @@ def run_page(run: dict) -> None:
             run_view.facts(now)
 
     moving()
+    with st.expander("Name, tags and note", icon=":material/edit_note:"):
+        runs_actions.details(run, [])
+    with st.expander("Copy as command or Python", icon=":material/content_copy:"):
+        config = build(run["config"])
+        st.caption("Either starts a run with the same initial weights, data order and scoring batches: its hashes will agree.")
+        st.code(reproduce.command(config), language="bash", wrap_lines=True)
+        st.code(reproduce.python(config), language="python", wrap_lines=True)
     with st.expander("All settings", icon=":material/settings:"):
         st.dataframe(launch.settings_table(run), hide_index=True, alt="Settings of this run")
     with st.container(horizontal=True):

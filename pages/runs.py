@@ -55,6 +55,8 @@ if chosen:
         runs_actions.bar(chosen, tags, runs_files.downloads)
         if len(chosen) == 1:
             runs_actions.details(chosen[0], tags)
+            if chosen[0]["error"]:
+                st.error(text.plain(chosen[0]["error"], 500), icon=":material/error:")
 elif len(found):
     st.caption("Tick rows at their left edge to open, compare, tag, archive, download or delete runs.")
 

@@ -82,6 +82,7 @@ FLOORS = [
         "checks",
         "bench",
         "bench_runs",
+        "reproduce",
         "timing",
         "charts",
         "ui",

@@ -62,8 +62,6 @@ def details(run: dict[str, Any], tags: Sequence[str]) -> None:
         )
     with right:
         st.text_area("Note", key=keys["note"], max_chars=20_000, height=118, on_change=_edited, args=(run_id, "note"))
-    if run["error"]:
-        st.error(plain(run["error"], 500), icon=":material/error:")
 
 
 def _name(run: dict[str, Any]) -> str:
