@@ -159,6 +159,25 @@ def test_a_bundle_brings_the_whole_run(source: tuple[Store, str], exported: Path
     assert sorted(path.name for path in store.folder.iterdir()) == sorted(["appcore.db", run_id])
 
 
+def test_a_bundle_brings_the_whole_run_to_every_kind_of_store(source: tuple[Store, str], bundle: Path, any_address: str) -> None:
+    store = Store(any_address)
+    assert import_bundle(store, bundle) == source[1]
+    assert results.result(store, source[1]) == results.result(*source)
+    assert import_bundle(store, bundle) == source[1]
+    store.close()
+
+
+def test_somebody_elses_run_is_not_touched_by_a_bundle_of_the_same_name(bundle: Path, any_address: str) -> None:
+    store = Store(any_address)
+    run_id = import_bundle(store.of("ada"), bundle)
+    files = sorted((path, path.stat().st_mtime_ns) for path in paths.run_folder(store.folder, run_id).rglob("*"))
+    with pytest.raises(InputError, match="in this store already"):
+        import_bundle(store.of("ben"), bundle)
+    assert store.get(run_id)["owner"] == "ada"
+    assert sorted((path, path.stat().st_mtime_ns) for path in paths.run_folder(store.folder, run_id).rglob("*")) == files
+    store.close()
+
+
 def test_the_same_bundle_again_changes_nothing(bundle: Path, store: Store) -> None:
     run_id = import_bundle(store, bundle)
     store.update(run_id, title="renamed", tags=["mine"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import fake_runs
@@ -22,8 +21,10 @@ LONG = {**SETTINGS, "epochs": 1000}
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "runs" / "appcore.db")
+def store(any_address: str) -> Iterator[Store]:
+    store = Store(any_address)
+    yield store
+    store.close()
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def manager(store: Store) -> Iterator[Manager]:
     manager.close()
 
 
-def wait(until: Callable[[], object], seconds: float = 10.0) -> None:
+def wait(until: Callable[[], object], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not until():
         assert time.monotonic() < deadline, "did not happen in time"
@@ -191,7 +192,8 @@ def test_labels_are_tidied_kept_and_judged(manager: Manager, store: Store) -> No
             manager.label(run_id, **labels)
 
 
-def test_a_store_of_an_earlier_day_gets_what_it_lacks(store: Store) -> None:
+def test_a_store_of_an_earlier_day_gets_what_it_lacks(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs" / "appcore.db")
     run_id = fake_runs.write(store)
     store.close()
     with sqlite3.connect(store.folder / "appcore.db") as file:
