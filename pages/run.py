@@ -56,7 +56,7 @@ def run_page(run: dict) -> None:
             with st.expander("Traceback", icon=":material/terminal:"):
                 st.code(now["traceback"], language=None)
         run_view.header_numbers(now, data)
-        run_view.figures(now, data)
+        run_view.figures(now, data, run_view.controls(now, data))
         with st.expander("Pairing hashes and machine", icon=":material/fingerprint:"):
             run_view.facts(now)
 

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import pytest
 
 from appcore import charts
-from appcore.charts import findings, style
+from appcore.charts import curves, findings, style
 from appcore.config import RunConfig
 from appcore.plan import plan
 
@@ -29,7 +29,8 @@ MAGNITUDE = {**SNIP, "run_id": "r2", "pruner": "magnitude"}
 def epochs(run_id: str = "r1") -> pd.DataFrame:
     columns = ["megabatch", "epoch", "train_accuracy", "val_accuracy", "train_loss", "val_loss"]
     rows = [(0, 0, 0.5, 0.4, 1.5, 1.6), (0, 1, 0.8, 0.7, 0.8, 0.9), (1, 0, 0.9, 0.8, 0.4, 0.5)]
-    return pd.DataFrame(rows, columns=columns).assign(run_id=run_id)
+    more = {"density": [0.8, 0.8, 0.64], "learning_rate": [0.1, 0.01, 0.1], "is_best": [True, False, True]}
+    return pd.DataFrame(rows, columns=columns).assign(run_id=run_id, samples_seen=[90, 180, 360], seconds=[2.0, 1.0, 4.0], **more)
 
 
 def ends(run_id: str = "r1") -> pd.DataFrame:
@@ -93,6 +94,53 @@ def test_accuracy_shows_the_numbers_of_the_table_in_percent() -> None:
     assert list(trace(figure, "validation").x) == [1, 2, 3]  # at the end of each epoch
     assert (list(trace(figure, "test").x), trace(figure, "test").y) == ([2], pytest.approx([75]))
     assert tuple(figure.layout.xaxis.range) == (0, 4)  # the whole plan, so that the axis does not move while it fills
+
+
+@pytest.mark.parametrize(
+    ("x", "places", "end"),
+    [
+        ("epochs", [1, 2, 3], 2),
+        ("images", [90, 180, 360], 180),
+        ("time", [2, 3, 7], 3),
+        ("steps", [9, 18, 36], 18),
+        ("FLOPs", [90, 180, 360], 180),
+    ],
+)
+def test_curves_run_over_what_is_asked_for(x: str, places: list[float], end: float) -> None:
+    run = {**SNIP, "config": {**SNIP["config"], "batch_size": 10}, "started": {"training_flops": 1e12}}
+    figure = charts.accuracy([run], epochs(), ends(), view=charts.View(x=x))
+    assert trace(figure, "validation").x == pytest.approx(places)
+    assert trace(figure, "test").x == pytest.approx([end])
+    assert figure.layout.xaxis.title.text == charts.AXES[x][0]
+    assert figure.layout.uirevision != charts.accuracy([run], epochs(), ends()).layout.uirevision  # a zoom belongs to its axis
+
+
+def test_smoothing_keeps_what_was_measured_in_sight() -> None:
+    figure = charts.loss([SNIP], epochs(), ends(), view=charts.View(smoothing=0.5, logarithmic=True))
+    assert trace(figure, "validation, measured").y == pytest.approx([1.6, 0.9, 0.5])
+    assert trace(figure, "validation").y == pytest.approx([1.6, (0.5 * 1.6 + 0.9) / 1.5, (0.25 * 1.6 + 0.5 * 0.9 + 0.5) / 1.75])
+    assert figure.layout.yaxis.type == "log"
+    low, high = 10 ** np.array(figure.layout.yaxis.range)
+    assert low < 0.4 and high > 1.6
+
+
+def test_a_chosen_moment_is_a_band_on_every_axis() -> None:
+    for x, band in (("megabatches", (2, 4)), ("images", (180, 360))):
+        (shape,) = [s for s in charts.accuracy([SNIP], epochs(), ends(), view=charts.View(x, moment=1)).layout.shapes if s.type == "rect"]
+        assert (shape.x0, shape.x1) == band
+    later = charts.accuracy([SNIP], epochs(), ends(), view=charts.View("images", moment=5))
+    assert not later.layout.shapes  # not reached yet
+
+
+def test_what_happened_stands_at_its_epoch() -> None:
+    assert curves.events(epochs()) == [
+        (0, "best", "weights of epoch 1 carried on"),
+        (0, "prune", "pruned to a density of 80.0 %"),
+        (1, "rate", "learning rate 0.1 to 0.01"),
+        (2, "best", "weights of epoch 1 carried on"),
+        (2, "prune", "pruned to a density of 64.0 %"),
+    ]
+    assert list(trace(charts.accuracy([SNIP], epochs(), ends()), "pruned").x) == [1, 3]
 
 
 def test_gap_is_train_minus_validation_in_points() -> None:
@@ -264,7 +312,7 @@ def test_epochs_of_several_rounds_follow_each_other() -> None:
     rounds = len([segment for segment in plan(config) if segment.kind == "epoch"]) // 2
     rows = [(r, epoch) for r in range(rounds) for epoch in range(2)]
     epochs = pd.DataFrame({"run_id": "a", "megabatch": 0, "epoch": [epoch for _, epoch in rows], "round": [r for r, _ in rows]})
-    for name in ("train_accuracy", "val_accuracy", "train_loss", "val_loss"):
+    for name in ("train_accuracy", "val_accuracy", "train_loss", "val_loss", "density", "learning_rate", "is_best"):
         epochs[name] = 0.5
     ends = pd.DataFrame(columns=["run_id", "megabatch", "test_accuracy", "test_loss", "generalization_gap", "cer", "test_errors"])
     x = charts.accuracy([run], epochs, ends).data[0].x

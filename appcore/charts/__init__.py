@@ -1,5 +1,6 @@
 """Figures as pure functions: a DataFrame goes in, a plotly Figure comes out. Knows neither streamlit nor torch nor the store."""
 
+from .axes import AXES, View
 from .curves import accuracy, errors, gap, loss
 from .findings import PAIRING, early_names, early_shares, final_table, pairing, setting_differences, setting_text, who_prunes_early
 from .layers import early_layers, kept_by_layer
@@ -10,8 +11,10 @@ from .plan import staircase
 from .style import METHOD_COLOURS, short_layer, template
 
 __all__ = [
+    "AXES",
     "METHOD_COLOURS",
     "PAIRING",
+    "View",
     "accuracy",
     "colour_of",
     "difference_map",

@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from appcore.config import RunConfig
-from appcore.plan import plan
-
 from . import style
+from .axes import TimeAxis, View, smoothed
 from .looks import Look, looks
 
 Runs = Sequence[Mapping[str, Any]]
+PLAIN = View()
 
 
-def accuracy(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "") -> go.Figure:
+def accuracy(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "", view: View = PLAIN) -> go.Figure:
     """Train, validation and test accuracy of one run; validation and test accuracy of several."""
     alone = len(runs) == 1
     subtitle = (
-        "dotted: train · line: validation · marks: test"
+        "dotted: train · line: validation · dots: test · on top: ▼ pruned, ★ carried on"
         if alone
         else "lines: validation after each epoch · marks: test after each megabatch"
     )
-    figure = _over_time("How accurate is it?", subtitle, "accuracy, %", runs, revision)
+    figure, axis = _over_time("How accurate is it?", subtitle, "accuracy, %", runs, epochs, revision, view)
     lows = []
     for run, look in _looked(runs):
         mine, tests = _of(epochs, run), _of(megabatches, run)
         if alone:
-            _line(figure, runs, run, mine, 100 * mine["train_accuracy"], "train", style.GREY, "dot", unit=" %")
-        _line(figure, runs, run, mine, 100 * mine["val_accuracy"], "validation" if alone else look.label, look.colour, look.dash, unit=" %")
+            _line(figure, axis, view, run, 100 * mine["train_accuracy"], "train", style.GREY, "dot", unit=" %")
+        _line(figure, axis, view, run, 100 * mine["val_accuracy"], "validation" if alone else look.label, look.colour, look.dash, unit=" %")
         _marks(
             figure,
-            runs,
+            axis,
             run,
             tests,
             100 * tests["test_accuracy"],
@@ -48,43 +45,52 @@ def accuracy(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, rev
         )
         lows += [100 * mine[c].min() for c in (("train_accuracy", "val_accuracy") if alone else ("val_accuracy",)) if len(mine)]
     low = min(lows, default=0.0)
-    figure.update_yaxes(range=[max(0.0, 10 * np.floor(low / 10) - 2), 101.5], ticksuffix=" %")
+    figure.update_yaxes(range=[max(0.0, 10 * np.floor(low / 10) - 2), 104 if alone else 101.5], ticksuffix=" %")
+    if alone:
+        _events(figure, axis, runs[0], _of(epochs, runs[0]))
     return figure
 
 
-def loss(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "") -> go.Figure:
+def loss(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "", view: View = PLAIN) -> go.Figure:
     """Cross-entropy of train and validation of one run; of validation of several."""
     alone = len(runs) == 1
     subtitle = (
         "cross-entropy · dotted: train · line: validation" + (" · marks: test" if alone else "") if alone else "validation cross-entropy"
     )
-    figure = _over_time("Is it still learning?", subtitle, "loss, nats per image", runs, revision)
-    highs = []
+    figure, axis = _over_time("Is it still learning?", subtitle, "loss, nats per image", runs, epochs, revision, view)
+    highs, lows = [], []
     for run, look in _looked(runs):
         mine, tests = _of(epochs, run), _of(megabatches, run)
         if alone:
-            _line(figure, runs, run, mine, mine["train_loss"], "train", style.GREY, "dot")
-            _marks(figure, runs, run, tests, tests["test_loss"], "test", look, digits=3)
-        _line(figure, runs, run, mine, mine["val_loss"], "validation" if alone else look.label, look.colour, look.dash)
-        highs += list(mine[["train_loss", "val_loss"] if alone else ["val_loss"]].quantile(0.98))
+            _line(figure, axis, view, run, mine["train_loss"], "train", style.GREY, "dot")
+            _marks(figure, axis, run, tests, tests["test_loss"], "test", look, digits=3)
+        _line(figure, axis, view, run, mine["val_loss"], "validation" if alone else look.label, look.colour, look.dash)
+        losses = mine[["train_loss", "val_loss"] if alone else ["val_loss"]]
+        highs += list(losses.quantile(0.98))
+        lows += [value for value in losses.min() if value > 0]
     high = max([value for value in highs if np.isfinite(value)], default=1.0)
+    if view.logarithmic:
+        figure.update_yaxes(type="log", range=[np.log10(max(0.8 * min(lows, default=0.01), 1e-6)), np.log10(1.2 * max(high, 0.01))])
+        return figure.update_layout(uirevision=f"{figure.layout.uirevision}/log")
     figure.update_yaxes(range=[0, 0.5 * np.ceil(max(high, 0.5) * 1.06 / 0.5)])
     return figure
 
 
-def gap(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "") -> go.Figure:
+def gap(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "", view: View = PLAIN) -> go.Figure:
     """Train minus validation accuracy in percentage points at each epoch, and of the weights carried on at each megabatch's end."""
     alone = len(runs) == 1
     marks = " · marks: the weights carried on" if alone else ""
-    figure = _over_time("Does it overfit?", f"train minus validation accuracy{marks}", "generalization gap, points", runs, revision)
+    figure, axis = _over_time(
+        "Does it overfit?", f"train minus validation accuracy{marks}", "generalization gap, points", runs, epochs, revision, view
+    )
     values = []
     for run, look in _looked(runs):
         mine, ends = _of(epochs, run), _of(megabatches, run)
         points = 100 * (mine["train_accuracy"] - mine["val_accuracy"])
         values.append(points)
-        _line(figure, runs, run, mine, points, "every epoch" if alone else look.label, look.colour, look.dash, unit=" points")
+        _line(figure, axis, view, run, points, "every epoch" if alone else look.label, look.colour, look.dash, unit=" points")
         name = "carried on" if alone else f"{look.label}, carried on"
-        _marks(figure, runs, run, ends, 100 * ends["generalization_gap"], name, look, unit=" points", listed=alone)
+        _marks(figure, axis, run, ends, 100 * ends["generalization_gap"], name, look, unit=" points", listed=alone)
     everything = pd.concat(values) if values else pd.Series(dtype=float)
     low, high = (everything.quantile(0.01), everything.quantile(0.99)) if len(everything) else (-5.0, 5.0)
     figure.add_hline(y=0, line={"width": 1.5, "color": style.GREY})
@@ -92,15 +98,21 @@ def gap(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision
     return figure
 
 
-def errors(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "") -> go.Figure:
+def errors(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "", view: View = PLAIN) -> go.Figure:
     """Cumulative error rate: test images misclassified so far, summed over megabatches."""
-    figure = _over_time(
-        "How many errors so far?", "CER: wrong test images, added up · lower is better", "cumulative test errors, images", runs, revision
+    figure, axis = _over_time(
+        "How many errors so far?",
+        "CER: wrong test images, added up · lower is better",
+        "cumulative test errors, images",
+        runs,
+        epochs,
+        revision,
+        view,
     )
     highest = 0.0
     for run, look in _looked(runs):
         ends = _of(megabatches, run)
-        x = np.append(0.0, _end_of_megabatch(runs, run, ends))
+        x = np.append(0.0, axis.ends(run, ends["megabatch"]))
         y = np.append(0, ends["cer"].to_numpy())
         highest = max(highest, float(y.max()))
         figure.add_trace(
@@ -128,81 +140,41 @@ def _of(frame: pd.DataFrame, run: Mapping[str, Any]) -> pd.DataFrame:
     return frame[frame["run_id"] == run["run_id"]]
 
 
-def _epochs_planned(run: Mapping[str, Any]) -> tuple[int, ...]:
-    """Epochs of each megabatch, those of all rounds together."""
-    return _planned(json.dumps(run["config"], sort_keys=True))
-
-
-@lru_cache(maxsize=64)
-def _planned(config: str) -> tuple[int, ...]:
-    settings = RunConfig(**json.loads(config))
-    counts = [0] * settings.megabatches
-    for segment in plan(settings):
-        counts[segment.megabatch] += segment.kind == "epoch"
-    return tuple(counts)
-
-
-def _epochs_shown(runs: Runs) -> int:
-    """Epochs per megabatch on the axis; megabatches with fewer are stretched, so that those of several runs lie upon each other."""
-    return max((max(_epochs_planned(run)) for run in runs), default=1)
-
-
-def _over_time(title: str, subtitle: str, y: str, runs: Runs, revision: str) -> go.Figure:
-    count, length = max((len(_epochs_planned(run)) for run in runs), default=1), _epochs_shown(runs)
-    figure = style.figure(title, subtitle, x=f"megabatch (each of {length} epochs)" if length > 1 else "megabatch", y=y, revision=revision)
-    every = max(1, int(np.ceil(count / 20)))
-    shown = np.arange(0, count, every)
-    figure.update_xaxes(
-        range=[0, count * length],
-        tickvals=(shown + 0.5) * length,
-        ticktext=[str(t + 1) for t in shown],
-        ticks="",
-        showgrid=False,
-        minor={"showgrid": True, "tick0": 0, "dtick": every * length},
-        unifiedhovertitle={"text": "epoch %{x:.0f}"},
-        hoverformat=".0f",
-    )
-    return figure
-
-
-def _end_of_epoch(runs: Runs, run: Mapping[str, Any], frame: pd.DataFrame) -> np.ndarray:
-    """Counted by place in the megabatch: methods with several rounds come to the same epoch more than once."""
-    megabatch = frame["megabatch"].to_numpy()
-    planned = np.asarray(_epochs_planned(run), dtype=float)[megabatch]
-    return _epochs_shown(runs) * (megabatch + (frame.groupby("megabatch").cumcount().to_numpy() + 1) / planned)
-
-
-def _end_of_megabatch(runs: Runs, run: Mapping[str, Any], frame: pd.DataFrame) -> np.ndarray:
-    return (frame["megabatch"].to_numpy(dtype=float) + 1) * _epochs_shown(runs)
+def _over_time(
+    title: str, subtitle: str, y: str, runs: Runs, epochs: pd.DataFrame, revision: str, view: View
+) -> tuple[go.Figure, TimeAxis]:
+    """An empty figure over the view's axis; another axis is another picture, so zoom is kept for each."""
+    figure = style.figure(title, subtitle, x="", y=y, revision=f"{revision or 'fixed'}/{view.x}")
+    axis = TimeAxis(view, runs, epochs)
+    axis.draw(figure)
+    return figure, axis
 
 
 def _line(
     figure: go.Figure,
-    runs: Runs,
+    axis: TimeAxis,
+    view: View,
     run: Mapping[str, Any],
-    frame: pd.DataFrame,
     values: pd.Series,
     name: str,
     colour: str,
     dash: str,
     unit: str = "",
 ) -> None:
-    x, y = style.thin(_end_of_epoch(runs, run, frame), values.to_numpy(dtype=float))
-    figure.add_trace(
-        go.Scatter(
-            x=x,
-            y=y,
-            name=name,
-            mode="lines",
-            line={"color": colour, "dash": dash, "width": 2},
-            hovertemplate=f"%{{y:{'.1f' if unit else '.3f'}}}{unit}",
-        )
-    )
+    """A curve; where it is smoothed, what was measured stays behind it, pale."""
+    x, raw = axis.epochs(run), values.to_numpy(dtype=float)
+    look = {"mode": "lines", "line": {"color": colour, "dash": dash, "width": 2}}
+    if view.smoothing:
+        x_thin, y = style.thin(x, raw)
+        figure.add_trace(go.Scatter(x=x_thin, y=y, name=f"{name}, measured", opacity=0.25, showlegend=False, hoverinfo="skip", **look))
+    x, y = style.thin(x, smoothed(raw, view.smoothing))
+    hover = f"%{{y:{'.1f' if unit else '.3f'}}}{unit}" + (" smoothed" if view.smoothing else "")
+    figure.add_trace(go.Scatter(x=x, y=y, name=name, hovertemplate=hover, **look))
 
 
 def _marks(
     figure: go.Figure,
-    runs: Runs,
+    axis: TimeAxis,
     run: Mapping[str, Any],
     frame: pd.DataFrame,
     values: pd.Series,
@@ -214,7 +186,7 @@ def _marks(
 ) -> None:
     figure.add_trace(
         go.Scatter(
-            x=_end_of_megabatch(runs, run, frame).astype(np.float32),
+            x=axis.ends(run, frame["megabatch"]).astype(np.float32),
             y=values.to_numpy(dtype=np.float32),
             name=name,
             mode="markers",
@@ -223,3 +195,53 @@ def _marks(
             hovertemplate=f"%{{y:.{digits}f}}{unit}",
         )
     )
+
+
+def _events(figure: go.Figure, axis: TimeAxis, run: Mapping[str, Any], rows: pd.DataFrame) -> None:
+    """Prune points, drops of the learning rate and weights that were carried on, as marks along the upper edge."""
+    found = events(rows)
+    x = axis.epochs(run)
+    for kind, (symbol, words) in _EVENTS.items():
+        places = [(x[row], text) for row, what, text in found if what == kind]
+        if places:
+            at, texts = zip(*places, strict=True)
+            figure.add_trace(
+                go.Scatter(
+                    x=np.asarray(at, dtype=np.float32),
+                    y=np.full(len(at), 0.96, dtype=np.float32),
+                    yaxis="y2",
+                    name=words,
+                    showlegend=False,
+                    text=texts,
+                    mode="markers",
+                    marker={"symbol": symbol, "size": 8, "color": style.GREY},
+                    hovertemplate="%{text}<extra></extra>",
+                )
+            )
+    figure.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})
+
+
+_EVENTS = {
+    "prune": ("triangle-down", "pruned"),
+    "rate": ("line-ns-open", "learning rate drops"),
+    "best": ("star", "weights carried on"),
+}
+
+
+def events(rows: pd.DataFrame) -> list[tuple[int, str, str]]:
+    """(row, kind, words) of what happened in the epochs of one run: seen at the end of the epoch in or before which it did."""
+    found: list[tuple[int, str, str]] = []
+    density, rate = 1.0, None
+    for place, (megabatch, now, new) in enumerate(zip(rows["megabatch"], rows["density"], rows["learning_rate"], strict=True)):
+        if now != density:
+            found.append((place, "prune", f"{'pruned' if now < density else 'grown'} to a density of {100 * now:.1f} %"))
+        if rate is not None and new < rate[1] and megabatch == rate[0]:
+            found.append((place, "rate", f"learning rate {rate[1]:g} to {new:g}"))
+        density, rate = now, (megabatch, new)
+    best = rows.reset_index(drop=True)
+    best = best[best["is_best"].astype(bool)].groupby("megabatch").tail(1)
+    found += [
+        (int(place), "best", f"weights of epoch {row.epoch + 1} carried on")
+        for place, row in zip(best.index, best.itertuples(), strict=True)
+    ]
+    return sorted(found)

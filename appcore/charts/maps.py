@@ -16,8 +16,8 @@ from .looks import looks
 _MOST_LABELS, _MOST_GAPS = 320, 600  # cells
 
 
-def sparsity_map(layers: pd.DataFrame, megabatches: int, *, revision: str = "") -> go.Figure:
-    """Sparsity of every layer (top: input, bottom: output) at every megabatch, on one scale from 0 to 100 %."""
+def sparsity_map(layers: pd.DataFrame, megabatches: int, *, chosen: int | None = None, revision: str = "") -> go.Figure:
+    """Sparsity of every layer (top: input, bottom: output) at every megabatch, on one scale from 0 to 100 %; `chosen` is outlined."""
     figure = style.figure(
         "Which layers lose their weights?",
         "top: nearest the input · bottom: nearest the output",
@@ -48,6 +48,8 @@ def sparsity_map(layers: pd.DataFrame, megabatches: int, *, revision: str = "") 
         )
     )
     _add_cell_labels(figure, sparsity, 0, 100, style.SEQUENTIAL, signed=False)
+    if chosen is not None:
+        _outline(figure, chosen, len(names))
     return layer_axes(figure, names, megabatches)
 
 
@@ -87,10 +89,14 @@ def difference_map(
         )
     )
     _add_cell_labels(figure, points, -limit, limit, style.DIVERGING, signed=True)
-    if names:
-        outline = {"x0": chosen + 0.5, "x1": chosen + 1.5, "y0": -0.5, "y1": len(names) - 0.5}
-        figure.add_shape(type="rect", **outline, line={"width": 2.5, "color": style.GREY}, layer="above")
+    _outline(figure, chosen, len(names))
     return layer_axes(figure, names, count)
+
+
+def _outline(figure: go.Figure, megabatch: int, rows: int) -> None:
+    if rows:
+        frame = {"x0": megabatch + 0.5, "x1": megabatch + 1.5, "y0": -0.5, "y1": rows - 0.5}
+        figure.add_shape(type="rect", **frame, line={"width": 2.5, "color": style.GREY}, layer="above")
 
 
 def _shares(

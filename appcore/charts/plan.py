@@ -9,7 +9,14 @@ import plotly.graph_objects as go
 from . import style
 
 
-def staircase(planned: pd.DataFrame, measured: pd.DataFrame | None = None, *, colour: str = style.GREY, revision: str = "") -> go.Figure:
+def staircase(
+    planned: pd.DataFrame,
+    measured: pd.DataFrame | None = None,
+    *,
+    chosen: int | None = None,
+    colour: str = style.GREY,
+    revision: str = "",
+) -> go.Figure:
     """Sparsity asked for at each megabatch as steps, and what was counted at the prune points passed so far as dots.
 
     `planned` has columns megabatch (from 0), density, prunes (bool: a prune point opens this megabatch); `measured` is prunes of the store.
@@ -43,6 +50,8 @@ def staircase(planned: pd.DataFrame, measured: pd.DataFrame | None = None, *, co
     if measured is not None and len(measured):
         _add_measured(figure, measured)
     count = max(len(planned), 1)
+    if chosen is not None:
+        figure.add_vrect(chosen + 0.5, chosen + 1.5, fillcolor=style.GREY, opacity=0.16, line_width=0, layer="below")
     figure.update_layout(hovermode="closest")
     figure.update_xaxes(range=[0.5, count + 0.5], dtick=1 if count <= 20 else None, showgrid=False)
     figure.update_yaxes(range=[0, _top(sparsity)], ticksuffix=" %")

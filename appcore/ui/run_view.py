@@ -14,7 +14,7 @@ from .text import harmless
 
 
 def header_numbers(run: dict[str, Any], data: frames.Frames) -> None:
-    """The six numbers that matter, always in the same places."""
+    """The six numbers that matter now, always in the same places."""
     progress = run["progress"] or {}
     last = data.megabatches.iloc[-1] if len(data.megabatches) else None
     point = data.prunes.iloc[-1] if len(data.prunes) else None
@@ -52,30 +52,49 @@ def progress_bar(run: dict[str, Any], position: int | None) -> None:
         st.progress(share, text=f"{text} {100 * share:.0f} %" if name in ("running", "starting") else text)
 
 
-def figures(run: dict[str, Any], data: frames.Frames) -> None:
-    """All figures of a run, each drawn anew only when its own tables have grown."""
+def controls(run: dict[str, Any], data: frames.Frames) -> charts.View:
+    """What the figures show: a moment (live: the newest), the x axis, smoothing and a logarithmic loss; all in the address but live."""
+    count = run["config"]["megabatches"]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="view"):
+        is_live = st.toggle(
+            "Newest", key="live", value="moment" not in st.query_params, width=130, help="Off: every figure shows the megabatch chosen here"
+        )
+        moment = None
+        if count > 1:
+            if is_live:
+                st.session_state["moment"] = int(data.layers["megabatch"].max()) + 1 if len(data.layers) else 1
+            chosen = st.slider("Megabatch", 1, count, key="moment", bind=None if is_live else "query-params", disabled=is_live, width=260)
+            moment = None if is_live else chosen - 1
+        x = st.selectbox("Curves over", list(charts.AXES), key="x", bind="query-params", width=190)
+        smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smooth", bind="query-params", width=170)
+        logarithmic = st.toggle("Logarithmic loss", key="log", bind="query-params", width=170)
+    return charts.View(x or "megabatches", smoothing, logarithmic, moment)
+
+
+def figures(run: dict[str, Any], data: frames.Frames, view: charts.View) -> None:
+    """All figures of a run, each drawn anew only when its own tables have grown or another view is asked for."""
     run_id = run["run_id"]
     config = RunConfig(**run["config"])
-    _density_figures(run, data, config, charts.looks([run])[run_id].colour)
+    _density_figures(run, data, config, view.moment, charts.looks([run])[run_id].colour)
     left, right = st.columns(2, gap="medium")
     with left:
         live.chart(
             "layers-map",
-            (run_id, data.token("layers")),
-            lambda: charts.sparsity_map(data.layers, config.megabatches, revision=run_id),
+            (run_id, view.moment, data.token("layers")),
+            lambda: charts.sparsity_map(data.layers, config.megabatches, chosen=view.moment, revision=run_id),
             alt="Heatmap: sparsity of each layer at each megabatch",
         )
-        _curve("loss", run, data)
+        _curve("loss", run, data, view)
     with right:
         for name in ("accuracy", "gap", "errors"):
-            _curve(name, run, data)
+            _curve(name, run, data, view)
 
 
-def _curve(name: str, run: dict[str, Any], data: frames.Frames) -> None:
+def _curve(name: str, run: dict[str, Any], data: frames.Frames, view: charts.View) -> None:
     live.chart(
         f"{name}-chart",
-        (run["run_id"], data.token("epochs", "megabatches")),
-        lambda: getattr(charts, name)([run], data.epochs, data.megabatches, revision=run["run_id"]),
+        (run["run_id"], view, data.token("epochs", "megabatches")),
+        lambda: getattr(charts, name)([run], data.epochs, data.megabatches, revision=run["run_id"], view=view),
         alt=_CURVES[name],
     )
 
@@ -88,28 +107,29 @@ _CURVES = {
 }
 
 
-def _density_figures(run: dict[str, Any], data: frames.Frames, config: RunConfig, colour: str) -> None:
+def _density_figures(run: dict[str, Any], data: frames.Frames, config: RunConfig, moment: int | None, colour: str) -> None:
     run_id = run["run_id"]
     left, right = st.columns(2, gap="medium")
     with left:
         live.chart(
             "truth-meter",
-            (run_id, data.token("prunes", "megabatches")),
-            lambda: charts.truth_meter(_newest_densities(data), frames.total_weights(run, data.layers), colour=colour, revision=run_id),
+            (run_id, moment, data.token("prunes", "megabatches")),
+            lambda: charts.truth_meter(_densities(data, moment), frames.total_weights(run, data.layers), colour=colour, revision=run_id),
             alt="Bars: density requested, in the mask, in forward, and alive",
         )
     with right:
         live.chart(
             "staircase",
-            (run_id, data.token("prunes")),
-            lambda: charts.staircase(frames.planned(config), data.prunes, colour=colour, revision=run_id),
+            (run_id, moment, data.token("prunes")),
+            lambda: charts.staircase(frames.planned(config), data.prunes, chosen=moment, colour=colour, revision=run_id),
             alt="Steps: planned sparsity at each megabatch, with what was counted",
         )
 
 
-def _newest_densities(data: frames.Frames) -> dict[str, float] | None:
-    """The densities counted last, at a prune point or at the end of a megabatch."""
-    rows = [frame.iloc[-1] for frame in (data.prunes, data.megabatches) if len(frame)]
+def _densities(data: frames.Frames, moment: int | None) -> dict[str, float] | None:
+    """The densities counted last (of a megabatch: counted last in it), at a prune point or at the end of a megabatch."""
+    tables = (frame if moment is None else frame[frame["megabatch"] == moment] for frame in (data.prunes, data.megabatches))
+    rows = [frame.iloc[-1] for frame in tables if len(frame)]
     if not rows:
         return None
     row = max(rows, key=lambda row: row["segment"])

@@ -60,8 +60,9 @@ function blocks(host) {
     for (let index = 0; index < trace.x.length; index += 1) {
       const [key, value] = isSideways ? [trace.y[index], trace.x[index]] : [trace.x[index], trace.y[index]];
       if (key === null || key === undefined) continue;
+      const said = trace.yaxis === 'y2' && Array.isArray(trace.text) ? trace.text[index] : undefined;  // events have words, no height
       if (!block.at.has(key)) block.at.set(key, { label: words(key, named), cells: [] });
-      block.at.get(key).cells[column] = value === null || value === undefined ? '' : words(value);
+      block.at.get(key).cells[column] = said ?? (value === null || value === undefined ? '' : words(value));
     }
   }
   for (const block of joined.values()) {

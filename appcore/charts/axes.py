@@ -1,0 +1,138 @@
+"""What curves run over (megabatches, epochs, steps, samples, time or FLOPs), smoothing, and the moment that is looked at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from appcore.config import RunConfig
+from appcore.plan import plan
+
+from . import style
+
+Runs = Sequence[Mapping[str, Any]]
+AXES = {  # name: (title, unit in the hover)
+    "megabatches": ("megabatch", "epoch"),
+    "epochs": ("epochs so far", "epoch"),
+    "steps": ("training steps (images / batch size)", "step"),
+    "images": ("training images seen", "images"),
+    "time": ("time spent, s", "s"),
+    "FLOPs": ("training FLOPs of the dense network, T", "TFLOP"),
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """How curves are shown: their x axis, smoothing (0 none, towards 1 more), a logarithmic loss, and a megabatch (from 0) to mark."""
+
+    x: str = "megabatches"
+    smoothing: float = 0.0
+    logarithmic: bool = False
+    moment: int | None = None
+
+
+class TimeAxis:
+    """Places on the x axis for the rows of some runs. `epochs` holds the rows of all of them."""
+
+    def __init__(self, view: View, runs: Runs, epochs: pd.DataFrame):
+        self._view, self._runs = view, runs
+        self._places = {run["run_id"]: self._of_epochs(run, epochs[epochs["run_id"] == run["run_id"]]) for run in runs}
+        self._megabatch = {run["run_id"]: epochs[epochs["run_id"] == run["run_id"]]["megabatch"].to_numpy() for run in runs}
+
+    def epochs(self, run: Mapping[str, Any]) -> np.ndarray:
+        """Where each epoch of a run ends."""
+        return self._places[run["run_id"]]
+
+    def ends(self, run: Mapping[str, Any], megabatches: Sequence[int]) -> np.ndarray:
+        """Where these megabatches (from 0) end; nan for one whose epochs are not there."""
+        if self._view.x == "megabatches":
+            return (np.asarray(megabatches, dtype=float) + 1) * self._length()
+        places, of = self._places[run["run_id"]], self._megabatch[run["run_id"]]
+        return np.array([places[of == t][-1] if (of == t).any() else np.nan for t in megabatches], dtype=float)
+
+    def draw(self, figure: go.Figure) -> None:
+        """Give the figure this axis, and the band of the moment."""
+        count = max((len(epochs_planned(run)) for run in self._runs), default=1)
+        title, unit = AXES[self._view.x]
+        if self._view.x == "megabatches":
+            self._draw_megabatches(figure, count)
+        else:
+            figure.update_xaxes(title_text=title, rangemode="tozero", unifiedhovertitle={"text": f"%{{x:,.4~g}} {unit}"})
+        if self._view.moment is not None and self._runs:
+            span = self._span(self._view.moment)
+            if np.isfinite(span).all():
+                figure.add_vrect(*span, fillcolor=style.GREY, opacity=0.16, line_width=0, layer="below")
+
+    def _draw_megabatches(self, figure: go.Figure, count: int) -> None:
+        length, every = self._length(), max(1, int(np.ceil(count / 20)))
+        shown = np.arange(0, count, every)
+        figure.update_xaxes(
+            title_text=f"megabatch (each of {length} epochs)" if length > 1 else "megabatch",
+            range=[0, count * length],
+            tickvals=(shown + 0.5) * length,
+            ticktext=[str(t + 1) for t in shown],
+            ticks="",
+            showgrid=False,
+            minor={"showgrid": True, "tick0": 0, "dtick": every * length},
+            unifiedhovertitle={"text": "epoch %{x:.0f}"},
+            hoverformat=".0f",
+        )
+
+    def _span(self, moment: int) -> tuple[float, float]:
+        """From where to where the first run was at a megabatch."""
+        run = self._runs[0]
+        begin = float(self.ends(run, [moment - 1])[0]) if moment else 0.0
+        return begin, float(self.ends(run, [moment])[0])
+
+    def _length(self) -> int:
+        """Epochs per megabatch on the axis; megabatches with fewer are stretched, so that those of several runs lie upon each other."""
+        return max((max(epochs_planned(run)) for run in self._runs), default=1)
+
+    def _of_epochs(self, run: Mapping[str, Any], rows: pd.DataFrame) -> np.ndarray:
+        """Counted by place in the megabatch: methods with several rounds come to the same epoch more than once."""
+        name = self._view.x
+        if name == "megabatches":
+            megabatch = rows["megabatch"].to_numpy()
+            planned = np.asarray(epochs_planned(run), dtype=float)[megabatch]
+            return self._length() * (megabatch + (rows.groupby("megabatch").cumcount().to_numpy() + 1) / planned)
+        if name == "epochs":
+            return np.arange(1.0, len(rows) + 1)
+        if name == "time":
+            return rows["seconds"].to_numpy(dtype=float).cumsum()
+        samples = rows["samples_seen"].to_numpy(dtype=float)
+        if name == "FLOPs":
+            return samples * float((run.get("started") or {}).get("training_flops") or np.nan) / 1e12
+        return samples / run["config"]["batch_size"] if name == "steps" else samples
+
+
+def smoothed(values: np.ndarray, smoothing: float) -> np.ndarray:
+    """Exponential moving average without the pull of its start: each value weighs `smoothing` times the next one."""
+    if smoothing <= 0 or not len(values):
+        return values
+    result, total, weight = np.empty(len(values)), 0.0, 0.0
+    for index, value in enumerate(values):
+        if np.isfinite(value):
+            total, weight = smoothing * total + value, smoothing * weight + 1
+        result[index] = total / weight if weight else np.nan
+    return result
+
+
+def epochs_planned(run: Mapping[str, Any]) -> tuple[int, ...]:
+    """Epochs of each megabatch, those of all rounds together."""
+    return _planned(json.dumps(run["config"], sort_keys=True))
+
+
+@lru_cache(maxsize=64)
+def _planned(config: str) -> tuple[int, ...]:
+    settings = RunConfig(**json.loads(config))
+    counts = [0] * settings.megabatches
+    for segment in plan(settings):
+        counts[segment.megabatch] += segment.kind == "epoch"
+    return tuple(counts)
