@@ -1,4 +1,4 @@
-"""Does bfloat16 cost accuracy, and what does it save? `python benchmarks/precision.py [--seeds 6]`; writes precision.md beside itself.
+"""Does bfloat16 cost accuracy, and what does it save? `python benchmarks/precision.py`; writes precision.md beside itself.
 
 The same runs at both precisions, paired by seed (same initial weights, order and augmentation), in turns on real images.
 """
@@ -24,8 +24,8 @@ from appcore.timing import machine
 
 MARGIN = 0.02  # what counts as no difference, as in `python -m appcore check`
 RUNS = {
-    "resnet20": {"epochs": 3, "limit_train": 4000, "limit_test": 1000, "lr": 0.05},
-    "resnet18": {"epochs": 2, "limit_train": 1000, "limit_test": 500, "lr": 0.02},
+    "resnet20": {"epochs": 6, "limit_train": 4000, "limit_test": 1000, "lr": 0.05},
+    "resnet18": {"epochs": 2, "limit_train": 600, "limit_test": 500, "lr": 0.02},
 }
 
 
@@ -69,13 +69,15 @@ def rows(arch: str, seeds: int) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=6)
-    seeds = parser.parse_args().seeds
+    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--archs", nargs="+", choices=list(RUNS), default=list(RUNS))
+    args = parser.parse_args()
+    seeds = args.seeds
     about = machine()
-    body = [line for arch in RUNS for line in rows(arch, seeds)]
+    body = [line for arch in args.archs for line in rows(arch, seeds)]
     text = f"""# bfloat16 against fp32
 
-    python benchmarks/precision.py --seeds {seeds}
+    OMP_NUM_THREADS={about["threads"]} python benchmarks/precision.py --seeds {seeds} --archs {" ".join(args.archs)}
 
 APP with SNIP, T = 2, full replay, batch 64, on images of CIFAR-10; {seeds} seeds, paired. Test accuracy in percent (mean ± standard
 deviation over seeds), the difference with its 95 % interval, the verdict on "no more than {100 * MARGIN:.0f} points apart", training
