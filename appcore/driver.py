@@ -13,6 +13,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from . import checkpoint, liveness, paths
@@ -84,6 +85,7 @@ class _Driver:
         self._flushed = self._saved = time.monotonic()
         self._asked = -COMMAND_SECONDS
         self._saved_cursor, self._save_seconds = 0, 0.0
+        self._spent: Counter[str] = Counter()  # seconds of what the engine does not see, for the profile of the run
 
     # ---- the run
 
@@ -107,6 +109,7 @@ class _Driver:
 
     def _begin(self) -> None:
         """Build the state, from the newest whole checkpoint when there is one, and drop rows that will be written anew."""
+        start = time.monotonic()
         config = self._work.config(self._row["config"])
         versions = self._work.versions()
         self._plan = self._work.plan(config)
@@ -118,6 +121,7 @@ class _Driver:
         self._pace = Pace(self._work.total_samples(config))
         self._store.rewind(self._run_id, self._saved_cursor, segments=len(self._plan), versions=versions, notes=self._notes)
         self._saved = time.monotonic()
+        self._spent["load"] += self._saved - start
 
     def _take(self, event: Event) -> None:
         """Record an event; rows go to the store together with others unless someone is waiting for them."""
@@ -125,6 +129,8 @@ class _Driver:
         self._has_grown |= getattr(event, "grown", 0) > 0
         if self._watch:
             self._watch(event)
+        if kind == "Finished":
+            event = replace(event, phase_seconds={**event.phase_seconds, **self._spent})
         if kind == "Progress":
             self._pace.take(event)
         else:
@@ -133,7 +139,9 @@ class _Driver:
         if kind == "Started":
             self._compare(event)
         elif kind == "Pruned" or (kind == "MegabatchDone" and self._has_grown):  # epochs of some methods move the masks as well
+            start = time.monotonic()
             checkpoint.save_masks(paths.masks(self._folder, event.segment), self._state.masks)
+            self._spent["checkpoint"] += time.monotonic() - start
             self._has_grown = False
         if kind in _AT_ONCE or time.monotonic() - self._flushed >= FLUSH_SECONDS:
             self._flush()
@@ -183,6 +191,7 @@ class _Driver:
     # ---- writing
 
     def _flush(self, **columns: Any) -> None:
+        start = time.monotonic()
         pending, self._pending = self._pending, []
         progress = {"progress": self._pace.read()} if self._pace.is_known else {}
         self._store.write(
@@ -192,6 +201,7 @@ class _Driver:
             **{"notes": self._notes, "heartbeat": time.time(), **progress, **columns},
         )
         self._flushed = time.monotonic()
+        self._spent["store"] += self._flushed - start
 
     def _is_checkpoint_due(self, cursor: int) -> bool:
         ends_megabatch = cursor == len(self._plan) or self._plan[cursor].megabatch != self._plan[cursor - 1].megabatch
@@ -201,8 +211,8 @@ class _Driver:
         """Save a checkpoint if the run stands between two segments. Rows go first: a checkpoint promises that they are there."""
         if self._last != "SegmentDone" or self._state.cursor == self._saved_cursor:
             return
-        start = time.monotonic()
         self._flush()
+        start = time.monotonic()
         tensors, facts = self._state.snapshot()
         self._saved_cursor = self._state.cursor
         checkpoint.save(
@@ -210,6 +220,7 @@ class _Driver:
         )
         self._saved = time.monotonic()
         self._save_seconds = self._saved - start
+        self._spent["checkpoint"] += self._save_seconds
 
     # ---- ends
 

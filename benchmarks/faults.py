@@ -101,7 +101,8 @@ def main() -> int:
             *damages(scratch / "damages", args.damages),
         ]
     about = f"Measured on {datetime.now(UTC):%Y-%m-%d} in {time.perf_counter() - start:.0f} s: {platform.system()}, CPU, "
-    about += f"Python {platform.python_version()}, torch {metadata.version('torch')}, by `{' '.join(['python', 'benchmarks/faults.py', *sys.argv[1:]])}`."
+    command = " ".join(["python", "benchmarks/faults.py", *sys.argv[1:]])
+    about += f"Python {platform.python_version()}, torch {metadata.version('torch')}, by `{command}`."
     lines = [
         about,
         "",

@@ -8,7 +8,7 @@ lab.guard("run")
 
 from appcore import charts, reproduce  # noqa: E402
 from appcore.config import build  # noqa: E402
-from appcore.ui import controls, form, format, frames, launch, live, run_view, runs_actions, status, text  # noqa: E402
+from appcore.ui import controls, form, format, frames, launch, live, machine, run_view, runs_actions, status, text  # noqa: E402
 
 
 def launch_page() -> None:
@@ -56,7 +56,9 @@ def run_page(run: dict) -> None:
             with st.expander("Traceback", icon=":material/terminal:"):
                 st.code(now["traceback"], language=None)
         run_view.header_numbers(now, data)
+        machine.line(now)
         run_view.figures(now, data, run_view.controls(now, data))
+        run_view.costs(now)
         with st.expander("Pairing hashes and machine", icon=":material/fingerprint:"):
             run_view.facts(now)
 

@@ -69,6 +69,7 @@ def every_figure() -> dict[str, go.Figure]:
         **{f"{n} of one": getattr(charts, n)(one, epochs(), ends()) for n in ("accuracy", "loss", "gap", "errors")},
         **{f"{n} of two": getattr(charts, n)(two, *both) for n in ("accuracy", "loss", "gap", "errors")},
         "staircase": charts.staircase(plan),
+        "profile": charts.profile({"train": 3.0, "score": 1.0, "mine": 0.5}),
         "meter": charts.truth_meter(point, 100),
         "map": charts.sparsity_map(layers(), 2),
         "kept": charts.kept_by_layer(both_layers, two, 0),
@@ -82,7 +83,7 @@ def test_every_figure_asks_a_question_names_its_axes_and_keeps_zoom(name: str) -
     figure = every_figure()[name]
     assert figure.layout.title.text.endswith("?")
     assert figure.layout.xaxis.title.text
-    assert figure.layout.yaxis.title.text or name == "meter"
+    assert figure.layout.yaxis.title.text or name in ("meter", "profile")
     assert figure.layout.uirevision
     assert len(figure.to_json()) < 20_000
 

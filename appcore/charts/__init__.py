@@ -8,6 +8,7 @@ from .looks import colour_of, labels, looks, word
 from .maps import difference_map, sparsity_map
 from .meter import disagreements, truth_meter
 from .plan import staircase
+from .profile import profile
 from .style import METHOD_COLOURS, short_layer, template
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "looks",
     "loss",
     "pairing",
+    "profile",
     "setting_differences",
     "setting_text",
     "short_layer",

@@ -90,6 +90,25 @@ def figures(run: dict[str, Any], data: frames.Frames, view: charts.View) -> None
             _curve(name, run, data, view)
 
 
+def costs(run: dict[str, Any]) -> None:
+    """What the finished run took: time by phase, memory, and what masks did not save."""
+    totals = run["totals"] or {}
+    if not totals.get("phase_seconds"):
+        return
+    colour = charts.looks([run])[run["run_id"]].colour
+    live.chart(
+        "profile",
+        (run["run_id"], totals["seconds"]),
+        lambda: charts.profile(totals["phase_seconds"], colour=colour, revision=run["run_id"]),
+        alt="Bars: seconds of each phase of the run",
+    )
+    peak, share = totals["peak_memory_bytes"], totals["train_flops_sparse"] / max(1, totals["train_flops_dense"])
+    st.caption(
+        f"Peak memory {peak / 1e6:,.0f} MB. In theory the masks left {100 * share:.0f} % of the training FLOPs; unstructured zeros save bytes, "
+        "not time: every step above was computed dense. The page Export measures both on this machine."
+    )
+
+
 def _curve(name: str, run: dict[str, Any], data: frames.Frames, view: charts.View) -> None:
     live.chart(
         f"{name}-chart",

@@ -1,0 +1,46 @@
+"""Where a run's time went, by phase."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import plotly.graph_objects as go
+
+from . import style
+
+PHASES = {
+    "load": "loading data, building",
+    "score": "scoring and pruning",
+    "train": "training steps",
+    "val": "validation",
+    "test": "test",
+    "measure": "counting alive weights",
+    "checkpoint": "checkpoints and masks",
+    "store": "events to the store",
+}
+
+
+def profile(phase_seconds: Mapping[str, float], *, colour: str = style.GREY, revision: str = "") -> go.Figure:
+    """Seconds of each phase as bars, with their share of all. Phases that are not known by name come last, under their own."""
+    names = [*(name for name in PHASES if name in phase_seconds), *(name for name in phase_seconds if name not in PHASES)]
+    seconds = [phase_seconds[name] for name in names]
+    whole = sum(seconds) or 1.0
+    figure = style.figure(
+        "Where did the time go?", f"{whole:.3g} s in all, measured", x="time, s", y="phase", height=320, revision=revision, legend=False
+    )
+    figure.add_trace(
+        go.Bar(
+            y=[PHASES.get(name, name) for name in names],
+            x=seconds,
+            orientation="h",
+            marker={"color": colour},
+            text=[f" {100 * value / whole:.1f} %" for value in seconds],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{y}<br>%{x:.3g} s<extra></extra>",
+        )
+    )
+    figure.update_layout(hovermode="closest", bargap=0.3)
+    figure.update_xaxes(range=[0, 1.18 * max(seconds, default=1.0)])
+    figure.update_yaxes(showgrid=False, autorange="reversed", title_text="")
+    return figure
