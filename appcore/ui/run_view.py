@@ -104,8 +104,8 @@ def costs(run: dict[str, Any]) -> None:
     )
     peak, share = totals["peak_memory_bytes"], totals["train_flops_sparse"] / max(1, totals["train_flops_dense"])
     st.caption(
-        f"Peak memory {peak / 1e6:,.0f} MB. In theory the masks left {100 * share:.0f} % of the training FLOPs; unstructured zeros save bytes, "
-        "not time: every step above was computed dense. The page Export measures both on this machine."
+        f"Peak memory {peak / 1e6:,.0f} MB. In theory the masks left {100 * share:.0f} % of the training FLOPs; unstructured zeros "
+        "save bytes, not time: every step above was computed dense. The page Export measures both on this machine."
     )
 
 
