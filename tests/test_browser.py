@@ -175,3 +175,28 @@ def _counted(page: Any) -> None:
     page.wait_for_function(
         "() => document.querySelector('.st-key-difference-map .chart')?.layout?.yaxis?.ticktext?.length > 0", timeout=2 * browser.PATIENCE
     )
+
+
+@pytest.mark.slow
+def test_the_main_path_by_keyboard_alone(address: str, store: Store, page: Any) -> None:
+    page.goto(address)
+    page.locator(".st-key-start button").wait_for()
+    _tab_to(page, "start")
+    outline = page.evaluate("() => { const look = getComputedStyle(document.activeElement); return look.outlineStyle + look.boxShadow }")
+    assert outline != "nonenone"  # the focus can be seen
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/compare?runs=**")
+    _counted(page)
+    _tab_to(page, "stop")
+    page.keyboard.press("Enter")
+    badge(page, "Stopped")
+    assert {run["status"] for run in store.runs()} == {"stopped"}
+
+
+def _tab_to(page: Any, key: str) -> None:
+    """Press Tab until the focus is within an element; the page may be drawn anew on the way."""
+    for _ in range(150):
+        page.keyboard.press("Tab")
+        if page.evaluate("key => Boolean(document.activeElement.closest(`.st-key-${key}`))", key):
+            return
+    raise AssertionError(f"{key} cannot be reached by keyboard")
