@@ -12,7 +12,7 @@ PHASES = {
     "load": "loading data, building",
     "score": "scoring and pruning",
     "train": "training steps",
-    "val": "validation",
+    "validate": "validation",
     "test": "test",
     "measure": "counting alive weights",
     "checkpoint": "checkpoints and masks",
