@@ -1,0 +1,133 @@
+"""How fast every page is with 200 runs in the store while one trains, and what a live update of a long run sends and takes.
+
+    python benchmarks/pages.py [--runs 200] [--rounds 3]
+
+Seconds in headless Chromium, median (lowest to highest). Writes pages.md beside itself. A page is painted when its title is there and
+nothing is a placeholder any more; a click is the one on the page's link in the bar, until the next page is painted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import browser  # noqa: E402
+import fake_runs  # noqa: E402
+from playwright.sync_api import sync_playwright  # noqa: E402
+
+from appcore.store import Store  # noqa: E402
+
+PAINTED = """() => document.querySelector('h1') && !document.querySelector('[data-testid=stSkeleton]')
+  && document.querySelector('[data-testid=stApp]').dataset.testScriptState !== 'initial'"""
+PAGES = {"Run": "run", "Compare": "compare", "Masks": "masks", "What if": "what_if", "Stream": "stream", "Ablations": "ablations"}
+PAGES |= {"Runs": "runs", "Export": "export"}
+DRAWN = "() => { const all = [...document.querySelectorAll('.chart')]; return all.length > 5 && all.every(c => c.dataset.updates) }"
+UPDATED = "seen => Number(document.querySelector('.st-key-accuracy-chart .chart').dataset.updates) > seen"
+
+
+def painted(page: Any, act: Any) -> float:
+    """Seconds from an action until its page is painted."""
+    begun = time.perf_counter()
+    act()
+    page.wait_for_function(PAINTED, polling=20)
+    return time.perf_counter() - begun
+
+
+def pages(address: str, chromium: Any, rounds: int) -> dict[str, list[float]]:
+    """First paint of each address, and clicks between pages, while a run trains."""
+    found: dict[str, list[float]] = {}
+    page = chromium.new_page(viewport={"width": 1440, "height": 1000})
+    page.goto(address)
+    page.locator(".st-key-start button").click()
+    page.wait_for_url("**/compare?runs=**")
+    page.wait_for_timeout(15_000)  # torch is imported and the pair trains
+    for turn in range(rounds + 1):
+        for name, path in {"Start": "", **PAGES}.items():
+            tab = chromium.new_page(viewport={"width": 1440, "height": 1000})
+            seconds = painted(tab, lambda tab=tab, path=path: tab.goto(f"{address}/{path}", wait_until="commit"))
+            if turn:
+                found.setdefault(f"first paint, {name}", []).append(seconds)
+            tab.close()
+        for name, path in PAGES.items():
+            link = page.locator(f"[data-testid=stTopNavLink][href$='/{path}']").first
+
+            def go(link: Any = link, path: str = path) -> None:
+                link.click()
+                page.wait_for_url(f"**/{path}**")
+
+            seconds = painted(page, go)
+            if turn:
+                found.setdefault(f"click on {name}", []).append(seconds)
+    page.close()
+    return found
+
+
+def long_run(address: str, store: Store, chromium: Any, rounds: int) -> dict[str, list[float]]:
+    """A run of a hundred megabatches and 5,000 epochs: bytes over the socket and seconds for one live update, near its end."""
+    settings = {"megabatches": 100, "epochs": 50}
+    run_id = fake_runs.keep_alive(store, fake_runs.write(store, until=5000, status="running", **settings))
+    page = chromium.new_page(viewport={"width": 1440, "height": 1000})
+    received = [0]
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: received.__setitem__(0, received[0] + len(frame))))
+    found: dict[str, list[float]] = {
+        "long run: first paint with all charts": [],
+        "long run: live update": [],
+        "long run: kB of an update": [],
+    }
+    begun = time.perf_counter()
+    page.goto(f"{address}/run?run={run_id}")
+    page.wait_for_function(DRAWN, timeout=60_000)
+    found["long run: first paint with all charts"].append(time.perf_counter() - begun)
+    page.wait_for_timeout(3000)
+    for turn in range(rounds):
+        seen = page.evaluate("() => Number(document.querySelector('.st-key-accuracy-chart .chart').dataset.updates)")
+        fake_runs.advance(store, run_id, 5010 + 10 * turn)
+        received[0], begun = 0, time.perf_counter()
+        page.wait_for_function(UPDATED, arg=seen, polling=20, timeout=60_000)
+        found["long run: live update"].append(time.perf_counter() - begun)
+        page.wait_for_timeout(700)
+        found["long run: kB of an update"].append(received[0] / 1000)
+    page.close()
+    return found
+
+
+def main() -> None:
+    """Measure, print and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        store = Store(Path(folder) / "runs.db")
+        for number in range(args.runs):
+            fake_runs.write(store, pruner=("snip", "magnitude", "random")[number % 3], seed=number // 3, group=f"g{number // 3}")
+        chromium = playwright.chromium.launch(executable_path=browser.CHROMIUM, args=list(browser.ARGUMENTS))
+        with browser.app(Path(folder)) as address:
+            found = pages(address, chromium, args.rounds) | long_run(address, store, chromium, args.rounds)
+        store.close()
+    versions = f"Python {platform.python_version()}, streamlit {metadata.version('streamlit')}"
+    lines = [
+        f"# How fast the pages are\n\n    python benchmarks/pages.py --runs {args.runs} --rounds {args.rounds}\n",
+        f"{args.runs} runs in the store, two training in the app's process on two cores; the long run has 100 megabatches and 5,000",
+        f"epochs of 19 layers. Measured on {datetime.now(UTC):%Y-%m-%d}: {versions}, headless Chromium on the same machine.",
+        "Seconds unless kB are named; an update's time holds the wait for the next tick (1 s).\n",
+        "| what | median (lowest to highest) |\n|---|---|",
+        *(f"| {name} | {statistics.median(v):.2f} ({min(v):.2f} to {max(v):.2f}) |" for name, v in found.items()),
+    ]
+    print("\n".join(lines))
+    (Path(__file__).parent / "pages.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
