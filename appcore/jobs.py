@@ -17,6 +17,7 @@ from pathlib import Path
 
 from . import driver, liveness, paths
 from .config import InputError
+from .database import StoreError
 from .store import ACTIVE, Store
 from .work import Work
 
@@ -115,10 +116,14 @@ class WorkerJob:
         """Name the cause for runs that the worker left in the middle."""
         self._process.stdin.close()
         for run_id in self.run_ids:
-            with suppress(InputError):  # deleted, or a store that cannot be written; readers see that it is lost anyway
+            try:
                 row = self._store.get(run_id)
                 if row["status"] == "lost" or (row["status"] in ACTIVE and liveness.is_mine(row)):
                     self._store.update(run_id, status="lost", command=None, error=_cause(code), traceback=self._last_words())
+            except StoreError:  # locked, or the disk is full: the queue tries again, so that the cause is not lost with the run
+                raise
+            except InputError:  # deleted
+                continue
 
     def _last_words(self) -> str:
         with suppress(OSError):

@@ -80,7 +80,8 @@ def board_page(sweep_id: str) -> None:
         ablation_view.only(now, down, across)
         ablation_view.results(now, view, metric, down, across)
 
-    moving()
+    with lab.own_place():
+        moving()
     ablation_view.failures(board)
     waiting = manager.waiting()
     with st.expander("Queue", icon=":material/reorder:", key="queue", on_change="rerun") as queue:

@@ -46,6 +46,7 @@ def moving() -> None:
     compare_view.numbers(now, data)
 
 
-moving()
+with lab.own_place():
+    moving()
 compare_view.settings(runs)
 compare_view.proof(runs)

@@ -38,4 +38,5 @@ def moving() -> None:
     export_view.reality(run, state)
 
 
-moving()
+with lab.own_place():
+    moving()

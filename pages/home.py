@@ -28,7 +28,8 @@ def list_runs() -> None:
     run_list.show(lab.manager().runs()[: run_list.SHOWN])
 
 
-list_runs()
+with lab.own_place():
+    list_runs()
 
 st.subheader("What else is here", anchor=False)
 with st.grid(2, min_column_width=300, gap="medium"):

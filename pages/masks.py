@@ -73,5 +73,6 @@ def moving() -> None:
         st.error(text.harmless(str(error)), icon=":material/error:")
 
 
-moving()
+with lab.own_place():
+    moving()
 motion.ask()

@@ -62,7 +62,8 @@ def run_page(run: dict) -> None:
         with st.expander("Pairing hashes and machine", icon=":material/fingerprint:"):
             run_view.facts(now)
 
-    moving()
+    with lab.own_place():
+        moving()
     with st.expander("Name, tags and note", icon=":material/edit_note:"):
         runs_actions.details(run, [])
     with st.expander("Copy as command or Python", icon=":material/content_copy:"):

@@ -56,7 +56,8 @@ def runs_view() -> None:
         stream_results.on_the_way(now, frames.read(now))
 
     if runs:
-        moving()
+        with lab.own_place():
+            moving()
     else:
         st.markdown("Pick runs above to see the errors that they made on the way.")
     stream_results.front(list(everything.values()), [run["run_id"] for run in runs])

@@ -48,4 +48,5 @@ def dragged() -> None:
     what_if_choose.small_print(source, criteria, one, milliseconds)
 
 
-dragged()
+with lab.own_place():
+    dragged()

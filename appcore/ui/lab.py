@@ -38,6 +38,15 @@ def careful(draw: Callable[[], None]) -> Callable[[], None]:
     return drawn
 
 
+def own_place() -> Any:
+    """Where a timed fragment is drawn: one element of the page, whatever is in it.
+
+    When the first tick comes before a slow connection took the page in, Streamlit (1.67) drops what the fragment had drawn and keeps
+    what stands below it; without a place of its own that is drawn at places that do not exist, and the browser shows a white page.
+    """
+    return st.container()
+
+
 def manager() -> Any:
     """The process-wide manager, the same one in every tab and after every reload; with sign-in, as this person may have it."""
     from appcore import manager as module
