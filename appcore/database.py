@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from . import paths, schema, upgrading
+from . import interrupts, paths, schema, upgrading
 from .config import InputError
 
 _CONNECT_SECONDS = 10
@@ -66,7 +66,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads."""
-        with self._plain_words():
+        with interrupts.held_back(), self._plain_words():
             self._open()
             with self.engine.begin() as connection:
                 yield connection
@@ -74,7 +74,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that may write."""
-        with self._plain_words():
+        with interrupts.held_back(), self._plain_words():
             self._open()
             with self._writer.begin() as connection:
                 yield connection

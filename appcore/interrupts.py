@@ -1,0 +1,36 @@
+"""Ctrl-C held back while a transaction is open."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Let Ctrl-C take effect at the end of the block; a second one takes effect at once.
+
+    Struck between a BEGIN and its end, KeyboardInterrupt leaves a connection that nobody rolls back: its traceback keeps it alive, it
+    keeps its lock, and every later write finds the store locked. Signals reach the main thread alone, so other threads need nothing.
+    """
+    usual = signal.getsignal(signal.SIGINT) if threading.current_thread() is threading.main_thread() else None
+    if not callable(usual):  # ignored, or left to the system, or not ours
+        yield
+        return
+    struck: list[tuple[int, Any]] = []
+
+    def note(number: int, frame: Any) -> None:
+        struck.append((number, frame))
+        if len(struck) > 1:
+            usual(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+        if struck:
+            usual(*struck[0])
