@@ -63,6 +63,7 @@ def measure(quick: bool = False, folder: Path | None = None, size: Size | None =
     """Measure, write results-<machine>.json and .md into `folder` (default: benchmarks/ of the checkout), and return the numbers."""
     folder = folder or ROOT / "benchmarks"
     _published_style()  # refuses before minutes are spent
+    here = machine()  # before small steps set the threads to one
     size, started, rows = size or (QUICK if quick else FULL), time.perf_counter(), []
     with _images(max(size.images.values())) as (dataset, about):
         for device in ("cpu", "cuda"):
@@ -70,7 +71,7 @@ def measure(quick: bool = False, folder: Path | None = None, size: Size | None =
                 print(f"{row.what}, {device}: {row.value}", file=sys.stderr)
                 rows.append(row.plain())
     found = {
-        "machine": machine(),
+        "machine": here,
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in ("torch", "torchvision")}},
         "command": "python -m appcore bench" + (" --quick" if quick else ""),
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
@@ -78,7 +79,7 @@ def measure(quick: bool = False, folder: Path | None = None, size: Size | None =
         "seconds": time.perf_counter() - started,
         "rows": rows,
     }
-    stem = file_stem(found["machine"]) + ("-quick" if quick else "")
+    stem = file_stem(here) + ("-quick" if quick else "")
     paths.bench_numbers(folder, stem).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     paths.bench_table(folder, stem).write_text(table(found), encoding="utf-8")
     return found

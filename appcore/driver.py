@@ -243,7 +243,9 @@ class _Driver:
 
     def fail(self, error: BaseException) -> None:
         """Keep the cause in the store, or on stderr when the store itself is the cause."""
-        cause = {"error": explain(error), "traceback": "".join(traceback.format_exception(error))}
+        config = self._row["config"]
+        told = explain(error, config, lambda: self._work.memory_bytes(self._work.config(config)))
+        cause = {"error": told, "traceback": "".join(traceback.format_exception(error))}
         for write in (self._flush, lambda **columns: self._store.update(self._run_id, **columns)):
             try:
                 write(status="failed", command=None, **cause)

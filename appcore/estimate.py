@@ -44,7 +44,7 @@ def estimate(config: RunConfig, images_per_second: float | None = None) -> dict[
         "images_per_second": speed,
         "measured_on": "an earlier run" if images_per_second else "a few steps just now",
         "seconds": _passes(config, description, per_epoch) / speed,
-        "memory_bytes": _memory(config, description, cost, device.type),
+        "memory_bytes": memory_bytes(config),
         "parameters": cost.parameters,
         "train_images": description.train_images,
         "test_images": description.test_images,
@@ -83,8 +83,10 @@ def _scoring(config: RunConfig, description: Any) -> float:
     return options.get("rounds", 1) * max(1.0, images * choice.literals.get("COST", {}).get(choice.name, 1.0))
 
 
-def _memory(config: RunConfig, description: Any, cost: flops.Flops, device: str) -> int:
+def memory_bytes(config: RunConfig) -> int:
     """Bytes at the peak: process, data set, network (weights, gradients, momentum, best copy, scratch copy), activations."""
+    description, device = check(config), pick_device(config.device).type
+    cost = flops.count(config.arch, description.shape, len(description.classes))
     channels, height, width = description.shape
     padded = channels * (height + 2 * config.crop_padding) * (width + 2 * config.crop_padding)
     test = min(description.test_images, config.limit_test or description.test_images)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
 
-_SMALLER = "choose a smaller batch_size or score_batch_size, a smaller arch, or limit_train"
 
-
-def explain(error: BaseException) -> str:
-    """One line: what happened and what to try."""
+def explain(error: BaseException, config: Mapping[str, Any] | None = None, memory: Callable[[], int] | None = None) -> str:
+    """One line: what happened and what to try. `config` and `memory` (bytes that the run was estimated to need) are for a lack of it."""
     text = " ".join(str(error).split())
     kind = type(error).__name__
     message = getattr(error, "message", None)
     if isinstance(error, ValueError) and isinstance(message, str):  # an InputError, perhaps of another copy of the module
         return message
     if kind == "OutOfMemoryError" or "CUDA out of memory" in text:
-        return f"the GPU ran out of memory: {_SMALLER}, or device cpu; then resume"
+        return _no_room("the GPU", config or {}, memory, "or device cpu")
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in text or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
-        return f"this machine ran out of memory: {_SMALLER}; then resume"
+        return _no_room("this machine", config or {}, memory, "or fewer images (limit_train)")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full ({error.filename or 'no space left'}): free some space, then resume"
     if "CUDA error" in text or kind == "AcceleratorError":
@@ -25,3 +26,14 @@ def explain(error: BaseException) -> str:
     if isinstance(error, (ArithmeticError, ValueError, RuntimeError)) and text and kind in ("FloatingPointError", "ValueError"):
         return text
     return f"{kind}: {text}" if text else kind
+
+
+def _no_room(where: str, config: Mapping[str, Any], memory: Callable[[], int] | None, third: str) -> str:
+    """What the run needs, and three things to try. Settings belong to a run for good, so they are for a new one."""
+    needs = ""
+    with suppress(Exception):  # whatever is wrong with the estimate, the run's own trouble is what people must read
+        needs = f" (by the estimate this run needs {memory() / 1e9:.1f} GB)" if memory else ""
+    name = max(("batch_size", "score_batch_size"), key=lambda name: config.get(name, 0))
+    now = [f" (now {config[field]})" if field in config else "" for field in (name, "arch")]
+    tries = f"a smaller {name}{now[0]}, a smaller arch{now[1]}, {third}"
+    return f"{where} ran out of memory{needs}: start a run with {tries}; or end other programs, then resume"

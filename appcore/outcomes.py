@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .spread import Sample
 from .sweeps import value_text
 
 ANY = "any"  # shown for a setting that plays no part
@@ -37,9 +38,6 @@ METRICS = {
     "sparse_flops": Metric("Training FLOPs, sparse (theoretical)", "TFLOP", 1e-12, -1, 3),
     "seconds": Metric("Time", "s", 1, -1, 1),
 }
-# Two-sided 95 % quantiles of Student's t for 1, 2, ... degrees of freedom; beyond them the normal one is near enough.
-_T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101)
-_T95_MANY = 2.086
 
 
 def rows(cells: Sequence[Mapping[str, Any]], newest: pd.DataFrame) -> pd.DataFrame:
@@ -84,11 +82,7 @@ def summary(frame: pd.DataFrame, axes: Sequence[str], metric: str) -> pd.DataFra
 
 def interval(values: np.ndarray) -> tuple[float, float]:
     """Bounds of the mean with 95 % confidence (Student's t); (nan, nan) for fewer than two values."""
-    freedom = len(values) - 1
-    if freedom < 1:
-        return math.nan, math.nan
-    reach = (_T95[freedom - 1] if freedom <= len(_T95) else _T95_MANY) * values.std(ddof=1) / math.sqrt(len(values))
-    return float(values.mean() - reach), float(values.mean() + reach)
+    return Sample.of(values).interval() if len(values) > 1 else (math.nan, math.nan)
 
 
 def winner(table: pd.DataFrame, metric: str) -> int | None:

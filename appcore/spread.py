@@ -13,7 +13,7 @@ UNDECIDED = "inconclusive (overlap within spread)"
 BROKEN = "BROKEN"  # for what is exact: a fault of the program, not of a claim
 
 # Student's t, two-sided 95 %, by degrees of freedom; above the last one it changes little.
-_T95 = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
+_T95 = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101)
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,7 @@ class RunState:
         """The state before the first segment. InputError for a missing device or unusable data."""
         device = pick_device(config.device)
         _make_deterministic(device)
+        metrics.forget_peak(device)
         data = load_data(config, device)
         model = models.create(config.arch, data.shape, len(data.classes), config.seed)
         init_hash = metrics.digest(model.state_dict())

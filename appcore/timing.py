@@ -31,13 +31,18 @@ class Row:
         if not self.values:
             return "not measured"
         low, high, rounds = min(self.values), max(self.values), len(self.values)
-        return f"{statistics.median(self.values):.3g} {self.unit} ({low:.3g} to {high:.3g}, n = {rounds})"
+        return f"{_text(statistics.median(self.values))} {self.unit} ({_text(low)} to {_text(high)}, n = {rounds})"
 
     def plain(self) -> dict[str, Any]:
         """The row as JSON takes it, with the middle half beside the median."""
         median = statistics.median(self.values) if self.values else None
         quartiles = statistics.quantiles(self.values, n=4, method="inclusive")[::2] if len(self.values) > 1 else None
         return {**asdict(self), "median": median, "quartiles": quartiles, "value": self.value}
+
+
+def _text(value: float) -> str:
+    """Three digits, and whole numbers from a thousand on."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def interleaved(sides: dict[str, Callable[[], Any]], rounds: int, device: str) -> dict[str, list[float]]:

@@ -6,7 +6,7 @@ from appcore.ui import lab
 
 lab.guard("compare")
 
-from appcore.ui import compare_view, controls, frames, status  # noqa: E402
+from appcore.ui import compare_layers, compare_numbers, compare_view, controls, frames, motion, status  # noqa: E402
 
 everything = {run["run_id"]: run for run in lab.manager().runs()}
 st.title("Compare")
@@ -27,8 +27,9 @@ if not runs:
 
 compare_view.legend(runs)
 pair = compare_view.pick_pair(runs)
+bands = compare_numbers.pick_bands(runs)
 shown = [(run["status"], run["command"], status.state(run)) for run in runs]
-tick = 1.0 if any(status.is_active(run) for run in runs) else None
+tick = 1.0 if any(status.is_active(run) for run in runs) or motion.is_playing(compare_layers.KEY) else None
 
 
 @st.fragment(run_every=tick)
@@ -40,13 +41,15 @@ def moving() -> None:
         st.rerun()
     data = frames.read(now)
     compare_view.progress(now)
-    compare_view.answer(now, pair, data)
-    compare_view.layers(now, pair, data)
-    compare_view.curves(now, data)
-    compare_view.numbers(now, data)
+    compare_view.answer(now, pair, data, bands)
+    compare_layers.show(now, pair, data)
+    compare_numbers.curves(now, data, bands)
+    compare_numbers.differences(now, data)
+    compare_numbers.numbers(now, data)
 
 
 with lab.own_place():
     moving()
 compare_view.settings(runs)
 compare_view.proof(runs)
+motion.ask()

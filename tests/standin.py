@@ -58,6 +58,9 @@ class StandIn:
     def plan(self, config: RunConfig) -> tuple:
         return plan.plan(config)
 
+    def memory_bytes(self, config: RunConfig) -> int:
+        return 3_200_000_000
+
     def total_samples(self, config: RunConfig) -> int:
         return STEPS * IMAGES * config.epochs * config.megabatches
 

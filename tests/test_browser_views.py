@@ -7,6 +7,7 @@ from typing import Any
 
 import browser
 import fake_masks
+import fake_runs
 import pytest
 from test_browser import READY, address, chromium, page, store
 
@@ -52,6 +53,26 @@ def test_play_goes_through_and_steps_where_less_motion_is_wanted(address: str, s
             headline(page, "The start of megabatch 3")
             page.locator(".st-key-play button").get_by_text("Play", exact=True).wait_for()  # it holds at the end
         context.close()
+
+
+def test_snip_against_magnitude_moves_with_the_slider_and_plays(address: str, store: Store, page: Any) -> None:
+    pair = [fake_runs.write(store, pruner=pruner, megabatches=4) for pruner in ("snip", "magnitude")]
+    page.goto(f"{address}/compare?runs={','.join(pair)}&megabatch=2")
+    page.wait_for_function(READY)
+    chart = page.locator(".st-key-mirrored .chart")
+    shown = "() => document.querySelector('.st-key-mirrored .chart').layout.title.text"
+    assert page.evaluate(shown).endswith("at megabatch 2?")
+    before = chart.evaluate("node => { node.mine = 'the same node'; return Array.from(node.data[0].x) }")
+    page.locator(".st-key-megabatch input[type=range]").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"() => ({shown})().endsWith('at megabatch 3?')")
+    assert chart.evaluate("node => [node.mine, Array.from(node.data[0].x)]") != ["the same node", before]
+    assert chart.evaluate("node => node.mine") == "the same node"  # redrawn in place
+    page.wait_for_function("() => location.search.includes('megabatch=3')")
+    page.locator(".st-key-play button").get_by_text("Play", exact=True).click()
+    page.wait_for_function(f"() => ({shown})().endsWith('at megabatch 4?')")
+    page.locator(".st-key-play button").get_by_text("Play", exact=True).wait_for()  # it holds at the end
+    assert page.locator("[data-testid=stException]").count() == 0
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from appcore import charts
+from appcore import charts, repeats
 from appcore.charts import curves, findings, style
 from appcore.config import RunConfig
 from appcore.plan import plan
@@ -38,6 +38,7 @@ def ends(run_id: str = "r1") -> pd.DataFrame:
         "run_id": run_id,
         "megabatch": 0,
         "test_accuracy": 0.75,
+        "val_accuracy": 0.7,
         "test_loss": 0.9,
         "generalization_gap": 0.1,
         "test_errors": 45,
@@ -61,6 +62,7 @@ def trace(figure: go.Figure, name: str) -> Any:
 
 def every_figure() -> dict[str, go.Figure]:
     two, one = [SNIP, MAGNITUDE], [SNIP]
+    groups = repeats.grouped([{**run, "config": {**run["config"], "pruner": run["pruner"]}} for run in two])
     both = (pd.concat([epochs(), epochs("r2")]), pd.concat([ends(), ends("r2")]))
     plan = pd.DataFrame({"megabatch": [0, 1], "density": [0.8, 0.4], "prunes": [True, True]})
     point = {"density_requested": 0.5, "density_mask": 0.5, "density_effective": 0.5, "density_alive": 0.4}
@@ -73,6 +75,10 @@ def every_figure() -> dict[str, go.Figure]:
         "meter": charts.truth_meter(point, 100),
         "map": charts.sparsity_map(layers(), 2),
         "kept": charts.kept_by_layer(both_layers, two, 0),
+        "mirrored": charts.mirrored(both_layers, SNIP, MAGNITUDE, 0),
+        "same weights": charts.same_weights([0, 1], [0.6, 0.5], [0.4, 0.3], ("SNIP", "Magnitude"), 2),
+        **{f"band of {name}": charts.bands(name, groups, *both) for name in charts.BANDS},
+        **{f"difference of {name}": charts.differences(name, groups, groups[0], both[1]) for name in charts.DIFFERENCES},
         "difference": charts.difference_map(both_layers, SNIP, MAGNITUDE, 0),
         "early": charts.early_layers(charts.early_shares(both_layers), two, ["conv1.weight"]),
     }
@@ -187,6 +193,19 @@ def test_kept_by_layer_shows_each_run_at_the_chosen_megabatch() -> None:
     figure = charts.kept_by_layer(pd.concat([layers(), layers("r2", (5, 30, 60))]), [SNIP, MAGNITUDE], 0)
     assert trace(figure, "SNIP").x == pytest.approx([80, 60, 40])
     assert trace(figure, "Magnitude").x == pytest.approx([50, 60, 60])
+
+
+def test_mirrored_bars_stand_back_to_back_and_keep_positive_numbers() -> None:
+    figure = charts.mirrored(pd.concat([layers(), layers("r2", (5, 30, 60))]), SNIP, MAGNITUDE, 0)
+    left, right = figure.data
+    assert (left.name, np.asarray(left.x).tolist(), right.name, np.asarray(right.x).tolist()) == (
+        "SNIP",
+        [80, 60, 40],
+        "Magnitude",
+        [50, 60, 60],
+    )
+    assert (figure.layout.xaxis.range, figure.layout.xaxis2.range) == ((103, 0), (0, 103))
+    assert figure.layout.xaxis.domain[1] == figure.layout.xaxis2.domain[0]
 
 
 def test_staircase_draws_sparsity_from_density() -> None:

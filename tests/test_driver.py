@@ -146,6 +146,43 @@ def test_a_damaged_checkpoint_costs_work_but_no_truth(store: Store, uninterrupte
     assert any("not used: its tensors are damaged" in note for note in store.get(run_id)["notes"])
 
 
+@pytest.mark.parametrize("gone", [1, 2])
+def test_saved_checkpoints_that_are_gone_are_noted(store: Store, uninterrupted: str, gone: int) -> None:
+    run_id = add(store)
+    driven = driver.steps(store, run_id, work=StandIn())
+    while store.get(run_id)["cursor"] <= 2 * MEGABATCH:
+        next(driven)
+    driven.close()
+    newest, *others = paths.manifests(paths.run_folder(store.folder, run_id))
+    for path in [newest, *others][:gone]:
+        path.unlink()
+    assert driver.drive(store, run_id, work=StandIn()) == "done"
+    assert_same(store, run_id, uninterrupted)
+    instead = f"resumed from {others[0].stem} instead" if gone == 1 else "started again from the beginning"
+    assert f"checkpoint {newest.stem} not used: it was saved, and its manifest is gone; {instead}" in store.get(run_id)["notes"]
+
+
+def test_a_save_that_a_kill_cut_off_is_nothing_to_be_noted(store: Store, uninterrupted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id, saves = add(store), []
+
+    def killed(folder: Any, cursor: int, *rest: Any, **named: Any) -> None:
+        saves.append(cursor)
+        if len(saves) == 2:
+            raise KeyboardInterrupt  # as a kill: nothing is saved after it
+        save(folder, cursor, *rest, **named)
+
+    save = checkpoint.save
+    monkeypatch.setattr(checkpoint, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        driver.drive(store, run_id, work=StandIn())
+    assert store.get(run_id)["cursor"] == 2 * MEGABATCH
+    assert store.get(run_id)["saved"] == MEGABATCH
+    assert driver.drive(store, run_id, work=StandIn()) == "done"
+    assert_same(store, run_id, uninterrupted)
+    assert store.get(run_id)["notes"] == ["a note"]
+    assert store.get(run_id)["saved"] == len(PLAN)
+
+
 def test_what_differs_from_when_the_run_began_is_noted(store: Store) -> None:
     run_id = add(store)
     driven = driver.steps(store, run_id, work=StandIn())
@@ -266,8 +303,16 @@ def fail(error: BaseException) -> Callable[[], None]:
     ("error", "text"),
     [
         (InputError("arch: no such thing; choose another", "arch"), "arch: no such thing; choose another"),
-        (MemoryError(), "this machine ran out of memory: choose a smaller batch_size"),
-        (OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "the GPU ran out of memory: choose a smaller batch_size"),
+        (
+            MemoryError(),
+            "this machine ran out of memory (by the estimate this run needs 3.2 GB): start a run with a smaller "
+            "score_batch_size (now 100), a smaller arch (now mlp), or fewer images (limit_train); or end other programs, then resume",
+        ),
+        (
+            OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+            "the GPU ran out of memory (by the estimate this run needs 3.2 GB): start a run with a smaller "
+            "score_batch_size (now 100), a smaller arch (now mlp), or device cpu; or end other programs, then resume",
+        ),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "this machine ran out of memory"),
         (RuntimeError("CUDA error: device-side assert triggered\nsecond line"), "the GPU failed: CUDA error: device-side assert"),
         (OSError(errno.ENOSPC, "No space left on device", "/x/y"), "the disk is full (/x/y): free some space, then resume"),

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import sys
 
 import pytest
 import torch
@@ -264,3 +265,30 @@ def test_released_code_ends_near_two_percent_while_paper_is_exact(pruner: str, e
     assert released[0] == pytest.approx(0.8, abs=1e-3) and released[-1] == pytest.approx(expected, abs=0.012)
     total = sum(mask.numel() for mask in RunState.create(RunConfig(**settings)).masks.values())
     assert paper[-1] == round(0.8**4.5 * total) / total
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process begin its peak anew")
+def test_the_peak_of_memory_is_the_run_s_own_not_that_of_what_was_before() -> None:
+    config = RunConfig(**{**SMALL, "megabatches": 1, "epochs": 1})
+    (before,) = of(list(run(config)), Finished)
+    held = bytearray(400_000_000)  # every page of it is written, so it counts
+    held[::4096] = b"x" * len(held[::4096])
+    del held
+    (after,) = of(list(run(config)), Finished)
+    assert abs(after.peak_memory_bytes - before.peak_memory_bytes) < 100_000_000
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_resume_gives_the_same_bits_at_every_precision(precision: str) -> None:
+    config = RunConfig(**SMALL, precision=precision)
+    whole = list(run(config))
+    state = RunState.create(config)
+    for event in run_state(state, plan(config)):
+        if isinstance(event, SegmentDone) and event.cursor == 5:
+            break
+    tensors, facts = state.snapshot()
+    again = RunState.restore(config, {name: tensor.clone() for name, tensor in tensors.items()}, json.loads(json.dumps(facts)))
+    assert again.dtype is {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+    resumed = list(run_state(again, plan(config)))
+    assert of(resumed, Finished)[0].weights_hash == of(whole, Finished)[0].weights_hash
+    assert of(resumed, Finished)[0].cer == of(whole, Finished)[0].cer

@@ -226,43 +226,6 @@ def test_buttons_send_commands(store: Store) -> None:
     assert "Stopping" in words(app)
 
 
-def test_compare_page_with_an_empty_store() -> None:
-    assert "nothing to compare yet" in words(opened("compare"))
-
-
-def test_compare_answers_who_prunes_the_early_layers_harder(store: Store) -> None:
-    pair = [fake_runs.write(store, group="g", pruner=pruner) for pruner in ("snip", "magnitude")]
-    app = opened("compare", runs=",".join(pair))
-    text = words(app)
-    assert "Magnitude prunes the early layers harder at every megabatch" in text
-    assert "**Paired:**" in text
-    assert app.slider(key="megabatch").max == 8
-    app.slider(key="megabatch").set_value(3).run()
-    assert not app.exception
-
-
-def test_compare_without_a_choice_takes_the_newest_group_and_writes_it_into_the_address(store: Store) -> None:
-    pair = [fake_runs.write(store, group="g", pruner=pruner) for pruner in ("snip", "magnitude")]
-    fake_runs.write(store, title="alone")
-    app = opened("compare")
-    assert sorted(str(app.query_params["runs"]).split(",")) == sorted(pair)
-
-
-def test_compare_names_runs_that_are_not_there(store: Store) -> None:
-    app = opened("compare", runs=f"{fake_runs.write(store)},20990101-000000-abcd")
-    assert "Not in this store: 20990101-000000-abcd" in words(app)
-
-
-def test_compare_while_runs_go_on_and_with_a_failed_one(store: Store) -> None:
-    one = fake_runs.keep_alive(store, fake_runs.write(store, until=40, status="running"))
-    two = fake_runs.write(store, until=20, status="failed", pruner="magnitude")
-    three = fake_runs.write(store, method="dense")
-    app = opened("compare", runs=f"{one},{two},{three}")
-    assert "the disk is full" in words(app)
-    app.button(key="stop").click().run()
-    assert store.command(one) == "stop"
-
-
 @pytest.mark.parametrize(
     ("torch", "torchvision", "requires", "expected"),
     [

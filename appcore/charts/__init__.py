@@ -2,23 +2,31 @@
 
 from .axes import AXES, View
 from .curves import accuracy, errors, gap, loss
-from .findings import PAIRING, early_names, early_shares, final_table, pairing, setting_differences, setting_text, who_prunes_early
+from .finals import final_table, summary_table
+from .findings import PAIRING, early_names, early_shares, pairing, setting_differences, setting_text, who_prunes_early
 from .layers import early_layers, kept_by_layer
 from .looks import colour_of, labels, looks, word
 from .maps import difference_map, sparsity_map
+from .masks_time import overlap_by_layer, same_weights
 from .meter import disagreements, truth_meter
+from .mirrored import mirrored
 from .plan import staircase
 from .profile import profile
+from .repeated import BANDS, DIFFERENCES, bands, differences
 from .style import METHOD_COLOURS, short_layer, template
 
 __all__ = [
     "AXES",
+    "BANDS",
+    "DIFFERENCES",
     "METHOD_COLOURS",
     "PAIRING",
     "View",
     "accuracy",
+    "bands",
     "colour_of",
     "difference_map",
+    "differences",
     "disagreements",
     "early_layers",
     "early_names",
@@ -30,13 +38,17 @@ __all__ = [
     "labels",
     "looks",
     "loss",
+    "mirrored",
+    "overlap_by_layer",
     "pairing",
     "profile",
+    "same_weights",
     "setting_differences",
     "setting_text",
     "short_layer",
     "sparsity_map",
     "staircase",
+    "summary_table",
     "template",
     "truth_meter",
     "who_prunes_early",

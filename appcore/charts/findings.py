@@ -1,4 +1,4 @@
-"""Answers in words and numbers, made from the data: who prunes the early layers harder, what differs, the final table."""
+"""Answers in words and numbers, made from the data: who prunes the early layers harder, what differs."""
 
 from __future__ import annotations
 
@@ -83,37 +83,6 @@ def spans(megabatches: Sequence[int]) -> str:
             runs.append([value, value])
     parts = [str(low) if low == high else f"{low} {'and' if high == low + 1 else 'to'} {high}" for low, high in runs]
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + f" and {parts[-1]}"
-
-
-def final_table(runs: Runs, megabatches: pd.DataFrame) -> pd.DataFrame:
-    """The last numbers of each run, one row per run, fractions as percent; None where a run has not got there."""
-    rows = []
-    for run in runs:
-        mine = megabatches[megabatches["run_id"] == run["run_id"]].sort_values("megabatch")
-        last = mine.iloc[-1] if len(mine) else None
-        totals = run.get("totals") or {}
-        dense, sparse = totals.get("train_flops_dense"), totals.get("train_flops_sparse")
-        rows.append(
-            {
-                "run": labels(runs)[run["run_id"]],
-                "megabatches": f"{len(mine)} of {run['config']['megabatches']}",
-                "test_accuracy": _percent(last, "test_accuracy"),
-                "gap": _percent(last, "generalization_gap"),
-                "cer": None if last is None else int(last["cer"]),
-                "sparsity": None if last is None else 100 * (1 - float(last["density_mask"])),
-                "alive": _percent(last, "density_alive"),
-                "flops": None if dense is None else dense / 1e12,
-                "flops_share": None if not dense else 100 * sparse / dense,
-                "seconds": totals.get("seconds"),
-                "images_per_second": totals.get("images_per_second"),
-                "memory": None if not totals.get("peak_memory_bytes") else totals["peak_memory_bytes"] / 2**20,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _percent(row: pd.Series | None, column: str) -> float | None:
-    return None if row is None else 100 * float(row[column])
 
 
 def setting_differences(runs: Runs) -> tuple[pd.DataFrame, dict[str, Any]]:

@@ -189,3 +189,28 @@ def overlap_by_layer(
     layer_axes(figure, layers, None)
     figure.update_xaxes(range=[-2, 103], ticksuffix=" %", showgrid=True)
     return figure.update_yaxes(showgrid=True)
+
+
+def same_weights(
+    moments: Sequence[int], iou: Sequence[float], chance: Sequence[float], names: tuple[str, str], count: int, *, revision: str = ""
+) -> go.Figure:
+    """Overlap of the two masks after each megabatch (from 0), in all, beside what chance would give."""
+    figure = style.figure(
+        "Do they keep the same weights?",
+        f"{names[0]} and {names[1]} · above chance: they agree",
+        x="megabatch",
+        y="overlap of the masks (IoU), %",
+        revision=revision,
+    )
+    x = np.asarray(moments, dtype=float) + 1
+    for name, values, line, symbol in (
+        ("found", iou, {"color": "#0072B2", "width": 2.5}, "circle"),
+        ("by chance", chance, {"color": style.GREY, "width": 2, "dash": "dot"}, "line-ew-open"),
+    ):
+        y = (100 * np.asarray(values, dtype=float)).astype(np.float32)
+        trace = go.Scatter(x=x, y=y, name=name, mode="lines+markers", line=line, marker={"symbol": symbol, "size": 8})
+        figure.add_trace(trace.update(hovertemplate="%{y:.1f} %"))
+    figure.update_xaxes(
+        range=[0.5, count + 0.5], dtick=1 if count <= 20 else None, unifiedhovertitle={"text": "megabatch %{x}"}, hoverformat=".0f"
+    )
+    return figure.update_yaxes(range=[0, 103], ticksuffix=" %")

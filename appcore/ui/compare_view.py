@@ -1,4 +1,4 @@
-"""The parts of the Compare page: choosing, the answer in words, layers, curves, final numbers, settings and proof of pairing."""
+"""The parts of the Compare page: choosing, the answer in words, settings and proof of pairing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import streamlit as st
 
 from appcore import charts
 
-from . import fields, format, frames, lab, launch, live, status
+from . import compare_numbers, fields, format, frames, lab, launch, live, status
 from .text import plain
 
 Runs = Sequence[dict[str, Any]]
@@ -77,8 +77,8 @@ def pick_pair(runs: Runs) -> tuple[str, str]:
         if st.session_state.get(key) not in ids:
             st.session_state[key] = ids[place]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        first = st.selectbox("Set", ids, format_func=names.get, key="first", width=260)
-        second = st.selectbox("against", ids, format_func=names.get, key="second", width=260)
+        first = st.selectbox("Set", ids, format_func=names.get, key="first", bind="query-params", width=260)
+        second = st.selectbox("against", ids, format_func=names.get, key="second", bind="query-params", width=260)
     return first, second
 
 
@@ -97,7 +97,7 @@ def progress(runs: Runs) -> None:
             st.warning(f"{plain(names[run['run_id']])}: {status.sentence(run)}", icon=":material/error:")
 
 
-def answer(runs: Runs, pair: tuple[str, str], data: frames.Frames) -> None:
+def answer(runs: Runs, pair: tuple[str, str], data: frames.Frames, bands: bool) -> None:
     """The question of the page answered in a sentence made from the data, with the figure that shows it."""
     if len(runs) < 2:
         st.caption("Pick a second run to compare layers.")
@@ -112,95 +112,10 @@ def answer(runs: Runs, pair: tuple[str, str], data: frames.Frames) -> None:
         live.chart(
             "early-layers",
             (tuple(by_id), pair, data.token("layers")),
-            lambda: charts.early_layers(charts.early_shares(layers), [first, second], charts.early_names(layers), revision=_revision(runs)),
+            lambda: charts.early_layers(charts.early_shares(layers), [first, second], charts.early_names(layers), revision=",".join(by_id)),
             alt="Curves: share kept of the early layers at each megabatch",
         )
-        _curve("accuracy", runs, data, "Curves: validation and test accuracy of each run")
-
-
-def _revision(runs: Runs) -> str:
-    return ",".join(run["run_id"] for run in runs)
-
-
-def _curve(name: str, runs: Runs, data: frames.Frames, alt: str) -> None:
-    live.chart(
-        f"compare-{name}",
-        (_revision(runs), data.token("epochs", "megabatches")),
-        lambda: getattr(charts, name)(runs, data.epochs, data.megabatches, revision=_revision(runs)),
-        alt=alt,
-    )
-
-
-def pick_megabatch(runs: Runs, data: frames.Frames) -> int:
-    """The megabatch (from 0) whose layers are shown: chosen with the slider, or while runs go on the newest that all have reached."""
-    count = max(run["config"]["megabatches"] for run in runs)
-    if len(runs) < 2 or count < 2:
-        return 0
-    is_live = any(status.is_active(run) for run in runs)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        follows = is_live and st.toggle("Follow the newest", value=True, key="follow", width=180)
-        if follows and len(data.layers):
-            st.session_state["megabatch"] = int(data.layers.groupby("run_id")["megabatch"].max().min()) + 1
-        chosen = st.slider("Megabatch", 1, count, key="megabatch", bind="query-params", disabled=follows, width="stretch")
-    return chosen - 1
-
-
-def layers(runs: Runs, pair: tuple[str, str], data: frames.Frames) -> None:
-    """Kept fraction of each layer side by side, and the difference of the pair over all megabatches."""
-    if len(runs) < 2:
-        return
-    st.subheader("Layer by layer", anchor=False)
-    megabatch = pick_megabatch(runs, data)
-    by_id = {run["run_id"]: run for run in runs}
-    token = (_revision(runs), pair, megabatch, data.token("layers"))
-    with st.grid(2, min_column_width=380, gap=("medium", "medium")):
-        live.chart(
-            "kept-by-layer",
-            token,
-            lambda: charts.kept_by_layer(data.layers, runs, megabatch, revision=_revision(runs)),
-            alt="Marks: share kept of each layer, one mark per run",
-        )
-        live.chart(
-            "difference-map",
-            token,
-            lambda: charts.difference_map(data.layers, by_id[pair[0]], by_id[pair[1]], megabatch, revision=",".join(pair)),
-            alt="Heatmap: difference of the shares kept, by layer and megabatch",
-        )
-
-
-def curves(runs: Runs, data: frames.Frames) -> None:
-    """The other curves, laid over each other."""
-    st.subheader("Over the stream", anchor=False)
-    with st.grid(3, min_column_width=330, gap=("medium", "medium")):
-        _curve("gap", runs, data, "Curves: generalization gap of each run")
-        _curve("loss", runs, data, "Curves: validation loss of each run")
-        _curve("errors", runs, data, "Curves: test errors summed over the megabatches")
-
-
-def numbers(runs: Runs, data: frames.Frames) -> None:
-    """The last numbers of each run."""
-    st.subheader("Numbers", anchor=False)
-    column = st.column_config.NumberColumn
-    st.dataframe(
-        charts.final_table(runs, data.megabatches),
-        hide_index=True,
-        alt="Final numbers of each run",
-        placeholder="–",
-        column_config={
-            "run": "Run",
-            "megabatches": "Megabatches",
-            "test_accuracy": column("Test accuracy", format="%.1f %%", help="Of the weights carried on from the last finished megabatch"),
-            "gap": column("Gap, points", format="%+.1f", help="Train minus validation accuracy"),
-            "cer": column("CER, errors", format="localized", help="Misclassified test images, summed over megabatches; lower is better"),
-            "sparsity": column("Sparsity", format="%.2f %%", help="Counted from the mask"),
-            "alive": column("Alive", format="%.2f %%", help="Weights on a path from input to output"),
-            "flops": column("Dense FLOPs, T", format="%.2f", help="Forward and backward of every training image"),
-            "flops_share": column("Sparse FLOPs", format="%.0f %%", help="Theoretical share that is left; masks alone make nothing faster"),
-            "seconds": column("Time, s", format="%.1f", help="Measured"),
-            "images_per_second": column("Images/s", format="localized", help="Measured"),
-            "memory": column("Memory, MB", format="%.0f", help="Peak of the process or the GPU"),
-        },
-    )
+        compare_numbers.curve("accuracy", runs, data, bands)
 
 
 def settings(runs: Runs) -> None:

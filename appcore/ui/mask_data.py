@@ -78,6 +78,20 @@ def _shared(one: tuple[str, ...], other: tuple[str, ...] | None) -> dict[str, An
     return {name: getattr(found, name) for name in ("layers", "totals", "one", "other", "counts")}
 
 
+def at_megabatches(some: Sequence[Moment]) -> dict[int, str]:
+    """Megabatch (from 0) and the path of the mask in force at its end."""
+    return {moment.megabatch: moment.path for moment in some}  # in the order of time: the last one stays
+
+
+@st.cache_data(max_entries=400, show_spinner=False)
+def alike(one: str, other: str) -> tuple[float, float, tuple[str, ...], np.ndarray, np.ndarray]:
+    """Of two stored masks: IoU and what chance gives, in all; then layers, and both numbers of each."""
+    (bits, shapes), (others, _) = (checkpoint.load_packed(Path(path)) for path in (one, other))
+    found = masktime.shared([bits], [others], totals=totals(shapes))
+    iou, chance = found.overlap()
+    return float(iou[0, 0]), float(chance[0, 0]), found.layers, *found.overlap_of_layers(0, 0)
+
+
 @st.cache_data(max_entries=32, show_spinner=False)
 def strips(path: str, columns: int = 100) -> tuple[np.ndarray, list[int], list[int]]:
     """Of each layer its filters' shares from full to empty, how many are empty, and how many there are."""

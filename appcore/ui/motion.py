@@ -28,41 +28,41 @@ def ask() -> None:
         st.rerun()
 
 
-def button(moments: int) -> None:
-    """Play and hold, in the main script of a page; stays grey where there is nothing to play."""
-    playing = st.session_state.get("playing", False)
+def button(moments: int, key: str = "point") -> bool:
+    """Play and hold, for a slider from 1 to `moments` under `key`; grey where there is nothing to play.
+
+    True when it was pressed: in a fragment the caller then runs the whole page again, for the timer is the page's.
+    """
     if st.session_state.get("_less_motion"):
-        st.button("Next step", icon=":material/skip_next:", key="play", disabled=moments < 2, on_click=_step, args=(moments,))
-    else:
-        label, icon = ("Hold", ":material/pause:") if playing else ("Play", ":material/play_arrow:")
-        st.button(label, icon=icon, key="play", disabled=moments < 2, on_click=_toggle, args=(moments,))
+        return st.button("Next step", icon=":material/skip_next:", key="play", disabled=moments < 2, on_click=_step, args=(moments, key))
+    label, icon = ("Hold", ":material/pause:") if is_playing(key) else ("Play", ":material/play_arrow:")
+    return st.button(label, icon=icon, key="play", disabled=moments < 2, on_click=_toggle, args=(moments, key))
 
 
-def _toggle(moments: int) -> None:
-    st.session_state["playing"] = not st.session_state.get("playing", False)
+def _toggle(moments: int, key: str) -> None:
+    st.session_state["_playing"] = "" if is_playing(key) else key
     st.session_state["_advanced"] = time.monotonic()
-    if st.session_state["playing"] and st.session_state.get("point", 1) >= moments:
-        st.session_state["point"] = 1  # at the end, play begins anew
+    if is_playing(key) and st.session_state.get(key, 1) >= moments:
+        st.session_state[key] = 1  # at the end, play begins anew
 
 
-def _step(moments: int) -> None:
-    st.session_state["playing"] = False
-    st.session_state["point"] = st.session_state.get("point", 1) % moments + 1
+def _step(moments: int, key: str) -> None:
+    st.session_state["_playing"] = ""
+    st.session_state[key] = st.session_state.get(key, 1) % moments + 1
 
 
-def is_playing() -> bool:
+def is_playing(key: str = "point") -> bool:
     """Whether the timer is on."""
-    return bool(st.session_state.get("playing"))
+    return st.session_state.get("_playing") == key
 
 
-def advance(moments: int) -> None:
+def advance(moments: int, key: str = "point") -> None:
     """Called on each tick, before the slider is drawn: the next moment, and hold at the last."""
-    if not is_playing() or time.monotonic() - st.session_state.get("_advanced", 0.0) < 0.8 * SECONDS:
+    if not is_playing(key) or time.monotonic() - st.session_state.get("_advanced", 0.0) < 0.8 * SECONDS:
         return
     st.session_state["_advanced"] = time.monotonic()
-    point = st.session_state.get("point", 1)
-    if point < moments:
-        st.session_state["point"] = point + 1
+    if st.session_state.get(key, 1) < moments:
+        st.session_state[key] = st.session_state.get(key, 1) + 1
     else:
-        st.session_state["playing"] = False
+        st.session_state["_playing"] = ""
         st.rerun()
