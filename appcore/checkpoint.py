@@ -55,13 +55,16 @@ def save(
 
 
 def load(
-    folder: Path, *, fingerprint: str | None = None, versions: Mapping[str, Any] | None = None
+    folder: Path, *, fingerprint: str | None = None, versions: Mapping[str, Any] | None = None, saved: int = 0
 ) -> tuple[dict[str, Tensor] | None, dict[str, Any], str | None]:
     """The newest checkpoint that is whole: tensors (None: begin at the beginning), facts, and a remark for the user if something is odd.
 
-    A damaged one is set aside, so that it does not count as the one to fall back on.
+    A damaged one is set aside, so that it does not count as the one to fall back on. `saved` is the cursor of a save that is known to
+    have finished: one that is gone is told by it from one that a kill cut off, which is nothing odd.
     """
-    damaged = []
+    expected = paths.manifest(folder, saved)
+    is_gone = saved > 0 and not any(path >= expected for path in paths.manifests(folder))
+    damaged = [f"checkpoint {expected.stem} not used: it was saved, and its manifest is gone"] if is_gone else []
     for path in paths.manifests(folder):
         try:
             tensors, body = _load_one(path, fingerprint)

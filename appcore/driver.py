@@ -113,13 +113,15 @@ class _Driver:
         config = self._work.config(self._row["config"])
         versions = self._work.versions()
         self._plan = self._work.plan(config)
-        tensors, facts, remark = checkpoint.load(self._folder, fingerprint=self._row["fingerprint"], versions=versions)
+        known = {"fingerprint": self._row["fingerprint"], "versions": versions, "saved": self._row["saved"] or 0}
+        tensors, facts, remark = checkpoint.load(self._folder, **known)
         self._state = self._work.create(config) if tensors is None else self._work.restore(config, tensors, facts)
         self._remark(remark)
         self._saved_cursor = facts.get("cursor", 0)
-        self._has_grown = self._saved_cursor > 0  # perhaps in an epoch before the checkpoint
+        self._has_grown = facts.get("has_grown", self._saved_cursor > 0)  # checkpoints of old do not say; perhaps it had
         self._pace = Pace(self._work.total_samples(config))
-        self._store.rewind(self._run_id, self._saved_cursor, segments=len(self._plan), versions=versions, notes=self._notes)
+        columns = {"saved": self._saved_cursor, "segments": len(self._plan), "versions": versions, "notes": self._notes}
+        self._store.rewind(self._run_id, self._saved_cursor, **columns)
         self._saved = time.monotonic()
         self._spent["load"] += self._saved - start
 
@@ -198,7 +200,7 @@ class _Driver:
             self._run_id,
             [event for _, event in pending],
             seqs=[nth for nth, _ in pending],
-            **{"notes": self._notes, "heartbeat": time.time(), **progress, **columns},
+            **{"notes": self._notes, "saved": self._saved_cursor, "heartbeat": time.time(), **progress, **columns},
         )
         self._flushed = time.monotonic()
         self._spent["store"] += self._flushed - start
@@ -214,10 +216,9 @@ class _Driver:
         self._flush()
         start = time.monotonic()
         tensors, facts = self._state.snapshot()
-        self._saved_cursor = self._state.cursor
-        checkpoint.save(
-            self._folder, self._saved_cursor, tensors, facts, fingerprint=self._row["fingerprint"], versions=self._work.versions()
-        )
+        known = {"fingerprint": self._row["fingerprint"], "versions": self._work.versions()}
+        checkpoint.save(self._folder, self._state.cursor, tensors, {**facts, "has_grown": self._has_grown}, **known)
+        self._saved_cursor = self._state.cursor  # only now: the store is told of saves that are finished
         self._saved = time.monotonic()
         self._save_seconds = self._saved - start
         self._spent["checkpoint"] += self._save_seconds

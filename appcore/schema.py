@@ -34,6 +34,7 @@ runs = Table(
     Column("heartbeat", Float),
     Column("command", String(20)),
     Column("cursor", Integer, nullable=False, default=0),
+    Column("saved", Integer),  # cursor of a checkpoint that was whole when this was written; the newest may be newer by one
     Column("segments", Integer, nullable=False),
     Column("hashes", JSON),
     Column("started", JSON),

@@ -45,6 +45,8 @@ def assert_same(store: Store, left: str, right: str) -> None:
     for one, other in zip(numbers(store, left), numbers(store, right), strict=True):
         pandas.testing.assert_frame_equal(one, other)
     assert store.get(left)["totals"]["weights_hash"] == store.get(right)["totals"]["weights_hash"]
+    kept = [{path.name for path in (paths.run_folder(store.folder, run_id) / "masks").iterdir()} for run_id in (left, right)]
+    assert kept[0] == kept[1]
 
 
 @pytest.fixture
