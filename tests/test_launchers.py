@@ -18,9 +18,10 @@ from standin import SETTINGS, StandIn
 
 from appcore import driver, launchers
 from appcore.config import InputError, build
+from appcore.jobs import WorkerJob
 from appcore.launchers import ProcessLauncher, ThreadLauncher
 from appcore.plan import plan
-from appcore.store import ENDED, Store
+from appcore.store import ENDED, Store, StoreError
 
 SHORT = {"arch": "mlp", "dataset": "digits", "megabatches": 2, "epochs": 1, "limit_train": 200, "limit_test": 50, "device": "cpu"}
 LONG = {**SHORT, "epochs": 10_000}
@@ -285,6 +286,27 @@ def test_a_crashed_worker_leaves_its_last_words(store: Store) -> None:
     assert "Fatal Python error: Segmentation fault" in row["traceback"]
     wait(lambda: status(store, waiting) == "running")
     launcher.close(10.0)
+
+
+def test_a_locked_store_does_not_swallow_why_a_worker_died(store: Store, tmp_path: Path) -> None:
+    run_id, hasty = add(store, LONG), Store(tmp_path / "appcore.db", busy_seconds=0.1)
+    job = WorkerJob(hasty, [run_id])
+    other = sqlite3.connect(tmp_path / "appcore.db")
+    try:
+        wait(lambda: status(store, run_id) == "running")
+        other.execute("BEGIN IMMEDIATE")  # the worker's death can be read but not written
+        job._process.kill()
+        job._process.wait()
+        with pytest.raises(StoreError, match="is locked"):
+            job.advance()
+        assert job.run_ids == [run_id]  # still to be accounted for
+        other.rollback()
+        assert not job.advance()
+    finally:
+        job._process.kill()
+        other.close()
+    row = store.get(run_id)
+    assert (row["status"], "SIGKILL" in row["error"]) == ("lost", True)
 
 
 _PARENT = """
