@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+# Of torch's allocator, and of oneDNN, which says no more than this.
+_NO_MEMORY = ("DefaultCPUAllocator", "could not create a primitive", "could not create a memory")
+
 
 def explain(error: BaseException, config: Mapping[str, Any] | None = None, memory: Callable[[], int] | None = None) -> str:
     """One line: what happened and what to try. `config` and `memory` (bytes that the run was estimated to need) are for a lack of it."""
@@ -17,7 +20,8 @@ def explain(error: BaseException, config: Mapping[str, Any] | None = None, memor
         return message
     if kind == "OutOfMemoryError" or "CUDA out of memory" in text:
         return _no_room("the GPU", config or {}, memory, "or device cpu")
-    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in text or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+    is_memory = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+    if is_memory or any(sign in text for sign in _NO_MEMORY):
         return _no_room("this machine", config or {}, memory, "or fewer images (limit_train)")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full ({error.filename or 'no space left'}): free some space, then resume"

@@ -145,16 +145,18 @@ class _Queue:
         self.sweep()
 
     def _serve(self) -> None:
-        while not self._is_closing:
-            try:
-                self._round()
-            except Exception:  # of the queue's own, e.g. a store that is locked: runs go on at the next round
-                traceback.print_exc()
-                time.sleep(POLL_SECONDS)
-        for job in self._started:
-            with suppress(Exception):
-                job.close(max(0.0, self._deadline - time.monotonic()))
-        self._started = []
+        try:
+            while not self._is_closing:
+                try:
+                    self._round()
+                except BaseException:  # of the queue's own, e.g. a store that is locked: runs go on at the next round
+                    traceback.print_exc()
+                    time.sleep(POLL_SECONDS)
+        finally:  # or the thread dies, for nobody listens to what it prints: what it had begun is stopped, not to go on in the next one
+            for job in self._started:
+                with suppress(Exception):
+                    job.close(max(0.0, self._deadline - time.monotonic()))
+            self._started = []
 
     def _round(self) -> None:
         """Begin the next job when none is running, then give each begun one a turn."""

@@ -32,18 +32,18 @@ from appcore.config import InputError  # noqa: E402
 from appcore.store import Store  # noqa: E402
 
 
-def strikes(scratch: Path, every: int) -> list[tuple[str, int, str, bool]]:
+def strikes(scratch: Path, methods: list[str], every: int) -> list[tuple[str, int, str, bool]]:
     """Kill, and let fail, every operation of a run and of a resume."""
     rows = []
-    for strike, name in ((faults.kill, "kills"), (faults.fail, "failures, each once,")):
-        for method in faults.SETTINGS:
+    for strike, name in ((faults.kill, "kills"), (faults.fail, "single failures (full disk, locked store, bad sector)")):
+        for method in methods:
             states, wrong = Counter(), []
             for resumes in (False, True):
                 found, more = faults.each(scratch / f"{strike.__name__}-{method}-{resumes}", method, strike, every=every, resumes=resumes)
                 states, wrong = states + found, wrong + more
             left = "" if strike is faults.kill else ", ".join(f"{status} {count}" for status, count in states.most_common()) + "; then the "
             outcome = f"{left}same weights, masks and tables, nothing missing or doubled" if not wrong else "; ".join(wrong[:5])
-            what = f"{name} of {method} at file operations, syncs, store statements and commits, from the start and in a resume"
+            what = f"{method}: {name} at file operations, syncs, store statements and commits, from the start and in a resume"
             rows.append((what, states.total(), outcome, not wrong))
             print(*rows[-1][:3], sep=": ", file=sys.stderr, flush=True)
     return rows
@@ -93,6 +93,7 @@ def damages(scratch: Path, count: int) -> list[tuple[str, int, str, bool]]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--methods", nargs="+", default=list(faults.SETTINGS), choices=list(faults.SETTINGS), help="of the runs [all]")
     parser.add_argument("--every", type=int, default=1, help="strike at every n-th operation [1]")
     parser.add_argument("--signals", type=int, default=40, help="random SIGKILLs [40]")
     parser.add_argument("--damages", type=int, default=1000, help="damaged checkpoints [1000]; a quarter as many stores")
@@ -103,7 +104,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         rows = [
-            *strikes(scratch / "strikes", args.every),
+            *strikes(scratch / "strikes", args.methods, args.every),
             *signals(scratch / "signals", args.signals),
             *damages(scratch / "damages", args.damages),
         ]

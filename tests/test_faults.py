@@ -17,9 +17,9 @@ COMMAND = [sys.executable, str(ROOT / "benchmarks" / "faults.py"), "--no-table"]
 @pytest.mark.skipif(sys.platform != "linux", reason="needs fork")
 def test_a_sample_of_kills_and_damages(tmp_path: Path) -> None:
     """In a process of its own, in which torch has never used a second thread: forking is safe there."""
-    sample = ["--every", "97", "--damages", "30", "--signals", "0"]
+    sample = ["--methods", "app", "rigl", "--every", "61", "--damages", "30", "--signals", "0"]
     done = subprocess.run([*COMMAND, *sample], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    for method in ("app", "imp", "cs", "rigl"):
-        assert f"kills of {method}" in done.stdout
-        assert f"failures, each once, of {method}" in done.stdout
+    for method in ("app", "rigl"):
+        assert f"{method}: kills" in done.stdout
+        assert f"{method}: single failures" in done.stdout
