@@ -14,7 +14,9 @@ if problem:
 # Live pages run a fragment every second. Streamlit would each time show "running … Stop" beside the Stop button of the run, and on a
 # busy machine fade what is not redrawn yet: both are blinking without news.
 CALM = "[data-testid='stStatusWidget'] { display: none; } [data-stale='true'] { opacity: 1 !important; transition: none !important; }"
-st.html(f"<style>{CALM}</style>")
+# On a narrow window the names of all pages fit into the bar when their icons make room.
+NARROW = "@media (max-width: 1100px) { [data-testid='stTopNavLink'] > span:has([data-testid='stIconMaterial']) { display: none; } }"
+st.html(f"<style>{CALM} {NARROW}</style>")
 
 live.serve_script()
 setup.warm_up()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from functools import lru_cache
@@ -18,7 +19,12 @@ from .stream import EVALUATION_BATCH, pick_device
 from .training import dtype_for, threads_for, use_threads
 
 _PROBE_FLOPS = 2e10  # about half a second of a slow core
-_PROCESS_BYTES = {"cpu": 450e6, "cuda": 600e6}  # measured: the interpreter with torch and a data set's libraries; a CUDA context
+# Measured with torch 2.15 on a CPU, benchmarks/memory.py: the process with torch and a data set's libraries (for a GPU: a guess at its
+# context); activations with the scratch space of the kernels, in parts of what autograd keeps in fp32; copies of the weights: values,
+# gradients, momentum, best epoch, and what scoring and a checkpoint hold besides.
+_PROCESS_BYTES = {"cpu": 850e6, "cuda": 600e6}
+_ACTIVATIONS = {torch.float32: 1.4, torch.bfloat16: 0.65}
+_TRAINING_COPIES, _SCORING_COPIES, _SAVING_COPIES = 4.5, 7, 12
 
 
 def estimate(config: RunConfig, images_per_second: float | None = None) -> dict[str, Any]:
@@ -84,17 +90,27 @@ def _scoring(config: RunConfig, description: Any) -> float:
 
 
 def memory_bytes(config: RunConfig) -> int:
-    """Bytes at the peak: process, data set, network (weights, gradients, momentum, best copy, scratch copy), activations."""
-    description, device = check(config), pick_device(config.device).type
-    cost = flops.count(config.arch, description.shape, len(description.classes))
-    channels, height, width = description.shape
+    """Bytes at the peak of a process that does this run alone, or on the GPU; within a quarter of what was measured (benchmarks/memory.md).
+
+    The peak is in training, in scoring (always fp32) or while a checkpoint is written, whichever takes most.
+    """
+    description, device = check(config), pick_device(config.device)
+    shape, classes = description.shape, len(description.classes)
+    cost = flops.count(config.arch, shape, classes)
+    channels, height, width = shape
     padded = channels * (height + 2 * config.crop_padding) * (width + 2 * config.crop_padding)
     test = min(description.test_images, config.limit_test or description.test_images)
     data = train_images(config, description) * padded + test * channels * height * width
-    per_image = flops.activation_bytes(config.arch, description.shape, len(description.classes))
-    activations = per_image * max(config.batch_size, config.score_batch_size)
-    evaluation = per_image // 8 * EVALUATION_BATCH  # nothing is kept for backward: a few layers' worth at a time
-    return round(_PROCESS_BYTES[device] + data + 5 * 4 * cost.parameters + max(activations, evaluation))
+    weights, per_image = 4 * cost.parameters, flops.activation_bytes(config.arch, shape, classes)
+    dtype = dtype_for(config.precision, device, cost.training * config.batch_size)
+    scored = min(config.score_batch_size, math.ceil(config.score_fraction * train_images(config, description) / config.megabatches))
+    phases = (
+        _TRAINING_COPIES * weights + config.batch_size * per_image * _ACTIVATIONS[dtype],
+        _SCORING_COPIES * weights + scored * per_image * _ACTIVATIONS[torch.float32],
+        _TRAINING_COPIES * weights + per_image / 8 * EVALUATION_BATCH,  # nothing is kept for backward: a few layers' worth at a time
+        _SAVING_COPIES * weights,
+    )
+    return round(_PROCESS_BYTES[device.type] + data + max(phases))
 
 
 @lru_cache(maxsize=64)

@@ -72,7 +72,8 @@ def main() -> None:
     here = timing.machine()
     lines = [
         f"Measured on {datetime.now(UTC):%Y-%m-%d}, {here['processor']}, {here['threads']} threads, CPU, "
-        f"Python {platform.python_version()}, torch {metadata.version('torch')}, by `python benchmarks/memory.py`. Peak resident set of a process that does one run.",
+        f"Python {platform.python_version()}, torch {metadata.version('torch')}, by "
+        "`python benchmarks/memory.py`. Peak resident set of a process that does one run.",
         "",
         "| run | estimated, MB | measured, MB | estimate / measured | in `totals`, MB |",
         "|---|---|---|---|---|",

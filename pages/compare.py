@@ -43,7 +43,7 @@ def moving() -> None:
     compare_view.progress(now)
     compare_view.answer(now, pair, data, bands)
     compare_layers.show(now, pair, data)
-    compare_numbers.curves(now, data, bands)
+    compare_numbers.curves(now, pair, data, bands)
     compare_numbers.differences(now, data)
     compare_numbers.numbers(now, data)
 

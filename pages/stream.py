@@ -6,7 +6,7 @@ from appcore.ui import lab
 
 lab.guard("stream")
 
-from appcore.ui import frames, status, stream_plan, stream_results, tables, text  # noqa: E402
+from appcore.ui import frames, status, stream_plan, stream_results, text  # noqa: E402
 
 VIEWS = {"plan": "Plan a stream", "runs": "What runs gave for it"}
 everything = {run["run_id"]: run for run in lab.manager().runs()}
@@ -23,7 +23,6 @@ with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         required=True,
         label_visibility="collapsed",
     )
-    tables.switch()
 
 
 def plan_view() -> None:

@@ -106,8 +106,6 @@ def test_the_reality_check_on_the_page(store: Store, monkeypatch: pytest.MonkeyP
     text = words(app)
     assert "Can the files be trusted?" in text and "holds" in text
     assert len(app.get("download_button")) >= 3
-    app.toggle(key="tables").set_value(True).run()
-    assert len(app.dataframe) == 2
 
 
 def test_a_failure_is_told_and_can_be_tried_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

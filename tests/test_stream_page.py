@@ -157,8 +157,6 @@ def test_every_setting_is_read_from_the_address_and_changes_what_is_shown() -> N
     app.number_input(key="stream_buffer_size").set_value(100).run()
     app.number_input(key="stream_budget").set_value(1000).run()
     assert "budget cuts every megabatch" in words(app)
-    app.toggle(key="tables").set_value(True).run()
-    assert len(app.dataframe) == 3
 
 
 def test_nonsense_in_the_address_and_impossible_settings_are_told() -> None:

@@ -96,12 +96,6 @@ def test_every_layer_exempt_is_told(replies: dict) -> None:
     assert "nothing would be pruned" in words(app)
 
 
-def test_as_tables(replies: dict) -> None:
-    app = opened("what_if", tables="true")
-    assert len(app.dataframe) == 4
-    assert "SNIP keeps" in app.dataframe[1].value.columns
-
-
 def test_waiting_scoring_and_failed_scores_say_so(replies: dict) -> None:
     replies["snip"] = {"state": "scoring", "seconds": 12.0, "key": "k"}
     replies["magnitude"] = {"state": "waiting", "ahead": 0, "key": "k2"}

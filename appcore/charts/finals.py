@@ -113,4 +113,6 @@ def _is_missing(value: Any) -> bool:
 def _told(values: Mapping[int, float], about: Column, is_best: bool) -> str:
     if not values:
         return "–"
-    return Sample.of(values.values()).text(about.digits, scale=1) + about.unit + (f" {BEST}" if is_best else "")
+    sample = Sample.of(values.values())
+    text = sample.text(about.digits, scale=1) if sample.sd else f"{sample.mean:.{about.digits}f}"  # "± 0" where all agree says nothing
+    return text + about.unit + (f" {BEST}" if is_best else "")

@@ -22,8 +22,8 @@ def mirrored(layers: pd.DataFrame, first: Run, second: Run, chosen: int, *, revi
     a, b = found[first["run_id"]], found[second["run_id"]]
     figure = style.figure(
         f"Who keeps more of each layer, at megabatch {chosen + 1}?",
-        f"to the left: {a.label} · to the right: {b.label} · top: nearest the input",
-        x="kept, % of the layer's weights",
+        "share of the layer's weights · top: nearest the input",
+        x="kept, %",
         y="layer",
         revision=revision,
         legend=False,
@@ -53,7 +53,7 @@ def mirrored(layers: pd.DataFrame, first: Run, second: Run, chosen: int, *, revi
     axis = {"tickvals": [0, 50, 100], "ticksuffix": " %", "showgrid": True, "showline": True}
     figure.update_layout(
         xaxis={**axis, "range": [103, 0], "domain": [0, 0.5], "tickvals": [50, 100]},
-        xaxis2={**axis, "range": [0, 103], "domain": [0.5, 1], "anchor": "y", "title": {"text": "kept, % of the layer's weights"}},
+        xaxis2={**axis, "range": [0, 103], "domain": [0.5, 1], "anchor": "y", "title": {"text": "kept, %"}},
         bargap=0.25,
         margin_t=88,
     )

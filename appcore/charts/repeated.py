@@ -27,19 +27,26 @@ DIFFERENCES = ("test_accuracy", "val_accuracy", "generalization_gap", "cer")
 def bands(name: str, groups: Sequence[Repeats], epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "") -> go.Figure:
     """Means over the seeds of each experiment, and the range of its seeds as a band; `name` is a key of BANDS."""
     title, what, y, column, factor, unit = BANDS[name]
-    subtitle = f"{what} · line: mean over seeds · band: lowest to highest seed"
+    subtitle = f"{what} · mean and range over seeds"
     figure = style.figure(title, subtitle, x="", y=y, revision=f"{revision or 'fixed'}/bands")
     everyone = [run for group in groups for run in group.runs.values()]
     axis = TimeAxis(View(), everyone, epochs)
     axis.draw(figure)
     frame = megabatches if name == "errors" else epochs.assign(gap=epochs["train_accuracy"] - epochs["val_accuracy"])
+    edges: list[float] = []
     for group, look in _looked(groups):
         table = band(factor * by_seed(group, frame, column))
         places = max((_places(axis, run, name, frame) for run in group.runs.values()), key=len)
-        _band(figure, places[: len(table)], table, look, f"{look.label} (n = {len(group.runs)})", f"%{{y:{_digits(unit)}}}{unit}")
+        _band(figure, places[: len(table)], table, look, look.label, f"%{{y:{_digits(unit)}}}{unit}, n = {len(group.runs)}")
+        edges += [*table["low"].dropna(), *table["high"].dropna()]
     if name == "gap":
         figure.add_hline(y=0, line={"width": 1.5, "color": style.GREY})
-    return figure
+    # As in curves of single runs, a spike at the start does not press everything else to the ground.
+    edges = edges or [0.0, 1.0]
+    low, high = (min(edges), max(edges)) if name == "errors" else np.quantile(edges, (0.01, 0.98))
+    if name == "accuracy":
+        return figure.update_yaxes(range=[max(0.0, 10 * np.floor(low / 10) - 2), 101.5], ticksuffix=" %")
+    return figure.update_yaxes(range=[1.06 * min(low, 0.0), 1.06 * high])
 
 
 def _places(axis: TimeAxis, run: dict, name: str, frame: pd.DataFrame) -> np.ndarray:
@@ -63,7 +70,7 @@ def differences(metric: str, groups: Sequence[Repeats], baseline: Repeats, megab
     )
     base = about.factor * by_seed(baseline, megabatches, metric)
     figure.add_hline(y=0, line={"width": 1.5, "color": style.GREY})
-    reach = [1.0]
+    means, reach = [1.0], [1.0]
     for group, look in _looked(groups):
         if group is baseline:
             continue
@@ -71,13 +78,14 @@ def differences(metric: str, groups: Sequence[Repeats], baseline: Repeats, megab
         seeds = int(table["n"].max()) if len(table) else 0
         name = f"{look.label} (n = {seeds})" if seeds else f"{look.label}: no seed in common"
         _band(figure, table["place"].to_numpy(float) + 1, table, look, name, f"%{{y:+.{max(about.digits, 1)}f}} {unit}", marks=True)
-        reach += [value for column in ("mean", "low", "high") for value in table[column].abs() if np.isfinite(value)]
+        means += table["mean"].abs().tolist()
+        reach += [value for column in ("low", "high") for value in table[column].abs() if np.isfinite(value)]
     count = max((int(run["config"]["megabatches"]) for group in groups for run in group.runs.values()), default=1)
     figure.update_xaxes(
         range=[0.5, count + 0.5], dtick=1 if count <= 20 else None, unifiedhovertitle={"text": "megabatch %{x}"}, hoverformat=".0f"
     )
     # An interval of two seeds may be very wide; the axis keeps to what can be read, and the band runs off the picture.
-    limit = 1.1 * float(np.quantile(reach, 0.9))
+    limit = 1.1 * max(*means, float(np.quantile(reach, 0.8)))
     return figure.update_yaxes(range=[-limit, limit])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
@@ -13,7 +14,8 @@ from appcore.charts import masks_words
 from . import frames, live, mask_data, motion, status
 from .text import harmless
 
-Runs = Sequence[dict[str, Any]]
+Run = dict[str, Any]
+Runs = Sequence[Run]
 KEY = "megabatch"
 
 
@@ -49,7 +51,8 @@ def show(runs: Runs, pair: tuple[str, str], data: frames.Frames) -> None:
     first, second = by_id[pair[0]], by_id[pair[1]]
     layers = data.layers[data.layers["run_id"].isin(pair)]
     both, token = ",".join(pair), (pair, megabatch, data.token("layers"))
-    with st.grid(2, min_column_width=380, gap=("medium", "medium")):
+    common = shared_moments(first, second, data)
+    with live.grid(3 if common else 2):
         live.chart(
             "mirrored",
             token,
@@ -62,6 +65,8 @@ def show(runs: Runs, pair: tuple[str, str], data: frames.Frames) -> None:
             lambda: charts.difference_map(data.layers, first, second, megabatch, revision=both),
             alt="Heatmap: difference of the shares kept, by layer and megabatch",
         )
+        words = _same_weights(first, second, common, megabatch)
+    st.markdown(words)
     if len(runs) > 2:
         everyone = ",".join(by_id)
         live.chart(
@@ -70,44 +75,53 @@ def show(runs: Runs, pair: tuple[str, str], data: frames.Frames) -> None:
             lambda: charts.kept_by_layer(data.layers, runs, megabatch, revision=everyone),
             alt="Marks: share kept of each layer, one mark per run",
         )
-    _same_weights(first, second, megabatch, data)
 
 
-def _same_weights(first: dict[str, Any], second: dict[str, Any], megabatch: int, data: frames.Frames) -> None:
-    """Whether equal shares are equal weights: overlap of the stored masks beside chance, over the stream and layer by layer."""
-    sides = [mask_data.at_megabatches(mask_data.moments(run, data)) for run in (first, second)]
-    common = sorted(sides[0].keys() & sides[1].keys())
-    looks = charts.looks([first, second])
-    names = looks[first["run_id"]].label, looks[second["run_id"]].label
+def shared_moments(first: Run, second: Run, data: frames.Frames) -> dict[int, tuple[str, str]]:
+    """Megabatches (from 0) at whose end both runs have a stored mask, and the two files."""
+    one, other = (mask_data.at_megabatches(mask_data.moments(run, data)) for run in (first, second))
+    return {t: (one[t], other[t]) for t in sorted(one.keys() & other.keys())}
+
+
+def _same_weights(first: Run, second: Run, common: dict[int, tuple[str, str]], megabatch: int) -> str:
+    """Whether equal shares are equal weights, layer by layer, as a figure; in all, as a sentence."""
     if not common:
-        idle = [run for run in (first, second) if run["method"] == "dense"]
-        st.caption(
-            ":material/info: A dense run keeps every weight; there are no masks to lay upon each other."
-            if idle
-            else ":material/info: Whether the two keep the same weights shows here once both have stored masks on this machine."
-        )
-        return
-    at = max([t for t in common if t <= megabatch], default=common[0])
+        if "dense" in (first["method"], second["method"]):
+            return ":gray[:material/info: A dense run keeps every weight; there are no masks to lay upon each other.]"
+        return ":gray[:material/info: Whether the two keep the same weights shows here once both have stored masks on this machine.]"
+    at = max([t for t in common if t <= megabatch], default=min(common))
     try:
-        found = {t: mask_data.alike(sides[0][t], sides[1][t]) for t in common}
+        iou, chance, layers, of_layers, chance_of_layers = mask_data.alike(*common[at])
     except (ValueError, OSError) as error:  # other layers, a damaged file, or a run that was deleted meanwhile
-        st.caption(f":material/info: {harmless(str(error)[0].upper() + str(error)[1:])}.")
-        return
-    iou, chance, layers, of_layers, chance_of_layers = found[at]
-    st.markdown(masks_words.alike(iou, chance, f"At megabatch {at + 1}, {names[0]}", names[1]))
-    both = f"{first['run_id']},{second['run_id']}"
-    with st.grid(2, min_column_width=380, gap=("medium", "medium")):
-        live.chart(
-            "same-by-layer",
-            (both, at),
-            lambda: charts.overlap_by_layer(layers, of_layers, chance_of_layers, names, revision=both),
-            alt="Marks: overlap of the two masks in each layer beside chance",
-        )
-        live.chart(
-            "same-weights",
-            (both, tuple(common)),
-            lambda: charts.same_weights(
-                common, [found[t][0] for t in common], [found[t][1] for t in common], names, megabatches([first, second]), revision=both
-            ),
-            alt="Curves: overlap of the two masks after each megabatch beside chance",
-        )
+        return f":gray[:material/info: {harmless(str(error)[0].upper() + str(error)[1:])}.]"
+    names = _names(first, second)
+    live.chart(
+        "same-by-layer",
+        (first["run_id"], second["run_id"], at),
+        lambda: charts.overlap_by_layer(layers, of_layers, chance_of_layers, names, revision=f"{first['run_id']},{second['run_id']}"),
+        alt="Marks: overlap of the two masks in each layer beside chance",
+    )
+    return masks_words.alike(iou, chance, f"At megabatch {at + 1}, {names[0]}", names[1])
+
+
+def same_weights_over_time(runs: Runs, pair: tuple[str, str], data: frames.Frames) -> None:
+    """The same over the stream, in all."""
+    by_id = {run["run_id"]: run for run in runs}
+    first, second = by_id[pair[0]], by_id[pair[1]]
+    common = shared_moments(first, second, data) if len(runs) > 1 else {}
+    with suppress(ValueError, OSError):  # said above, at the layers
+        found = [mask_data.alike(*files) for files in common.values()]
+        if found:
+            iou, chance = [both[0] for both in found], [both[1] for both in found]
+            count = megabatches([first, second])
+            live.chart(
+                "same-weights",
+                (pair, tuple(common)),
+                lambda: charts.same_weights(list(common), iou, chance, _names(first, second), count, revision=",".join(pair)),
+                alt="Curves: overlap of the two masks after each megabatch beside chance",
+            )
+
+
+def _names(first: Run, second: Run) -> tuple[str, str]:
+    looks = charts.looks([first, second])
+    return looks[first["run_id"]].label, looks[second["run_id"]].label

@@ -11,7 +11,7 @@ from appcore import charts
 from appcore.outcomes import METRICS
 from appcore.repeats import Repeats, grouped
 
-from . import frames, live
+from . import compare_layers, frames, live
 
 Runs = Sequence[dict[str, Any]]
 _ALT = {
@@ -40,12 +40,13 @@ def curve(name: str, runs: Runs, data: frames.Frames, bands: bool) -> None:
     live.chart(f"compare-{name}", (revision, bands, data.token("epochs", "megabatches")), draw, alt=_ALT[name])
 
 
-def curves(runs: Runs, data: frames.Frames, bands: bool) -> None:
+def curves(runs: Runs, pair: tuple[str, str], data: frames.Frames, bands: bool) -> None:
     """The other curves, laid over each other."""
     st.subheader("Over the stream", anchor=False)
-    with st.grid(3, min_column_width=330, gap=("medium", "medium")):
+    with live.grid(2):
         for name in ("gap", "loss", "errors"):
             curve(name, runs, data, bands)
+        compare_layers.same_weights_over_time(runs, pair, data)
 
 
 def differences(runs: Runs, data: frames.Frames) -> None:
@@ -113,7 +114,7 @@ def _of_runs(runs: Runs, data: frames.Frames) -> None:
             "flops": column("Dense FLOPs, T", format="%.2f", help="Forward and backward of every training image"),
             "flops_share": column("Sparse FLOPs", format="%.0f %%", help="Theoretical share that is left; masks alone make nothing faster"),
             "seconds": column("Time, s", format="%.1f", help="Measured"),
-            "images_per_second": column("Images/s", format="localized", help="Measured"),
+            "images_per_second": column("Images/s", format="%.0f", help="Measured"),
             "memory": column("Memory, MB", format="%.0f", help="Peak of the process or the GPU"),
         },
     )

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from appcore import charts
+from appcore.repeats import grouped
 
 from . import compare_numbers, fields, format, frames, lab, launch, live, status
 from .text import plain
@@ -68,14 +69,15 @@ def legend(runs: Runs) -> None:
 
 
 def pick_pair(runs: Runs) -> tuple[str, str]:
-    """The two runs that the layer views set against each other: the first two, or what is chosen when there are more."""
+    """The two runs that the layer views set against each other: of the first two experiments, or what is chosen when there are more."""
     ids = [run["run_id"] for run in runs]
     if len(ids) < 3:
         return ids[0], ids[-1]
     names = charts.labels(runs)
-    for key, place in (("first", 0), ("second", 1)):
+    different = [group.first["run_id"] for group in grouped(runs)]  # two seeds of one experiment tell little
+    for key, usual in zip(("first", "second"), different if len(different) > 1 else ids):
         if st.session_state.get(key) not in ids:
-            st.session_state[key] = ids[place]
+            st.session_state[key] = usual
     with st.container(horizontal=True, vertical_alignment="bottom"):
         first = st.selectbox("Set", ids, format_func=names.get, key="first", bind="query-params", width=260)
         second = st.selectbox("against", ids, format_func=names.get, key="second", bind="query-params", width=260)
@@ -108,7 +110,7 @@ def answer(runs: Runs, pair: tuple[str, str], data: frames.Frames, bands: bool) 
     with st.container(border=True, key="answer"):
         headline, detail = charts.who_prunes_early(layers, first, second)
         st.markdown(f"#### {headline}  \n{detail}")
-    with st.grid(2, min_column_width=380, gap=("medium", "medium")):
+    with live.grid(2):
         live.chart(
             "early-layers",
             (tuple(by_id), pair, data.token("layers")),

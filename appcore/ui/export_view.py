@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from appcore import exporting, packing
 from appcore.charts import reality as figures
 
-from . import download, format, lab, launch, status, tables
+from . import download, format, lab, launch, live, status
 from .text import harmless
 
 NOTICEABLE = 0.03  # as in appcore.reality, which imports torch's neighbours only when it measures
@@ -45,7 +44,6 @@ def pick(everything: dict[str, dict[str, Any]]) -> str | None:
     names = {key: f"{run['title'] or key} · {format.age(run['created'])} · {key[-4:]}" for key, run in everything.items()}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.selectbox("Run", list(everything), format_func=names.get, key="export_run", on_change=_picked, width=420)
-        tables.switch()
     if asked not in everything:
         st.caption(f":orange[:material/search_off: Not in this store: {asked}]")
     return st.session_state["export_run"]
@@ -167,19 +165,17 @@ def _found(run: dict[str, Any], found: dict[str, Any]) -> None:
     with st.container(border=True, key="answer"):
         st.markdown(f"#### {head}  \n{detail}")
     token = (run["run_id"], found["cursor"], found["latency"][0]["ratio"])
-    with st.grid(2, min_column_width=380, gap=("medium", "medium")):
-        tables.figure(
+    with live.grid(2):
+        live.chart(
             "weights",
             token,
             lambda: figures.weights(found["bytes"], packing.WAYS, revision=run["run_id"]),
-            lambda: pd.DataFrame({"way": [packing.WAYS[way] for way in found["bytes"]], "bytes": list(found["bytes"].values())}),
             alt="Bars: bytes of the network raw, compressed and sparse-encoded",
         )
-        tables.figure(
+        live.chart(
             "latency",
             token,
             lambda: figures.latency(found["latency"], revision=run["run_id"]),
-            lambda: pd.json_normalize(found["latency"]),
             alt="Marks: milliseconds of a forward pass, dense and pruned",
         )
     machine, rounds = found["machine"], " and ".join(str(time["rounds"]) for time in found["latency"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Hashable
 from pathlib import Path
+from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -54,6 +55,7 @@ _TABLE_JS = (Path(__file__).parent / "table.js").read_text(encoding="utf-8")
 _JS = """
 const TEMPLATES = __TEMPLATES__;
 const CONFIG = __CONFIG__;
+const ONE_ROW = 30;  // pixels of a legend that takes one row
 const SOURCE = new URL('app/static/plotly.min.js', document.baseURI).href;
 
 function load() {
@@ -88,6 +90,13 @@ function prepare(Plotly, host, note) {
     if (keys.some((key) => /axis.*range\\[/.test(key))) note.hidden = false;
     if (keys.some((key) => /axis.*(autorange|range)$/.test(key))) note.hidden = true;
   });
+}
+
+// A legend of several rows grows over the subtitle; the plot gives way.
+function makeRoom(Plotly, host, top) {
+  const rows = host._fullLayout.legend?._height || 0;
+  const wanted = top + Math.max(0, rows - ONE_ROW * (host._fullLayout.legend?.font.size || 13) / 13);
+  if (Math.abs(host._fullLayout.margin.t - wanted) > 2) return Plotly.relayout(host, { 'margin.t': wanted });
 }
 
 function hoverAgain(host) {
@@ -146,7 +155,8 @@ export default function (component) {
       enlarge(figure, data.scale);
       figure.layout.margin.t *= data.scale;
     }
-    return Plotly.react(host, figure.data, figure.layout, CONFIG).then(() => {
+    const top = figure.layout.margin.t;
+    return Plotly.react(host, figure.data, figure.layout, CONFIG).then(() => makeRoom(Plotly, host, top)).then(() => {
       prepare(Plotly, host, note);
       host.dataset.updates = Number(host.dataset.updates || 0) + 1;
       hoverAgain(host);
@@ -187,13 +197,18 @@ def chart(key: str, token: Hashable, build: Callable[[], go.Figure], *, alt: str
     if st.session_state.get("_no_live_charts") or not SCRIPT.exists():
         _still(key, text, height, alt)
         return
-    scale = projector.SCALE if projector.is_on() else 1
+    scale = projector.scale()
     height = round(height * (1 + (scale - 1) / 2))  # half of it: type grows, and a chart must still fit a screen
     data = {"figure": text, "height": height, "alt": alt, "scale": scale}
     result = _component(key=key, data=data, height=height, on_failed_change=lambda: None)
     if result.failed:
         st.session_state["_no_live_charts"] = True
         st.rerun()
+
+
+def grid(columns: int, width: int = 380) -> Any:
+    """Places for charts side by side, at most so many and none narrower than `width` pixels, or than its large type needs in a room."""
+    return st.grid(columns, min_column_width=round(width * projector.scale()), gap=("medium", "medium"))
 
 
 def _still(key: str, text: str, height: int, alt: str) -> None:

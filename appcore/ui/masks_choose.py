@@ -10,7 +10,7 @@ import streamlit as st
 
 from appcore import masktime
 
-from . import format, lab, status, tables
+from . import format, lab, status
 from .mask_data import Moment
 
 Run = Mapping[str, Any]
@@ -55,7 +55,6 @@ def pick(everything: dict[str, dict[str, Any]]) -> tuple[str | None, str | None]
             placeholder="No second run",
             width=360,
         )
-        tables.switch()
     if missing:
         st.caption(f":orange[:material/search_off: Not in this store: {', '.join(missing)}]")
     return st.session_state["masks_run"], st.session_state["masks_against"]

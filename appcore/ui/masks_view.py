@@ -9,7 +9,7 @@ from appcore import masktime
 from appcore.charts import masks as layer_charts
 from appcore.charts import masks_layer, masks_time, masks_words
 
-from . import frames, mask_data, masks_choose, tables
+from . import frames, live, mask_data, masks_choose
 from .masks_choose import Side
 from .text import harmless
 
@@ -42,26 +42,23 @@ def all_layers(side: Side, at: int, changes: pd.DataFrame, data: frames.Frames) 
     strips, empty, filters = mask_data.strips(now.path)
     since = side.moments[at - 1].words if at else "the dense network"
     counted = mask_data.alive(run_id, now.segment, data.layers)
-    with st.grid(3, min_column_width=340, gap=("medium", "medium")):
-        tables.figure(
+    with live.grid(3, 340):
+        live.chart(
             "filter-strips",
             token,
             lambda: layer_charts.filter_strips(names, strips, empty, filters, revision=run_id),
-            lambda: changes.assign(filters=filters, empty_filters=empty, kept_percent=100 * changes["kept"] / changes["total"]),
             alt="Heatmap: share kept of the filters of each layer, sorted",
         )
-        tables.figure(
+        live.chart(
             "moves",
             token,
             lambda: layer_charts.moves(changes, since, revision=run_id),
-            lambda: changes[["layer", "died", "born", "total"]],
             alt="Bars: weights removed and brought back in each layer since the moment before",
         )
-        tables.figure(
+        live.chart(
             "alive",
             (*token, len(counted)),
             lambda: layer_charts.alive(counted, revision=run_id),
-            lambda: counted,
             alt="Marks: kept and alive share of each layer",
         )
 
@@ -81,12 +78,11 @@ def over_time(side: Side, at: int, other: Side | None, other_at: int) -> None:
         curves.append(_survival(other, [moment.short for moment in theirs], ours, there))
         token = (*token, other.run["run_id"], len(other.moments), there)
     iou, chance = found.overlap()
-    with st.grid(3, min_column_width=340, gap=("medium", "medium")):
-        tables.figure(
+    with live.grid(3, 340):
+        live.chart(
             "survival",
             token,
             lambda: masks_time.survival(curves, side.moments[at].words, revision=run_id),
-            lambda: tables.matrix(found.survival(), labels, labels, "of those kept at"),
             alt="Curves: share of the weights kept at a moment that are kept at the others",
         )
         _overlaps("overlap", token, (iou, chance), labels, labels, (place, place), None, run_id)
@@ -98,13 +94,12 @@ def _survival(side: Side, labels: list[str], found: masktime.Shared, place: int)
 
 def _overlaps(key: str, token: tuple, found: tuple, rows: list, columns: list, chosen: tuple, names: tuple | None, revision: str) -> None:
     for kind, values, by_chance in (("found", found[0], False), ("chance", found[1], True)):
-        tables.figure(
+        live.chart(
             f"{key}-{kind}",
             token,
             lambda values=values, by_chance=by_chance: masks_time.overlap(
                 values, rows, columns, chosen, by_chance=by_chance, names=names, revision=revision
             ),
-            lambda values=values: tables.matrix(values, rows, columns, "moment"),
             alt=f"Heatmap: overlap of the masks of two moments, {'expected by chance' if by_chance else 'as found'}",
         )
 
@@ -126,13 +121,12 @@ def two_runs(side: Side, at: int, other: Side, other_at: int) -> None:
     token = (both, len(side.moments), len(other.moments), i, j)
     rows, columns = [moment.short for moment in some], [moment.short for moment in theirs]
     by_layer = found.overlap_of_layers(i, j)
-    with st.grid(3, min_column_width=340, gap=("medium", "medium")):
+    with live.grid(3, 340):
         _overlaps("between", token, (iou, chance), rows, columns, (i, j), names, both)
-        tables.figure(
+        live.chart(
             "overlap-by-layer",
             token,
             lambda: masks_time.overlap_by_layer(found.layers, *by_layer, names, revision=both),
-            lambda: pd.DataFrame({"layer": found.layers, "overlap, %": 100 * by_layer[0], "by chance, %": 100 * by_layer[1]}).round(1),
             alt="Marks: overlap of the two masks in each layer beside chance",
         )
 
@@ -154,25 +148,16 @@ def one_layer(side: Side, at: int) -> None:
     run_id = side.run["run_id"]
     token, paths = (run_id, layer, len(side.moments), now.segment), tuple(moment.path for moment in some)
     shares, labels = mask_data.filters(paths, layer), [moment.short for moment in some]
-    with st.grid(2, min_column_width=380, gap=("medium", "medium")):
-        tables.figure(
+    with live.grid(2):
+        live.chart(
             "filters",
             token,
             lambda: masks_layer.filters_over_time(layer, shares, labels, place, revision=f"{run_id} {layer}"),
-            lambda: tables.matrix(shares, range(len(shares)), labels, "filter"),
             alt="Heatmap: share kept of each filter of the layer at each moment",
         )
-        tables.figure(
+        live.chart(
             "kernels",
             (*token, filters, inputs),
             lambda: masks_layer.kernels(layer, fates, filters, inputs, revision=f"{run_id} {layer}"),
-            lambda: tables.matrix(
-                (
-                    fates[filters.start : filters.stop, inputs.start : inputs.stop].reshape(len(filters), len(inputs), -1) >= masktime.BORN
-                ).mean(2),
-                filters,
-                inputs,
-                "filter",
-            ),
             alt="Cells: each weight of the layer's kernels, kept, came back, just removed or removed earlier",
         )

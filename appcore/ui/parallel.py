@@ -11,7 +11,7 @@ import streamlit as st
 
 from appcore import charts
 
-from . import live
+from . import live, projector
 
 _HTML = '<div class="chart" role="img"></div>'
 _JS = """
@@ -68,7 +68,8 @@ _component = st.components.v2.component(
 def chart(key: str, figure: go.Figure, names: Sequence[str], *, alt: str) -> dict[str, Any]:
     """Show the figure; the ranges that are drawn on its axes, by the names of the columns behind them."""
     theme = "dark" if st.context.theme.type == "dark" else "light"
-    height = int(figure.layout.height or 420)
+    height = round(int(figure.layout.height or 420) * (1 + (projector.scale() - 1) / 2))
+    figure.update_layout(font_size=13 * projector.scale())
     if not live.SCRIPT.exists():
         shown = go.Figure(figure).update_layout(template=charts.template(theme == "dark"))
         st.plotly_chart(shown, key=f"{key}-still", theme=None, alt=alt)

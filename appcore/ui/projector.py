@@ -29,3 +29,8 @@ def switch() -> None:
 def is_on() -> bool:
     """Whether charts, too, are to be drawn for a room."""
     return bool(st.session_state.get(_KEY))
+
+
+def scale() -> float:
+    """How much larger than usual everything is drawn."""
+    return SCALE if is_on() else 1.0

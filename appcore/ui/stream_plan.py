@@ -12,7 +12,7 @@ from appcore.charts import stream
 from appcore.config import RunConfig
 from appcore.relevance import is_relevant
 
-from . import fields, form, format, lab, tables
+from . import fields, form, format, lab, live
 from .text import harmless
 
 FIELDS = ("dataset", "arch", "megabatches", "epochs", "replay", "replay_fraction", "buffer_size", "budget", "val_fraction")
@@ -127,47 +127,28 @@ def show(config: RunConfig, overrides: dict[str, Any]) -> None:
     _answer(config, rules)
     _costs(settings, rules, config.replay)
     token = config.fingerprint
-    tables.figure(
+    live.chart(
         "timeline",
         token,
         lambda: stream.timeline(train, val, parts, revision="timeline"),
-        lambda: _images(train),
         alt="Picture: which parts of the data are trained on and validated on at each megabatch",
     )
-    with st.grid(2, min_column_width=380, gap=("medium", "medium")):
-        tables.figure(
+    with live.grid(2):
+        live.chart(
             "rule-costs",
             token,
             lambda: stream.rule_costs(rules, config.replay, NAMES, revision="rules"),
-            lambda: _totals(rules),
             alt="Bars: training images of the whole stream under every rule of replay",
         )
-        tables.figure(
+        live.chart(
             "growth",
             token,
             lambda: stream.growth(rules, config.replay, NAMES, revision="growth"),
-            lambda: rules[rules["replay"] == config.replay][["megabatch", "new", "replayed", "samples"]].assign(
-                megabatch=lambda frame: frame["megabatch"] + 1
-            ),
             alt="Curves: training images so far for the chosen rule, none and full",
         )
     if st.button("Set up a run with this stream", icon=":material/play_circle:", key="stream_to_run"):
         st.session_state["form"] = {"overrides": overrides, "preset": "quick"}
         st.switch_page(lab.RUN)
-
-
-def _images(train: Any) -> pd.DataFrame:
-    """Training images of each part in an epoch of each megabatch, as a table."""
-    count = range(1, len(train) + 1)
-    found = pd.DataFrame(train.round().astype(int), columns=[f"megabatch {t}" for t in count])
-    found.insert(0, "part", list(count))
-    return found
-
-
-def _totals(rules: pd.DataFrame) -> pd.DataFrame:
-    found = rules.groupby("replay", sort=False)[["new", "replayed", "samples"]].sum().reset_index()
-    base = found.loc[found["replay"] == "none", "samples"].iloc[0]
-    return found.assign(multiple=(found["samples"] / base).round(3), replay=found["replay"].map(NAMES))
 
 
 def _answer(config: RunConfig, rules: pd.DataFrame) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from appcore import charts, metrics
+from appcore import metrics
 from appcore.charts import worth
 
-from . import compare_view, format, frames, lab, tables
+from . import compare_view, format, frames, lab, live
 
 Runs = Sequence[dict[str, Any]]
 
@@ -23,21 +23,19 @@ def on_the_way(runs: Runs, data: frames.Frames) -> None:
         st.markdown("**No megabatch is finished yet.** The errors appear here by themselves after the first one.")
         return
     revision = ",".join(run["run_id"] for run in runs)
-    token, names = (revision, data.token("megabatches")), charts.labels(runs)
+    token = (revision, data.token("megabatches"))
     changes = relative(ends)
-    with st.grid(2, min_column_width=380, gap=("medium", "medium")):
-        tables.figure(
+    with live.grid(2):
+        live.chart(
             "error-area",
             token,
             lambda: worth.error_area(runs, ends, revision=revision),
-            lambda: _named(ends[["run_id", "megabatch", "test_errors", "cer"]], names),
             alt="Steps: wrong test images after each megabatch; the area below is the cumulative error rate",
         )
-        tables.figure(
+        live.chart(
             "relative-errors",
             token,
             lambda: worth.relative_errors(runs, changes, revision=revision),
-            lambda: _named(changes, names),
             alt="Curves: change of the test error from one megabatch to the next",
         )
 
@@ -49,10 +47,6 @@ def relative(ends: pd.DataFrame) -> pd.DataFrame:
         changes = metrics.anytime_relative_errors(mine["test_errors"].tolist(), int(mine["test_images"].iloc[0]))
         rows += [{"run_id": run_id, "megabatch": int(t), "change": value} for t, value in zip(mine["megabatch"].iloc[1:], changes)]
     return pd.DataFrame(rows, columns=["run_id", "megabatch", "change"])
-
-
-def _named(frame: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
-    return frame.assign(run_id=frame["run_id"].map(names), megabatch=frame["megabatch"] + 1).rename(columns={"run_id": "run"})
 
 
 def _kind(run: dict[str, Any]) -> str:
@@ -77,11 +71,10 @@ def front(everything: Runs, picked: Sequence[str]) -> None:
     if points.empty:
         st.caption("The finished runs did not record their compute.")
         return
-    tables.figure(
+    live.chart(
         "pareto",
         (kind, compute, tuple(picked), tuple(points["run_id"])),
         lambda: worth.pareto(points, compute, picked, revision=f"{kind}{compute}"),
-        lambda: points.drop(columns=["arch"]).sort_values("compute"),
         alt="Marks: final test accuracy against compute, one mark for each finished run, and the front",
     )
     st.caption(_words(points, compute))

@@ -11,7 +11,7 @@ import streamlit as st
 
 from appcore import plugins
 
-from . import format, launch, tables
+from . import format, launch
 
 SCOPES = {"global": "Whole network", "layer": "Each layer alike", "erk": "Erdős–Rényi kernel"}
 _ITERATIVE = "rounds"  # a criterion with this option scores many times, cutting in between
@@ -44,7 +44,6 @@ def source(everything: Mapping[str, dict[str, Any]]) -> Source | None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox("Weights of", list(names), format_func=names.get, key="what_if_run", on_change=_picked, width=320)
         found = _fresh() if not st.session_state["what_if_run"] else _of_run(everything[st.session_state["what_if_run"]])
-        tables.switch()
     if asked not in names:
         st.caption(f":orange[:material/search_off: Not in this store: {asked}]")
     return found

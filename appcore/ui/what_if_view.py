@@ -13,7 +13,7 @@ from appcore import charts, whatif_view
 from appcore.charts import masks_words, what_if
 from appcore.whatif_view import Answer
 
-from . import lab, tables
+from . import lab, live
 from .text import harmless
 from .what_if_choose import Source
 
@@ -143,19 +143,17 @@ def figures(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: 
     density = asked[0]
     logarithmic = st.toggle("Logarithmic shares", key="log", bind="query-params", help="Tells small shares apart")
     token = (*asked, tuple(sketches), logarithmic)
-    with st.grid(2, min_column_width=380, gap=("medium", "medium")):
-        tables.figure(
+    with live.grid(2):
+        live.chart(
             "what-is-left",
             token,
             lambda: what_if.kept(answers, logarithmic=logarithmic),
-            lambda: _kept_table(answers),
             alt="Marks: share kept of each layer, one mark per criterion",
         )
-        tables.figure(
+        live.chart(
             "first-to-die",
             token,
             lambda: what_if.first_to_die(deaths, density),
-            lambda: pd.concat([fall.assign(criterion=charts.word(name)) for name, fall in deaths.items()]),
             alt="Marks: density at which each layer loses its last weight",
         )
 
@@ -173,19 +171,9 @@ def scores(sketches: Mapping[str, Any], answers: Mapping[str, Answer], asked: tu
     threshold = found.threshold
     if layer and found.layers.set_index("layer").loc[layer, "exempt"]:
         threshold = None
-    tables.figure(
+    live.chart(
         "score-histogram",
         (*asked, criterion, where),
         lambda: what_if.score_histogram(bins, threshold, criterion, where),
-        lambda: bins,
         alt="Bars: how many weights have which score, kept and pruned, with the threshold",
     )
-
-
-def _kept_table(answers: Mapping[str, Answer]) -> pd.DataFrame:
-    first = next(iter(answers.values())).layers
-    table = pd.DataFrame({"layer": first["layer"], "weights": first["total"], "not pruned": first["exempt"]})
-    for name, found in answers.items():
-        table[f"{charts.word(name)} keeps"] = found.layers["kept"]
-        table[f"{charts.word(name)}, %"] = (100 * found.layers["kept"] / found.layers["total"]).round(2)
-    return table
