@@ -16,7 +16,10 @@ if problem:
 CALM = "[data-testid='stStatusWidget'] { display: none; } [data-stale='true'] { opacity: 1 !important; transition: none !important; }"
 # On a narrow window the names of all pages fit into the bar when their icons make room.
 NARROW = "@media (max-width: 1100px) { [data-testid='stTopNavLink'] > span:has([data-testid='stIconMaterial']) { display: none; } }"
-st.html(f"<style>{CALM} {NARROW}</style>")
+# What Streamlit draws too pale for contrast AA: captions in the light theme, the chosen one of several in the dark theme.
+LEGIBLE = "[data-testid='stCaptionContainer'] { opacity: 0.75; } "
+LEGIBLE += "button[data-variant][data-selected='true'] * { color: var(--st-text-color) !important; }"
+st.html(f"<style>{CALM} {NARROW} {LEGIBLE}</style>")
 
 live.serve_script()
 setup.warm_up()

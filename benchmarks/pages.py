@@ -102,11 +102,36 @@ def long_run(address: str, store: Store, chromium: Any, rounds: int) -> dict[str
     return found
 
 
+def slowdown(address: str, store: Store, chromium: Any, rounds: int) -> dict[str, list[float]]:
+    """Seconds that the first pair of runs takes with its page open, over those with no page open, by turns."""
+    ratios = []
+    for turn in range(rounds + 1):
+        seconds = {}
+        for is_open in (False, True):
+            before = {row["run_id"] for row in store.runs()}
+            page = chromium.new_page(viewport={"width": 1440, "height": 1000})
+            page.goto(address)
+            page.locator(".st-key-start button").click()
+            page.wait_for_url("**/compare?runs=**")
+            if not is_open:
+                page.close()
+            pair = [row["run_id"] for row in store.runs() if row["run_id"] not in before]
+            while {store.get(run_id)["status"] for run_id in pair} != {"done"}:
+                time.sleep(0.5)
+            seconds[is_open] = sum(store.get(run_id)["totals"]["seconds"] for run_id in pair)
+            if is_open:
+                page.close()
+        if turn:
+            ratios.append(seconds[True] / seconds[False])
+    return {"a pair trained with its page open / with none, x": ratios}
+
+
 def main() -> None:
     """Measure, print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pairs", type=int, default=2, help="pairs of runs trained with a page open and with none")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         store = Store(Path(folder) / "runs.db")
@@ -114,14 +139,16 @@ def main() -> None:
             fake_runs.write(store, pruner=("snip", "magnitude", "random")[number % 3], seed=number // 3, group=f"g{number // 3}")
         chromium = playwright.chromium.launch(executable_path=browser.CHROMIUM, args=list(browser.ARGUMENTS))
         with browser.app(Path(folder)) as address:
-            found = pages(address, chromium, args.rounds) | long_run(address, store, chromium, args.rounds)
+            found = slowdown(address, store, chromium, args.pairs)
+            found |= pages(address, chromium, args.rounds) | long_run(address, store, chromium, args.rounds)
         store.close()
     versions = f"Python {platform.python_version()}, streamlit {metadata.version('streamlit')}"
     lines = [
-        f"# How fast the pages are\n\n    python benchmarks/pages.py --runs {args.runs} --rounds {args.rounds}\n",
+        f"# How fast the pages are\n\n    python benchmarks/pages.py --runs {args.runs} --rounds {args.rounds} --pairs {args.pairs}\n",
         f"{args.runs} runs in the store, two training in the app's process on two cores; the long run has 100 megabatches and 5,000",
         f"epochs of 19 layers. Measured on {datetime.now(UTC):%Y-%m-%d}: {versions}, headless Chromium on the same machine.",
-        "Seconds unless kB are named; an update's time holds the wait for the next tick (1 s).\n",
+        "Seconds unless kB or x are named; an update's time holds the wait for the next tick (1 s). The browser takes its part of the two",
+        "cores as well, which a person's own machine would do.\n",
         "| what | median (lowest to highest) |\n|---|---|",
         *(f"| {name} | {statistics.median(v):.2f} ({min(v):.2f} to {max(v):.2f}) |" for name, v in found.items()),
     ]

@@ -69,8 +69,9 @@ def run_page(run: dict) -> None:
     with st.expander("Copy as command or Python", icon=":material/content_copy:"):
         config = build(run["config"])
         st.caption("Either starts a run with the same initial weights, data order and scoring batches: its hashes will agree.")
-        st.code(reproduce.command(config), language="bash", wrap_lines=True)
-        st.code(reproduce.python(config), language="python", wrap_lines=True)
+        # No colours: those of the highlighter are too pale for contrast AA.
+        st.code(reproduce.command(config), language=None, wrap_lines=True)
+        st.code(reproduce.python(config), language=None, wrap_lines=True)
     with st.expander("All settings", icon=":material/settings:"):
         st.dataframe(launch.settings_table(run), hide_index=True, alt="Settings of this run")
     with st.container(horizontal=True):

@@ -23,7 +23,7 @@ def filter_strips(
     figure = style.figure(
         "Are the weights spread over the filters?",
         "one row per layer, its filters sorted · × no weight left",
-        x="filters of the layer, from the fullest to the emptiest, %",
+        x="filters, fullest to emptiest, %",
         y="layer",
         revision=revision,
         legend=False,

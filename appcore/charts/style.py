@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 LOW, TALL = 320, 704  # heights: of a small figure; of one beside two ordinary figures
-MAX_POINTS = 2000  # of one curve; the full history stays in the store
+MAX_POINTS = 1000  # of one curve, more than it has pixels; the full history stays in the store
 FONT = '"Source Sans", "Source Sans Pro", "Helvetica Neue", Arial, sans-serif'
 GREY = "#7A8594"
 WARNING = "#D55E00"

@@ -112,7 +112,7 @@ def _download(run: dict[str, Any], what: str, path: Path) -> None:
         type="primary",
         width="stretch",
     )
-    st.code(CODE[what].format(file=name), language="python", wrap_lines=True)
+    st.code(CODE[what].format(file=name), language=None, wrap_lines=True)
 
 
 def size(count: int) -> str:
