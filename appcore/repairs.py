@@ -17,7 +17,7 @@ _OLD_SECONDS = 3600.0  # an import or an export that goes on writes more often
 def damaged_store(file: Path) -> str:
     """What SQLite finds wrong with the file of a store; empty when it is whole."""
     with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        found = [row[0] for row in connection.execute("PRAGMA quick_check(3)")]
+        found = [row[0] for row in connection.execute("PRAGMA integrity_check(3)")]
     return "" if found == ["ok"] else "; ".join(" ".join(line.split()) for line in found)[:300]
 
 

@@ -158,16 +158,18 @@ def test_leftovers_of_a_kill_are_removed_when_that_is_asked_for_and_nothing_else
     assert other.exists()
 
 
-def test_a_store_whose_index_is_damaged_is_mended() -> None:
+@pytest.mark.parametrize("entries", [0, 1])
+def test_a_store_whose_index_is_damaged_is_mended(entries: int) -> None:
     store = Store()
     run_id = store.create_run(build({"arch": "mlp"}), plan_length=3)
     store.close()
     file = paths.store_file(store.url)
     with sqlite3.connect(file) as connection:
         connection.execute("PRAGMA writable_schema=ON")
-        # An index whose rows are those of a table without any.
-        connection.execute("CREATE TABLE empty (a)")
-        connection.execute("CREATE INDEX other ON empty (a)")
+        # An index whose entries are those of another table: too few, or as many as there are runs, but other words.
+        connection.execute("CREATE TABLE others (a)")
+        connection.execute("CREATE INDEX other ON others (a)")
+        connection.executemany("INSERT INTO others VALUES (?)", [["other"]] * entries)
         page = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'other'").fetchone()[0]
         connection.execute("UPDATE sqlite_master SET rootpage = ? WHERE name = 'ix_runs_status'", (page,))
         connection.execute("DELETE FROM sqlite_master WHERE name = 'other'")
