@@ -18,7 +18,7 @@ CALM = "[data-testid='stStatusWidget'] { display: none; } [data-stale='true'] { 
 NARROW = "@media (max-width: 1100px) { [data-testid='stTopNavLink'] > span:has([data-testid='stIconMaterial']) { display: none; } }"
 # What Streamlit draws too pale for contrast AA: captions in the light theme, the chosen one of several in the dark theme.
 LEGIBLE = "[data-testid='stCaptionContainer'] { opacity: 0.75; } "
-LEGIBLE += "button[data-variant][data-selected='true'] * { color: var(--st-text-color) !important; }"
+LEGIBLE += "button[data-variant][data-selected='true'], button[data-variant][data-selected='true'] * { color: inherit !important; }"
 st.html(f"<style>{CALM} {NARROW} {LEGIBLE}</style>")
 
 live.serve_script()
