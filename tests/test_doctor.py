@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 from collections import namedtuple
+from contextlib import closing
 from importlib import metadata
 from pathlib import Path
 
@@ -184,13 +185,18 @@ def test_an_index_with_other_words_than_its_table_is_found() -> None:
     store.create_run(build({"arch": "mlp"}), plan_length=3)
     store.close()
     file = paths.store_file(store.url)
-    entry = "FROM sqlite_master WHERE name = 'ix_runs_status'"
-    for change in ("DELETE " + entry, "UPDATE runs SET status = 'done'", "INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)"):
-        with sqlite3.connect(file) as connection:
+    this = "FROM sqlite_master WHERE name = 'ix_runs_status'"
+
+    def changed(statement: str, values: tuple[object, ...] = ()) -> tuple[object, ...] | None:
+        with closing(sqlite3.connect(file)) as connection, connection:  # each anew: the schema is read when a connection opens
             connection.execute("PRAGMA writable_schema=ON")
-            index = connection.execute("SELECT * " + entry).fetchone() if change.startswith("DELETE") else index
-            connection.execute(change, index if change.startswith("INSERT") else ())
-        connection.close()
+            return connection.execute(statement, values).fetchone()
+
+    index = changed(f"SELECT * {this}")
+    assert index
+    changed(f"DELETE {this}")
+    changed("UPDATE runs SET status = 'done'")  # the index does not hear of it
+    changed("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", index)
     assert "row 1 missing from index ix_runs_status" in finding("store")["text"]
 
 
