@@ -13,7 +13,7 @@ import secrets
 import sys
 import threading
 import time
-from collections import OrderedDict
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -48,7 +48,7 @@ class Manager:
         self._scoring = Scoring(self.store)
         self._lock, self._estimating = threading.Lock(), threading.Lock()
         self._tokens: dict[str, tuple[float, list[str]]] = {}
-        self._estimates: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._estimated = lru_cache(_ESTIMATES)(lambda settings: self._work.estimate(self._work.config(json.loads(settings))))
         self._views: dict[tuple[str, bool], Manager] = {}
         self._retired = -RETIRE_SECONDS
 
@@ -163,13 +163,8 @@ class Manager:
     def estimate(self, config: dict[str, Any]) -> dict[str, Any]:
         """What a run would cost; equal questions are answered from memory."""
         built = self._work.config(config)
-        key = json.dumps(built.model_dump(mode="json"), sort_keys=True)
         with self._estimating:  # one after the other: they time training steps
-            if key not in self._estimates:
-                self._estimates[key] = self._work.estimate(built)
-                while len(self._estimates) > _ESTIMATES:
-                    self._estimates.popitem(last=False)
-            return copy.deepcopy(self._estimates[key])
+            return copy.deepcopy(self._estimated(json.dumps(built.model_dump(mode="json"), sort_keys=True)))
 
     def waiting(self) -> list[str]:
         """The runs that wait in this process, in the order in which they will begin."""

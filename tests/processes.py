@@ -18,7 +18,7 @@ from pathlib import Path
 import faults
 from resources import SAME, resume, row
 
-from appcore import driver, launchers
+from appcore import driver, queues
 from appcore.manager import Manager
 from appcore.store import Store
 
@@ -100,7 +100,7 @@ def trainer_thread_dies(folder: Path) -> str:
         raise BrokenPipeError
 
     def serve() -> int:
-        launchers.traceback.print_exc = mute
+        queues.traceback.print_exc = mute
         return _serve_and_strike(folder, run_id, "stopped")
 
     run_id = faults.new_run(folder, "app", **LONG)
@@ -112,14 +112,14 @@ def _serve_and_strike(folder: Path, run_id: str, then: str) -> int:
     """Let the trainer thread exit between two steps of a run, which must `then` end so, and again when it was resumed."""
     manager = Manager(Store(folder / "runs.db"))
     manager.store.update(run_id, status="stopped")
-    round_of, rounds = launchers._Queue._round, itertools.count()
+    round_of, rounds = queues.Queue._round, itertools.count()
 
-    def struck(queue: launchers._Queue) -> None:
+    def struck(queue: queues.Queue) -> None:
         if next(rounds) in (300, 600):
             raise SystemExit
         round_of(queue)
 
-    launchers._Queue._round = struck
+    queues.Queue._round = struck
     for status in (then, then, "done"):
         if manager.get(run_id)["status"] != "done":
             manager.resume(run_id)

@@ -7,7 +7,7 @@ import appcore
 
 ROOT = Path(appcore.__file__).parent
 FLOORS = [
-    {"config", "presets", "events", "seeds", "plugins", "paths", "spread", "limits"},
+    {"config", "presets", "events", "seeds", "plugins", "paths", "spread", "limits", "interrupts", "repeats"},
     {
         "datasets",
         "models",
@@ -47,6 +47,7 @@ FLOORS = [
         "checkpoint",
         "driver",
         "launchers",
+        "queues",
         "manager",
         "results",
         "worker",
