@@ -76,12 +76,12 @@ def import_bundle(store: Store, path: str | Path, *, allow: Callable[[int], None
         _require(record.run_id == bundle.manifest.run_id, "its manifest belongs to another run")
         with _staging(store.folder, bundle.size) as folder:
             bundle.copy(folder)
-            _check_checkpoint(folder, bundle, record, config)
+            saved = _check_checkpoint(folder, bundle, record, config)
             _check_masks(folder, record, told)
             if store.revision([record.run_id]):
                 _require(_is_same(store, record, told), f"run {record.run_id} is here already with other content; delete that one first")
                 return record.run_id
-            _place(store, folder, record, config, told)
+            _place(store, folder, record, config, told, saved)
     return record.run_id
 
 
@@ -152,11 +152,11 @@ class _Bundle:
         _require(found.hexdigest() == self.manifest.members[name].sha256, f"member {name} is damaged: its checksum differs")
 
 
-def _check_checkpoint(folder: Path, bundle: _Bundle, record: portable.Record, config: RunConfig) -> None:
-    """The checkpoint, where there is one, must be whole and fit the settings and the network."""
+def _check_checkpoint(folder: Path, bundle: _Bundle, record: portable.Record, config: RunConfig) -> int | None:
+    """The checkpoint, where there is one, must be whole and fit the settings and the network; returns its cursor."""
     names = bundle.names("checkpoint-")
     if not names:
-        return
+        return None
     stem = names[0].partition(".")[0]
     _require(names == [f"{stem}.json", f"{stem}.safetensors"], "it needs one checkpoint of two files, or none")
     text = bundle.read(names[0])
@@ -171,6 +171,7 @@ def _check_checkpoint(folder: Path, bundle: _Bundle, record: portable.Record, co
     for layer in record.started.layers if record.started else ():
         fits = [tensors.get(f"{group}/{layer.name}", ("", ()))[1] == list(layer.shape) for group in ("model", "masks")]
         _require(all(fits) and tensors[f"masks/{layer.name}"][0] == "BOOL", f"the checkpoint does not fit layer {shown(layer.name)}")
+    return body["cursor"]
 
 
 def _check_masks(folder: Path, record: portable.Record, told: list[portable.Told]) -> None:
@@ -200,7 +201,7 @@ def _is_same(store: Store, record: portable.Record, told: list[portable.Told]) -
     return portable.describe(store, record.run_id) == portable.text(named, told)
 
 
-def _place(store: Store, folder: Path, record: portable.Record, config: RunConfig, told: list[portable.Told]) -> None:
+def _place(store: Store, folder: Path, record: portable.Record, config: RunConfig, told: list[portable.Told], saved: int | None) -> None:
     """Rows and files as one: a run is in the store only when it is whole, and nobody's files are touched when the id is taken."""
     target = paths.run_folder(store.folder, record.run_id)
 
@@ -209,7 +210,7 @@ def _place(store: Store, folder: Path, record: portable.Record, config: RunConfi
         folder.rename(target)
 
     events, seqs = [one.event for one in told], [one.nth for one in told]
-    store.add(record.run_id, config, events, seqs=seqs, place=place, **portable.columns(record, config))
+    store.add(record.run_id, config, events, seqs=seqs, place=place, saved=saved, **portable.columns(record, config))
 
 
 @contextmanager
