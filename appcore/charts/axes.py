@@ -43,8 +43,9 @@ class TimeAxis:
 
     def __init__(self, view: View, runs: Runs, epochs: pd.DataFrame):
         self._view, self._runs = view, runs
-        self._places = {run["run_id"]: self._of_epochs(run, epochs[epochs["run_id"] == run["run_id"]]) for run in runs}
-        self._megabatch = {run["run_id"]: epochs[epochs["run_id"] == run["run_id"]]["megabatch"].to_numpy() for run in runs}
+        rows = {run["run_id"]: epochs[epochs["run_id"] == run["run_id"]] for run in runs}
+        self._places = {run["run_id"]: self._of_epochs(run, rows[run["run_id"]]) for run in runs}
+        self._megabatch = {run_id: mine["megabatch"].to_numpy() for run_id, mine in rows.items()}
 
     def epochs(self, run: Mapping[str, Any]) -> np.ndarray:
         """Where each epoch of a run ends."""
@@ -57,33 +58,32 @@ class TimeAxis:
         places, of = self._places[run["run_id"]], self._megabatch[run["run_id"]]
         return np.array([places[of == t][-1] if (of == t).any() else np.nan for t in megabatches], dtype=float)
 
-    def draw(self, figure: go.Figure) -> None:
-        """Give the figure this axis, and the band of the moment."""
-        count = max((len(epochs_planned(run)) for run in self._runs), default=1)
+    def settings(self) -> dict[str, Any]:
+        """This axis as plotly is told of it."""
         title, unit = AXES[self._view.x]
-        if self._view.x == "megabatches":
-            self._draw_megabatches(figure, count)
-        else:
-            figure.update_xaxes(title_text=title, rangemode="tozero", unifiedhovertitle={"text": f"%{{x:,.4~g}} {unit}"})
+        if self._view.x != "megabatches":
+            return {"title": {"text": title}, "rangemode": "tozero", "unifiedhovertitle": {"text": f"%{{x:,.4~g}} {unit}"}}
+        count = max((len(epochs_planned(run)) for run in self._runs), default=1)
+        length, every = self._length(), max(1, int(np.ceil(count / 20)))
+        shown = np.arange(0, count, every)
+        return {
+            "title": {"text": f"megabatch (each of {length} epochs)" if length > 1 else "megabatch"},
+            "range": [0, count * length],
+            "tickvals": (shown + 0.5) * length,
+            "ticktext": [str(t + 1) for t in shown],
+            "ticks": "",
+            "showgrid": False,
+            "minor": {"showgrid": True, "tick0": 0, "dtick": every * length},
+            "unifiedhovertitle": {"text": "epoch %{x:.0f}"},
+            "hoverformat": ".0f",
+        }
+
+    def mark(self, figure: go.Figure) -> None:
+        """The band of the moment that is looked at."""
         if self._view.moment is not None and self._runs:
             span = self._span(self._view.moment)
             if np.isfinite(span).all():
                 figure.add_vrect(*span, fillcolor=style.GREY, opacity=0.16, line_width=0, layer="below")
-
-    def _draw_megabatches(self, figure: go.Figure, count: int) -> None:
-        length, every = self._length(), max(1, int(np.ceil(count / 20)))
-        shown = np.arange(0, count, every)
-        figure.update_xaxes(
-            title_text=f"megabatch (each of {length} epochs)" if length > 1 else "megabatch",
-            range=[0, count * length],
-            tickvals=(shown + 0.5) * length,
-            ticktext=[str(t + 1) for t in shown],
-            ticks="",
-            showgrid=False,
-            minor={"showgrid": True, "tick0": 0, "dtick": every * length},
-            unifiedhovertitle={"text": "epoch %{x:.0f}"},
-            hoverformat=".0f",
-        )
 
     def _span(self, moment: int) -> tuple[float, float]:
         """From where to where the first run was at a megabatch."""

@@ -144,9 +144,9 @@ def _over_time(
     title: str, subtitle: str, y: str, runs: Runs, epochs: pd.DataFrame, revision: str, view: View
 ) -> tuple[go.Figure, TimeAxis]:
     """An empty figure over the view's axis; another axis is another picture, so zoom is kept for each."""
-    figure = style.figure(title, subtitle, x="", y=y, revision=f"{revision or 'fixed'}/{view.x}")
     axis = TimeAxis(view, runs, epochs)
-    axis.draw(figure)
+    figure = style.figure(title, subtitle, x="", y=y, revision=f"{revision or 'fixed'}/{view.x}", xaxis=axis.settings())
+    axis.mark(figure)
     return figure, axis
 
 

@@ -43,7 +43,7 @@ COLUMNS = {
 
 def final_table(runs: Runs, megabatches: pd.DataFrame) -> pd.DataFrame:
     """The last numbers of each run, one row per run, fractions as percent; None where a run has not got there."""
-    rows = []
+    rows, names = [], labels(runs)
     for run in runs:
         mine = megabatches[megabatches["run_id"] == run["run_id"]].sort_values("megabatch")
         last = mine.iloc[-1] if len(mine) else None
@@ -51,7 +51,7 @@ def final_table(runs: Runs, megabatches: pd.DataFrame) -> pd.DataFrame:
         dense, sparse = totals.get("train_flops_dense"), totals.get("train_flops_sparse")
         rows.append(
             {
-                "run": labels(runs)[run["run_id"]],
+                "run": names[run["run_id"]],
                 "megabatches": f"{len(mine)} of {run['config']['megabatches']}",
                 "test_accuracy": _percent(last, "test_accuracy"),
                 "gap": _percent(last, "generalization_gap"),

@@ -28,10 +28,8 @@ def bands(name: str, groups: Sequence[Repeats], epochs: pd.DataFrame, megabatche
     """Means over the seeds of each experiment, and the range of its seeds as a band; `name` is a key of BANDS."""
     title, what, y, column, factor, unit = BANDS[name]
     subtitle = f"{what} · mean and range over seeds"
-    figure = style.figure(title, subtitle, x="", y=y, revision=f"{revision or 'fixed'}/bands")
-    everyone = [run for group in groups for run in group.runs.values()]
-    axis = TimeAxis(View(), everyone, epochs)
-    axis.draw(figure)
+    axis = TimeAxis(View(), [run for group in groups for run in group.runs.values()], epochs)
+    figure = style.figure(title, subtitle, x="", y=y, revision=f"{revision or 'fixed'}/bands", xaxis=axis.settings())
     frame = megabatches if name == "errors" else epochs.assign(gap=epochs["train_accuracy"] - epochs["val_accuracy"])
     edges: list[float] = []
     for group, look in _looked(groups):

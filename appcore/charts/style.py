@@ -6,6 +6,7 @@ Colours of data are readable on both backgrounds (contrast of at least 3), so a 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -91,15 +92,24 @@ def ink_on(colour: str) -> str:
     return "#FFFFFF" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] < 0.2 else "#12161C"
 
 
-def figure(title: str, subtitle: str, *, x: str, y: str, height: int = 340, revision: str = "", legend: bool = True) -> go.Figure:
+def figure(
+    title: str,
+    subtitle: str,
+    *,
+    x: str,
+    y: str,
+    height: int = 340,
+    revision: str = "",
+    legend: bool = True,
+    xaxis: dict[str, Any] | None = None,
+) -> go.Figure:
     """An empty figure in the house style. `title` states the question, `subtitle` says how to read the answer.
 
-    `revision` (the run ids) keeps zoom, hidden legend entries and selections while the data grow.
+    `revision` (the run ids) keeps zoom, hidden legend entries and selections while the data grow. `xaxis`: more about that axis.
     """
-    result = go.Figure()
-    result.layout.template = {}  # whoever shows the figure puts the template of the theme in
-    result.update_layout(
-        title={
+    layout = {  # at once: the same through update_layout takes ten times as long
+        "template": {},  # whoever shows the figure puts the template of the theme in
+        "title": {
             "text": title,
             "subtitle": {"text": subtitle},
             "x": 0,
@@ -109,17 +119,17 @@ def figure(title: str, subtitle: str, *, x: str, y: str, height: int = 340, revi
             "yanchor": "top",
             "pad": {"t": 6},
         },
-        height=height,
-        margin={"l": 8, "r": 14, "t": 92 if legend else 66, "b": 8},
-        showlegend=legend,
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "itemwidth": 34},
-        uirevision=revision or "fixed",
-        hovermode="x unified",
-        dragmode="zoom",
-    )
-    result.update_xaxes(title_text=x, showline=True)
-    result.update_yaxes(title_text=y, showline=False)
-    return result
+        "height": height,
+        "margin": {"l": 8, "r": 14, "t": 92 if legend else 66, "b": 8},
+        "showlegend": legend,
+        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "itemwidth": 34},
+        "uirevision": revision or "fixed",
+        "hovermode": "x unified",
+        "dragmode": "zoom",
+        "xaxis": {"title": {"text": x}, "showline": True, **(xaxis or {})},
+        "yaxis": {"title": {"text": y}, "showline": False},
+    }
+    return go.Figure(layout=layout)
 
 
 def thin(*columns: np.ndarray) -> tuple[np.ndarray, ...]:

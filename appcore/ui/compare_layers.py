@@ -49,7 +49,7 @@ def show(runs: Runs, pair: tuple[str, str], data: frames.Frames) -> None:
     megabatch = _pick_megabatch(runs, data)
     by_id = {run["run_id"]: run for run in runs}
     first, second = by_id[pair[0]], by_id[pair[1]]
-    layers = data.layers[data.layers["run_id"].isin(pair)]
+    layers = data.once(("layers", pair), lambda: data.layers[data.layers["run_id"].isin(pair)])
     both, token = ",".join(pair), (pair, megabatch, data.token("layers"))
     common = shared_moments(first, second, data)
     with live.grid(3 if common else 2):
@@ -79,8 +79,9 @@ def show(runs: Runs, pair: tuple[str, str], data: frames.Frames) -> None:
 
 def shared_moments(first: Run, second: Run, data: frames.Frames) -> dict[int, tuple[str, str]]:
     """Megabatches (from 0) at whose end both runs have a stored mask, and the two files."""
-    one, other = (mask_data.at_megabatches(mask_data.moments(run, data)) for run in (first, second))
-    return {t: (one[t], other[t]) for t in sorted(one.keys() & other.keys())}
+    one, other = (data.once(("moments", run["run_id"]), lambda run=run: mask_data.moments(run, data)) for run in (first, second))
+    files, others = mask_data.at_megabatches(one), mask_data.at_megabatches(other)
+    return {t: (files[t], others[t]) for t in sorted(files.keys() & others.keys())}
 
 
 def _same_weights(first: Run, second: Run, common: dict[int, tuple[str, str]], megabatch: int) -> str:

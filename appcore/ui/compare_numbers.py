@@ -88,7 +88,7 @@ def numbers(runs: Runs, data: frames.Frames) -> None:
 
 def _of_experiments(groups: Sequence[Repeats], data: frames.Frames) -> None:
     st.dataframe(
-        charts.summary_table(groups, data.megabatches),
+        data.once("summary", lambda: charts.summary_table(groups, data.megabatches)),
         hide_index=True,
         alt="Mean and standard deviation over seeds of the last numbers of each experiment",
     )
@@ -98,7 +98,7 @@ def _of_experiments(groups: Sequence[Repeats], data: frames.Frames) -> None:
 def _of_runs(runs: Runs, data: frames.Frames) -> None:
     column = st.column_config.NumberColumn
     st.dataframe(
-        charts.final_table(runs, data.megabatches),
+        data.once("final", lambda: charts.final_table(runs, data.megabatches)),
         hide_index=True,
         alt="Final numbers of each run",
         placeholder="–",

@@ -106,9 +106,9 @@ def answer(runs: Runs, pair: tuple[str, str], data: frames.Frames, bands: bool) 
         return
     by_id = {run["run_id"]: run for run in runs}
     first, second = by_id[pair[0]], by_id[pair[1]]
-    layers = data.layers[data.layers["run_id"].isin(pair)]
+    layers = data.once(("layers", pair), lambda: data.layers[data.layers["run_id"].isin(pair)])
     with st.container(border=True, key="answer"):
-        headline, detail = charts.who_prunes_early(layers, first, second)
+        headline, detail = data.once(("who", pair), lambda: charts.who_prunes_early(layers, first, second))
         st.markdown(f"#### {headline}  \n{detail}")
     with live.grid(2):
         live.chart(

@@ -1,10 +1,11 @@
-"""Tables of the store for the figures of a page, and a token that says whether anything in them is new."""
+"""Tables of the store for the figures of a page, read as often as a page may draw, and a token that says whether anything is new."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
@@ -12,7 +13,11 @@ import streamlit as st
 from appcore import plan
 from appcore.config import RunConfig
 
-from . import lab
+from . import lab, live, status
+
+# Of one core, for drawing what is new: Python runs one thread at a time, so this is taken from the thread that trains.
+_SHARE = 0.04
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -23,21 +28,47 @@ class Frames:
     megabatches: pd.DataFrame
     prunes: pd.DataFrame
     layers: pd.DataFrame
+    _known: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def token(self, *names: str) -> tuple[int, ...]:
         """Changes when one of these tables has grown."""
         return tuple(len(getattr(self, name)) for name in names)
 
+    def once(self, key: Hashable, compute: Callable[[], _T]) -> _T:
+        """What `compute` makes of these tables, computed once for each key."""
+        if key not in self._known:
+            self._known[key] = compute()
+        return self._known[key]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    token: tuple
+    statuses: tuple
+    frames: Frames
+    read: float  # when
+    spent: float  # processor seconds that this session had drawn for by then
+
 
 def read(runs: Sequence[Mapping[str, Any]]) -> Frames:
-    """The tables of these runs; read again only when one of them has come further, so that a tick without news is cheap."""
+    """The tables of these runs; read again only when one of them has come further and the last news were not drawn just now.
+
+    The dearer a page is to draw, the longer it waits for more news; nobody waits for the first layers or for the end of a run.
+    """
     token = tuple((run["run_id"], run["status"], run["cursor"], _place(run)) for run in runs)
-    kept = st.session_state.get("_frames")
-    if kept is None or kept[0] != token:
+    statuses = tuple((run["run_id"], run["status"]) for run in runs)
+    kept: _Kept | None = st.session_state.get("_frames")
+    if kept is None or kept.statuses != statuses or (kept.token != token and not _may_wait(kept, runs)):
         run_ids, store = [run["run_id"] for run in runs], lab.store()
-        kept = (token, store.epochs(run_ids), store.megabatches(run_ids), store.prunes(run_ids), store.layers(run_ids))
-        st.session_state["_frames"] = kept
-    return Frames(*kept[1:])
+        frames = Frames(store.epochs(run_ids), store.megabatches(run_ids), store.prunes(run_ids), store.layers(run_ids))
+        kept = st.session_state["_frames"] = _Kept(token, statuses, frames, time.monotonic(), live.spent())
+    return kept.frames
+
+
+def _may_wait(kept: _Kept, runs: Sequence[Mapping[str, Any]]) -> bool:
+    is_going_on = any(status.is_active(run) for run in runs)
+    is_soon = time.monotonic() - kept.read < (live.spent() - kept.spent) / _SHARE
+    return is_going_on and is_soon and len(kept.frames.layers) > 0
 
 
 def _place(run: Mapping[str, Any]) -> tuple[int, int]:

@@ -8,6 +8,7 @@ It knows nothing of runs. Where the script cannot be served or loaded it falls b
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
@@ -189,10 +190,12 @@ def chart(key: str, token: Hashable, build: Callable[[], go.Figure], *, alt: str
     """Show the figure that `build` makes; it is built again only when `token` changes, so that a tick without news costs nothing."""
     memo = st.session_state.setdefault("_figures", {})
     if key not in memo or memo[key][0] != token:
+        begun = time.thread_time()
         figure = build()
         height = int(figure.layout.height or 360)
         figure.layout.height = None
         memo[key] = (token, figure.to_json(), height)
+        st.session_state["_spent"] = spent() + time.thread_time() - begun
     _, text, height = memo[key]
     if st.session_state.get("_no_live_charts") or not SCRIPT.exists():
         _still(key, text, height, alt)
@@ -204,6 +207,11 @@ def chart(key: str, token: Hashable, build: Callable[[], go.Figure], *, alt: str
     if result.failed:
         st.session_state["_no_live_charts"] = True
         st.rerun()
+
+
+def spent() -> float:
+    """Processor seconds that this session has spent on building figures."""
+    return st.session_state.get("_spent", 0.0)
 
 
 def grid(columns: int, width: int = 380) -> Any:
