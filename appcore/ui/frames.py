@@ -13,10 +13,11 @@ import streamlit as st
 from appcore import plan
 from appcore.config import RunConfig
 
-from . import lab, live, status
+from . import lab, status
 
-# Of one core, for drawing what is new: Python runs one thread at a time, so this is taken from the thread that trains.
-_SHARE = 0.04
+# Of one core, for drawing: Python runs one thread at a time, so this is taken from the thread that trains.
+_SHARE = 0.06
+_LONGEST_WAIT = 10.0  # seconds
 _T = TypeVar("_T")
 
 
@@ -61,13 +62,13 @@ def read(runs: Sequence[Mapping[str, Any]]) -> Frames:
     if kept is None or kept.statuses != statuses or (kept.token != token and not _may_wait(kept, runs)):
         run_ids, store = [run["run_id"] for run in runs], lab.store()
         frames = Frames(store.epochs(run_ids), store.megabatches(run_ids), store.prunes(run_ids), store.layers(run_ids))
-        kept = st.session_state["_frames"] = _Kept(token, statuses, frames, time.monotonic(), live.spent())
+        kept = st.session_state["_frames"] = _Kept(token, statuses, frames, time.monotonic(), lab.spent())
     return kept.frames
 
 
 def _may_wait(kept: _Kept, runs: Sequence[Mapping[str, Any]]) -> bool:
     is_going_on = any(status.is_active(run) for run in runs)
-    is_soon = time.monotonic() - kept.read < (live.spent() - kept.spent) / _SHARE
+    is_soon = time.monotonic() - kept.read < min((lab.spent() - kept.spent) / _SHARE, _LONGEST_WAIT)
     return is_going_on and is_soon and len(kept.frames.layers) > 0
 
 

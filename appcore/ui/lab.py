@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -24,18 +25,29 @@ def guard(page: str) -> None:
 
 
 def careful(draw: Callable[[], None]) -> Callable[[], None]:
-    """Answer trouble that people can mend (a locked or broken store, a full disk) with its one line, not with a traceback."""
+    """Answer trouble that people can mend (a locked or broken store, a full disk) with its one line, not with a traceback.
+
+    What drawing takes is counted, see `spent`.
+    """
 
     @functools.wraps(draw)
     def drawn() -> None:
+        begun = time.thread_time()
         try:
             draw()
         except ValueError as error:  # InputError, which has another identity after a source reload
             if not hasattr(error, "message"):
                 raise
             st.error(text.harmless(error.message), icon=":material/error:", title="This cannot be shown now")
+        finally:
+            st.session_state["_spent"] = spent() + time.thread_time() - begun
 
     return drawn
+
+
+def spent() -> float:
+    """Processor seconds that this session has drawn for."""
+    return st.session_state.get("_spent", 0.0)
 
 
 def own_place() -> Any:

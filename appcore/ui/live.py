@@ -8,11 +8,12 @@ It knows nothing of runs. Where the script cannot be served or loaded it falls b
 from __future__ import annotations
 
 import json
-import time
+import shutil
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
+import plotly
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -190,12 +191,10 @@ def chart(key: str, token: Hashable, build: Callable[[], go.Figure], *, alt: str
     """Show the figure that `build` makes; it is built again only when `token` changes, so that a tick without news costs nothing."""
     memo = st.session_state.setdefault("_figures", {})
     if key not in memo or memo[key][0] != token:
-        begun = time.thread_time()
         figure = build()
         height = int(figure.layout.height or 360)
         figure.layout.height = None
         memo[key] = (token, figure.to_json(), height)
-        st.session_state["_spent"] = spent() + time.thread_time() - begun
     _, text, height = memo[key]
     if st.session_state.get("_no_live_charts") or not SCRIPT.exists():
         _still(key, text, height, alt)
@@ -207,11 +206,6 @@ def chart(key: str, token: Hashable, build: Callable[[], go.Figure], *, alt: str
     if result.failed:
         st.session_state["_no_live_charts"] = True
         st.rerun()
-
-
-def spent() -> float:
-    """Processor seconds that this session has spent on building figures."""
-    return st.session_state.get("_spent", 0.0)
 
 
 def grid(columns: int, width: int = 380) -> Any:
@@ -226,16 +220,14 @@ def _still(key: str, text: str, height: int, alt: str) -> None:
 
 
 def serve_script() -> None:
-    """Write the plotly script beside app.py once, so that the browser gets it from this server; without it charts fall back."""
-    from plotly.offline import get_plotlyjs
-
-    text = get_plotlyjs()
-    if SCRIPT.exists() and SCRIPT.stat().st_size == len(text.encode()):
+    """Put the plotly script beside app.py once, so that the browser gets it from this server; without it charts fall back."""
+    source = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+    if SCRIPT.exists() and SCRIPT.stat().st_size == source.stat().st_size:
         return
     try:
         SCRIPT.parent.mkdir(exist_ok=True)
         unfinished = SCRIPT.with_suffix(".tmp")
-        unfinished.write_text(text, encoding="utf-8")
+        shutil.copyfile(source, unfinished)
         unfinished.replace(SCRIPT)
     except OSError as error:
         print(f"live charts are drawn the slow way: {SCRIPT} cannot be written ({error})")

@@ -63,8 +63,8 @@ def _import(box: types.ModuleType) -> None:
         box.error = f"torch and torchvision cannot be imported together ({type(error).__name__}: {str(error).splitlines()[0]}); {REMEDY}."
     with suppress(ImportError):  # the digits' own loader says what is missing
         import sklearn.datasets  # noqa: F401 - two seconds that the first press of Start would wait for
-    # Streamlit collects garbage after every script run, each second of a live page. Half a million objects of torch and its friends
-    # stay for good: going through them each time held up the thread that trains for a third of a second.
+    # Half a million objects of torch and its friends stay for good: looking through them for garbage takes a third of a second, in
+    # which no other thread runs. Left out of it, collections are quick and can be frequent.
     gc.collect()
     gc.freeze()
 

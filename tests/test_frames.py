@@ -1,0 +1,95 @@
+"""How often a live page reads its tables: at once when that matters, else as often as drawing them is cheap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from appcore.ui import frames
+
+
+class Store:
+    """Counts how often it is read; `rows` is what the table of layers holds."""
+
+    def __init__(self) -> None:
+        self.reads, self.rows = 0, 1
+
+    def layers(self, run_ids: list[str]) -> pd.DataFrame:
+        self.reads += 1
+        return pd.DataFrame({"layer": ["conv1"] * self.rows})
+
+    def epochs(self, run_ids: list[str]) -> pd.DataFrame:
+        return pd.DataFrame()
+
+    megabatches = prunes = epochs
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A session without Streamlit: its state, clock, store and what it has drawn for."""
+
+    class Page:
+        store, clock, spent = Store(), 100.0, 0.0
+
+        def read(self, epoch: int, status: str = "running", name: str = "r") -> frames.Frames:
+            run = {"run_id": name, "status": status, "cursor": 0, "progress": {"megabatch": 0, "epoch": epoch}}
+            return frames.read([run])
+
+    found = Page()
+    monkeypatch.setattr(frames.st, "session_state", {})
+    monkeypatch.setattr(frames.lab, "store", lambda: found.store)
+    monkeypatch.setattr(frames.lab, "spent", lambda: found.spent)
+    monkeypatch.setattr(frames.time, "monotonic", lambda: found.clock)
+    return found
+
+
+def test_a_tick_without_news_reads_nothing(page: Any) -> None:
+    first = page.read(0)
+    page.clock += 100
+    assert page.read(0) is first
+    assert page.store.reads == 1
+
+
+def test_news_wait_until_the_last_ones_took_their_share_of_the_time(page: Any) -> None:
+    first = page.read(0)
+    page.spent += 0.3  # drawing them took 0.3 s of the processor: 5 s at six percent
+    page.clock += 4.9
+    assert page.read(1) is first
+    page.clock += 0.2
+    assert page.read(1) is not first
+
+
+def test_nobody_waits_longer_than_ten_seconds(page: Any) -> None:
+    first = page.read(0)
+    page.spent += 60
+    page.clock += 10
+    assert page.read(1) is not first
+
+
+@pytest.mark.parametrize("change", [{"status": "paused"}, {"status": "done"}, {"name": "another run"}])
+def test_a_change_of_state_or_run_is_read_at_once(page: Any, change: dict[str, str]) -> None:
+    first = page.read(0)
+    page.spent += 60
+    assert page.read(1) is first
+    assert page.read(1, **change) is not first
+
+
+def test_the_first_layers_are_read_at_once(page: Any) -> None:
+    page.store.rows = 0
+    first = page.read(0)
+    page.spent += 60
+    page.store.rows = 2
+    assert len(page.read(1).layers) == 2
+    assert len(first.layers) == 0
+
+
+def test_what_is_made_of_the_tables_is_made_once(page: Any) -> None:
+    made = []
+    found = page.read(0)
+    for _ in range(3):
+        assert found.once("number", lambda: made.append(1) or 7) == 7
+    assert made == [1]
+    page.clock += 100
+    assert page.read(1).once("number", lambda: made.append(1) or 8) == 8
