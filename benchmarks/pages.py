@@ -1,4 +1,4 @@
-"""How fast every page is with 200 runs in the store while one trains, and what a live update of a long run sends and takes.
+"""How fast every page is with 200 runs in the store while two train, and how much longer a run takes with its page open.
 
     python benchmarks/pages.py [--runs 200] [--rounds 3]
 
@@ -37,8 +37,6 @@ PAINTED = """() => document.querySelector('h1') && !document.querySelector('[dat
   && document.querySelector('[data-testid=stApp]').dataset.testScriptState !== 'initial'"""
 PAGES = {"Run": "run", "Compare": "compare", "Masks": "masks", "What if": "what_if", "Stream": "stream", "Ablations": "ablations"}
 PAGES |= {"Runs": "runs", "Export": "export"}
-DRAWN = "() => { const all = [...document.querySelectorAll('.chart')]; return all.length > 5 && all.every(c => c.dataset.updates) }"
-UPDATED = "seen => Number(document.querySelector('.st-key-accuracy-chart .chart').dataset.updates) > seen"
 
 
 def painted(page: Any, act: Any) -> float:
@@ -76,36 +74,6 @@ def pages(address: str, chromium: Any, rounds: int) -> dict[str, list[float]]:
             if turn:
                 found.setdefault(f"click on {name}", []).append(seconds)
     context.close()
-    return found
-
-
-def long_run(address: str, store: Store, chromium: Any, rounds: int) -> dict[str, list[float]]:
-    """A run of a hundred megabatches and 5,000 epochs: bytes over the socket and seconds for one live update, near its end."""
-    settings = {"megabatches": 100, "epochs": 50}
-    run_id = fake_runs.keep_alive(store, fake_runs.write(store, until=5000, status="running", **settings))
-    page = chromium.new_page(viewport={"width": 1440, "height": 1000})
-    received = [0]
-    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: received.__setitem__(0, received[0] + len(frame))))
-    found: dict[str, list[float]] = {
-        "long run: first paint with all charts": [],
-        "long run: live update": [],
-        "long run: kB of an update": [],
-    }
-    begun = time.perf_counter()
-    page.goto(f"{address}/run?run={run_id}")
-    page.wait_for_function(DRAWN, timeout=60_000)
-    found["long run: first paint with all charts"].append(time.perf_counter() - begun)
-    page.wait_for_timeout(3000)
-    for turn in range(rounds):
-        page.wait_for_timeout(11_000)  # news that come faster than they can be drawn wait, ten seconds at most
-        seen = page.evaluate("() => Number(document.querySelector('.st-key-accuracy-chart .chart').dataset.updates)")
-        fake_runs.advance(store, run_id, 5010 + 10 * turn)
-        received[0], begun = 0, time.perf_counter()
-        page.wait_for_function(UPDATED, arg=seen, polling=20, timeout=60_000)
-        found["long run: live update"].append(time.perf_counter() - begun)
-        page.wait_for_timeout(700)
-        found["long run: kB of an update"].append(received[0] / 1000)
-    page.close()
     return found
 
 
@@ -171,15 +139,14 @@ def main() -> None:
         chromium = playwright.chromium.launch(executable_path=browser.CHROMIUM, args=list(browser.ARGUMENTS))
         with browser.app(Path(folder)) as address:
             found = slowdown(address, store, chromium, args.pairs)
-            found |= pages(address, chromium, args.rounds) | long_run(address, store, chromium, args.rounds)
+            found |= pages(address, chromium, args.rounds)
         store.close()
     versions = f"Python {platform.python_version()}, streamlit {metadata.version('streamlit')}"
     lines = [
         f"# How fast the pages are\n\n    python benchmarks/pages.py --runs {args.runs} --rounds {args.rounds} --pairs {args.pairs}\n",
-        f"{args.runs} runs in the store, two training in the app's process on two cores; the long run has 100 megabatches and 5,000",
-        f"epochs of 19 layers. Measured on {datetime.now(UTC):%Y-%m-%d}: {versions}, headless Chromium on the same machine.",
-        "Seconds unless kB or x are named; an update's time holds the wait for the next tick (1 s). The browser takes its part of the two",
-        "cores as well, which a person's own machine would do.\n",
+        f"{args.runs} runs in the store, two training in the app's process on two cores. Measured on {datetime.now(UTC):%Y-%m-%d}:",
+        f"{versions}, headless Chromium on the same machine: it takes its part of the two cores, which a person's",
+        "own machine would do. Seconds unless x (times) is named.\n",
         "| what | median (lowest to highest) |\n|---|---|",
         *(f"| {name} | {statistics.median(v):.2f} ({min(v):.2f} to {max(v):.2f}) |" for name, v in found.items()),
     ]
