@@ -11,6 +11,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -367,6 +368,20 @@ class Running:
         self.store = Store(store)
         self.run_id = ""
 
+    def freeze(self) -> None:
+        """SIGSTOP, at a moment when the process does not hold the store's lock."""
+        for _ in range(100):
+            self.process.send_signal(signal.SIGSTOP)
+            time.sleep(0.05)  # until it has arrived
+            try:
+                with closing(sqlite3.connect(self.store.url.removeprefix("sqlite:///"), timeout=0)) as connection:
+                    connection.execute("BEGIN EXCLUSIVE")
+                return
+            except sqlite3.OperationalError:
+                self.process.send_signal(signal.SIGCONT)
+                time.sleep(0.05)
+        raise AssertionError("the store is always locked")
+
     def wait_for_second_megabatch(self) -> None:
         """Until a checkpoint lies there and more has been trained since."""
         deadline = time.monotonic() + 120
@@ -442,7 +457,7 @@ def test_stop_from_another_process(running: Running, call: Callable, uninterrupt
 
 def test_a_run_that_does_not_answer_is_said_to_be_active(running: Running, call: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("appcore.cli.STOP_SECONDS", 0.3)
-    running.process.send_signal(signal.SIGSTOP)
+    running.freeze()
     try:
         code, out, err = call("stop", running.run_id, "--json")
     finally:
