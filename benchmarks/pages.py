@@ -1,6 +1,6 @@
 """How fast every page is with 200 runs in the store while two train, and how much longer a run takes with its page open.
 
-    python benchmarks/pages.py [--runs 200] [--rounds 3]
+    python benchmarks/pages.py [--runs 200] [--rounds 3] [--pairs 2]
 
 Seconds in headless Chromium, median (lowest to highest). Writes pages.md beside itself. A page is painted when its title is there and
 nothing is a placeholder any more, in a browser that has been here before; a click is the one on the page's link in the bar, until the
