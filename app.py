@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from appcore.ui import forward_queue, lab, live, projector, setup, signin
+from appcore.ui import lab, live, mends, projector, setup, signin
 
 st.set_page_config(page_title="Pruning lab", page_icon="static/icon.svg", layout="wide")
 
@@ -21,7 +21,7 @@ LEGIBLE = "[data-testid='stCaptionContainer'] { opacity: 0.75; } "
 LEGIBLE += "button[data-variant][data-selected='true'], button[data-variant][data-selected='true'] * { color: inherit !important; }"
 st.html(f"<style>{CALM} {NARROW} {LEGIBLE}</style>")
 
-forward_queue.mend()
+mends.mend()
 live.serve_script()
 setup.warm_up()
 signin.require()

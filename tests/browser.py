@@ -34,11 +34,11 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def app(folder: Path, *options: str, port: int = 0) -> Iterator[str]:
+def app(folder: Path, *options: str, port: int = 0, script: str = "app.py") -> Iterator[str]:
     """A fresh process of the app whose store lies in `folder`; gives its address. Nothing is requested before the test does."""
     port = port or free_port()
     environment = {**os.environ, "APPCORE_STORE": str(folder / "runs.db"), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}", *options]
+    command = [sys.executable, "-m", "streamlit", "run", script, "--server.headless=true", f"--server.port={port}", *options]
     log = (folder / "app.log").open("wb")
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
     address = f"http://127.0.0.1:{port}"

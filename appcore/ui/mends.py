@@ -1,0 +1,67 @@
+"""Two things of Streamlit (1.67) that go wrong beside timed fragments, mended here. tests/test_mends.py says when either can go.
+
+A white page. When a tick begins, what the run before it had drawn in that fragment and not yet sent is dropped. Elements of over 10 kB that
+the browser has already, our charts, stand in the queue as references, which do not say what fragment they are of: they were kept without
+the containers they belong in, and the browser was told to put a chart where there is no place ("'setIn' cannot be called on an
+ElementNode", "Bad delta path index").
+
+A click that counts twice. The browser sends a click a moment after it happens; a tick that is due in that moment carries the click too,
+and its callback was called for both. One button that resumes and then pauses did both.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
+
+_TRIGGERS = ("trigger_value", "string_trigger_value", "json_trigger_value", "chat_input_value")  # values that are there for one run only
+
+
+def mend() -> None:
+    """Mend them in this process, for pages that are open too. Once is enough."""
+    if not hasattr(ForwardMsgQueue, "_roots"):
+        _drop_references_with_their_fragment()
+        _take_clicks_from_clicks_only()
+
+
+def _drop_references_with_their_fragment() -> None:
+    enqueue, clear = ForwardMsgQueue.enqueue, ForwardMsgQueue.clear
+
+    def enqueue_and_note(queue: ForwardMsgQueue, msg: ForwardMsg) -> None:
+        if msg.HasField("delta") and msg.delta.fragment_id:
+            path, roots = tuple(msg.metadata.delta_path), queue.__dict__.setdefault("_roots", {})
+            if len(path) <= len(roots.get(msg.delta.fragment_id, path)):
+                roots[msg.delta.fragment_id] = path  # of its outermost container, where a fragment begins
+        enqueue(queue, msg)
+
+    def clear_references_too(
+        queue: ForwardMsgQueue, retain_lifecycle_msgs: bool = False, fragment_ids_this_run: list[str] | None = None
+    ) -> None:
+        clear(queue, retain_lifecycle_msgs, fragment_ids_this_run)
+        roots = [queue._roots[name] for name in fragment_ids_this_run or () if name in queue._roots]
+        queue._queue = [msg for msg in queue._queue if not (msg.HasField("ref_hash") and _is_inside(msg, roots))]
+
+    ForwardMsgQueue._roots = {}
+    ForwardMsgQueue.enqueue, ForwardMsgQueue.clear = enqueue_and_note, clear_references_too
+
+
+def _is_inside(msg: ForwardMsg, roots: list[tuple[int, ...]]) -> bool:
+    return any(tuple(msg.metadata.delta_path[: len(root)]) == root for root in roots)
+
+
+def _take_clicks_from_clicks_only() -> None:
+    request_rerun = AppSession.request_rerun
+
+    def request_rerun_without_clicks(session: AppSession, client_state: Any) -> None:
+        if client_state is not None and client_state.is_auto_rerun:
+            widgets = client_state.widget_states.widgets
+            kept = [widget for widget in widgets if widget.WhichOneof("value") not in _TRIGGERS]
+            if len(kept) < len(widgets):
+                del widgets[:]
+                widgets.extend(kept)
+        request_rerun(session, client_state)
+
+    AppSession.request_rerun = request_rerun_without_clicks
