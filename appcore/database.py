@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from . import interrupts, paths, schema, upgrading
 from .config import InputError
 
 _CONNECT_SECONDS = 10
+LOOKED_THROUGH = 100 * 2**20  # bytes; a file up to this size is looked through when it is opened, which takes 5 ms for each MB
 
 
 class StoreError(InputError):
@@ -84,6 +85,7 @@ class Database:
             if not self._is_open:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._check_schema()
+                self._check_whole()
                 self._is_open = True
 
     def _check_schema(self) -> None:
@@ -100,6 +102,16 @@ class Database:
                 f"store {self.name} was written by a newer version (schema {error.version}, here {schema.VERSION}); update it here"
             ) from None
 
+    def _check_whole(self) -> None:
+        """Damage that no query stumbles over, an index that lost its rows, would make runs seem not to be there."""
+        if not self.is_file or Path(self.name).stat().st_size > LOOKED_THROUGH:
+            return
+        with self.engine.begin() as connection:
+            found = damage(connection.exec_driver_sql("PRAGMA integrity_check(3)").scalars())
+        if found:
+            remedy = "`python -m appcore doctor --repair` mends indexes, a backup the rest; or move the file away to begin a new one"
+            raise StoreError(f"store {self.name} is damaged ({found}); {remedy}")
+
     @contextmanager
     def _plain_words(self) -> Iterator[None]:
         try:
@@ -114,6 +126,12 @@ class Database:
             if sign in message:
                 return f"store {self.name} {remedy.format(busy=self._busy_seconds, variable=paths.STORE_VARIABLE)}"
         return f"store {self.name} cannot be used: {' '.join(message.split())}; name another with {paths.STORE_VARIABLE}"
+
+
+def damage(answer: Iterable[str]) -> str:
+    """What SQLite's integrity check found, in one line; empty when the file is whole."""
+    found = list(answer)
+    return "" if found == ["ok"] else "; ".join(" ".join(line.split()) for line in found)[:300]
 
 
 def _url(address: str | Path) -> URL:

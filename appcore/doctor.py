@@ -123,11 +123,11 @@ def _store() -> str:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise _Trouble(f"store {file} cannot be created: {folder} cannot be written; name another with {paths.STORE_VARIABLE}")
         return f"none yet at {file}; the first run creates it"
-    runs = store.runs()
     if file and (found := repairs.damaged_store(file)):
         raise _Trouble(
             f"store {file} is damaged ({found}); restore a backup, or make its indexes anew", lambda: repairs.rebuild_indexes(file)
         )
+    runs = store.runs()
     store.beat([])  # a transaction that writes nothing, and needs all that writing needs
     return f"{file or 'PostgreSQL'} opens and can be written; {len(runs)} runs"
 

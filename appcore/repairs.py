@@ -5,27 +5,29 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from . import checkpoint, paths
+from .database import damage
 from .store import ACTIVE, Store
 
 _OLD_SECONDS = 3600.0  # an import or an export that goes on writes more often
 
 
 def damaged_store(file: Path) -> str:
-    """What SQLite finds wrong with the file of a store; empty when it is whole."""
-    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        found = [row[0] for row in connection.execute("PRAGMA integrity_check(3)")]
-    return "" if found == ["ok"] else "; ".join(" ".join(line.split()) for line in found)[:300]
+    """What SQLite finds wrong with the file of a store; empty when it is whole, or when opening it says more (locked, no database)."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        return damage(row[0] for row in connection.execute("PRAGMA integrity_check(3)"))
+    return ""
 
 
 def rebuild_indexes(file: Path) -> str:
-    """Make the indexes of a store anew from its rows; what this cannot mend needs a backup."""
+    """Make the indexes of a store, and its file, anew from its rows; what this cannot mend needs a backup."""
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("REINDEX")
         connection.commit()
+        connection.execute("VACUUM")  # pages that nothing leads to any more go too
     return "indexes made anew"
 
 

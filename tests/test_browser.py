@@ -11,6 +11,8 @@ import browser
 import fake_runs
 import pytest
 
+from appcore.config import build
+from appcore.plan import plan
 from appcore.store import Store
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -178,6 +180,30 @@ def test_from_start_to_stop_with_a_second_tab(address: str, store: Store, page: 
     badge(second, "Stopped")  # the other tab sees it by itself
     assert {run["status"] for run in store.runs()} == {"stopped"}
     assert second.locator(".st-key-hold button").inner_text().endswith("Resume")
+
+
+@pytest.mark.slow
+def test_twenty_tabs_on_one_run(address: str, store: Store, page: Any) -> None:
+    config = build({"arch": "mlp", "dataset": "digits", "megabatches": 6, "epochs": 5000, "device": "cpu"})
+    run_id = store.create_run(config, launcher="thread", plan_length=len(plan(config)))
+    store.update(run_id, status="stopped")
+    tabs = [page, *(page.context.new_page() for _ in range(19))]
+    for tab in tabs:
+        tab.goto(f"{address}/run?run={run_id}")
+    for tab in tabs:
+        badge(tab, "Stopped")
+    for tab in tabs[:3]:  # three people at once
+        tab.locator(".st-key-hold button").dispatch_event("click")
+    for tab in tabs:
+        badge(tab, "Running")
+    tabs[-1].locator(".st-key-stop button").click()
+    for tab in tabs:
+        badge(tab, "Stopped")
+        assert tab.locator("[data-testid=stException]").count() == 0
+    assert [run["status"] for run in store.runs()] == ["stopped"]
+    rows = store.epochs(run_id)
+    assert len(rows) > 0
+    assert not rows.duplicated(["megabatch", "epoch"]).any()  # driven once
 
 
 def _counted(page: Any) -> None:

@@ -1,17 +1,21 @@
-"""How often a live page reads its tables: at once when that matters, else as often as drawing them is cheap."""
+"""How often live pages read their tables: at once when that matters, else as often as drawing them is cheap, and together."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
-from appcore.ui import frames
+from appcore.ui import frames, live
 
 
 class Store:
     """Counts how often it is read; `rows` is what the table of layers holds."""
+
+    url = "sqlite:///of this test"
 
     def __init__(self) -> None:
         self.reads, self.rows = 0, 1
@@ -33,12 +37,12 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Any:
     class Page:
         store, clock, spent = Store(), 100.0, 0.0
 
-        def read(self, epoch: int, status: str = "running", name: str = "r") -> frames.Frames:
-            run = {"run_id": name, "status": status, "cursor": 0, "progress": {"megabatch": 0, "epoch": epoch}}
+        def read(self, epoch: int, status: str = "running", name: str = "r", title: str = "") -> frames.Frames:
+            run = {"run_id": name, "title": title, "status": status, "cursor": 0, "progress": {"megabatch": 0, "epoch": epoch}}
             return frames.read([run])
 
     found = Page()
-    monkeypatch.setattr(frames.st, "session_state", {})
+    monkeypatch.setattr(frames, "_kept", OrderedDict())
     monkeypatch.setattr(frames.lab, "store", lambda: found.store)
     monkeypatch.setattr(frames.lab, "spent", lambda: found.spent)
     monkeypatch.setattr(frames.time, "monotonic", lambda: found.clock)
@@ -68,7 +72,7 @@ def test_nobody_waits_longer_than_ten_seconds(page: Any) -> None:
     assert page.read(1) is not first
 
 
-@pytest.mark.parametrize("change", [{"status": "paused"}, {"status": "done"}, {"name": "another run"}])
+@pytest.mark.parametrize("change", [{"status": "paused"}, {"status": "done"}, {"name": "another run"}, {"title": "renamed"}])
 def test_a_change_of_state_or_run_is_read_at_once(page: Any, change: dict[str, str]) -> None:
     first = page.read(0)
     page.spent += 60
@@ -93,3 +97,28 @@ def test_what_is_made_of_the_tables_is_made_once(page: Any) -> None:
     assert made == [1]
     page.clock += 100
     assert page.read(1).once("number", lambda: made.append(1) or 8) == 8
+
+
+def test_pages_of_the_same_runs_share_their_tables(page: Any) -> None:
+    tabs = [page.read(0) for _ in range(20)]
+    assert all(tab is tabs[0] for tab in tabs)
+    page.clock += 100
+    assert len({id(page.read(1)) for _ in range(20)}) == 1
+    assert page.store.reads == 2
+
+
+def test_only_some_tables_are_kept(page: Any) -> None:
+    first = page.read(0, name="first")
+    for number in range(frames._MOST):
+        page.read(0, name=str(number))
+    assert page.read(0, name="first") is not first
+
+
+def test_a_figure_is_built_once_for_all_pages(page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    built, shown = [], []
+    monkeypatch.setattr(live, "_still", lambda key, text, height, alt: shown.append(text))
+    for token in (1, 1, 2, 2):
+        monkeypatch.setattr(live.st, "session_state", {"_no_live_charts": True})  # of another page
+        for _ in range(2):
+            live.chart("loss", token, lambda: built.append(1) or go.Figure(), alt="", shared=page.read(0).figures)
+    assert (len(built), len(shown)) == (2, 8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sqlite3
 import sys
@@ -288,6 +289,24 @@ def test_a_damaged_database(tmp_path: Path, file_store: Store) -> None:
     data[2048:] = b"\x5a" * (len(data) - 2048)
     path.write_bytes(bytes(data))
     refused(path, "is damaged")
+
+
+def test_a_damaged_index_is_found_when_the_store_is_opened(tmp_path: Path, file_store: Store) -> None:
+    """Every query would answer, and some without the runs that are there."""
+    add(file_store)
+    file_store.close()
+    path = Path(file_store.url.removeprefix("sqlite:///"))
+    for statement in (
+        "CREATE TABLE kept AS SELECT * FROM sqlite_master WHERE name = 'ix_runs_status'",
+        "DELETE FROM sqlite_master WHERE name = 'ix_runs_status'",
+        "UPDATE runs SET status = 'done'",  # the index does not hear of it
+        "INSERT INTO sqlite_master SELECT * FROM kept",
+    ):
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:  # each anew: a connection reads the schema once
+            connection.execute("PRAGMA writable_schema=ON")
+            connection.execute(statement)
+    refused(path, "missing from index ix_runs_status")
+    refused(path, "doctor --repair")
 
 
 def test_a_database_of_another_program(tmp_path: Path) -> None:

@@ -58,12 +58,14 @@ def show(runs: Runs, pair: tuple[str, str], data: frames.Frames) -> None:
             token,
             lambda: charts.mirrored(layers, first, second, megabatch, revision=both),
             alt="Bars back to back: share that each of the two runs keeps of each layer",
+            shared=data.figures,
         )
         live.chart(
             "difference-map",
             token,
             lambda: charts.difference_map(data.layers, first, second, megabatch, revision=both),
             alt="Heatmap: difference of the shares kept, by layer and megabatch",
+            shared=data.figures,
         )
         words = _same_weights(first, second, common, megabatch)
     st.markdown(words)
@@ -74,6 +76,7 @@ def show(runs: Runs, pair: tuple[str, str], data: frames.Frames) -> None:
             (everyone, *token),
             lambda: charts.kept_by_layer(data.layers, runs, megabatch, revision=everyone),
             alt="Marks: share kept of each layer, one mark per run",
+            shared=data.figures,
         )
 
 

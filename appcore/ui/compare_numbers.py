@@ -37,7 +37,7 @@ def curve(name: str, runs: Runs, data: frames.Frames, bands: bool) -> None:
         if bands
         else (lambda: getattr(charts, name)(runs, data.epochs, data.megabatches, revision=revision))
     )
-    live.chart(f"compare-{name}", (revision, bands, data.token("epochs", "megabatches")), draw, alt=_ALT[name])
+    live.chart(f"compare-{name}", (revision, bands, data.token("epochs", "megabatches")), draw, alt=_ALT[name], shared=data.figures)
 
 
 def curves(runs: Runs, pair: tuple[str, str], data: frames.Frames, bands: bool) -> None:
@@ -70,6 +70,7 @@ def differences(runs: Runs, data: frames.Frames) -> None:
         (revision, chosen, metric, data.token("megabatches")),
         lambda: charts.differences(metric, groups, by_id[chosen], data.megabatches, revision=revision),
         alt="Curves: difference of each experiment from the baseline after each megabatch, with 95 % intervals",
+        shared=data.figures,
     )
     if max(len(group.runs) for group in groups) < 2:
         st.caption("One seed each: a difference of one pair of runs has no interval. An ablation over three or more seeds gives one.")

@@ -116,6 +116,7 @@ def answer(runs: Runs, pair: tuple[str, str], data: frames.Frames, bands: bool) 
             (tuple(by_id), pair, data.token("layers")),
             lambda: charts.early_layers(charts.early_shares(layers), [first, second], charts.early_names(layers), revision=",".join(by_id)),
             alt="Curves: share kept of the early layers at each megabatch",
+            shared=data.figures,
         )
         compare_numbers.curve("accuracy", runs, data, bands)
 

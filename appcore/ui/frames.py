@@ -1,14 +1,18 @@
-"""Tables of the store for the figures of a page, read as often as a page may draw, and a token that says whether anything is new."""
+"""Tables of the store for the figures of pages, read as often as pages may draw, and a token that says whether anything is new.
+
+All pages that show the same runs share them: twenty tabs read, compute and draw once.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import pandas as pd
-import streamlit as st
 
 from appcore import plan
 from appcore.config import RunConfig
@@ -18,6 +22,7 @@ from . import lab, status
 # Of one core, for drawing: Python runs one thread at a time, so this is taken from the thread that trains.
 _SHARE = 0.06
 _LONGEST_WAIT = 10.0  # seconds
+_MOST = 8  # sets of runs whose tables are kept
 _T = TypeVar("_T")
 
 
@@ -29,6 +34,7 @@ class Frames:
     megabatches: pd.DataFrame
     prunes: pd.DataFrame
     layers: pd.DataFrame
+    figures: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # that pages drew of them last, see `live.chart`
     _known: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def token(self, *names: str) -> tuple[int, ...]:
@@ -45,24 +51,33 @@ class Frames:
 @dataclass(frozen=True)
 class _Kept:
     token: tuple
-    statuses: tuple
+    looks: tuple
     frames: Frames
     read: float  # when
-    spent: float  # processor seconds that this session had drawn for by then
+    spent: float  # processor seconds that pages had been drawn for by then
+
+
+_kept: OrderedDict[tuple[str, ...], _Kept] = OrderedDict()
+_lock = threading.Lock()
 
 
 def read(runs: Sequence[Mapping[str, Any]]) -> Frames:
     """The tables of these runs; read again only when one of them has come further and the last news were not drawn just now.
 
-    The dearer a page is to draw, the longer it waits for more news; nobody waits for the first layers or for the end of a run.
+    The dearer pages are to draw, the longer they wait for more news; nobody waits for the first layers or for the end of a run.
     """
-    token = tuple((run["run_id"], run["status"], run["cursor"], _place(run)) for run in runs)
-    statuses = tuple((run["run_id"], run["status"]) for run in runs)
-    kept: _Kept | None = st.session_state.get("_frames")
-    if kept is None or kept.statuses != statuses or (kept.token != token and not _may_wait(kept, runs)):
-        run_ids, store = [run["run_id"] for run in runs], lab.store()
-        frames = Frames(store.epochs(run_ids), store.megabatches(run_ids), store.prunes(run_ids), store.layers(run_ids))
-        kept = st.session_state["_frames"] = _Kept(token, statuses, frames, time.monotonic(), lab.spent())
+    run_ids, store = [run["run_id"] for run in runs], lab.store()
+    token = tuple((run["status"], run["cursor"], _place(run)) for run in runs)
+    looks = tuple((run["status"], run.get("title")) for run in runs)
+    which = (store.url, *run_ids)
+    with _lock:
+        kept = _kept.get(which)
+        if kept is None or kept.looks != looks or (kept.token != token and not _may_wait(kept, runs)):
+            frames = Frames(store.epochs(run_ids), store.megabatches(run_ids), store.prunes(run_ids), store.layers(run_ids))
+            kept = _kept[which] = _Kept(token, looks, frames, time.monotonic(), lab.spent())
+        _kept.move_to_end(which)
+        while len(_kept) > _MOST:
+            _kept.popitem(last=False)
     return kept.frames
 
 

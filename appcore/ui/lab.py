@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from . import signin, text
 HOME, RUN, COMPARE = "pages/home.py", "pages/run.py", "pages/compare.py"
 RUNS, ABLATIONS = "pages/runs.py", "pages/ablations.py"
 MASKS, WHAT_IF = "pages/masks.py", "pages/what_if.py"
+_spent, _lock = [0.0], threading.Lock()
 
 
 def guard(page: str) -> None:
@@ -40,14 +42,15 @@ def careful(draw: Callable[[], None]) -> Callable[[], None]:
                 raise
             st.error(text.harmless(error.message), icon=":material/error:", title="This cannot be shown now")
         finally:
-            st.session_state["_spent"] = spent() + time.thread_time() - begun
+            with _lock:
+                _spent[0] += time.thread_time() - begun
 
     return drawn
 
 
 def spent() -> float:
-    """Processor seconds that this session has drawn for."""
-    return st.session_state.get("_spent", 0.0)
+    """Processor seconds that all pages of this process have been drawn for."""
+    return _spent[0]
 
 
 def own_place() -> Any:

@@ -187,15 +187,22 @@ _component = st.components.v2.component(
 )
 
 
-def chart(key: str, token: Hashable, build: Callable[[], go.Figure], *, alt: str) -> None:
-    """Show the figure that `build` makes; it is built again only when `token` changes, so that a tick without news costs nothing."""
-    memo = st.session_state.setdefault("_figures", {})
-    if key not in memo or memo[key][0] != token:
+def chart(key: str, token: Hashable, build: Callable[[], go.Figure], *, alt: str, shared: dict[str, Any] | None = None) -> None:
+    """Show the figure that `build` makes; it is built again only when `token` changes, so that a tick without news costs nothing.
+
+    What one page built others take from `shared`, when all that the figure shows is in the token and in what `shared` belongs to.
+    """
+    mine = st.session_state.setdefault("_figures", {})
+    made = next((known[key] for known in (mine, shared or {}) if key in known and known[key][0] == token), None)
+    if made is None:
         figure = build()
         height = int(figure.layout.height or 360)
         figure.layout.height = None
-        memo[key] = (token, figure.to_json(), height)
-    _, text, height = memo[key]
+        made = token, figure.to_json(), height
+    mine[key] = made
+    if shared is not None:
+        shared[key] = made
+    _, text, height = made
     if st.session_state.get("_no_live_charts") or not SCRIPT.exists():
         _still(key, text, height, alt)
         return

@@ -83,6 +83,7 @@ def figures(run: dict[str, Any], data: frames.Frames, view: charts.View) -> None
             (run_id, view.moment, data.token("layers")),
             lambda: charts.sparsity_map(data.layers, config.megabatches, chosen=view.moment, revision=run_id),
             alt="Heatmap: sparsity of each layer at each megabatch",
+            shared=data.figures,
         )
         _curve("loss", run, data, view)
     with right:
@@ -115,6 +116,7 @@ def _curve(name: str, run: dict[str, Any], data: frames.Frames, view: charts.Vie
         (run["run_id"], view, data.token("epochs", "megabatches")),
         lambda: getattr(charts, name)([run], data.epochs, data.megabatches, revision=run["run_id"], view=view),
         alt=_CURVES[name],
+        shared=data.figures,
     )
 
 
@@ -135,6 +137,7 @@ def _density_figures(run: dict[str, Any], data: frames.Frames, config: RunConfig
             (run_id, moment, data.token("prunes", "megabatches")),
             lambda: charts.truth_meter(_densities(data, moment), frames.total_weights(run, data.layers), colour=colour, revision=run_id),
             alt="Bars: density requested, in the mask, in forward, and alive",
+            shared=data.figures,
         )
     with right:
         live.chart(
@@ -142,6 +145,7 @@ def _density_figures(run: dict[str, Any], data: frames.Frames, config: RunConfig
             (run_id, moment, data.token("prunes")),
             lambda: charts.staircase(frames.planned(config), data.prunes, chosen=moment, colour=colour, revision=run_id),
             alt="Steps: planned sparsity at each megabatch, with what was counted",
+            shared=data.figures,
         )
 
 
