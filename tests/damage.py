@@ -8,14 +8,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from appcore import checkpoint, paths, repairs
+from appcore import checkpoint, paths
 from appcore.config import InputError
 from appcore.store import Store
 
-UNCHANGED, TOLD, DOCTOR, VALUE, SILENT = (
+UNCHANGED, TOLD, VALUE, SILENT = (
     "as before",
     "refused or set aside, and said",
-    "read without a word, but `doctor` says it",
     "one row read with other values: a flipped bit for which SQLite has no checksum",
     "WRONG AND NOT SAID",
 )
@@ -124,8 +123,6 @@ def _outcome(database: Path, run_id: str, whole: list[list[str]], is_flip: bool)
         return TOLD
     if now == whole:
         return UNCHANGED
-    if repairs.damaged_store(database):
-        return DOCTOR
     differing = sum(one != other for mine, theirs in zip(now, whole) for one, other in zip(mine, theirs))
     return VALUE if is_flip and differing == 1 and [*map(len, now)] == [*map(len, whole)] else SILENT
 

@@ -15,7 +15,7 @@ from . import signin, text
 HOME, RUN, COMPARE = "pages/home.py", "pages/run.py", "pages/compare.py"
 RUNS, ABLATIONS = "pages/runs.py", "pages/ablations.py"
 MASKS, WHAT_IF = "pages/masks.py", "pages/what_if.py"
-_spent, _lock = [0.0], threading.Lock()
+_spent, _lock, _this_thread = [0.0], threading.Lock(), threading.local()
 
 
 def guard(page: str) -> None:
@@ -34,7 +34,8 @@ def careful(draw: Callable[[], None]) -> Callable[[], None]:
 
     @functools.wraps(draw)
     def drawn() -> None:
-        begun = time.thread_time()
+        begun, outer = time.thread_time(), getattr(_this_thread, "is_drawing", False)
+        _this_thread.is_drawing = True
         try:
             draw()
         except ValueError as error:  # InputError, which has another identity after a source reload
@@ -42,8 +43,10 @@ def careful(draw: Callable[[], None]) -> Callable[[], None]:
                 raise
             st.error(text.harmless(error.message), icon=":material/error:", title="This cannot be shown now")
         finally:
-            with _lock:
-                _spent[0] += time.thread_time() - begun
+            _this_thread.is_drawing = outer
+            if not outer:  # a page counts the fragments in it
+                with _lock:
+                    _spent[0] += time.thread_time() - begun
 
     return drawn
 
