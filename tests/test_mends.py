@@ -114,13 +114,12 @@ def counted(folder: Path, button: str, monkeypatch: pytest.MonkeyPatch, *, mende
         page = playwright.chromium.launch(executable_path=browser.CHROMIUM, args=list(browser.ARGUMENTS)).new_page()
         page.set_default_timeout(browser.PATIENCE)
         page.goto(address)
-        shown = page.locator("[data-testid=stText]").last
-        shown.get_by_text("inside 0").wait_for()
+        page.get_by_text("inside 0").wait_for()
         page.evaluate(f"({LATE})()")
         page.evaluate(CLICK, button)
-        shown.get_by_text("inside 0").wait_for(state="detached")
+        page.wait_for_function("() => /inside [1-9]/.test(document.body.innerText)")
         page.wait_for_timeout(2000)  # for the second message, which comes within a second
-        return int(shown.inner_text().split()[-1])
+        return int(page.get_by_text("inside").last.inner_text().split()[-1])
 
 
 needs_chromium = pytest.mark.skipif(browser.CHROMIUM is None, reason="needs Chromium")

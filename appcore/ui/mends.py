@@ -11,57 +11,56 @@ and its callback was called for both. One button that resumes and then pauses di
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
-
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from streamlit.runtime.app_session import AppSession
-from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 
 _TRIGGERS = ("trigger_value", "string_trigger_value", "json_trigger_value", "chat_input_value")  # values that are there for one run only
 
 
 def mend() -> None:
     """Mend them in this process, for pages that are open too. Once is enough."""
-    if not hasattr(ForwardMsgQueue, "_roots"):
-        _drop_references_with_their_fragment()
-        _take_clicks_from_clicks_only()
+    with suppress(ImportError, AttributeError):  # a Streamlit that is built otherwise runs as it is; the tests say whether it has to
+        from streamlit.runtime.app_session import AppSession
+        from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
+
+        if not hasattr(ForwardMsgQueue, "_roots"):
+            _drop_references_with_their_fragment(ForwardMsgQueue)
+            _take_clicks_from_clicks_only(AppSession)
 
 
-def _drop_references_with_their_fragment() -> None:
-    enqueue, clear = ForwardMsgQueue.enqueue, ForwardMsgQueue.clear
+def _drop_references_with_their_fragment(queues: Any) -> None:
+    enqueue, clear = queues.enqueue, queues.clear
 
-    def enqueue_and_note(queue: ForwardMsgQueue, msg: ForwardMsg) -> None:
+    def enqueue_and_note(queue: Any, msg: Any) -> None:
         if msg.HasField("delta") and msg.delta.fragment_id:
             path, roots = tuple(msg.metadata.delta_path), queue.__dict__.setdefault("_roots", {})
             if len(path) <= len(roots.get(msg.delta.fragment_id, path)):
                 roots[msg.delta.fragment_id] = path  # of its outermost container, where a fragment begins
         enqueue(queue, msg)
 
-    def clear_references_too(
-        queue: ForwardMsgQueue, retain_lifecycle_msgs: bool = False, fragment_ids_this_run: list[str] | None = None
-    ) -> None:
-        clear(queue, retain_lifecycle_msgs, fragment_ids_this_run)
+    def clear_references_too(queue: Any, *args: Any, fragment_ids_this_run: list[str] | None = None, **more: Any) -> None:
+        clear(queue, *args, fragment_ids_this_run=fragment_ids_this_run, **more)
         roots = [queue._roots[name] for name in fragment_ids_this_run or () if name in queue._roots]
         queue._queue = [msg for msg in queue._queue if not (msg.HasField("ref_hash") and _is_inside(msg, roots))]
 
-    ForwardMsgQueue._roots = {}
-    ForwardMsgQueue.enqueue, ForwardMsgQueue.clear = enqueue_and_note, clear_references_too
+    queues._roots = {}
+    queues.enqueue, queues.clear = enqueue_and_note, clear_references_too
 
 
-def _is_inside(msg: ForwardMsg, roots: list[tuple[int, ...]]) -> bool:
+def _is_inside(msg: Any, roots: list[tuple[int, ...]]) -> bool:
     return any(tuple(msg.metadata.delta_path[: len(root)]) == root for root in roots)
 
 
-def _take_clicks_from_clicks_only() -> None:
-    request_rerun = AppSession.request_rerun
+def _take_clicks_from_clicks_only(sessions: Any) -> None:
+    request_rerun = sessions.request_rerun
 
-    def request_rerun_without_clicks(session: AppSession, client_state: Any) -> None:
+    def request_rerun_without_clicks(session: Any, client_state: Any, **more: Any) -> None:
         if client_state is not None and client_state.is_auto_rerun:
             widgets = client_state.widget_states.widgets
             kept = [widget for widget in widgets if widget.WhichOneof("value") not in _TRIGGERS]
             if len(kept) < len(widgets):
                 del widgets[:]
                 widgets.extend(kept)
-        request_rerun(session, client_state)
+        request_rerun(session, client_state, **more)
 
-    AppSession.request_rerun = request_rerun_without_clicks
+    sessions.request_rerun = request_rerun_without_clicks
