@@ -18,14 +18,14 @@ if st.button("Start SNIP versus magnitude", type="primary", icon=":material/play
 st.caption("Two runs from the same initial weights and the same data: ResNet-20 on small digits, about a minute on a laptop, no download.")
 
 st.subheader("Newest runs", anchor=False)
-newest = lab.manager().runs()[: run_list.SHOWN]
+newest = lab.manager().runs(run_list.SHOWN)
 busy = any(status.is_active(run) for run in newest)
 
 
 @st.fragment(run_every=2.0 if busy else 10.0)
 @lab.careful
 def list_runs() -> None:
-    run_list.show(lab.manager().runs()[: run_list.SHOWN])
+    run_list.show(lab.manager().runs(run_list.SHOWN))
 
 
 with lab.own_place():
