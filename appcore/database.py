@@ -16,7 +16,7 @@ from . import interrupts, paths, schema, upgrading
 from .config import InputError
 
 _CONNECT_SECONDS = 10
-LOOKED_THROUGH = 100 * 2**20  # bytes; a file up to this size is looked through when it is opened, which takes 5 ms for each MB
+_LOOKED_THROUGH = 100 * 2**20  # bytes; a file up to this size is looked through when it is opened, which takes 5 ms for each MB
 
 
 class StoreError(InputError):
@@ -104,7 +104,7 @@ class Database:
 
     def _check_whole(self) -> None:
         """Damage that no query stumbles over, an index that lost its rows, would make runs seem not to be there."""
-        if not self.is_file or Path(self.name).stat().st_size > LOOKED_THROUGH:
+        if not self.is_file or Path(self.name).stat().st_size > _LOOKED_THROUGH:
             return
         with self.engine.begin() as connection:
             found = damage(connection.exec_driver_sql("PRAGMA integrity_check(3)").scalars())

@@ -122,3 +122,14 @@ def test_a_figure_is_built_once_for_all_pages(page: Any, monkeypatch: pytest.Mon
         for _ in range(2):
             live.chart("loss", token, lambda: built.append(1) or go.Figure(), alt="", shared=page.read(0).figures)
     assert (len(built), len(shown)) == (2, 8)
+
+
+def test_a_renamed_run_is_drawn_anew_on_the_page_that_had_it_and_on_others(page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = []
+    monkeypatch.setattr(live, "_still", lambda key, text, height, alt: shown.append("new" if "new" in text else "old"))
+    mine = {"_no_live_charts": True}
+    for title, session in (("old", mine), ("new", mine), ("new", {"_no_live_charts": True})):
+        monkeypatch.setattr(live.st, "session_state", session)
+        data = page.read(0, title=title)
+        live.chart("loss", data.token("layers"), lambda title=title: go.Figure(layout={"title": title}), alt="", shared=data.figures)
+    assert shown == ["old", "new", "new"]

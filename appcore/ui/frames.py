@@ -34,12 +34,13 @@ class Frames:
     megabatches: pd.DataFrame
     prunes: pd.DataFrame
     layers: pd.DataFrame
+    titles: tuple[str, ...]
     figures: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # that pages drew of them last, see `live.chart`
     _known: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
-    def token(self, *names: str) -> tuple[int, ...]:
-        """Changes when one of these tables has grown."""
-        return tuple(len(getattr(self, name)) for name in names)
+    def token(self, *names: str) -> tuple[tuple[str, ...] | int, ...]:
+        """Changes when one of these tables has grown, or a run was renamed: figures say the names."""
+        return self.titles, *(len(getattr(self, name)) for name in names)
 
     def once(self, key: Hashable, compute: Callable[[], _T]) -> _T:
         """What `compute` makes of these tables, computed once for each key."""
@@ -51,7 +52,7 @@ class Frames:
 @dataclass(frozen=True)
 class _Kept:
     token: tuple
-    looks: tuple
+    statuses: tuple
     frames: Frames
     read: float  # when
     spent: float  # processor seconds that pages had been drawn for by then
@@ -68,13 +69,13 @@ def read(runs: Sequence[Mapping[str, Any]]) -> Frames:
     """
     run_ids, store = [run["run_id"] for run in runs], lab.store()
     token = tuple((run["status"], run["cursor"], _place(run)) for run in runs)
-    looks = tuple((run["status"], run.get("title")) for run in runs)
+    statuses, titles = tuple(run["status"] for run in runs), tuple(run["title"] for run in runs)
     which = (store.url, *run_ids)
     with _lock:
         kept = _kept.get(which)
-        if kept is None or kept.looks != looks or (kept.token != token and not _may_wait(kept, runs)):
-            frames = Frames(store.epochs(run_ids), store.megabatches(run_ids), store.prunes(run_ids), store.layers(run_ids))
-            kept = _kept[which] = _Kept(token, looks, frames, time.monotonic(), lab.spent())
+        if kept is None or (kept.statuses, kept.frames.titles) != (statuses, titles) or (kept.token != token and not _may_wait(kept, runs)):
+            frames = Frames(store.epochs(run_ids), store.megabatches(run_ids), store.prunes(run_ids), store.layers(run_ids), titles)
+            kept = _kept[which] = _Kept(token, statuses, frames, time.monotonic(), lab.spent())
         _kept.move_to_end(which)
         while len(_kept) > _MOST:
             _kept.popitem(last=False)
