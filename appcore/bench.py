@@ -217,7 +217,8 @@ class _Trainer:
         train_step(self.model, self.optimizer, self.pruned, *self.batch, self.sums, self.dtype)
 
     def score(self, pruner: str) -> None:
-        task = Scoring(copy.deepcopy(self.model), list(self.full), [self.batch], self.full, seeds.generator(0, "bench"))
+        draw = seeds.generator(0, "bench")
+        task = Scoring(copy.deepcopy(self.model), list(self.full), [self.batch], self.full, draw, dtype=self.dtype)
         self.scores = plugins.load("pruners", pruner).scores(task)
 
     def select(self) -> None:

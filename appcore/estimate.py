@@ -92,7 +92,7 @@ def _scoring(config: RunConfig, description: Any) -> float:
 def memory_bytes(config: RunConfig) -> int:
     """Bytes at the peak of a process that does this run alone, or on the GPU; within a quarter of what was measured (benchmarks/memory.md).
 
-    The peak is in training, in scoring (always fp32) or while a checkpoint is written, whichever takes most.
+    The peak is in training, in scoring or while a checkpoint is written, whichever takes most.
     """
     description, device = check(config), pick_device(config.device)
     shape, classes = description.shape, len(description.classes)
@@ -104,10 +104,12 @@ def memory_bytes(config: RunConfig) -> int:
     weights, per_image = 4 * cost.parameters, flops.activation_bytes(config.arch, shape, classes)
     dtype = dtype_for(config.precision, device, cost.training * config.batch_size)
     scored = min(config.score_batch_size, math.ceil(config.score_fraction * train_images(config, description) / config.megabatches))
+    evaluated = min(EVALUATION_BATCH, max(test, math.ceil(config.val_fraction * train_images(config, description))))
+    pruner = plugins.find("pruners", config.pruner)
     phases = (
         _TRAINING_COPIES * weights + config.batch_size * per_image * _ACTIVATIONS[dtype],
-        _SCORING_COPIES * weights + scored * per_image * _ACTIVATIONS[torch.float32],
-        _TRAINING_COPIES * weights + per_image / 8 * EVALUATION_BATCH,  # nothing is kept for backward: a few layers' worth at a time
+        _SCORING_COPIES * weights + scored * per_image * pruner.literals.get("MEMORY", {}).get(pruner.name, _ACTIVATIONS[dtype]),
+        _TRAINING_COPIES * weights + per_image / 8 * evaluated,  # nothing is kept for backward: a few layers' worth at a time
         _SAVING_COPIES * weights,
     )
     return round(_PROCESS_BYTES[device.type] + data + max(phases))

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .masks import count
+from .masks import among, count
 from .quotas import boundary
 
 DECADES = 12  # a histogram reaches this far below the highest score; what is smaller shares the bin at 0
@@ -105,7 +105,7 @@ def critical_density(scores: dict[str, Tensor], scope: str = "global", eligible:
         return None
     total = sum(score.numel() for score in scores.values())
     if scope == "global":
-        chosen = {name: scores[name].reshape(-1) if eligible is None else scores[name][eligible[name]] for name in living}
+        chosen = {name: among(scores[name], eligible and eligible[name]) for name in living}
         layer, kept = _global_boundary(chosen)
     else:
         caps = {name: scores[name].numel() if eligible is None else int(eligible[name].count_nonzero()) for name in living}
@@ -126,15 +126,15 @@ def _global_boundary(scores: dict[str, Tensor]) -> tuple[str, int]:
 
 def histogram(scores: dict[str, Tensor], kept: dict[str, Tensor], eligible: dict[str, Tensor] | None = None, bins: int = 60) -> Histogram:
     """Score counts in logarithmic bins; where scores can be negative (GraSP), mirrored around a middle bin."""
-    candidates = {name: score.reshape(-1) if eligible is None else score[eligible[name]] for name, score in scores.items()}
-    chosen = {name: kept[name].reshape(-1) if eligible is None else kept[name][eligible[name]] for name in scores}
+    candidates = {name: among(score, eligible and eligible[name]) for name, score in scores.items()}
+    chosen = {name: among(kept[name], eligible and eligible[name]) for name in scores}
     edges = _edges(candidates, bins)
     total = np.zeros((len(edges) - 1, 2), dtype=np.int64)  # pruned, kept
     thresholds: dict[str, float | None] = {}
     for name, values in candidates.items():
         cell = torch.bucketize(values.double(), torch.as_tensor(edges[1:-1], device=values.device), right=True) * 2 + chosen[name]
         total += torch.bincount(cell, minlength=total.size).cpu().numpy().reshape(-1, 2)
-        thresholds[name] = float(values[chosen[name]].min()) if bool(chosen[name].any()) else None
+        thresholds[name] = float(among(values, chosen[name]).min()) if bool(chosen[name].any()) else None
     lowest = [threshold for threshold in thresholds.values() if threshold is not None]
     return Histogram(tuple(edges.tolist()), tuple(total[:, 1].tolist()), tuple(total[:, 0].tolist()), min(lowest, default=None), thresholds)
 

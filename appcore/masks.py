@@ -137,11 +137,21 @@ def _top(flat: Tensor, keep: int, eligible: Tensor | None) -> Tensor:
 
 def _nth_highest(flat: Tensor, n: int, eligible: Tensor | None) -> float:
     if flat.is_cuda:  # kthvalue on CUDA is about 20 times slower than a sort (pytorch issue 75599)
-        return (flat if eligible is None else flat[eligible]).sort().values[-n].item()
+        return among(flat, eligible).sort().values[-n].item()
     # numpy's vectorised sort is 5 to 30 times faster than torch's sort and kthvalue, and ties do not slow it down.
-    candidates = flat.numpy().copy() if eligible is None else np.compress(eligible.numpy(), flat.numpy())
+    candidates = flat.numpy().copy() if eligible is None else among(flat, eligible).numpy()
     candidates.sort()
     return float(candidates[-n])
+
+
+def among(values: Tensor, eligible: Tensor | None) -> Tensor:
+    """The entries of a tensor that a bool tensor of its shape marks, flat and in order; all of them for None."""
+    if eligible is None:
+        return values.reshape(-1)
+    if values.is_cuda or values.dtype == torch.bfloat16:  # which numpy does not know
+        return values[eligible]
+    # Ten times as fast as indexing by a bool tensor.
+    return torch.from_numpy(np.compress(eligible.reshape(-1).numpy(), values.detach().reshape(-1).numpy()))
 
 
 @torch.no_grad()

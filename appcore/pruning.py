@@ -68,6 +68,7 @@ def walk(
         generator=seeds.generator(config.seed, "pruner", megabatch),
         options={name: config.option("pruner", name) for name in choice.options},
         originals={name: network.get_parameter(name).detach().clone() for name in before} if regrows else {},
+        dtype=state.dtype,
     )
     rungs = [density]
     if hasattr(plugin, "ladder"):

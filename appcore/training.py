@@ -26,8 +26,8 @@ def dtype_for(precision: str, device: torch.device, step_flops: float) -> torch.
     """What forward and backward compute in. `auto`: bfloat16 where it was measured to be faster, else fp32.
 
     That is on CPUs with instructions for it, in steps large enough to pay for the casts; what it costs in accuracy stands in
-    benchmarks/precision.md. On GPUs nothing was measured yet. Weights, momentum, scores and statistics are fp32 always.
-    A rule of the machine kind and the settings alone.
+    benchmarks/precision.md. On GPUs nothing was measured yet. Weights, momentum, sums of scores and statistics are fp32 always, and so are
+    second derivatives (GraSP). A rule of the machine kind and the settings alone.
     """
     if precision == "auto":
         is_faster = device.type == "cpu" and step_flops >= SMALL_STEP_FLOPS and has_fast_bf16()

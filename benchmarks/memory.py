@@ -30,7 +30,9 @@ RUNS: dict[str, dict[str, Any]] = {
     "ResNet-18, batch 64": {"arch": "resnet18", "limit_train": 300},
     "ResNet-18, batch 128, fp32": {"arch": "resnet18", "limit_train": 300, "batch_size": 128, "precision": "fp32"},
     "ResNet-18, scored on 256": {"arch": "resnet18", "limit_train": 600, "score_batch_size": 256, "score_fraction": 1.0},
+    "ResNet-18, GraSP on 64": {"arch": "resnet18", "limit_train": 300, "pruner": "grasp", "score_batch_size": 64, "score_fraction": 1.0},
     "ResNet-50, batch 32": {"arch": "resnet50", "limit_train": 100, "batch_size": 32, "score_batch_size": 32},
+    "ResNet-50, batch 32, tested on 1,000": {"arch": "resnet50", "limit_train": 100, "batch_size": 32, "limit_test": 1000},
     "ResNet-50, batch 64, fp32": {"arch": "resnet50", "limit_train": 150, "batch_size": 64, "precision": "fp32"},
 }
 _RUN = """

@@ -1,6 +1,7 @@
 """Does bfloat16 cost accuracy, and what does it save? `python benchmarks/precision.py`; writes precision.md beside itself.
 
-The same runs at both precisions, paired by seed (same initial weights, order and augmentation), in turns on real images.
+The same runs at both precisions, paired by seed (same initial weights, order and augmentation), in turns on real images. And the masks
+of SNIP at the start: how far bfloat16 moves them, beside how far another order of the same images into batches does.
 """
 
 from __future__ import annotations
@@ -14,14 +15,19 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import torch
+
 from appcore import bench, engine
 from appcore.config import RunConfig
 from appcore.events import Finished, MegabatchDone
+from appcore.maskfacts import overlap
 from appcore.plan import plan
+from appcore.pruning import select
 from appcore.spread import Sample, within
 from appcore.state import RunState
 from appcore.timing import machine
 
+DENSITIES = (0.64, 0.1, 0.02)
 MARGIN = 0.02  # what counts as no difference, as in `python -m appcore check`
 RUNS = {
     "resnet20": {"epochs": 6, "limit_train": 4000, "limit_test": 1000, "lr": 0.05},
@@ -67,6 +73,33 @@ def rows(arch: str, seeds: int) -> list[str]:
     return ["| " + " | ".join(cells) + " |"]
 
 
+def moved(arch: str, seeds: int) -> list[str]:
+    """Lines of the table of masks: mean intersection over union with the mask of fp32, by density."""
+    found: dict[float, list[list[float]]] = {density: [] for density in DENSITIES}
+    base = {
+        "arch": arch,
+        "dataset": f"images:{bench.REAL_IMAGES}",
+        "megabatches": 1,
+        "batch_size": 64,
+        "score_batch_size": 64,
+        "device": "cpu",
+    }
+    base |= {"score_fraction": 1.0, "limit_train": RUNS[arch]["limit_train"] // 2, "limit_test": 10}
+    for seed in range(seeds):
+        states = [RunState.create(RunConfig(**base, seed=seed, precision=precision)) for precision in ("fp32", "bf16", "fp32", "fp32")]
+        indices = states[2].stream.scoring_indices(0)
+        shuffled = indices[torch.randperm(len(indices), generator=torch.Generator().manual_seed(seed))]
+        states[2].stream.scoring_indices = lambda _megabatch, order=shuffled: order  # type: ignore[method-assign]
+        states[3].stream.scoring_indices = lambda _megabatch, order=indices: order[: len(order) // 2]  # type: ignore[method-assign]
+        for density in DENSITIES:
+            kept = [select(state, 0, density).masks for state in states]
+            found[density].append([overlap(kept[0], other)[0].iou for other in kept[1:]])
+    return [
+        f"| {arch} | {density:g} | " + " | ".join(Sample.of(values).text(2, scale=1.0) for values in zip(*rows, strict=True)) + " |"
+        for density, rows in found.items()
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=8)
@@ -89,8 +122,17 @@ Python {platform.python_version()}, torch {metadata.version("torch")}. GPU: not 
 | network | fp32 | bf16 | difference | no difference | speed bf16 / fp32 | repeated |
 |---|---|---|---|---|---|---|
 """
-    (Path(__file__).parent / "precision.md").write_text(text + "\n".join(body) + "\n", encoding="utf-8")
-    print(text + "\n".join(body))
+    masks = """
+
+Masks of SNIP before any training, scored on half of those images in batches of 64: intersection over union with the mask of fp32 of the
+same seed (mean ± standard deviation over seeds), 1 being the same mask.
+
+| network | density | bf16 | fp32, the same images in other batches | fp32, half of the images |
+|---|---|---|---|---|
+"""
+    text += "\n".join(body) + masks + "\n".join(line for arch in args.archs for line in moved(arch, seeds))
+    (Path(__file__).parent / "precision.md").write_text(text + "\n", encoding="utf-8")
+    print(text)
 
 
 if __name__ == "__main__":

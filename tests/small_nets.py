@@ -88,7 +88,7 @@ def task(model: nn.Module, masks: dict[str, Tensor], **values) -> Scoring:
 def state(model: nn.Module, masks: dict[str, Tensor], **settings) -> SimpleNamespace:
     """As much of a RunState as choosing a mask reads."""
     stream = SimpleNamespace(scoring_batches=lambda megabatch: batches(model))
-    return SimpleNamespace(config=RunConfig(**settings), model=cut(model, masks), masks=masks, stream=stream)
+    return SimpleNamespace(config=RunConfig(**settings), model=cut(model, masks), masks=masks, stream=stream, dtype=torch.float32)
 
 
 def mlp_gradients(model: nn.Module, weights: dict[str, np.ndarray], data: list[Batch]) -> dict[str, np.ndarray]:

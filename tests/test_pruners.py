@@ -13,6 +13,7 @@ from torch.autograd.functional import hvp
 from torch.nn.functional import avg_pool2d, batch_norm, conv2d, cross_entropy, linear
 
 from appcore import RunConfig, masks, plugins
+from appcore.maskfacts import overlap
 from appcore.metrics import digest
 from appcore.pruners import force, grasp, iterative_snip, lamp, magnitude, snip, synflow, taylor, uniform
 from appcore.pruning import select
@@ -292,8 +293,19 @@ def test_contract(pruner: str, arch: str) -> None:
         assert score.shape == state.masks[name].shape and score.is_floating_point() and not score.requires_grad
         assert torch.isfinite(score).all()
     torch.manual_seed(99)  # nor do the numbers depend on the process-wide generator
-    again = select(RunState.create(config.model_copy(update={"precision": "bf16"})), 0, 0.5)
+    again = select(RunState.create(config), 0, 0.5)
     assert digest(again.scores) == digest(cut.scores) and digest(again.masks) == digest(cut.masks)
+    rounded = select(RunState.create(config.model_copy(update={"precision": "bf16"})), 0, 0.5)
+    assert all(torch.isfinite(score).all() and score.dtype != torch.bfloat16 for score in rounded.scores.values())
+
+
+def test_bfloat16_moves_a_mask_less_than_other_batches_of_the_same_images_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"arch": "resnet20", "pruner": "snip", "limit_train": 300, "limit_test": 20, "megabatches": 1, "score_fraction": 1.0}
+    exact, rounded, other = (RunState.create(RunConfig(**settings, device="cpu", precision=name)) for name in ("fp32", "bf16", "fp32"))
+    indices = other.stream.scoring_indices(0)
+    monkeypatch.setattr(other.stream, "scoring_indices", lambda _megabatch: torch.cat([indices[::2], indices[1::2]]))
+    kept = [select(state, 0, 0.1).masks for state in (exact, rounded, other)]
+    assert 1 > overlap(kept[0], kept[1])[0].iou > overlap(kept[0], kept[2])[0].iou + 0.05
 
 
 @pytest.mark.parametrize("pruner", PRUNERS)

@@ -11,7 +11,9 @@ Optional:
 - `REGROWS = {name: True}`, a literal: weights pruned on an earlier rung of the same prune point may return. Weights pruned
   at an earlier prune point never do (semantics `paper`);
 - `COST = {name: factor}`, a literal: work per scoring image and rung, in images of training (default 1; 0 without images). For the
-  estimate alone.
+  estimate alone, as the next;
+- `MEMORY = {name: factor}`, a literal: activations per scoring image at the peak, in parts of what autograd keeps of one in fp32 (default:
+  as in training).
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ class Scoring:
     options: dict[str, Any] = field(default_factory=dict)  # the file's OPTIONS with the run's values
     originals: dict[str, Tensor] = field(default_factory=dict)  # only for REGROWS: the weights before the first rung; do not change
     rung: int = 0  # of the ladder, from 0
+    dtype: torch.dtype = torch.float32  # what the run computes forward and backward in; weights and scores are fp32
 
     @property
     def weights(self) -> dict[str, Tensor]:
@@ -56,11 +59,15 @@ class Scoring:
 
 
 def gradients(task: Scoring, weights: dict[str, Tensor], batches: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
-    """The sum over batches of dL/dw at `weights`, which stand in for the network's own; pruned weights have a gradient too."""
+    """The sum over batches of dL/dw at `weights`, which stand in for the network's own; pruned weights have a gradient too.
+
+    Computed at the run's precision. bfloat16 moves a SNIP mask less than other batches of the same images do (benchmarks/precision.md).
+    """
     leaves = {name: weights[name].detach().requires_grad_() for name in task.names}
     total = {name: torch.zeros_like(leaf) for name, leaf in leaves.items()}
     for x, y in batches:
-        loss = cross_entropy(functional_call(task.model, leaves, (x,)), y)
+        with torch.autocast(x.device.type, task.dtype, enabled=task.dtype != torch.float32):
+            loss = cross_entropy(functional_call(task.model, leaves, (x,)), y)
         # A layer that the output does not depend on has gradient 0, not an error.
         for name, gradient in zip(task.names, torch.autograd.grad(loss, list(leaves.values()), materialize_grads=True), strict=True):
             total[name] += gradient

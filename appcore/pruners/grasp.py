@@ -4,6 +4,7 @@ The paper gives a weight -w * (H g), the change of gradient flow when it goes, a
 is turned. Outputs are divided by a temperature before the loss. g and H are those of the prunable weights that are left.
 Deviations: the authors' two halves of the data are pieces of at most the scoring batch size, over which g and H are summed; where the
 scoring set holds fewer than `samples_per_class` images of a class, all of them are taken; the classifier is not drawn anew.
+Computed in fp32 whatever the run's precision: a second derivative of bfloat16 values has few digits left.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from .base import Scoring
 
 CHOICES = {"grasp": "GraSP"}
 COST = {"grasp": 4.0}  # a gradient and a Hessian-gradient product
+MEMORY = {"grasp": 4.5}  # the graph of the gradient too; measured, benchmarks/memory.md
 OPTIONS = {
     "samples_per_class": {"default": 10, "ge": 1, "le": 1000, "help": "Images of each class to score with, as far as the scoring set goes"},
     "temperature": {"default": 200.0, "ge": 0.01, "le": 10_000.0, "help": "Outputs are divided by this before the loss"},

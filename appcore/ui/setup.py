@@ -67,6 +67,9 @@ def _import(box: types.ModuleType) -> None:
     # which no other thread runs. Left out of it, collections are quick and can be frequent.
     gc.collect()
     gc.freeze()
+    # Python puts off looking through everything until a quarter as many objects are new as were there the last time. Those half a million
+    # are to be forgotten: what redrawn pages leave behind was 100 MiB by then.
+    gc.collect()
 
 
 def broken() -> str | None:
