@@ -121,6 +121,26 @@ def test_a_tick_without_news_draws_nothing(address: str, store: Store, page: Any
     assert page.evaluate(count) == before
 
 
+def test_a_chart_out_of_sight_waits_and_is_up_to_date_when_it_comes_into_view(address: str, store: Store, page: Any) -> None:
+    run_id = fake_runs.keep_alive(store, fake_runs.write(store, until=20, status="running"))
+    page.goto(f"{address}/run?run={run_id}")
+    page.wait_for_function(READY)
+    page.wait_for_timeout(500)  # until the observers have looked
+    counts = "() => [...document.querySelectorAll('.chart')].map(chart => Number(chart.dataset.updates))"
+    before = page.evaluate(counts)
+    fake_runs.advance(store, run_id, 38)
+    page.wait_for_function("before => Number(document.querySelector('.chart').dataset.updates) > before", arg=before[0])
+    page.wait_for_timeout(2_000)
+    waiting = [index for index, (old, new) in enumerate(zip(before, page.evaluate(counts), strict=True)) if new == old]
+    assert len(waiting) >= 2 and page.evaluate("index => !!document.querySelectorAll('.chart')[index].next", waiting[-1])
+    page.locator(".chart").nth(waiting[-1]).scroll_into_view_if_needed()
+    drawn = "([index, old]) => Number(document.querySelectorAll('.chart')[index].dataset.updates) > old"
+    page.wait_for_function(drawn, arg=[waiting[-1], before[waiting[-1]]])
+    page.emulate_media(media="print")
+    page.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_function("() => [...document.querySelectorAll('.chart')].every(chart => !chart.next)")
+
+
 def test_the_theme_of_the_browser_reaches_the_charts(address: str, store: Store, chromium: Any) -> None:
     run_id = fake_runs.write(store)
     inks = {}

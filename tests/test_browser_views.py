@@ -32,6 +32,7 @@ def test_scrubbing_masks_by_keyboard_moves_sentence_figures_and_address(address:
     page.locator(".st-key-point input[type=range]").focus()
     page.keyboard.press("ArrowRight")
     headline(page, "The start of megabatch 4")
+    chart.scroll_into_view_if_needed()
     page.wait_for_function("seen => Number(document.querySelector('.st-key-kernels .chart').dataset.updates) > seen", arg=updates)
     assert chart.evaluate("node => node.mine") == "the same node"  # redrawn in place
     page.wait_for_function("() => location.search.includes('point=4')")

@@ -266,6 +266,7 @@ def test_silence_of_a_running_run_is_called_stalled() -> None:
         (format.count(14_553), "14,553"),
         (format.percent(0.63361), "63.4\u00a0%"),
         (format.points(-0.021), "-2.1 points"),
+        (format.points(-0.0004), "+0.0 points"),  # no negative zero
         (format.size(2.3e9), "2.3 GB"),
     ],
 )

@@ -13,7 +13,7 @@ def percent(fraction: float | None, digits: int = 1) -> str:
 
 def points(fraction: float | None) -> str:
     """A difference of fractions in percentage points."""
-    return "–" if fraction is None or math.isnan(fraction) else f"{100 * fraction:+.1f} points"
+    return "–" if fraction is None or math.isnan(fraction) else f"{100 * fraction:+z.1f} points"
 
 
 def count(value: float | None) -> str:

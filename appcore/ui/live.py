@@ -81,8 +81,29 @@ function isDark(node) {
   return 0.299 * red + 0.587 * green + 0.114 * blue < 128;
 }
 
+// A chart that nobody sees keeps its newest figure and draws it when it comes near: on a long page most of the work of an update.
+function drawNext(host) {
+  const next = host.next;
+  host.next = null;
+  if (next) next();
+}
+
+if (!window.__liveCharts) {
+  window.__liveCharts = new Set();
+  document.addEventListener('visibilitychange', () => {
+    if (!document.hidden) window.__liveCharts.forEach((host) => { if (!host.isFar) drawNext(host); });
+  });
+  window.addEventListener('beforeprint', () => window.__liveCharts.forEach(drawNext));
+}
+
 function prepare(Plotly, host, note) {
   if (host.watcher) return;
+  host.sight = new IntersectionObserver((seen) => {
+    host.isFar = !seen.at(-1).isIntersecting;
+    if (!host.isFar) drawNext(host);
+  }, { rootMargin: '300px', scrollMargin: '300px' });
+  host.sight.observe(host.parentElement);
+  window.__liveCharts.add(host);
   host.watcher = new ResizeObserver(() => { if (host.data && host.clientWidth) Plotly.Plots.resize(host); });
   host.watcher.observe(host);
   host.addEventListener('mousemove', (event) => { host.pointer = [event.clientX, event.clientY]; });
@@ -151,6 +172,11 @@ export default function (component) {
   host.wanted = wanted;
   load().then((Plotly) => {
     if (host.wanted !== wanted) return;
+    host.next = () => draw(Plotly).catch(failed);
+    if (!host.data || !(host.isFar || document.hidden)) drawNext(host);
+  }).catch(failed);
+
+  async function draw(Plotly) {
     const figure = JSON.parse(data.figure);
     figure.layout.template = structuredClone(TEMPLATES[dark ? 1 : 0]);
     if (data.scale !== 1) {
@@ -164,9 +190,19 @@ export default function (component) {
       hoverAgain(host);
       if (button.getAttribute('aria-pressed') === 'true') fillTable(frame.querySelector('.table'), host);
     });
-  }).catch((error) => { console.warn('live chart', error); setTriggerValue('failed', true); });
+  }
+
+  function failed(error) {
+    console.warn('live chart', error);
+    setTriggerValue('failed', true);
+  }
+
   return () => {
-    if (host.watcher) host.watcher.disconnect();
+    if (host.watcher) {
+      host.watcher.disconnect();
+      host.sight.disconnect();
+      window.__liveCharts.delete(host);
+    }
     if (window.Plotly && host.data) window.Plotly.purge(host);
   };
 }
