@@ -252,13 +252,19 @@ class Store:
             return frame(connection, table, _listed(run_ids), self._mine, newest)
 
 
+_MOST_PADDED = 16_384  # SQLite takes 32,766 values in a statement
+
+
 def _hold(connection: Connection, chosen: tuple) -> None:
     """Lock many rows in one order, so that on a database server two writers never wait for each other; SQLite has one writer anyway."""
     connection.execute(select(runs.c.run_id).where(*chosen).order_by(runs.c.run_id).with_for_update())
 
 
 def _listed(run_ids: str | Iterable[str]) -> list[str]:
-    return [run_ids] if isinstance(run_ids, str) else list(run_ids)
+    """The ids, the last repeated until there are a power of two: SQLite's driver keeps a statement for each length, large for many ids."""
+    listed = [run_ids] if isinstance(run_ids, str) else list(run_ids)
+    missing = (1 << (len(listed) - 1).bit_length()) - len(listed) if 0 < len(listed) <= _MOST_PADDED else 0
+    return listed + listed[-1:] * missing
 
 
 def _unknown(run_id: str) -> InputError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -140,6 +141,7 @@ def _select(name: str, shown: pd.DataFrame, ids: list[list[str]], columns: dict[
     key = f"{name}-{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}"
     picked = set(lab.requested("runs"))
     kept = st.session_state.setdefault("_default_rows", {})
+    kept["ids"] = ids
     if kept.get("key") != key:
         kept.update(key=key, rows=[row for row, run_ids in enumerate(ids) if picked and set(run_ids) <= picked])
     event = st.dataframe(
@@ -148,7 +150,8 @@ def _select(name: str, shown: pd.DataFrame, ids: list[list[str]], columns: dict[
         hide_index=True,
         height=min(_HEIGHT, 44 + 35 * len(shown)) if len(shown) else "auto",
         column_config={column: config for column, config in columns.items() if column in shown},
-        on_select=lambda: _remember(key, ids),
+        # By name alone: Streamlit keeps the callback of every table that a session ever had, and each new run makes another table.
+        on_select=partial(_remember, key),
         selection_mode="multi-row",
         selection_default={"selection": {"rows": list(kept["rows"])}},
         placeholder="–",
@@ -158,8 +161,11 @@ def _select(name: str, shown: pd.DataFrame, ids: list[list[str]], columns: dict[
     return list(dict.fromkeys(run_id for row in rows if row < len(ids) for run_id in ids[row]))
 
 
-def _remember(key: str, ids: list[list[str]]) -> None:
-    rows = st.session_state[key].selection.rows
+def _remember(key: str) -> None:
+    kept = st.session_state.get("_default_rows", {})
+    if kept.get("key") != key:  # a click on a table that is no more
+        return
+    rows, ids = st.session_state[key].selection.rows, kept["ids"]
     chosen = list(dict.fromkeys(run_id for row in rows if row < len(ids) for run_id in ids[row]))
     if chosen:
         st.query_params["runs"] = ",".join(chosen)
