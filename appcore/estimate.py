@@ -108,7 +108,7 @@ def memory_bytes(config: RunConfig) -> int:
     pruner = plugins.find("pruners", config.pruner)
     phases = (
         _TRAINING_COPIES * weights + config.batch_size * per_image * _ACTIVATIONS[dtype],
-        _SCORING_COPIES * weights + scored * per_image * pruner.literals.get("MEMORY", {}).get(pruner.name, _ACTIVATIONS[dtype]),
+        _SCORING_COPIES * weights + scored * per_image * (pruner.literal("MEMORY") or _ACTIVATIONS[dtype]),
         _TRAINING_COPIES * weights + per_image / 8 * evaluated,  # nothing is kept for backward: a few layers' worth at a time
         _SAVING_COPIES * weights,
     )

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 COMMANDS = ("pause", "resume", "stop")
 _HEAVY = ("started", "traceback")  # kilobytes each; `runs` leaves them out
+_MOST_PADDED = 16_384  # ids; SQLite takes 32,766 values in a statement
 _LIFE = (runs.c.status, runs.c.pid, runs.c.host, runs.c.process_started, runs.c.heartbeat)
 
 __all__ = ["ACTIVE", "ENDED", "Store", "StoreError", "TakenOverError"]
@@ -250,9 +251,6 @@ class Store:
     def _frame(self, table: Table, run_ids: str | Iterable[str], newest: bool = False) -> pandas.DataFrame:
         with self._database.read() as connection:
             return frame(connection, table, _listed(run_ids), self._mine, newest)
-
-
-_MOST_PADDED = 16_384  # SQLite takes 32,766 values in a statement
 
 
 def _hold(connection: Connection, chosen: tuple) -> None:

@@ -136,9 +136,16 @@ def test_a_chart_out_of_sight_waits_and_is_up_to_date_when_it_comes_into_view(ad
     page.locator(".chart").nth(waiting[-1]).scroll_into_view_if_needed()
     drawn = "([index, old]) => Number(document.querySelectorAll('.chart')[index].dataset.updates) > old"
     page.wait_for_function(drawn, arg=[waiting[-1], before[waiting[-1]]])
-    page.emulate_media(media="print")
     page.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
     page.wait_for_function("() => [...document.querySelectorAll('.chart')].every(chart => !chart.next)")
+    shown = "() => { Object.defineProperty(document, 'hidden', { value: %s, configurable: true });"
+    page.evaluate(shown % "true" + "}")  # another tab comes to the front
+    seen = page.evaluate(counts)
+    fake_runs.advance(store, run_id, 44)
+    page.wait_for_function("() => [...document.querySelectorAll('.chart')].some(chart => chart.next)")
+    assert page.evaluate(counts) == seen
+    page.evaluate(shown % "false" + "document.dispatchEvent(new Event('visibilitychange')) }")
+    page.wait_for_function("index => !document.querySelectorAll('.chart')[index].next", arg=waiting[-1])
 
 
 def test_the_theme_of_the_browser_reaches_the_charts(address: str, store: Store, chromium: Any) -> None:

@@ -13,6 +13,7 @@ from torch.autograd.functional import hvp
 from torch.nn.functional import avg_pool2d, batch_norm, conv2d, cross_entropy, linear
 
 from appcore import RunConfig, masks, plugins
+from appcore.estimate import memory_bytes
 from appcore.maskfacts import overlap
 from appcore.metrics import digest
 from appcore.pruners import force, grasp, iterative_snip, lamp, magnitude, snip, synflow, taylor, uniform
@@ -350,3 +351,16 @@ def test_batchnorm_is_scored_in_training_mode_whatever_the_mode_of_the_run() -> 
     state, expected = small_nets.state(model.eval(), start, pruner="snip"), snip.scores(small_nets.task(copy.deepcopy(model), start))
     close(select(state, 0, 0.5).scores, expected)
     assert not model.training
+
+
+def test_the_memory_estimate_knows_what_a_criterion_and_the_images_take() -> None:
+    settings = {"arch": "resnet20", "limit_train": 1200, "batch_size": 8, "score_batch_size": 1000, "score_fraction": 1.0}
+    found = {
+        (pruner, tests): memory_bytes(RunConfig(**{**settings, "limit_test": tests}, megabatches=1, pruner=pruner, device="cpu"))
+        for pruner in ("snip", "grasp")
+        for tests in (20, 300)
+    }
+    assert found["grasp", 20] > 1.2 * found["snip", 20]
+    assert found["grasp", 300] - found["grasp", 20] < 1e6  # the images alone: scoring is the peak
+    small = {**settings, "score_batch_size": 8, "megabatches": 1, "device": "cpu", "val_fraction": 0.05}
+    assert memory_bytes(RunConfig(**{**small, "limit_test": 300})) > memory_bytes(RunConfig(**{**small, "limit_test": 20}))
