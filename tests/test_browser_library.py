@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import browser
 import fake_runs
 import pytest
+from test_browser import _insist
 
 from appcore.store import Store
 
@@ -151,3 +153,18 @@ def test_a_report_shows_its_charts_from_disk_without_a_network(address: str, sto
     assert trouble == []
     assert report.get_by_text("<i>one</i>").count() >= 2
     context.close()
+
+
+def test_ticked_rows_stand_in_the_address_also_after_another_run_has_come(address: str, store: Store, page: Any) -> None:
+    first, second = (fake_runs.write(store, pruner=pruner) for pruner in ("snip", "magnitude"))
+    page.goto(f"{address}/runs")
+    table = page.locator("[data-testid=stDataFrame]")
+    table.locator("canvas").first.wait_for()
+    tick = partial(table.click, position={"x": 18, "y": 52})  # the newest
+    _insist(page, tick, f"() => location.search.endsWith('runs={second}')")
+    third = fake_runs.write(store, seed=7)
+    page.get_by_text("3 runs", exact=True).wait_for()  # another list, another table, the pick kept
+    page.wait_for_function("() => document.querySelectorAll('[data-testid=stDataFrame]').length === 1")  # the old one has gone
+    assert page.url.endswith(f"runs={second}")
+    _insist(page, tick, f"() => ['{second}', '{third}'].every(run => location.search.includes(run))")
+    assert first not in page.url
