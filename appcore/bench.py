@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from . import bench_runs, engine, flops, masks, paths, plugins, seeds
+from . import bench_runs, engine, flops, layouts, masks, paths, plugins, seeds
 from .config import InputError, RunConfig
 from .events import EpochDone
 from .models import base as models
@@ -195,15 +195,15 @@ class _Trainer:
     """A network and one batch on which it trains, is scored and is pruned."""
 
     def __init__(self, arch: str, images: int, device: str, is_masked: bool):
-        self.model = models.create(arch, SHAPE, CLASSES, seed=0).to(device, memory_format=torch.channels_last).train()
         draw = seeds.generator(0, "bench")
+        cost = flops.count(arch, SHAPE, CLASSES)
+        self.dtype = dtype_for("auto", torch.device(device), cost.training * images)
+        use_threads(threads_for(cost.training * images))
+        self.model = layouts.arrange(models.create(arch, SHAPE, CLASSES, seed=0), cost, self.dtype, torch.device(device)).train()
         x, y = torch.randn(images, *SHAPE, generator=draw), torch.randint(CLASSES, (images,), generator=draw)
         self.batch = (x.to(device, memory_format=torch.channels_last), y.to(device))
         self.full = masks.full_masks(self.model, masks.prunable_names(self.model))
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.001, momentum=0.9, weight_decay=1e-4)
-        cost = flops.count(arch, SHAPE, CLASSES).training * images
-        self.dtype = dtype_for("auto", torch.device(device), cost)
-        use_threads(threads_for(cost))
         self.sums = Sums.zero(torch.device(device))
         self.pruned: list[tuple[Tensor, Tensor]] = []
         self.score("magnitude")

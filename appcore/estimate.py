@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from . import flops, plugins
+from . import flops, layouts, plugins
 from .config import RunConfig
 from .models import base as models
 from .plan import check, plan, samples, segment_samples, train_images
@@ -122,7 +122,7 @@ def _timed_speed(arch: str, shape: tuple[int, int, int], classes: int, batch_siz
     batch = max(2, min(batch_size, int(_PROBE_FLOPS / cost.training)))
     use_threads(threads_for(cost.training * batch_size))
     dtype = dtype_for(precision, torch.device(device), cost.training * batch_size)
-    model = models.create(arch, shape, classes, seed=0).to(device, memory_format=torch.channels_last).train()
+    model = layouts.arrange(models.create(arch, shape, classes, seed=0), cost, dtype, torch.device(device)).train()
     x = torch.zeros(batch, *shape, device=device).contiguous(memory_format=torch.channels_last)
     y = torch.zeros(batch, dtype=torch.int64, device=device)
     times = []

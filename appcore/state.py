@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from . import flops, masks, metrics
+from . import flops, layouts, masks, metrics
 from .config import RunConfig
 from .events import LayerDensity
 from .models import base as models
@@ -73,6 +73,7 @@ class RunState:
     stale_epochs: int = 0  # epochs without a better validation accuracy, for patience
     top_val_accuracy: float = -1.0
     extra: dict[str, Tensor] = field(default_factory=dict)  # a method's own, as "group/name of a weight or buffer"
+    _layers: tuple[tuple[int, ...], tuple[LayerDensity, ...]] | None = None
 
     @classmethod
     def create(cls, config: RunConfig) -> RunState:
@@ -83,14 +84,15 @@ class RunState:
         data = load_data(config, device)
         model = models.create(config.arch, data.shape, len(data.classes), config.seed)
         init_hash = metrics.digest(model.state_dict())
-        model = model.to(device, memory_format=torch.channels_last)
-        names = masks.prunable_names(model, config.prunable, config.exempt)
         cost = flops.count(config.arch, data.shape, len(data.classes))
+        dtype = dtype_for(config.precision, device, cost.training * config.batch_size)
+        model = layouts.arrange(model, cost, dtype, device)
+        names = masks.prunable_names(model, config.prunable, config.exempt)
         optimizer = torch.optim.SGD(model.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
         return cls(
             config=config,
             device=device,
-            dtype=dtype_for(config.precision, device, cost.training * config.batch_size),
+            dtype=dtype,
             stream=Stream(config, data),
             model=model,
             optimizer=optimizer,
@@ -235,10 +237,14 @@ class RunState:
         return sum(masks.count(self.masks).values()) / sum(mask.numel() for mask in self.masks.values())
 
     def layer_densities(self, alive_masks: dict[str, Tensor] | None = None) -> tuple[LayerDensity, ...]:
-        """Kept and alive weights of each prunable layer, in network order; `alive_masks` where they are known already."""
-        kept = masks.count(self.masks)
-        alive = masks.count(alive_masks or masks.alive_masks(self.model, self.masks, self.stream.data.shape))
-        return tuple(LayerDensity(name, kept[name], alive[name], mask.numel()) for name, mask in self.masks.items())
+        """Kept and alive weights of each prunable layer, in network order; counted once for the same masks. `alive_masks` where known."""
+        changes = tuple(mask._version for mask in self.masks.values())  # torch counts what is written into a tensor
+        if alive_masks is not None or self._layers is None or self._layers[0] != changes:
+            kept = masks.count(self.masks)
+            alive = masks.count(alive_masks or masks.alive_masks(self.model, self.masks, self.stream.data.shape))
+            found = tuple(LayerDensity(name, kept[name], alive[name], mask.numel()) for name, mask in self.masks.items())
+            self._layers = (changes, found)
+        return self._layers[1]
 
 
 def _make_deterministic(device: torch.device) -> None:

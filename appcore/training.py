@@ -35,11 +35,19 @@ def dtype_for(precision: str, device: torch.device, step_flops: float) -> torch.
     return torch.bfloat16 if precision == "bf16" else torch.float32
 
 
-@cache
 def has_fast_bf16() -> bool:
     """Whether this CPU multiplies bfloat16 in hardware; elsewhere it is emulated, and slower than fp32."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return bool(_capabilities().get("avx512_bf16")) or has_bf16_tiles()
+
+
+def has_bf16_tiles() -> bool:
+    """Whether this CPU multiplies whole tiles of bfloat16 (AMX)."""
+    return bool(_capabilities().get("amx_bf16"))
+
+
+@cache
+def _capabilities() -> dict[str, bool]:
+    return getattr(torch.cpu, "get_capabilities", dict)()
 
 
 def use_threads(count: int) -> None:

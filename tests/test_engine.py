@@ -292,3 +292,17 @@ def test_a_resume_gives_the_same_bits_at_every_precision(precision: str) -> None
     resumed = list(run_state(again, plan(config)))
     assert of(resumed, Finished)[0].weights_hash == of(whole, Finished)[0].weights_hash
     assert of(resumed, Finished)[0].cer == of(whole, Finished)[0].cer
+
+
+def test_live_paths_are_looked_for_once_for_the_same_masks(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = []
+    search = masks.alive_masks
+    monkeypatch.setattr(masks, "alive_masks", lambda *args: looked.append(1) or search(*args))
+    found = list(run(RunConfig(**{**SMALL, "epochs": 1})))
+    assert len(looked) == 3 == len(of(found, Pruned))
+    for cut, test in zip(of(found, Pruned), of(found, MegabatchDone), strict=True):
+        assert test.layers == cut.layers and test.density_alive == cut.density_alive
+    state = RunState.create(RunConfig(**SMALL))
+    before = state.layer_densities()
+    state.set_masks({name: torch.zeros_like(mask) for name, mask in state.masks.items()})
+    assert [layer.alive for layer in state.layer_densities()] == [0] * len(before)

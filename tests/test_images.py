@@ -540,3 +540,14 @@ def test_real_cifar_images(cifar_small: Path) -> None:
     assert loaded.classes[0] == "airplane" and loaded.classes[9] == "truck"
     assert np.bincount(loaded.train_y).tolist() == [500] * 10
     assert 100 < loaded.train_x.mean() < 140
+
+
+def test_only_what_a_run_uses_is_decoded(tmp_path: Path) -> None:
+    for path in both(tmp_path, two_classes() | {"train/dog/c.png": plain()[:-30]}):
+        train, test = images.labels(config(path))
+        assert (train.tolist(), test.tolist()) == ([0, 0, 1, 1, 1], [0, 1])
+        few = images.load(config(path), keep=(np.array([1, 2]), slice(None)))
+        assert few.train_y.tolist() == [0, 1] and few.test_y.tolist() == [0, 1]
+        assert few.train_x[:, :, 0, 0].tolist() == [[255, 0, 0], [0, 0, 255]]
+        with pytest.raises(InputError, match=r"train/dog/c\.png cannot be read"):
+            images.load(config(path))

@@ -52,12 +52,23 @@ def describe(config: RunConfig) -> Description:
         return _description(config, _survey(tree))
 
 
-def load(config: RunConfig) -> Images:
-    """All images decoded, straight into one array per split."""
+def labels(config: RunConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Class of every training and test image in stored order."""
+    with opened(config.dataset, _path(config)) as tree:
+        layout = arrange(tree)
+        train, test = (_labels(layout.images[split]) for split in SPLITS)
+    return train, test
+
+
+def load(config: RunConfig, keep: tuple[np.ndarray | slice, np.ndarray | slice] = (slice(None), slice(None))) -> Images:
+    """The images that `keep` names, decoded straight into one array per split."""
+    arrays: list[np.ndarray] = []
     with opened(config.dataset, _path(config)) as tree:
         layout = arrange(tree)
         description = _description(config, _survey(tree, layout))
-        arrays = [array for split in SPLITS for array in _decode(tree, layout.images[split], description.shape)]
+        for split, wanted in zip(SPLITS, keep, strict=True):
+            images = layout.images[split]
+            arrays += _decode(tree, [images[index] for index in np.arange(len(images))[wanted]], description.shape)
     return Images(*arrays, description.classes, description.notes)
 
 
@@ -118,4 +129,8 @@ def _decode(tree: Folder | Zip, images: list[tuple[Member, int]], shape: tuple[i
     for index, (member, _) in enumerate(images):
         with picture(tree, member, whole=True) as image:
             x[index] = to_array(image, shape)
-    return x, np.array([label for _, label in images], dtype=np.int64)
+    return x, _labels(images)
+
+
+def _labels(images: list[tuple[Member, int]]) -> np.ndarray:
+    return np.array([label for _, label in images], dtype=np.int64)
