@@ -15,7 +15,7 @@ from . import flops, layouts, plugins
 from .config import RunConfig
 from .models import base as models
 from .plan import check, plan, samples, segment_samples, train_images
-from .stream import EVALUATION_BATCH, pick_device
+from .stream import evaluation_batch, pick_device
 from .training import dtype_for, threads_for, use_threads
 
 _PROBE_FLOPS = 2e10  # about half a second of a slow core
@@ -104,7 +104,7 @@ def memory_bytes(config: RunConfig) -> int:
     weights, per_image = 4 * cost.parameters, flops.activation_bytes(config.arch, shape, classes)
     dtype = dtype_for(config.precision, device, cost.training * config.batch_size)
     scored = min(config.score_batch_size, math.ceil(config.score_fraction * train_images(config, description) / config.megabatches))
-    evaluated = min(EVALUATION_BATCH, max(test, math.ceil(config.val_fraction * train_images(config, description))))
+    evaluated = min(evaluation_batch(device), max(test, math.ceil(config.val_fraction * train_images(config, description))))
     pruner = plugins.find("pruners", config.pruner)
     phases = (
         _TRAINING_COPIES * weights + config.batch_size * per_image * _ACTIVATIONS[dtype],
