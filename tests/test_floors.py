@@ -29,6 +29,7 @@ FLOORS = [
         "stream",
         "state",
         "training",
+        "layouts",
         "pruning",
         "prunepoint",
         "summary",
