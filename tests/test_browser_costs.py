@@ -31,7 +31,8 @@ def test_a_link_to_a_stream_opens_the_same_in_a_second_browser(address: str, sto
     second = context.new_page()
     second.goto(page.url)
     second.locator(".st-key-answer h4").filter(has_text=shown).wait_for()
-    assert second.locator(".st-key-stream_epochs input").input_value() == "3"
+    # Streamlit's number field shows its default until the browser has taken the value over.
+    second.wait_for_function("document.querySelector('.st-key-stream_epochs input').value === '3'")
     second.wait_for_function("() => document.querySelector('.st-key-timeline .chart')?.layout?.xaxis?.range?.[1] === 5.5")
     context.close()
 
