@@ -32,7 +32,7 @@ def test_a_link_to_a_stream_opens_the_same_in_a_second_browser(address: str, sto
     second.goto(page.url)
     second.locator(".st-key-answer h4").filter(has_text=shown).wait_for()
     # Streamlit's number field shows its default until the browser has taken the value over.
-    second.wait_for_function("document.querySelector('.st-key-stream_epochs input').value === '3'")
+    second.wait_for_function("document.querySelector('.st-key-stream_epochs input')?.value === '3'")
     second.wait_for_function("() => document.querySelector('.st-key-timeline .chart')?.layout?.xaxis?.range?.[1] === 5.5")
     context.close()
 
