@@ -78,7 +78,8 @@ def _load(config: RunConfig, device: torch.device) -> Data:
 def _read(config: RunConfig) -> tuple[Images, tuple[_Choice, _Choice]]:
     """What the data set gives, and which of it counts; only that is decoded where a data set knows its labels beforehand."""
     module = plugins.load("datasets", config.dataset)
-    if not hasattr(module, "labels"):
+    is_part = config.shots or config.limit_train or config.limit_test
+    if not (is_part and hasattr(module, "labels")):  # labels go through the whole list of files once more
         images = module.load(config)
         return images, _chosen(config, images.train_y, images.test_y, images.classes)
     train_y, test_y = module.labels(config)

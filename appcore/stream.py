@@ -22,7 +22,7 @@ __all__ = ["Data", "Epoch", "Stream", "batches", "evaluation_batch", "load_data"
 
 def evaluation_batch(device: torch.device) -> int:
     """Images of an evaluation batch. On CPUs so many that a layer's activations stay near the caches: 512 took 1.3 times (bf16) to
-    2 times (fp32) as long for ResNet-20 on 32x32 pixels, and 1 to 15 % less where images are tiny. On GPUs nothing was measured yet."""
+    2 times (fp32) as long for ResNet-20 on 32x32 pixels, and 5 to 14 % less where images are tiny. On GPUs nothing was measured yet."""
     return 128 if device.type == "cpu" else 512
 
 

@@ -21,6 +21,8 @@ from PIL import Image
 
 from appcore.config import InputError, RunConfig
 from appcore.datasets import images
+from appcore.datasets.tree import SPLITS
+from appcore.loading import _read
 
 Files = dict[str, bytes]
 FOLDER_REMEDY = "lay it out as train/CLASS"
@@ -515,6 +517,8 @@ def test_memory_stays_low_whatever_is_refused(tmp_path: Path) -> None:
 import resource, sys
 from appcore.config import InputError, RunConfig
 from appcore.datasets import images
+from appcore.datasets.tree import SPLITS
+from appcore.loading import _read
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for path in sys.argv[1:]:
     try:
@@ -551,3 +555,18 @@ def test_only_what_a_run_uses_is_decoded(tmp_path: Path) -> None:
         assert few.train_x[:, :, 0, 0].tolist() == [[255, 0, 0], [0, 0, 255]]
         with pytest.raises(InputError, match=r"train/dog/c\.png cannot be read"):
             images.load(config(path))
+
+
+def test_a_part_is_the_same_images_and_the_whole_asks_for_no_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = folder_of(
+        tmp_path, {f"{split}/{name}/{shade}.png": plain((shade, 0, 0)) for split in SPLITS for name in "ab" for shade in range(9)}
+    )
+    few = config(path, limit_train=7, limit_test=5, crop_padding=0)
+    part = _read(few)[0]
+    monkeypatch.setattr(images, "labels", None)  # nobody may call it
+    everything, (train, test) = _read(config(path))
+    assert (len(everything.train_x), train, test) == (18, slice(None), slice(None))
+    monkeypatch.delattr(images, "labels")  # without it everything is decoded and then chosen from
+    whole, (train, test) = _read(few)
+    assert np.array_equal(part.train_x, whole.train_x[train]) and np.array_equal(part.test_y, whole.test_y[test])
+    assert (len(part.train_x), len(part.test_x)) == (7, 5)

@@ -1,23 +1,17 @@
 """Memory formats: which convolutions are laid out plainly, and that it changes speed alone."""
 
 import copy
-import json
 
 import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from appcore import RunConfig, flops, layouts, masks
-from appcore.engine import run
-from appcore.events import Finished, SegmentDone
+from appcore import flops, layouts, masks
 from appcore.models import base
-from appcore.plan import plan
-from appcore.state import RunState
 
 CPU = torch.device("cpu")
 SHAPE = (3, 32, 32)
-VGG = {"arch": "vgg11_bn", "limit_train": 60, "limit_test": 20, "megabatches": 2, "epochs": 2, "batch_size": 20, "device": "cpu"}
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +70,7 @@ def test_gradients_are_as_near_to_float64_as_those_of_channels_last() -> None:
 
 def test_what_goes_in_and_comes_out_is_channels_last_gradients_too() -> None:
     """A neighbour that reads two formats at once costs more than the convolution gains."""
-    conv, formats = network("vgg11_bn").get_submodule("features.18"), []
+    conv = network("vgg11_bn").get_submodule("features.18")
     assert isinstance(conv, nn.Conv2d) and conv.in_channels == 512
     x = torch.randn(4, 512, 4, 4).to(memory_format=torch.channels_last).requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
@@ -84,8 +78,7 @@ def test_what_goes_in_and_comes_out_is_channels_last_gradients_too() -> None:
     assert output.dtype == torch.bfloat16
     output.sum().backward()
     for tensor in (output, x.grad):
-        formats.append(tensor.is_contiguous(memory_format=torch.channels_last) and not tensor.is_contiguous())
-    assert formats == [True, True]
+        assert tensor.is_contiguous(memory_format=torch.channels_last) and not tensor.is_contiguous()
 
 
 def test_copies_and_alive_masks_are_those_of_the_usual_format() -> None:
@@ -96,19 +89,3 @@ def test_copies_and_alive_masks_are_those_of_the_usual_format() -> None:
     alive, expected = (masks.alive_masks(copy.deepcopy(each), cut, SHAPE) for each in (model, usual))
     assert all(torch.equal(alive[name], expected[name]) for name in names)
     assert masks.count(alive) != masks.count(cut)
-
-
-def test_a_run_in_bf16_resumes_with_the_same_bits() -> None:
-    config = RunConfig(**VGG, precision="bf16")
-    state = RunState.create(config)
-    assert any("features" in name for name in plain(state.model) if state.model.get_parameter(name).shape[-1] > 1)
-    whole = list(run(state, plan(config)))
-    state = RunState.create(config)
-    for event in run(state, plan(config)):
-        if isinstance(event, SegmentDone) and event.cursor == 4:
-            break
-    tensors, facts = state.snapshot()
-    again = RunState.restore(config, {name: tensor.clone() for name, tensor in tensors.items()}, json.loads(json.dumps(facts)))
-    resumed = list(run(again, plan(config)))
-    ends = [next(event for event in events if isinstance(event, Finished)) for events in (whole, resumed)]
-    assert ends[0].weights_hash == ends[1].weights_hash
