@@ -1,7 +1,13 @@
 """`python -m appcore`: the command line."""
 
+import atexit
+import os
 import sys
 
 from .cli import main
 
-sys.exit(main())
+code = main()
+sys.stdout.flush()
+sys.stderr.flush()
+atexit._run_exitfuncs()  # stops what runs here
+os._exit(code)  # all is written, and to take torch down in order costs seconds

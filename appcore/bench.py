@@ -32,8 +32,9 @@ from .models import base as models
 from .plan import plan
 from .pruners.base import Scoring
 from .state import RunState
+from .threads import threads_for, use_threads
 from .timing import Row, file_stem, interleaved, is_here, machine, table
-from .training import Sums, dtype_for, threads_for, train_step, use_threads
+from .training import Sums, dtype_for, train_step
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL_IMAGES = ROOT.parent / "shared" / "data" / "cifar10-small.zip"

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from . import flags, paths
 from .checks import verb as checks
 from .config import InputError, RunConfig, build
+from .slots import SHARE_VARIABLE
 from .terminal import STOP_SECONDS, follow, one_line, print_result
 
 _ACTIVE = ("queued", "running", "paused")
@@ -35,6 +36,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         parser = _parser()
         args = parser.parse_args(argv)
+        if getattr(args, "share", False):
+            os.environ[SHARE_VARIABLE] = "1"
         if "command" in args:
             return args.command(args)
         parser.print_help()
@@ -70,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     flags.add(verb("run", _run, "start a run and wait for its end"))
     verb("list", _list, "list all runs, newest first")
     verb("show", _show, "show one run: settings, status, numbers so far", "RUN", run)
-    verb("resume", _resume, "go on with a run that was stopped, failed or lost, and wait for its end", "RUN", run)
+    flags.add_share(verb("resume", _resume, "go on with a run that was stopped, failed or lost, and wait for its end", "RUN", run))
     verb("stop", _stop, "stop a run, whichever process drives it; it can be resumed", "RUN", run)
     export = verb("export", _export, "write a run's settings, numbers, masks, weights and bundle into a folder", "RUN", run)
     export.add_argument("--to", required=True, metavar="DIR", help="folder to write into; made when it is not there")
@@ -82,7 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--repair", action="store_true", help="mend what can be mended safely: no run, row or whole checkpoint is touched")
     bench = verb("bench", _bench, "measure this machine: masked steps, prune points, and the engine against the published style")
     bench.add_argument("--quick", action="store_true", help="fewer rounds, under three minutes")
-    checks.add(verb("check", _check, "test what the literature says, at small scale; or the sanity card of a finished run"))
+    check = verb("check", _check, "test what the literature says, at small scale; or the sanity card of a finished run")
+    checks.add(check)
+    flags.add_share(check)
     return parser
 
 

@@ -16,11 +16,11 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from . import checkpoint, liveness, paths
+from . import checkpoint, liveness, paths, slots
 from .failures import explain
 from .pace import Pace
 from .store import Store, TakenOverError
-from .work import Engine, Work
+from .work import Engine, Work, threads_of
 
 if TYPE_CHECKING:
     from .events import Event
@@ -58,9 +58,13 @@ def steps(store: Store, run_id: str, *, work: Work | None = None, watch: Callabl
 
 
 def drive(store: Store, run_id: str, *, work: Work | None = None, watch: Callable[[Event], None] | None = None) -> str:
-    """Drive a run to its end in this thread; returns its last status. Ctrl-C stops it, resumable, and goes on to the caller."""
-    status = "queued"
-    with liveness.Heartbeat(store.beat, lambda: [run_id]), closing(steps(store, run_id, work=work, watch=watch)) as driven:
+    """Drive a run to its end in this thread; returns its last status. Ctrl-C stops it, resumable, and goes on to the caller.
+
+    Waits until other programs that train on this machine have had their turn, and says so on stderr.
+    """
+    status, config = "queued", store.get(run_id)["config"]
+    turn = slots.turn(slots.device_of(config.get("device", "auto")), threads_of(work or Engine(), [config]), f"run {run_id}")
+    with turn, liveness.Heartbeat(store.beat, lambda: [run_id]), closing(steps(store, run_id, work=work, watch=watch)) as driven:
         for status in driven:
             if status == "paused":
                 time.sleep(COMMAND_SECONDS)

@@ -23,6 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--launcher", default="thread", metavar="|".join(LAUNCHERS), help="train in this process or in one of its own [thread]"
     )
+    add_share(parser)
     groups: dict[str, Any] = {}
     for name, field in RunConfig.model_fields.items():
         title = field.json_schema_extra["group"]
@@ -36,6 +37,11 @@ def add(parser: argparse.ArgumentParser) -> None:
             group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
         else:
             group.add_argument(flag, metavar=_metavar(name, field.annotation), help=text)
+
+
+def add_share(parser: argparse.ArgumentParser) -> None:
+    """The flag of everything that trains."""
+    parser.add_argument("--share", action="store_true", help="do not wait for other programs that train on this machine; both get slower")
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:

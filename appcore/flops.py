@@ -1,4 +1,4 @@
-"""What a network costs: FLOPs, parameters and activation memory for one image, counted by torch on the meta device (no arithmetic is done).
+"""What a network costs: FLOPs, parameters and activation memory for one image, counted by torch from two blank images.
 
 One multiply-add is two FLOPs. Counted are convolutions and matrix products, as by torch's FlopCounterMode; normalisation, activations,
 pooling, biases and the optimizer are not.
@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
-from .models.base import skeleton
+from . import no_compiler
+from .models.base import for_shapes, skeleton
 
 _IMAGES = 2  # BatchNorm in training mode refuses a single image when nothing is left of height and width
 
@@ -48,11 +49,14 @@ def activation_bytes(arch: str, shape: tuple[int, int, int], classes: int) -> in
 
 @lru_cache(maxsize=64)
 def _count(arch: str, shape: tuple[int, int, int], classes: int) -> Flops:
-    model = skeleton(arch, shape, classes)
-    images = torch.empty(_IMAGES, *shape, device="meta")
-    targets = torch.empty(_IMAGES, dtype=torch.int64, device="meta")
+    with for_shapes(skeleton(arch, shape, classes), shape) as (model, device):
+        return _counted(model, torch.zeros(_IMAGES, *shape, device=device), torch.zeros(_IMAGES, dtype=torch.int64, device=device))
+
+
+def _counted(model: nn.Module, images: Tensor, targets: Tensor) -> Flops:
     layers = _Layers(model)
     with _Counter(layers) as counter:
+        no_compiler.spare(type(getattr(counter, "mode", None)))
         loss = cross_entropy(model(images), targets)
         forward, forward_layers = counter.get_total_flops(), layers.flops(counter)
         layers.current = None
@@ -68,9 +72,10 @@ def _count(arch: str, shape: tuple[int, int, int], classes: int) -> Flops:
 
 @lru_cache(maxsize=64)
 def _activation_bytes(arch: str, shape: tuple[int, int, int], classes: int) -> int:
-    model = skeleton(arch, shape, classes)
-    # What grows with the batch is activations; parameters and BatchNorm's statistics are in both counts and cancel.
-    return _saved_bytes(model, torch.empty(3, *shape, device="meta")) - _saved_bytes(model, torch.empty(2, *shape, device="meta"))
+    with for_shapes(skeleton(arch, shape, classes), shape) as (model, device):
+        # What grows with the batch is activations; parameters and BatchNorm's statistics are in both counts and cancel.
+        three, two = (_saved_bytes(model, torch.zeros(images, *shape, device=device)) for images in (3, 2))
+    return three - two
 
 
 def _saved_bytes(model: nn.Module, images: Tensor) -> int:

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from .config import InputError
 from .jobs import LocalJob, WorkerJob
 from .queues import Queue
+from .slots import device_of
 from .store import Store
 from .work import Work
 
 CLOSE_SECONDS = 2.0  # how long Ctrl-C waits for a step to end; what has not stopped by then is lost, and resumable too
-
-
-def device_of(config: dict[str, Any]) -> str:
-    """The queue that a run belongs to. Asks the graphics driver, not torch, whose import would hold up the page."""
-    if config.get("device", "auto") != "auto":
-        return config["device"]
-    if os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1"):
-        return "cpu"
-    try:
-        import pynvml
-
-        pynvml.nvmlInit()
-        return "cuda" if pynvml.nvmlDeviceGetCount() else "cpu"
-    except Exception:  # no library, no driver, no device: all the same here
-        return "cpu"
 
 
 class _Launcher:
@@ -43,14 +29,17 @@ class _Launcher:
 
     def start(self, run_ids: list[str]) -> None:
         """Queue a job. InputError when one of its runs is here already."""
-        device = device_of(self._store.get(run_ids[0])["config"])
+        device = device_of(self._store.get(run_ids[0])["config"].get("device", "auto"))
         with self._lock:
             for run_id in run_ids:
                 if self.alive(run_id):
                     raise InputError(f"run {run_id} has been started already", "run_id")
-            if device not in self._queues:
-                self._queues[device] = Queue(device, self._store, self._job, self._work)
-            self._queues[device].add(run_ids)
+            self._queue(device).add(run_ids)
+
+    def _queue(self, device: str) -> Queue:
+        if device not in self._queues:
+            self._queues[device] = Queue(device, self._store, self._job, self._work)
+        return self._queues[device]
 
     def alive(self, run_id: str) -> bool:
         """Whether the run waits, runs or is paused here."""
@@ -60,6 +49,16 @@ class _Launcher:
         """0: begun; n: the n-th job to wait for the device; None: not here."""
         found = [queue.position(run_id) for queue in list(self._queues.values())]
         return next((position for position in found if position is not None), None)
+
+    def waits_for(self, run_id: str) -> str:
+        """The other program whose turn it is, in words, where the run is the next one here to begin; else empty."""
+        return next((words for queue in list(self._queues.values()) if (words := queue.waits_for(run_id))), "")
+
+    def call(self, device: str, function: Callable[[], Any]) -> Any:
+        """What a function returns that is called in the thread that trains on a device; BusyError while something trains there."""
+        with self._lock:
+            queue = self._queue(device)
+        return queue.call(function)
 
     def waiting(self) -> list[str]:
         """The runs that wait, queue by queue, in the order in which they will begin."""

@@ -13,17 +13,19 @@ import secrets
 import sys
 import threading
 import time
-from functools import lru_cache
+from collections import OrderedDict
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import access, limits, paths, results, unbundle
+from . import access, limits, liveness, paths, results, unbundle
 from .config import InputError
 from .exports import Exports
 from .labels import checked_labels
 from .launchers import ProcessLauncher, ThreadLauncher
 from .scoring import Scoring
+from .slots import device_of
 from .store import ACTIVE, COMMANDS, ENDED, Store
 from .sweeping import Sweeping
 from .work import Engine, Work
@@ -32,6 +34,7 @@ RETIRE_SECONDS = 3600.0  # how often a start looks for runs that are too old to 
 TWICE_SECONDS = 5.0  # a second press of Start within this time means the first
 _RESUMABLE = ("stopped", "failed", "lost")
 _ESTIMATES = 512
+_EARLIER = 50  # newest runs among which an estimate looks for one with the same steps
 MOVES = ("front", "up", "down", "back")
 _BOX = "_appcore_runtime"  # outside the package and without a file: Streamlit's reloader leaves it alone
 
@@ -48,7 +51,7 @@ class Manager:
         self._scoring = Scoring(self.store)
         self._lock, self._estimating = threading.Lock(), threading.Lock()
         self._tokens: dict[str, tuple[float, list[str]]] = {}
-        self._estimated = lru_cache(_ESTIMATES)(lambda settings: self._work.estimate(self._work.config(json.loads(settings))))
+        self._estimates: OrderedDict[tuple, dict[str, Any]] = OrderedDict()
         self._views: dict[tuple[str, bool], Manager] = {}
         self._retired = -RETIRE_SECONDS
 
@@ -161,10 +164,21 @@ class Manager:
         return results.result(self.store, run_id)
 
     def estimate(self, config: dict[str, Any]) -> dict[str, Any]:
-        """What a run would cost; equal questions are answered from memory."""
+        """What a run would cost; equal questions are answered from memory, unless the machine was too busy to tell."""
         built = self._work.config(config)
+        earlier = [row for row in self._everybody.runs(_EARLIER) if row["status"] == "done" and row["host"] == liveness.me()["host"]]
+        key = (json.dumps(built.model_dump(mode="json"), sort_keys=True), earlier[0]["run_id"] if earlier else "")
         with self._estimating:  # one after the other: they time training steps
-            return copy.deepcopy(self._estimated(json.dumps(built.model_dump(mode="json"), sort_keys=True)))
+            found = self._estimates.get(key)
+            if found is None:
+                known = [(self._work.config(row["config"]), sum(row["totals"]["phase_seconds"].values())) for row in earlier]
+                in_trainer = partial(self._launchers["thread"].call, device_of(built.device))
+                found = self._work.estimate(built, known, in_trainer)
+                if found["seconds"] is not None:
+                    self._estimates[key] = found
+                while len(self._estimates) > _ESTIMATES:
+                    self._estimates.popitem(last=False)
+            return copy.deepcopy(found)
 
     def waiting(self) -> list[str]:
         """The runs that wait in this process, in the order in which they will begin."""
@@ -185,6 +199,10 @@ class Manager:
         """0: begun; n: the n-th job to wait for its device; None: not looked after by this process."""
         found = [launcher.position(run_id) for launcher in self._launchers.values()]
         return next((position for position in found if position is not None), None)
+
+    def waits_for(self, run_id: str) -> str:
+        """Which other program's run is in front of a run that is the next one here, in words; empty where none is."""
+        return next((words for launcher in self._launchers.values() if (words := launcher.waits_for(run_id))), "")
 
     def wait(self, run_id: str, timeout: float | None = None) -> str | None:
         """The final status of a run once it has ended, or None when it has not within `timeout` seconds."""

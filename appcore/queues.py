@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +19,9 @@ from typing import Any
 from . import liveness
 from .config import InputError
 from .jobs import LocalJob, WorkerJob
+from .slots import BusyError, Slot
 from .store import Store
-from .work import Work
+from .work import Engine, Work, threads_of
 
 POLL_SECONDS = 0.1  # how soon a resumed run or an ended worker is noticed
 
@@ -39,6 +42,8 @@ class Queue:
         self._lock = threading.Condition()
         self._waiting: list[_Waiting] = []
         self._started: list[LocalJob | WorkerJob] = []
+        self._slot = Slot(name)
+        self._calls: list[tuple[Future[Any], Callable[[], Any]]] = []
         self._is_closing, self._deadline = False, 0.0
         self._thread: threading.Thread | None = None
 
@@ -47,11 +52,27 @@ class Queue:
             if self._is_closing:
                 raise InputError("the program is ending; start it again, then resume", "launcher")
             self._waiting.append(_Waiting(list(run_ids)))
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._serve, name=f"appcore-{self._name}", daemon=True)
-                self._thread.start()
-                liveness.Heartbeat(self._beat, self.run_ids, self._thread.is_alive).start()
-            self._lock.notify()
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._serve, name=f"appcore-{self._name}", daemon=True)
+            self._thread.start()
+            liveness.Heartbeat(self._beat, self.run_ids, self._thread.is_alive).start()
+        self._lock.notify()
+
+    def call(self, function: Callable[[], Any]) -> Any:
+        """What a function returns that is called in the thread that trains; `BusyError` while something trains or waits to.
+
+        The thread that trains is the only one that computes with several threads.
+        """
+        called: Future[Any] = Future()
+        with self._lock:
+            if self._waiting or self._started or self._is_closing:
+                raise BusyError
+            self._calls.append((called, function))
+            self._wake()
+        return called.result()
 
     def run_ids(self) -> list[str]:
         """Every run that waits or has begun here and has not ended."""
@@ -63,6 +84,10 @@ class Queue:
         with self._lock:
             found = [index for index, job in enumerate([*self._started, *self._waiting]) if run_id in job.run_ids]
             return max(0, found[0] - len(self._started) + 1) if found else None
+
+    def waits_for(self, run_id: str) -> str:
+        """The other program whose turn it is, in words, where the run is the next one here; else empty."""
+        return self._slot.waits_for if self.position(run_id) == 1 else ""
 
     def is_alive(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
@@ -140,22 +165,58 @@ class Queue:
                 with suppress(Exception):
                     job.close(max(0.0, self._deadline - time.monotonic()))
             self._started = []
+            self._slot.release()
+            for called, _ in self._calls:
+                called.set_exception(BusyError())
 
     def _round(self) -> None:
         """Begin the next job when none is running, then give each begun one a turn."""
         with self._lock:
-            if not self._waiting and not self._started and not self._is_closing:
+            if not (self._waiting or self._started or self._calls or self._is_closing):
                 self._lock.wait()
-            elif not any(job.is_eager for job in self._started) and not self._next():
+            elif not (any(job.is_eager for job in self._started) or self._next() or self._calls):
                 self._lock.wait(POLL_SECONDS)
-            if not self._is_closing and (job := self._next()):
-                self._waiting.remove(job)
-                self._begin(job.run_ids)
+            next_job = None if self._is_closing else self._next()
+            calls, self._calls = self._calls, []
+        for called, function in calls:
+            try:
+                called.set_result(function())
+            except Exception as error:  # the caller's
+                called.set_exception(error)
+        if next_job:
+            self._begin_in_turn(next_job)
         for job in self._started:
             if self._is_closing:
                 return
             if not job.advance():
                 self._started = [other for other in self._started if other is not job]  # never changed in place: others read it
+        self._keep_slot()
+
+    def _begin_in_turn(self, job: _Waiting) -> None:
+        """Begin a job as soon as this machine's line of training programs allows, unless it was held, moved or stopped meanwhile."""
+        is_our_turn = self._take_slot(job)
+        with self._lock:
+            if is_our_turn and job is self._next() and not self._is_closing:
+                self._waiting.remove(job)
+                self._begin(job.run_ids)
+            elif not self._is_closing:
+                self._lock.wait(POLL_SECONDS)
+
+    def _keep_slot(self) -> None:
+        """Slots are for whoever trains: others have their turn between two jobs, and a paused run that was resumed goes on at once."""
+        training = next((job for job in self._started if job.is_running), None)
+        if training and not self._slot.is_taken:
+            self._take_slot(training, at_once=True)
+        elif not training and (self._slot.is_taken or not self._next()):
+            self._slot.release()
+
+    def _take_slot(self, job: _Waiting | LocalJob | WorkerJob, at_once: bool = False) -> bool:
+        configs = []
+        for run_id in job.run_ids:
+            with suppress(InputError):  # deleted meanwhile
+                configs.append(self._store.get(run_id)["config"])
+        need = threads_of(self._work or Engine(), configs)
+        return self._slot.take(need, f"run {' and '.join(job.run_ids)}", at_once)
 
     def _next(self) -> _Waiting | None:
         """The job that may begin now: none while another one trains."""

@@ -64,14 +64,14 @@ def latencies(network: exporting.Network, seconds: float | None = None) -> list[
     import torch
 
     from . import flops
-    from .training import threads_for, use_threads
+    from .threads import use_threads
 
     cost = flops.count(network.config.arch, network.shape, network.classes).forward
+    use_threads(1)  # a team of threads here would slow a run that trains meanwhile, and both sides are measured alike
     form = torch.channels_last
     pair = [model.eval().to(memory_format=form) for model in (network.bare(), network.model())]
     found = []
     for batch in sorted({1, int(np.clip(_BATCH_FLOPS // cost, 1, 64))}):
-        use_threads(threads_for(cost * batch))
         images = torch.zeros(batch, *network.shape).contiguous(memory_format=form)
         with torch.inference_mode():
             dense, pruned = alternate([partial(model, images) for model in pair], seconds or SECONDS)

@@ -12,12 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from . import flops, layouts, masks, metrics
+from . import flops, layouts, masks, metrics, no_compiler
 from .config import RunConfig
 from .events import LayerDensity
 from .models import base as models
 from .stream import Stream, load_data, pick_device
-from .training import dtype_for, threads_for, use_threads
+from .threads import threads_for, use_threads
+from .training import dtype_for
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _FACTS = (
@@ -88,6 +89,7 @@ class RunState:
         dtype = dtype_for(config.precision, device, cost.training * config.batch_size)
         model = layouts.arrange(model, cost, dtype, device)
         names = masks.prunable_names(model, config.prunable, config.exempt)
+        no_compiler.spare(torch.optim.SGD)
         optimizer = torch.optim.SGD(model.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
         return cls(
             config=config,
@@ -216,7 +218,7 @@ class RunState:
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
         """Count the time of a block as this run's own: waiting and the turns of other runs are left out."""
-        use_threads(threads_for(self.flops.training * self.config.batch_size))
+        use_threads(threads_for(self.flops.training * self.config.batch_size, self.device.type))
         start = time.perf_counter()
         yield
         spent = time.perf_counter() - start

@@ -51,9 +51,13 @@ def _watch(manager: Any, run_id: str) -> None:
     """A bar on a terminal, else a line for each megabatch."""
     from tqdm import tqdm
 
-    megabatch = -1
+    megabatch, said = -1, ""
     with tqdm(total=100, file=sys.stderr, disable=not sys.stderr.isatty(), bar_format="{percentage:3.0f}% {bar} {postfix}") as bar:
         while not manager.wait(run_id, timeout=POLL_SECONDS):
+            waits_for = manager.waits_for(run_id)
+            if waits_for and waits_for != said:
+                said = waits_for
+                print(f"waiting for {waits_for}; to train at once, beside it: --share", file=sys.stderr)
             progress = manager.get(run_id)["progress"]
             if not progress:
                 continue

@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from .threads import ALL_THREADS
+
 
 @dataclass(frozen=True)
 class Row:
@@ -73,7 +75,7 @@ def machine() -> dict[str, Any]:
         models = [line.partition(":")[2].strip() for line in listed.read_text().splitlines() if line.startswith("model name")]
         name = models[0] if models else name
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
-    return {"processor": name, "threads": torch.get_num_threads(), "system": platform.system(), "gpu": gpu}
+    return {"processor": name, "threads": ALL_THREADS, "system": platform.system(), "gpu": gpu}
 
 
 def file_stem(about: dict[str, Any]) -> str:

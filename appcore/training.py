@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -11,15 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-# Kept in the environment: it outlives a reload of this file, when torch may be set to one thread, and worker processes inherit it.
-ALL_THREADS = int(os.environ.setdefault("APPCORE_THREADS", str(torch.get_num_threads())))
-SMALL_STEP_FLOPS = 2e9  # below, a second thread gains nothing and, on a machine with anything else to do, costs a factor of ten
+from . import no_compiler
+from .threads import SMALL_STEP_FLOPS
+
 READ_EVERY_STEPS = 10  # reading a number from a GPU stops it until all queued work is done
-
-
-def threads_for(step_flops: float) -> int:
-    """CPU threads for training steps of this size. A rule of the run's settings alone, since it decides the last bits."""
-    return 1 if step_flops < SMALL_STEP_FLOPS else ALL_THREADS
 
 
 def dtype_for(precision: str, device: torch.device, step_flops: float) -> torch.dtype:
@@ -48,12 +42,6 @@ def has_bf16_tiles() -> bool:
 @cache
 def _capabilities() -> dict[str, bool]:
     return getattr(torch.cpu, "get_capabilities", dict)()
-
-
-def use_threads(count: int) -> None:
-    """Let torch compute with this many threads from here on, in the calling thread."""
-    if torch.get_num_threads() != count:
-        torch.set_num_threads(count)
 
 
 @dataclass
@@ -104,7 +92,7 @@ def train_step(
         loss = cross_entropy(logits, y)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    optimizer.step()
+    no_compiler.step(optimizer)
     if pruned:
         # Momentum and weight decay move pruned weights too; here they return to exactly 0 before anyone reads them.
         weights, masks = zip(*pruned, strict=True)

@@ -14,7 +14,7 @@ from . import masks, plan, whatif_view
 from .config import RunConfig, build
 from .pruning import walk
 from .state import RunState
-from .training import threads_for, use_threads
+from .threads import use_threads
 
 _SMALL = 1e-6  # share of what is in force that a ladder's first rung has to remove, so that it scores at all
 
@@ -37,7 +37,7 @@ def scores(state: RunState, criterion: str) -> dict[str, Tensor]:
         found.update(given)
         return given
 
-    use_threads(threads_for(state.flops.training * config.batch_size))
+    use_threads(1)  # the thread that trains may be at work
     task = replace(state, config=build(values))
     rungs = walk(task, megabatch(state), max(0.5 * state.density(), _SMALL), take)
     with suppress(StopIteration):

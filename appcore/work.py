@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,12 +21,22 @@ class Work(Protocol):
     def check(self, config: Any) -> None: ...
     def plan(self, config: Any) -> tuple: ...
     def total_samples(self, config: Any) -> int: ...
-    def estimate(self, config: Any) -> dict[str, Any]: ...
+    def estimate(self, config: Any, earlier: Sequence[tuple[Any, float]], in_trainer: Callable) -> dict[str, Any]: ...
     def memory_bytes(self, config: Any) -> int: ...
+    def threads(self, config: Any) -> int: ...
     def versions(self) -> dict[str, Any]: ...
     def create(self, config: Any) -> Any: ...
     def restore(self, config: Any, tensors: dict[str, Any], facts: dict[str, Any]) -> Any: ...
     def run(self, state: Any, plan: tuple) -> Generator[Event, None, None]: ...
+
+
+def threads_of(work: Work, configs: Iterable[dict[str, Any]]) -> int:
+    """CPU threads that runs which advance in turn compute with; at least 1, also where a run's driver is going to say what is wrong."""
+    need = 1
+    for values in configs:
+        with suppress(Exception):
+            need = max(need, work.threads(work.config(values)))
+    return need
 
 
 class Engine:
@@ -53,13 +64,19 @@ class Engine:
         plan = _module("plan")
         return plan.total_samples(config, plan.check(config))
 
-    def estimate(self, config: RunConfig) -> dict[str, Any]:
-        """What a run would cost."""
-        return _module("estimate").estimate(config)
+    def estimate(self, config: RunConfig, earlier: Sequence[tuple[RunConfig, float]], in_trainer: Callable) -> dict[str, Any]:
+        """What a run would cost, see `estimate.estimate`."""
+        return _module("estimate").estimate(config, earlier, in_trainer)
 
     def memory_bytes(self, config: RunConfig) -> int:
         """What a run would need at its peak, on the device where there is one."""
         return _module("estimate").memory_bytes(config)
+
+    def threads(self, config: RunConfig) -> int:
+        """CPU threads that the steps of a run compute with."""
+        found = _module("plan").check(config)
+        step = _module("flops").count(config.arch, found.shape, len(found.classes)).training * config.batch_size
+        return _module("threads").threads_for(step, _module("stream").pick_device(config.device).type)
 
     def versions(self) -> dict[str, Any]:
         """What decides the last bits of a result besides settings and device."""
@@ -68,7 +85,7 @@ class Engine:
             "torch": torch.__version__,
             "numpy": metadata.version("numpy"),
             "machine": platform.machine(),
-            "threads": _module("training").ALL_THREADS,
+            "threads": _module("threads").ALL_THREADS,
         }
 
     def create(self, config: RunConfig) -> Any:

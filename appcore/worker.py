@@ -6,22 +6,28 @@ import os
 import sys
 import threading
 import time
+from contextlib import ExitStack
 
-from . import liveness
+from . import liveness, slots
 from .jobs import LocalJob
 from .store import Store
+from .work import Engine, threads_of
 
 _POLL_SECONDS = 0.1
 
 
 def main(arguments: list[str]) -> int:
     """Drive runs to their ends. With --tethered they are stopped, resumable, when standard input closes: the parent has gone."""
-    store, ending = Store(), threading.Event()
-    if arguments[:1] == ["--tethered"]:
+    store, ending, turn = Store(), threading.Event(), ExitStack()
+    if arguments[:1] == ["--tethered"]:  # the parent has waited for its turn
         arguments = arguments[1:]
         threading.Thread(target=_wait_for_end, args=(ending,), name="appcore-tether", daemon=True).start()
+    else:
+        configs = [store.get(run_id)["config"] for run_id in arguments]
+        device = slots.device_of(configs[0].get("device", "auto"))
+        turn = slots.turn(device, threads_of(Engine(), configs), f"run {' and '.join(arguments)}")
     job = LocalJob(store, arguments)
-    with liveness.Heartbeat(store.beat, lambda: job.run_ids):
+    with turn, liveness.Heartbeat(store.beat, lambda: job.run_ids):
         try:
             while not ending.is_set() and job.advance():
                 if not job.is_running:

@@ -51,7 +51,7 @@ def run_page(run: dict) -> None:
         if (now["status"], now["command"], status.state(now)) != shown:
             st.rerun()
         data = frames.read([now])
-        run_view.progress_bar(now, lab.manager().queue_position(now["run_id"]) if now["status"] == "queued" else None)
+        run_view.progress_bar(now)
         if now["traceback"] and now["status"] == "failed":
             with st.expander("Traceback", icon=":material/terminal:"):
                 st.code(now["traceback"], language=None)

@@ -15,6 +15,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the user's runs or data, and none leaves anything behind."""
     monkeypatch.setenv("APPCORE_STORE", f"sqlite:///{tmp_path / 'runs' / 'appcore.db'}")
     monkeypatch.setenv("APPCORE_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("APPCORE_SLOTS", str(tmp_path / "slots"))  # or tests beside each other would wait in one line
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import torch
@@ -61,11 +61,14 @@ class StandIn:
     def memory_bytes(self, config: RunConfig) -> int:
         return 3_200_000_000
 
+    def threads(self, config: RunConfig) -> int:
+        return 1
+
     def total_samples(self, config: RunConfig) -> int:
         return STEPS * IMAGES * config.epochs * config.megabatches
 
-    def estimate(self, config: RunConfig) -> dict[str, Any]:
-        return {"samples": self.total_samples(config)}
+    def estimate(self, config: RunConfig, earlier: Sequence[tuple[RunConfig, float]], in_trainer: Callable) -> dict[str, Any]:
+        return {"samples": self.total_samples(config), "seconds": 1.0}
 
     def versions(self) -> dict[str, Any]:
         return {"torch": self.torch_version}

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from standin import SETTINGS, StandIn
 
-from appcore import driver, launchers
+from appcore import driver, slots
 from appcore.config import InputError, build
 from appcore.jobs import WorkerJob
 from appcore.launchers import ProcessLauncher, ThreadLauncher
@@ -241,10 +241,10 @@ def test_queued_and_paused_runs_have_a_heartbeat(store: Store, threads: Callable
 
 
 def test_the_device_names_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert launchers.device_of({"device": "cuda"}) == "cuda"
-    assert launchers.device_of({"device": "auto"}) in ("cpu", "cuda")
+    assert slots.device_of("cuda") == "cuda"
+    assert slots.device_of("auto") in ("cpu", "cuda")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert launchers.device_of({"device": "auto"}) == "cpu"
+    assert slots.device_of("auto") == "cpu"
 
 
 # ---- worker processes

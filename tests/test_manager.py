@@ -188,7 +188,7 @@ def test_a_run_is_deleted_only_when_it_has_ended(manager: Manager, store: Store)
 def test_estimates_are_remembered_and_cannot_be_spoilt(manager: Manager, work: StandIn) -> None:
     first = manager.estimate(SETTINGS)
     first["samples"] = "spoilt"
-    assert manager.estimate(dict(SETTINGS)) == {"samples": work.total_samples(work.config(SETTINGS))}
+    assert manager.estimate(dict(SETTINGS)) == {"samples": work.total_samples(work.config(SETTINGS)), "seconds": 1.0}
     assert manager.estimate({**SETTINGS, "epochs": 3})["samples"] != manager.estimate(SETTINGS)["samples"]
     with pytest.raises(InputError):
         manager.estimate({**SETTINGS, "epochs": 0})

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from .. import no_compiler
 from ..config import InputError, RunConfig
 from .base import Segment, check_rewind, epoch_of, rewind_epoch, spread, training
 
@@ -115,7 +116,7 @@ def train_step(state: Any, segment: Segment, x: Any, y: Any, sums: Any) -> bool:
     penalty = config.option("method", "mask_penalty") * sum((hardness * value).sigmoid().sum() for value in s.values())
     state.optimizer.zero_grad(set_to_none=True)
     (loss + penalty).backward()
-    state.optimizer.step()
+    no_compiler.step(state.optimizer)
     rate = config.option("method", "mask_lr") * segment.learning_rate / config.lr
     with torch.no_grad():
         for name, value in s.items():

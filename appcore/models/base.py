@@ -16,8 +16,10 @@ A module of another kind that owns parameters or buffers must have a method `ini
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -27,12 +29,13 @@ from ..config import InputError
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+_SMALL_IMAGE, _SMALL_NETWORK = 3 * 64 * 64, 2_000_000  # values and parameters: a forward and backward pass takes about 20 ms at most
 _NORMS = (*_BATCH_NORMS, nn.LayerNorm, nn.GroupNorm)
 
 
 def create(arch: str, shape: tuple[int, int, int], classes: int, seed: int) -> nn.Module:
     """The network on the CPU, in training mode, with the initial values of `seed`; InputError if it cannot take the images."""
-    model = skeleton(arch, shape, classes).to_empty(device="cpu")
+    model = on_cpu(skeleton(arch, shape, classes))
     initialise(model, seed)
     return model
 
@@ -40,19 +43,46 @@ def create(arch: str, shape: tuple[int, int, int], classes: int, seed: int) -> n
 def skeleton(arch: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
     """The network on the meta device: shapes without values. InputError if it cannot take images of this shape."""
     plugin = plugins.load("models", arch)
-    with torch.device("meta"):
-        try:
+    try:
+        with torch.device("meta"):
             model = plugin.build(arch, tuple(shape), classes)
-            output = model(torch.empty(2, *shape))  # two images: BatchNorm in training mode refuses one when nothing is left of H x W
-        except InputError:
-            raise
-        except (RuntimeError, ValueError) as error:
-            size = " x ".join(map(str, shape))
-            reason = str(error).splitlines()[0]
-            raise InputError(f"arch: {arch} cannot take images of {size} (channels x height x width): {reason}", "arch") from error
+        with for_shapes(model, shape) as (trial, device):
+            # Two images: BatchNorm in training mode refuses one when nothing is left of height and width.
+            output = trial(torch.zeros(2, *shape, device=device))
+    except InputError:
+        raise
+    except (RuntimeError, ValueError) as error:
+        size = " x ".join(map(str, shape))
+        reason = str(error).splitlines()[0]
+        raise InputError(f"arch: {arch} cannot take images of {size} (channels x height x width): {reason}", "arch") from error
     if output.shape != (2, classes):
         raise ValueError(f"{arch} gives outputs of shape {tuple(output.shape)} for 2 images; needed is (2, {classes})")
     return model
+
+
+def on_cpu(model: nn.Module) -> nn.Module:
+    """A network of the meta device with memory on the CPU, its values whatever was there. `Module.to_empty` would import the compiler."""
+    return model._apply(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype))
+
+
+@contextmanager
+def for_shapes(model: nn.Module, shape: tuple[int, int, int]) -> Iterator[tuple[nn.Module, str]]:
+    """A network on the meta device as it can be asked for shapes and counts, and where: itself, or, when it is small, a copy on the CPU.
+
+    On the meta device nothing is computed, but the first pass there imports torch's compiler, seconds in a fresh process; a pass of a
+    small network over two images takes milliseconds.
+    """
+    pixels, parameters = math.prod(shape), sum(parameter.numel() for parameter in model.parameters())
+    if pixels > _SMALL_IMAGE or parameters > _SMALL_NETWORK:
+        with torch.device("meta"):
+            yield model, "meta"
+        return
+    copied = on_cpu(copy.deepcopy(model))
+    with torch.no_grad():
+        for tensor in (*copied.parameters(), *copied.buffers()):
+            tensor.zero_()
+    with torch.random.fork_rng(devices=[]):  # dropout draws process-wide numbers
+        yield copied, "cpu"
 
 
 @torch.no_grad()

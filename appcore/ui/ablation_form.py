@@ -108,13 +108,15 @@ def cost(found: Mapping[str, Any], reused: int) -> None:
     """How many runs, and what they take: every shape is estimated once."""
     cells, shapes = found["cells"], sweeps.shapes(found["cells"])
     total = {"samples": 0.0, "training_flops": 0.0, "seconds": 0.0}
-    note = ""
+    note, timed, unknown = "", "", False
     with st.skeleton(height=120):
         if cells and len(shapes) <= _MOST_SHAPES:
             try:
                 for config, count in shapes:
                     part = lab.manager().estimate(config)
                     total = {name: total[name] + count * (part[name] or 0) for name in total}
+                    unknown = unknown or part["seconds"] is None
+                    timed = format.how_timed(part)
             except ValueError as error:
                 note = f":red[:material/error: {plain(str(error), 300)}]"
         known = bool(cells) and len(shapes) <= _MOST_SHAPES and not note
@@ -122,10 +124,13 @@ def cost(found: Mapping[str, Any], reused: int) -> None:
             st.metric("Runs", format.count(len(cells)), help="Combinations that make sense; each is one run")
             st.metric("Training images", format.count(total["samples"]) if known else "–")
             st.metric("Training FLOPs", format.flops(total["training_flops"]) if known else "–")
-            st.metric("Time", f"≈ {format.about(total['seconds'])}" if known else "–", help="One after another on this machine")
+            seconds = f"≈ {format.about(total['seconds'])}" if known and not unknown else "–"
+            seconds = f"≈ {format.about(total['seconds'])}" if known and not unknown else "–"
+            st.metric("Time", seconds, help="One after another on this machine")
         share = f" {reused} of them exist already and are used again, which saves their part." if reused else ""
         many = f" More than {_MOST_SHAPES} different shapes: not estimated." if len(shapes) > _MOST_SHAPES else ""
-        st.caption(note or f"Repeats of images counted; dense FLOPs; {len(shapes)} different shapes estimated.{share}{many}")
+        how = f"; {timed}" if timed else ""
+        st.caption(note or f"Repeats of images counted; dense FLOPs{how}; {len(shapes)} different shapes estimated.{share}{many}")
 
 
 def preview(found: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> None:

@@ -92,8 +92,8 @@ def progress(runs: Runs) -> None:
         with st.grid(len(runs), min_column_width=280):
             for run in runs:
                 share = status.share_done(run)
-                position = lab.manager().queue_position(run["run_id"]) if run["status"] == "queued" else None
-                st.progress(share, text=f"**{plain(names[run['run_id']])}** {100 * share:.0f} % · {status.sentence(run, position)}")
+                words = status.sentence(run, **lab.place_in_line(run))
+                st.progress(share, text=f"**{plain(names[run['run_id']])}** {100 * share:.0f} % · {words}")
     for run in runs:
         if run["status"] in ("failed", "lost"):
             st.warning(f"{plain(names[run['run_id']])}: {status.sentence(run)}", icon=":material/error:")

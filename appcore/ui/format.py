@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 
 def percent(fraction: float | None, digits: int = 1) -> str:
@@ -71,3 +73,9 @@ def age(created: str, now: datetime | None = None) -> str:
         if seconds >= unit:
             return f"{int(seconds // unit)} {name} ago"
     return f"{int(seconds // 60)} min ago"
+
+
+def how_timed(found: Mapping[str, Any]) -> str:
+    """Where the time of an estimate comes from, or why there is none."""
+    known_from = found.get("measured_on", "a few steps")
+    return f"no time: {known_from}" if found["seconds"] is None else f"time from {known_from} on this machine"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -63,6 +63,13 @@ def own_place() -> Any:
     what stands below it; without a place of its own that is drawn at places that do not exist, and the browser shows a white page.
     """
     return st.container()
+
+
+def place_in_line(run: Mapping[str, Any]) -> dict[str, Any]:
+    """What `status.sentence` says of a run that waits: its position in this process, and the other program whose turn it is."""
+    if run["status"] != "queued":
+        return {}
+    return {"position": manager().queue_position(run["run_id"]), "waits_for": manager().waits_for(run["run_id"])}
 
 
 def manager() -> Any:

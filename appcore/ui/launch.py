@@ -72,7 +72,7 @@ def _costs(config: RunConfig | None) -> tuple[tuple[str, ...], str]:
         return nothing, f":red[:material/error: {harmless(str(error))}]"
     time = "–" if found["seconds"] is None else f"≈ {format.about(found['seconds'])}"
     values = (format.count(found["samples"]), format.flops(found["training_flops"]), time, f"≈ {format.size(found['memory_bytes'])}")
-    return values, f"Repeats of images counted; dense FLOPs; time from {found.get('measured_on', 'a few steps')} on this machine."
+    return values, f"Repeats of images counted; dense FLOPs; {format.how_timed(found)}."
 
 
 def summary(run: dict[str, Any]) -> str:

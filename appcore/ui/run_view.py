@@ -9,7 +9,7 @@ import streamlit as st
 from appcore import charts
 from appcore.config import RunConfig
 
-from . import format, frames, live, status
+from . import format, frames, lab, live, status
 from .text import harmless
 
 
@@ -39,9 +39,9 @@ def header_numbers(run: dict[str, Any], data: frames.Frames) -> None:
             st.metric(label, value, help=help)
 
 
-def progress_bar(run: dict[str, Any], position: int | None) -> None:
+def progress_bar(run: dict[str, Any]) -> None:
     """How far it is, with the sentence that says what happened and what to do next."""
-    text = status.sentence(run, position)
+    text = status.sentence(run, **lab.place_in_line(run))
     name = status.state(run)
     if name == "failed":
         st.error(text, icon=":material/error:")

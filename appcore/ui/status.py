@@ -70,10 +70,12 @@ def markdown(run: Mapping[str, Any]) -> str:
     return f":{colour}-badge[{icon} {words}]"
 
 
-def sentence(run: Mapping[str, Any], position: int | None = None) -> str:
-    """What happened, and what to do next."""
+def sentence(run: Mapping[str, Any], position: int | None = None, waits_for: str = "") -> str:
+    """What happened, and what to do next. `waits_for`: whose turn it is on this machine, where that is another program's."""
     name = state(run)
     done = f"{run['cursor']} of {run['segments']} steps of the plan are done"
+    if name == "queued" and waits_for:
+        return f"Waiting until another program on this machine has trained: {harmless(waits_for)}. It begins by itself after that."
     if name == "queued":
         ahead = f"position {position} in the queue" if position else "about to start"
         return f"Waiting: {ahead}. Runs on one device take turns; pausing or stopping another one lets this one start."

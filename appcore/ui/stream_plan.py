@@ -175,7 +175,8 @@ def _costs(settings: dict[str, Any], rules: pd.DataFrame, chosen: str) -> None:
     totals = rules.groupby("replay")["samples"].sum()
     with st.skeleton(height=110):
         try:
-            found, note = lab.manager().estimate(settings), "Dense FLOPs of forward and backward; time from a few steps on this machine."
+            found = lab.manager().estimate(settings)
+            note = f"Dense FLOPs of forward and backward; {format.how_timed(found)}."
         except ValueError as error:
             found, note = None, f":red[:material/error: {error}]"
         share = totals["none"] / totals[chosen]
@@ -186,7 +187,8 @@ def _costs(settings: dict[str, Any], rules: pd.DataFrame, chosen: str) -> None:
             flops = [format.flops(per_image * totals[rule]) if per_image else "–" for rule in (chosen, "none")]
             _metric("Training FLOPs", flops[0], f"{flops[1]} without replay")
             seconds = found["seconds"] if found else None
-            _metric("Time", f"≈ {format.about(seconds)}", f"≈ {format.about(seconds * share if seconds else None)} without replay")
+            times = [f"≈ {format.about(value)}" if value else "–" for value in (seconds, seconds and seconds * share)]
+            _metric("Time", times[0], f"{times[1]} without replay")
             _metric("For one image", format.flops(per_image), "forward and backward")
         st.caption(note)
 

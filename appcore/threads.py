@@ -1,0 +1,38 @@
+"""CPU threads: the thread that trains computes with as many as its steps pay for, every other thread of the process with one.
+
+Each thread that computes with several gets a team of OpenMP workers of its own. Once the teams of a process together are more than the
+cores, libgomp lets none of them spin any longer, and each of the thousands of barriers of a training step becomes a sleep: 1.4 times the
+time on two cores, from one `torch.randperm` of 50,000 in another thread on. Modules that compute with torch import this one, so that
+importing any of them is enough.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import torch
+
+# Kept in the environment: it outlives a reload of this file, when torch is set to one thread, and worker processes inherit it.
+ALL_THREADS = int(os.environ.setdefault("APPCORE_THREADS", str(torch.get_num_threads())))
+SMALL_STEP_FLOPS = 2e9  # below, a second thread gains nothing and, on a machine with anything else to do, costs a factor of ten
+
+
+def threads_for(step_flops: float, device: str = "cpu") -> int:
+    """CPU threads for training steps of this size. A rule of the run's settings alone, since it decides the last bits."""
+    return 1 if device != "cpu" or step_flops < SMALL_STEP_FLOPS else ALL_THREADS
+
+
+def use_threads(count: int) -> None:
+    """Let torch compute with this many threads from here on, in the calling thread and in no other."""
+    if torch.get_num_threads() != count:  # asking also makes torch take its default over for this thread, which it would do later else
+        torch.set_num_threads(count)
+        if count > 1:
+            # What was set holds for this thread, and as the default of all threads that have not computed yet. The default is set back
+            # from a thread that ends at once.
+            keeper = threading.Thread(target=use_threads, args=(1,), name="appcore-threads")
+            keeper.start()
+            keeper.join()
+
+
+use_threads(1)
