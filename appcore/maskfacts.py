@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .masks import among, count
+from .masks import among, count, read
 from .quotas import boundary
 
 DECADES = 12  # a histogram reaches this far below the highest score; what is smaller shares the bin at 0
@@ -61,12 +61,15 @@ def overlap(one: dict[str, Tensor], other: dict[str, Tensor]) -> tuple[Overlap, 
             raise ValueError(
                 f"the masks of {name} have shapes {tuple(one[name].shape)} and {tuple(other[name].shape)}; compare runs of one architecture"
             )
-        a, b, n = int(one[name].count_nonzero()), int(other[name].count_nonzero()), one[name].numel()
+    shared = [name for name in one if name in other]
+    if not shared:
+        raise ValueError("the two masks have no layer in common; compare runs of one architecture")
+    counts = read([mask.count_nonzero() for name in shared for mask in (one[name], other[name], one[name] & other[name])])
+    for name, a, b, common in zip(shared, counts[::3], counts[1::3], counts[2::3], strict=True):
+        n = one[name].numel()
         mean = a * b / n
         variance = mean * (n - a) * (n - b) / (n * (n - 1)) if n > 1 else 0.0
-        rows[name] = (int((one[name] & other[name]).count_nonzero()), a + b, mean, variance)
-    if not rows:
-        raise ValueError("the two masks have no layer in common; compare runs of one architecture")
+        rows[name] = (common, a + b, mean, variance)
     return _overlap(*map(sum, zip(*rows.values(), strict=True))), {name: _overlap(*row) for name, row in rows.items()}
 
 
@@ -80,7 +83,8 @@ def _overlap(common: float, kept: float, mean: float, variance: float) -> Overla
 
 def changes(before: dict[str, Tensor], after: dict[str, Tensor]) -> dict[str, tuple[int, int]]:
     """(born, dead) weights of each layer from one mask to the next."""
-    return {name: (int((after[name] & ~old).count_nonzero()), int((old & ~after[name]).count_nonzero())) for name, old in before.items()}
+    counts = read([mask.count_nonzero() for name, old in before.items() for mask in (after[name] & ~old, old & ~after[name])])
+    return dict(zip(before, zip(counts[::2], counts[1::2], strict=True), strict=True))
 
 
 def collapsed_layers(masks: dict[str, Tensor]) -> list[str]:
@@ -90,7 +94,8 @@ def collapsed_layers(masks: dict[str, Tensor]) -> list[str]:
 
 def collapsed_channels(masks: dict[str, Tensor]) -> dict[str, int]:
     """Output channels (rows of a linear layer) of each layer that have no weight left; give it alive masks to count dead ones as well."""
-    return {name: mask.shape[0] - int(mask.flatten(1).any(1).count_nonzero()) for name, mask in masks.items()}
+    left = count({name: mask.flatten(1).any(1) for name, mask in masks.items()})
+    return {name: mask.shape[0] - left[name] for name, mask in masks.items()}
 
 
 def critical_density(scores: dict[str, Tensor], scope: str = "global", eligible: dict[str, Tensor] | None = None) -> Critical | None:
@@ -100,7 +105,8 @@ def critical_density(scores: dict[str, Tensor], scope: str = "global", eligible:
     layer, erk: from the layers' quotas; rounding can also empty a small layer at some higher count, so this is one
     such boundary, found by bisection.
     """
-    living = [name for name in scores if scores[name].numel() and (eligible is None or bool(eligible[name].any()))]
+    left = {name: score.numel() for name, score in scores.items()} if eligible is None else count({name: eligible[name] for name in scores})
+    living = [name for name in scores if left[name]]
     if not living:
         return None
     total = sum(score.numel() for score in scores.values())
@@ -108,20 +114,19 @@ def critical_density(scores: dict[str, Tensor], scope: str = "global", eligible:
         chosen = {name: among(scores[name], eligible and eligible[name]) for name in living}
         layer, kept = _global_boundary(chosen)
     else:
-        caps = {name: scores[name].numel() if eligible is None else int(eligible[name].count_nonzero()) for name in living}
-        layer, kept = boundary({name: tuple(scores[name].shape) for name in living}, scope, caps)
+        layer, kept = boundary({name: tuple(scores[name].shape) for name in living}, scope, {name: left[name] for name in living})
     return Critical(layer, kept, kept / total)
 
 
 def _global_boundary(scores: dict[str, Tensor]) -> tuple[str, int]:
     """The layer whose best weight ranks last, and that rank."""
-    best = {name: score.max() for name, score in scores.items()}
     names = list(scores)
+    best = dict(zip(names, read([score.max().double() for score in scores.values()]), strict=True))
     # Among equal scores the earlier is kept, so the last of the weakest layers dies first.
-    weakest = min(reversed(names), key=lambda name: float(best[name]))
-    above = sum(int((score > best[weakest]).count_nonzero()) for score in scores.values())
-    earlier = sum(int((scores[name] == best[weakest]).count_nonzero()) for name in names[: names.index(weakest)])
-    return weakest, above + earlier + 1
+    weakest = min(reversed(names), key=best.__getitem__)
+    above = [(score > best[weakest]).count_nonzero() for score in scores.values()]
+    earlier = [(scores[name] == best[weakest]).count_nonzero() for name in names[: names.index(weakest)]]
+    return weakest, sum(read(above + earlier)) + 1
 
 
 def histogram(scores: dict[str, Tensor], kept: dict[str, Tensor], eligible: dict[str, Tensor] | None = None, bins: int = 60) -> Histogram:
@@ -129,24 +134,29 @@ def histogram(scores: dict[str, Tensor], kept: dict[str, Tensor], eligible: dict
     candidates = {name: among(score, eligible and eligible[name]) for name, score in scores.items()}
     chosen = {name: among(kept[name], eligible and eligible[name]) for name in scores}
     edges = _edges(candidates, bins)
-    total = np.zeros((len(edges) - 1, 2), dtype=np.int64)  # pruned, kept
-    thresholds: dict[str, float | None] = {}
+    counts, size = [], 2 * (len(edges) - 1)
     for name, values in candidates.items():
         cell = torch.bucketize(values.double(), torch.as_tensor(edges[1:-1], device=values.device), right=True) * 2 + chosen[name]
-        total += torch.bincount(cell, minlength=total.size).cpu().numpy().reshape(-1, 2)
-        thresholds[name] = float(among(values, chosen[name]).min()) if bool(chosen[name].any()) else None
-    lowest = [threshold for threshold in thresholds.values() if threshold is not None]
-    return Histogram(tuple(edges.tolist()), tuple(total[:, 1].tolist()), tuple(total[:, 0].tolist()), min(lowest, default=None), thresholds)
+        counts.append(torch.bincount(cell, minlength=size))
+    total = np.asarray(read(counts), dtype=np.int64).reshape(-1, size // 2, 2).sum(0)  # pruned, kept
+    living = [name for name, left in count(chosen).items() if left]
+    lowest = dict(zip(living, read([among(candidates[name], chosen[name]).min().double() for name in living]), strict=True))
+    thresholds = {name: lowest.get(name) for name in candidates}
+    kept_in, pruned_in = tuple(total[:, 1].tolist()), tuple(total[:, 0].tolist())
+    return Histogram(tuple(edges.tolist()), kept_in, pruned_in, min(lowest.values(), default=None), thresholds)
 
 
 def _edges(scores: dict[str, Tensor], bins: int) -> np.ndarray:
     """Edges of a bin at 0 and of bins at equal ratios above it, up to the highest score; mirrored if any score is negative."""
-    sizes = [score.abs() for score in scores.values() if score.numel()]
-    high = max((float(size.max()) for size in sizes), default=0.0) or 1.0
-    low = min((float(torch.where(size > 0, size, math.inf).min()) for size in sizes), default=high)
-    low = max(low, high * 10.0**-DECADES)
+    filled = [score for score in scores.values() if score.numel()]
+    sizes = [score.abs() for score in filled]
+    extremes = [torch.stack([size.max(), torch.where(size > 0, size, math.inf).min()]).double() for size in sizes]
+    found = read([*extremes, *(torch.stack([score.min(), score.max()]).double() for score in filled)])
+    highs, lows = [high for high, _ in found[: len(sizes)]], [low for _, low in found[: len(sizes)]]
+    high = max(highs, default=0.0) or 1.0
+    low = max(min(lows, default=high), high * 10.0**-DECADES)
     low = low if low < high else high / 10  # one size only, or none
-    if any(bool((score < 0).any()) for score in scores.values()):
+    if any(lowest < 0 for lowest, _ in found[len(sizes) :]):
         side = np.geomspace(low, high, max(2, bins // 2))
         return np.concatenate([-side[::-1], side])
     return np.concatenate([[0.0], np.geomspace(low, high, bins)])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -93,9 +93,10 @@ def keep_top(
     `eligible` (bool masks) excludes weights that must not return; when fewer are left than asked for, all of them are kept.
     Raises ValueError for scores that are not finite.
     """
-    for name, score in scores.items():
-        # The extremes of a tensor with a NaN are NaN, and this is many times faster than isfinite.
-        if score.numel() and not all(math.isfinite(extreme) for extreme in score.aminmax()):
+    # The extremes of a tensor with a NaN are NaN, and this is many times faster than isfinite.
+    filled = [name for name, score in scores.items() if score.numel()]
+    for name, extremes in zip(filled, read([torch.stack(scores[name].aminmax()).double() for name in filled]), strict=True):
+        if not all(map(math.isfinite, extremes)):
             raise ValueError(
                 f"the scores of {name} are not finite, so weights cannot be ranked; the training has probably diverged (lower lr)"
             )
@@ -163,9 +164,14 @@ def apply(model: nn.Module, masks: dict[str, Tensor]) -> None:
         parameters[name].masked_fill_(~mask, 0.0)
 
 
+def read(values: Sequence[Tensor]) -> list[Any]:
+    """Tensors of one shape and type as plain numbers: one read from the device for all of them, since each read waits for its queue."""
+    return torch.stack(list(values)).tolist() if values else []
+
+
 def count(masks: dict[str, Tensor]) -> dict[str, int]:
     """Weights kept per layer."""
-    return {name: int(mask.count_nonzero()) for name, mask in masks.items()}
+    return dict(zip(masks, read([mask.count_nonzero() for mask in masks.values()]), strict=True))
 
 
 def density(masks: dict[str, Tensor]) -> float:
@@ -177,7 +183,7 @@ def density(masks: dict[str, Tensor]) -> float:
 def effective_density(model: nn.Module, names: list[str]) -> float:
     """Share of non-zero weights, counted in the tensors that forward uses."""
     parameters = dict(model.named_parameters())
-    return sum(int(parameters[name].count_nonzero()) for name in names) / sum(parameters[name].numel() for name in names)
+    return sum(count({name: parameters[name] for name in names}).values()) / sum(parameters[name].numel() for name in names)
 
 
 class _Signals(TorchFunctionMode):
