@@ -147,12 +147,15 @@ _CARRY_OUT = {"prune": prune_point, "epoch": _train_epoch, "test": _test}
 def _evaluate(state: RunState, segment: Segment, data: Iterable[tuple[Tensor, Tensor]], phase: str) -> Generator[Event, None, Sums]:
     """Accuracy over clean batches; an event after each, so that a long evaluation can be paused and stopped too."""
     sums, waiting, step = Sums.zero(state.device), iter(data), 0
-    network = hook(state.config, "network")
+    own_network = hook(state.config, "network")
+    with state.timed(phase):
+        state.model.eval()
+        network = own_network(state, segment) if own_network else state.folded()
     while True:
         with state.timed(phase):
             batch = next(waiting, None)
             if batch is not None:
-                evaluate_batch(state.model, *batch, sums, state.dtype, network and network(state, segment))
+                evaluate_batch(network, *batch, sums, state.dtype)
         if batch is None:
             return sums
         step += 1

@@ -31,10 +31,10 @@ _BUSY_CORES = 0.4  # used by other programs while steps are timed: a browser tha
 _speeds: dict[tuple, float] = {}  # images per second, timed on an idle machine
 # Measured with torch 2.15 on a CPU, benchmarks/memory.py: the process with torch and a data set's libraries (for a GPU: a guess at its
 # context); activations with the scratch space of the kernels, in parts of what autograd keeps in fp32; copies of the weights: values,
-# gradients, momentum, best epoch, and what scoring and a checkpoint hold besides.
+# gradients, momentum, best epoch, the network for evaluation, and what scoring and a checkpoint hold besides.
 _PROCESS_BYTES = {"cpu": 850e6, "cuda": 600e6}
 _ACTIVATIONS = {torch.float32: 1.4, torch.bfloat16: 0.65}
-_TRAINING_COPIES, _SCORING_COPIES, _SAVING_COPIES = 4.5, 7, 12
+_TRAINING_COPIES, _SCORING_COPIES, _SAVING_COPIES = 5.5, 8, 13
 
 
 def _here(function: Callable[[], Any]) -> Any:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from . import flops, layouts, masks, metrics, no_compiler
 from .config import RunConfig
 from .events import LayerDensity
+from .folding import Folded
 from .models import base as models
 from .stream import Stream, load_data, pick_device
 from .threads import threads_for, use_threads
@@ -74,6 +75,7 @@ class RunState:
     stale_epochs: int = 0  # epochs without a better validation accuracy, for patience
     top_val_accuracy: float = -1.0
     extra: dict[str, Tensor] = field(default_factory=dict)  # a method's own, as "group/name of a weight or buffer"
+    _folded: Folded | None = None
     _layers: tuple[tuple[int, ...], tuple[LayerDensity, ...]] | None = None
 
     @classmethod
@@ -174,6 +176,11 @@ class RunState:
             return []
         parameters = dict(self.model.named_parameters())
         return [(parameters[name], mask.to(parameters[name].dtype)) for name, mask in self.masks.items()]
+
+    def folded(self) -> nn.Module:
+        """The network as it is now, for evaluation: in evaluation mode, BatchNorm folded into convolutions."""
+        self._folded = self._folded or Folded(self.model)
+        return self._folded.refresh()
 
     def apply_masks(self) -> None:
         """Set pruned weights to exactly 0."""

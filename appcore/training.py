@@ -102,12 +102,9 @@ def train_step(
 
 
 @torch.no_grad()
-def evaluate_batch(
-    model: nn.Module, x: Tensor, y: Tensor, sums: Sums, dtype: torch.dtype, network: Callable[[Tensor], Tensor] | None = None
-) -> None:
-    """Add one batch's loss and errors in evaluation mode; `network` is used where forward is not simply the model."""
-    model.eval()
+def evaluate_batch(network: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, sums: Sums, dtype: torch.dtype) -> None:
+    """Add one batch's loss and errors; `network` gives logits, in evaluation mode."""
     with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
-        logits = (network or model)(x)
+        logits = network(x)
         loss = cross_entropy(logits, y)
     sums.add(logits, loss, y)
