@@ -33,6 +33,6 @@ __version__ = "0.1.0"
 
 def run(config: RunConfig) -> Iterator[Event]:
     """Carry out a run in memory and yield its events (appcore.events). InputError for what a user can mend."""
-    from .engine import start
+    from .engine.loop import start
 
     return start(config)

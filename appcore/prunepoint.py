@@ -7,11 +7,12 @@ from typing import Any
 
 from torch import Tensor
 
-from . import maskfacts, masks
+from .engine.prune_point import Cut, walk
+from .engine.state import RunState
 from .events import Event, LayerDensity, Progress, Pruned
+from .masks import facts as mask_facts
+from .masks import selection
 from .methods.base import Segment, hook
-from .pruning import Cut, walk
-from .state import RunState
 
 
 def prune_point(state: RunState, segment: Segment) -> Iterator[Event]:
@@ -30,9 +31,9 @@ def prune_point(state: RunState, segment: Segment) -> Iterator[Event]:
     state.forget_best()  # weights of before the cut do not fit the new mask
     with state.timed("measure"):
         state.density_requested = requested if is_named else state.density()
-        alive = masks.alive_masks(state.model, state.masks, state.stream.data.shape)
+        alive = selection.alive_masks(state.model, state.masks, state.stream.data.shape)
         layers = state.layer_densities(alive)
-        effective = masks.effective_density(state.model, list(state.masks))
+        effective = selection.effective_density(state.model, list(state.masks))
         facts = _facts(state, old, alive, cut)
     yield Pruned(
         segment=segment.index,
@@ -75,22 +76,22 @@ def _by_pruner(state: RunState, segment: Segment, density: float) -> Generator[E
 
 def _facts(state: RunState, old: dict[str, Tensor], alive: dict[str, Tensor], cut: Cut | None) -> dict[str, Any]:
     """What Pruned.facts holds, as plain numbers."""
-    overlap, _ = maskfacts.overlap(old, state.masks)
-    changes = maskfacts.changes(old, state.masks)
+    overlap, _ = mask_facts.overlap(old, state.masks)
+    changes = mask_facts.changes(old, state.masks)
     facts: dict[str, Any] = {
         "overlap": overlap.iou,
         "overlap_by_chance": overlap.chance,
         "born": {name: born for name, (born, _) in changes.items()},
         "dead": {name: dead for name, (_, dead) in changes.items()},
-        "collapsed_layers": maskfacts.collapsed_layers(alive),
-        "collapsed_channels": maskfacts.collapsed_channels(alive),
+        "collapsed_layers": mask_facts.collapsed_layers(alive),
+        "collapsed_channels": mask_facts.collapsed_channels(alive),
     }
     if cut is None:
         return facts
-    critical = maskfacts.critical_density(cut.scores, state.config.scope, cut.eligible)
+    critical = mask_facts.critical_density(cut.scores, state.config.scope, cut.eligible)
     if critical is not None:
         facts["critical"] = {"layer": critical.layer, "kept": critical.kept, "density": critical.density}
-    found = maskfacts.histogram(cut.scores, cut.masks, cut.eligible)
+    found = mask_facts.histogram(cut.scores, cut.masks, cut.eligible)
     facts["scores"] = {"edges": list(found.edges), "kept": list(found.kept), "pruned": list(found.pruned), "threshold": found.threshold}
     facts["scores"]["thresholds"] = dict(found.thresholds)
     return facts

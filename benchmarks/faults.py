@@ -27,9 +27,10 @@ import faults  # noqa: E402
 import tables  # noqa: E402
 import torch  # noqa: E402
 
-from appcore import driver, paths  # noqa: E402
+from appcore import paths  # noqa: E402
 from appcore.config import InputError  # noqa: E402
-from appcore.store import Store  # noqa: E402
+from appcore.runner import driver  # noqa: E402
+from appcore.storage.store import Store  # noqa: E402
 
 
 def strikes(scratch: Path, methods: list[str], every: int) -> list[tuple[str, int, str, bool]]:

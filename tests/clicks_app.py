@@ -4,10 +4,10 @@ import os
 
 import streamlit as st
 
-from appcore.ui import mends
+from appcore.ui.app import streamlit_patches
 
 if os.environ.get("MENDED") != "0":
-    mends.mend()
+    streamlit_patches.mend()
 
 INTERVAL = 0.5  # seconds
 

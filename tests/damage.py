@@ -8,9 +8,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from appcore import checkpoint, paths
+from appcore import paths
 from appcore.config import InputError
-from appcore.store import Store
+from appcore.storage import checkpoint
+from appcore.storage.store import Store
 
 UNCHANGED, TOLD, VALUE, SILENT = (
     "as before",

@@ -7,9 +7,11 @@ from typing import Any
 import fake_runs
 import numpy as np
 
-from appcore import checkpoint, paths, plan
+from appcore import paths
 from appcore.config import build
-from appcore.store import Store
+from appcore.planning import plan
+from appcore.storage import checkpoint
+from appcore.storage.store import Store
 
 SHAPES = {"conv1.weight": (8, 3, 3, 3), "conv2.weight": (16, 8, 3, 3), "fc.weight": (10, 32)}
 

@@ -7,9 +7,11 @@ from typing import Any
 import fake_runs
 import torch
 
-from appcore import checkpoint, masks, paths
+from appcore import paths
+from appcore.masks import selection
 from appcore.models import base
-from appcore.store import Store
+from appcore.storage import checkpoint
+from appcore.storage.store import Store
 
 
 def write(store: Store, **settings: Any) -> str:
@@ -19,10 +21,10 @@ def write(store: Store, **settings: Any) -> str:
     started, density = row["started"], float(store.megabatches(run_id)["density_mask"].iloc[-1])
     model = base.create(row["config"]["arch"], tuple(started["image_shape"]), started["classes"], seed=0)
     draw = torch.Generator().manual_seed(0)
-    names = masks.prunable_names(model)
+    names = selection.prunable_names(model)
     scores = {name: torch.rand(model.get_parameter(name).shape, generator=draw) for name in names}
-    found = masks.keep_top(scores, density)
-    masks.apply(model, found)
+    found = selection.keep_top(scores, density)
+    selection.apply(model, found)
     tensors = {f"model/{name}": tensor.contiguous() for name, tensor in model.state_dict().items()}
     tensors |= {f"masks/{name}": mask.contiguous() for name, mask in found.items()}
     checkpoint.save(paths.run_folder(store.folder, run_id), row["cursor"], tensors, {}, fingerprint=row["fingerprint"])

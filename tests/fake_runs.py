@@ -11,8 +11,9 @@ from typing import Any
 
 import psutil
 
-from appcore import events, plan
+from appcore import events
 from appcore.config import RunConfig, build
+from appcore.planning import plan
 
 RESNET20 = (
     [("conv1.weight", (16, 3, 3, 3))]

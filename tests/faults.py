@@ -27,11 +27,13 @@ import safetensors.numpy
 import safetensors.torch
 from sqlalchemy.engine.default import DefaultDialect
 
-from appcore import checkpoint, driver, liveness, paths
+from appcore import paths
 from appcore.config import build
-from appcore.jobs import LocalJob
-from appcore.plan import plan
-from appcore.store import Store
+from appcore.planning.plan import plan
+from appcore.runner import driver
+from appcore.runner.lockstep import LocalJob
+from appcore.storage import checkpoint, heartbeat
+from appcore.storage.store import Store
 
 STRUCK, ENDED = 77, 78  # exit codes of the victim
 VICTIM_SECONDS = 120  # one that is still there after this hangs
@@ -71,7 +73,7 @@ def fork(work: Callable[[], int]) -> int:
     child = os.fork()
     if child == 0:
         signal.alarm(VICTIM_SECONDS)
-        liveness.me.cache_clear()  # a process of its own, also to itself
+        heartbeat.me.cache_clear()  # a process of its own, also to itself
         code = 1  # a failure must not run on as a second copy of the test
         try:
             code = work()

@@ -15,13 +15,15 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from appcore import limits, parts, plan
+from appcore import limits
 from appcore.config import InputError, build
 from appcore.datasets import images
-from appcore.store import Store
-from appcore.ui import runs_files
-from appcore.unbundle import import_bundle
-from appcore.work import Engine, check_network
+from appcore.planning import plan
+from appcore.runner.engine_port import Engine, check_network
+from appcore.storage.store import Store
+from appcore.transfer import bundle_set
+from appcore.transfer.bundle_import import import_bundle
+from appcore.ui.runs import files
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _FORBIDDEN = ("pickle.find_class", "socket.connect", "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn")
@@ -78,7 +80,7 @@ def read(kind: str, path: Path, store: Store) -> None:
     if kind == "bundle":
         import_bundle(store, path)
     elif kind == "bundles":
-        for _, part in parts.parts(path, path.parent):
+        for _, part in bundle_set.parts(path, path.parent):
             import_bundle(store, part)
         import_bundle(store, path)
     elif kind == "images":
@@ -86,7 +88,7 @@ def read(kind: str, path: Path, store: Store) -> None:
         plan.check(config)
         images.load(config)
     elif kind == "settings":
-        Engine().check(build(runs_files.settings(path.read_bytes())))  # as the import and then Start do
+        Engine().check(build(files.settings(path.read_bytes())))  # as the import and then Start do
     elif kind == "limits":
         os.environ["APPCORE_LIMITS"] = str(path)
         try:

@@ -18,9 +18,9 @@ from pathlib import Path
 import faults
 from resources import SAME, resume, row
 
-from appcore import driver, queues
-from appcore.manager import Manager
-from appcore.store import Store
+from appcore.runner import device_queue, driver
+from appcore.service.manager import Manager
+from appcore.storage.store import Store
 
 LONG = {"epochs": 500}  # so long that it is not over before it is struck
 
@@ -100,7 +100,7 @@ def trainer_thread_dies(folder: Path) -> str:
         raise BrokenPipeError
 
     def serve() -> int:
-        queues.traceback.print_exc = mute
+        device_queue.traceback.print_exc = mute
         return _serve_and_strike(folder, run_id, "stopped")
 
     run_id = faults.new_run(folder, "app", **LONG)
@@ -112,14 +112,14 @@ def _serve_and_strike(folder: Path, run_id: str, then: str) -> int:
     """Let the trainer thread exit between two steps of a run, which must `then` end so, and again when it was resumed."""
     manager = Manager(Store(folder / "runs.db"))
     manager.store.update(run_id, status="stopped")
-    round_of, rounds = queues.Queue._round, itertools.count()
+    round_of, rounds = device_queue.Queue._round, itertools.count()
 
-    def struck(queue: queues.Queue) -> None:
+    def struck(queue: device_queue.Queue) -> None:
         if next(rounds) in (300, 600):
             raise SystemExit
         round_of(queue)
 
-    queues.Queue._round = struck
+    device_queue.Queue._round = struck
     for status in (then, then, "done"):
         if manager.get(run_id)["status"] != "done":
             manager.resume(run_id)
@@ -145,14 +145,14 @@ def sources_loaded_anew(folder: Path) -> str:
         for number, status in enumerate(statuses):
             if number == 4:
                 _forget()
-                assert importlib.import_module("appcore.driver") is not driver
+                assert importlib.import_module("appcore.runner.driver") is not driver
             if store.get(run_id)["cursor"] > 5:
                 assert status == "running"
                 statuses.close()
         assert store.get(run_id)["status"] == "stopped"
         _forget()
-        again = importlib.import_module("appcore.driver")
-        assert again.drive(importlib.import_module("appcore.store").Store(folder / "runs.db"), run_id) == "done"
+        again = importlib.import_module("appcore.runner.driver")
+        assert again.drive(importlib.import_module("appcore.storage.store").Store(folder / "runs.db"), run_id) == "done"
         return 0
 
     assert faults.in_child(serve) == 0

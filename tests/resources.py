@@ -23,9 +23,11 @@ import numpy
 import psutil
 from PIL import Image
 
-from appcore import driver, liveness, paths
+from appcore import paths
 from appcore.config import InputError
-from appcore.store import Store
+from appcore.runner import driver
+from appcore.storage import heartbeat
+from appcore.storage.store import Store
 
 NOBODY = 65534
 SAME = "resumed, the same bits"
@@ -82,7 +84,7 @@ def _full(folder: Path, free: int) -> tuple[str, str]:
         (disk / "other").write_bytes(b"x" * (left - free))
         drive(disk, run_id)
         before = row(disk, run_id)
-        with mock.patch.object(liveness, "LOST_SECONDS", -1.0):  # a minute without a beat has passed
+        with mock.patch.object(heartbeat, "LOST_SECONDS", -1.0):  # a minute without a beat has passed
             later = row(disk, run_id)["status"]
         (disk / "other").unlink()
         return f"{before['status']}, later {later}: {before['error']}".replace(str(disk), "..."), resume(disk, run_id)

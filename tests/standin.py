@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from appcore import plan
 from appcore.config import InputError, RunConfig, build
 from appcore.events import EpochDone, Event, Finished, Layer, LayerDensity, MegabatchDone, Progress, Pruned, SegmentDone, Started
+from appcore.planning import plan
 
 STEPS = 4
 IMAGES = 10

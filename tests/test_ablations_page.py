@@ -9,8 +9,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from test_pages import no_warm_up, opened, store, words  # noqa: F401
 
-from appcore import manager, sweeps
-from appcore.store import Store
+from appcore.planning import ablation_grid
+from appcore.service import manager
+from appcore.storage.store import Store
 
 BASE = {"megabatches": 4, "epochs": 2}
 AXES = {"pruner": ["snip", "magnitude"], "seed": [0, 1]}
@@ -38,7 +39,7 @@ def started(monkeypatch: pytest.MonkeyPatch, store: Store) -> list[dict[str, Any
 def swept(store: Store, *states: str, axes: dict | None = None, title: str = "") -> str:  # noqa: F811
     """An ablation whose first cells have runs in these states."""
     sweep_id = manager.shared().sweeps.create(title, BASE, axes or AXES)
-    for cell, state in zip(sweeps.expand(BASE, axes or AXES)["cells"], states):
+    for cell, state in zip(ablation_grid.expand(BASE, axes or AXES)["cells"], states):
         run_id = fake_runs.write(store, until=None if state == "done" else 4, status=state, **cell["config"])
         if state in ("running", "queued", "paused"):
             fake_runs.keep_alive(store, run_id)
@@ -85,12 +86,12 @@ def test_what_cannot_be_read_is_told_at_its_field() -> None:
 
 def test_every_setting_can_be_varied() -> None:
     app = opened("ablations")
-    app.multiselect(key="vary").set_value(sweeps.axis_names()).run()
+    app.multiselect(key="vary").set_value(ablation_grid.axis_names()).run()
     assert not app.exception
 
 
 def test_start_runs_what_does_not_exist_and_opens_the_board(store: Store, started: list) -> None:  # noqa: F811
-    existing = fake_runs.write(store, **sweeps.expand({}, {"pruner": ["snip"], "seed": [0]})["cells"][0]["config"])
+    existing = fake_runs.write(store, **ablation_grid.expand({}, {"pruner": ["snip"], "seed": [0]})["cells"][0]["config"])
     app = opened("ablations")
     app.text_input(key="axis-seed").set_value("0-1").run()
     assert "1 of them exist already" in words(app)
@@ -142,7 +143,7 @@ FOUR = {"tau": [2.0, 4.5], "method": ["app", "dense"], "scope": ["global", "erk"
 @pytest.mark.parametrize("view", ["Heatmap", "Small multiples", "Parallel coordinates", "Table"])
 @pytest.mark.parametrize("axes", [AXES, {"pruner": ["snip", "magnitude"]}, {"seed": [0, 1]}, FOUR])
 def test_every_view_of_every_kind_of_ablation(store: Store, view: str, axes: dict) -> None:  # noqa: F811
-    count = len(sweeps.expand(BASE, axes)["cells"])
+    count = len(ablation_grid.expand(BASE, axes)["cells"])
     app = opened("ablations", sweep=swept(store, *["done"] * (count - 1), "failed", axes=axes), view=view)
     assert f"{count - 1} of {count} runs done" in words(app)
 
@@ -184,7 +185,7 @@ def test_a_title_is_changed_and_an_ablation_forgotten(store: Store) -> None:  # 
 
 
 def test_results_can_be_confined_to_one_value_of_another_setting(store: Store) -> None:  # noqa: F811
-    app = opened("ablations", sweep=swept(store, *["done"] * len(sweeps.expand(BASE, FOUR)["cells"]), axes=FOUR))
+    app = opened("ablations", sweep=swept(store, *["done"] * len(ablation_grid.expand(BASE, FOUR)["cells"]), axes=FOUR))
     assert "Averaged over: scope, seed." in words(app)
     app.selectbox(key="only-scope").select("erk").run()
     assert "Averaged over: seed." in words(app)

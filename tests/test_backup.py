@@ -12,11 +12,14 @@ import pytest
 import stores
 from standin import SETTINGS, StandIn
 
-from appcore import checkpoint, cli, driver, paths
-from appcore.backup import backup, restore
+from appcore import paths
+from appcore.cli import main
 from appcore.config import InputError, build
-from appcore.plan import plan
-from appcore.store import Store
+from appcore.planning.plan import plan
+from appcore.runner import driver
+from appcore.storage import checkpoint
+from appcore.storage.store import Store
+from appcore.transfer.backup import backup, restore
 
 CONFIG = build(SETTINGS)
 
@@ -183,7 +186,7 @@ def test_a_backup_that_cannot_be_written_leaves_no_half(source: Store, tmp_path:
     def full(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("appcore.backup._put", full)
+    monkeypatch.setattr("appcore.transfer.backup._put", full)
     with pytest.raises(InputError, match="No space left on device; free disk space"):
         backup(source, tmp_path / "backup.zip")
     assert not list(tmp_path.glob("backup*"))
@@ -191,13 +194,13 @@ def test_a_backup_that_cannot_be_written_leaves_no_half(source: Store, tmp_path:
 
 def test_the_commands(source: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("APPCORE_STORE", source.url)
-    assert cli.main(["backup", "--to", str(tmp_path / "b.zip"), "--json"]) == 0
+    assert main.main(["backup", "--to", str(tmp_path / "b.zip"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["runs"] == 2
     monkeypatch.setenv("APPCORE_STORE", str(tmp_path / "new" / "appcore.db"))
-    assert cli.main(["backup", "--to", str(tmp_path / "c.zip")]) == 2
+    assert main.main(["backup", "--to", str(tmp_path / "c.zip")]) == 2
     assert not (tmp_path / "new").exists()
-    assert cli.main(["restore", str(tmp_path / "b.zip")]) == 0
+    assert main.main(["restore", str(tmp_path / "b.zip")]) == 0
     assert "2 runs are back" in capsys.readouterr().out
     run_id = Store().runs()[0]["run_id"]
     assert checkpoint.newest(paths.run_folder(Store().folder, run_id))
-    assert cli.main(["restore", str(tmp_path / "nothing.zip")]) == 2
+    assert main.main(["restore", str(tmp_path / "nothing.zip")]) == 2

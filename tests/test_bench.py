@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from appcore import bench, timing
-from appcore.config import InputError
-from appcore.timing import Row
+from appcore.bench import machine, timing
+from appcore.bench.timing import Row
 
 
 def test_rounds_alternate_and_the_first_is_not_counted() -> None:
@@ -38,24 +37,24 @@ def test_machine_names_no_host() -> None:
 
 
 def test_a_masked_trainer_keeps_pruned_weights_at_zero() -> None:
-    trainer = bench._Trainer("resnet20", 4, "cpu", is_masked=True)
+    trainer = machine._Trainer("resnet20", 4, "cpu", is_masked=True)
     trainer.step()
     weights = dict(trainer.model.named_parameters())
     total = sum(mask.numel() for mask in trainer.chosen.values())
-    assert sum(int(mask.sum()) for mask in trainer.chosen.values()) == round(bench.DENSITY * total)
+    assert sum(int(mask.sum()) for mask in trainer.chosen.values()) == round(machine.DENSITY * total)
     assert all((weights[name][~mask] == 0).all() for name, mask in trainer.chosen.items())
-    assert bench._Trainer("resnet20", 4, "cpu", is_masked=False).pruned == []
+    assert machine._Trainer("resnet20", 4, "cpu", is_masked=False).pruned == []
 
 
 def test_both_sides_train_on_the_same_images_under_the_same_masks() -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bench, "REAL_IMAGES", Path("not/there.zip"))
-        with bench._images(60) as (dataset, about):
+        patch.setattr(machine, "REAL_IMAGES", Path("not/there.zip"))
+        with machine._images(60) as (dataset, about):
             assert "synthetic" in about
-            config = bench.RunConfig(dataset=dataset, arch="resnet20", megabatches=1, epochs=1, pruner="magnitude", limit_test=20)
-            state = bench.RunState.create(config)
-            count, seconds = next(bench._engine_epochs(state))
-            model, masks, pictures = bench._baseline_inputs(state)
+            config = machine.RunConfig(dataset=dataset, arch="resnet20", megabatches=1, epochs=1, pruner="magnitude", limit_test=20)
+            state = machine.RunState.create(config)
+            count, seconds = next(machine._engine_epochs(state))
+            model, masks, pictures = machine._baseline_inputs(state)
     assert (count, len(pictures)) == (54, 54) and seconds > 0
     assert masks is state.masks and state.density() < 1
     x, _ = pictures[0]
@@ -63,26 +62,17 @@ def test_both_sides_train_on_the_same_images_under_the_same_masks() -> None:
     assert not torch.equal(dict(model.named_parameters())["conv1.weight"], dict(state.model.named_parameters())["conv1.weight"])
 
 
-def test_a_missing_baseline_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> None:
-        raise ModuleNotFoundError(name=name)
-
-    monkeypatch.setattr(bench.importlib, "import_module", missing)
-    with pytest.raises(InputError, match="checkout"):
-        bench.measure(quick=True)
-
-
 @pytest.mark.slow
 def test_a_tiny_bench_writes_numbers_and_a_table(tmp_path: Path) -> None:
-    size = bench.Size(
+    size = machine.Size(
         steps=2,
         prune_batch=2,
         prune_rounds=1,
         images={"resnet20": 130},
         rounds=1,
-        whole=bench.bench_runs.Size(images={"resnet20": 80}, rounds=1, pair_images=40, runs=2, megabatches=10),
+        whole=machine.whole_runs.Size(images={"resnet20": 80}, rounds=1, pair_images=40, runs=2, megabatches=10),
     )
-    found = bench.measure(quick=True, folder=tmp_path, size=size)
+    found = machine.measure(quick=True, folder=tmp_path, size=size)
     (numbers,), (table,) = tmp_path.glob("results-*-quick.json"), tmp_path.glob("results-*-quick.md")
     assert json.loads(numbers.read_text()) == found
     rows = {(row["what"].partition(",")[0], row["device"]): row for row in found["rows"]}

@@ -12,8 +12,8 @@ import fake_runs
 import pytest
 
 from appcore.config import build
-from appcore.plan import plan
-from appcore.store import Store
+from appcore.planning.plan import plan
+from appcore.storage.store import Store
 
 sync_api = pytest.importorskip("playwright.sync_api")
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(browser.CHROMIUM is None, reason="needs Chromium")]

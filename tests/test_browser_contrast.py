@@ -9,7 +9,7 @@ import fake_runs
 import pytest
 from test_browser import address, chromium, store
 
-from appcore.store import Store
+from appcore.storage.store import Store
 
 __all__ = ["address", "chromium", "store"]  # fixtures
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(browser.CHROMIUM is None, reason="needs Chromium")]

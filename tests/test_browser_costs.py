@@ -12,7 +12,7 @@ import pytest
 import safetensors.torch
 from test_browser import READY, address, chromium, page, store
 
-from appcore.store import Store
+from appcore.storage.store import Store
 
 __all__ = ["address", "chromium", "page", "store"]  # fixtures
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(browser.CHROMIUM is None, reason="needs Chromium")]

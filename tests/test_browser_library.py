@@ -12,7 +12,7 @@ import fake_runs
 import pytest
 from test_browser import _insist
 
-from appcore.store import Store
+from appcore.storage.store import Store
 
 sync_api = pytest.importorskip("playwright.sync_api")
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(browser.CHROMIUM is None, reason="needs Chromium")]
@@ -91,8 +91,9 @@ def test_an_ablation_of_two_pruners_by_two_seeds_is_started_and_its_table_read(a
 
 @pytest.mark.slow
 def test_a_bundle_goes_out_is_deleted_and_comes_back_with_the_same_numbers(address: str, store: Store, page: Any, tmp_path: Path) -> None:
-    from appcore import driver, plan
     from appcore.config import build
+    from appcore.planning import plan
+    from appcore.runner import driver
 
     config = build({"arch": "mlp", "limit_train": 200, "limit_test": 60, "megabatches": 2, "epochs": 1})
     run_id = store.create_run(config, plan_length=len(plan.plan(config)), title="<b>mine</b>")

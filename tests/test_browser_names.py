@@ -8,7 +8,7 @@ import browser
 import fake_runs
 import pytest
 
-from appcore.store import Store
+from appcore.storage.store import Store
 
 ATTACK = (
     "<script>window.hacked=1</script><img src=x onerror=window.hacked=1> ![p](http://evil.invalid/p.png) "

@@ -11,7 +11,7 @@ import fake_runs
 import pytest
 from test_browser import READY, address, chromium, page, store
 
-from appcore.store import Store
+from appcore.storage.store import Store
 
 __all__ = ["address", "chromium", "page", "store"]  # fixtures
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(browser.CHROMIUM is None, reason="needs Chromium")]

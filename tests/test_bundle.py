@@ -19,13 +19,16 @@ import safetensors
 import safetensors.numpy
 from safetensors.torch import load_file
 
-from appcore import checkpoint, driver, metrics, paths, results
-from appcore.bundle import export
+from appcore import paths
 from appcore.config import InputError, build
+from appcore.engine import digests
 from appcore.models import base as models
-from appcore.plan import plan
-from appcore.store import Store
-from appcore.unbundle import import_bundle
+from appcore.planning.plan import plan
+from appcore.runner import driver
+from appcore.storage import checkpoint, run_result
+from appcore.storage.store import Store
+from appcore.transfer.bundle_export import export
+from appcore.transfer.bundle_import import import_bundle
 
 SETTINGS = {"arch": "mlp", "megabatches": 2, "epochs": 2, "limit_train": 120, "limit_test": 40, "device": "cpu"}
 
@@ -69,7 +72,7 @@ def test_every_file_of_an_export_says_what_the_run_has(source: tuple[Store, str]
     names = {"config.json", "result.json", "epochs.csv", "megabatches.csv", "layers.csv", "weights.safetensors"}
     assert {path.name for path in exported.iterdir()} == names | {"masks-01.safetensors", "masks-02.safetensors", f"{run_id}.zip"}
     assert build(json.loads((exported / "config.json").read_text())) == build(SETTINGS)
-    assert json.loads((exported / "result.json").read_text()) == results.result(store, run_id)
+    assert json.loads((exported / "result.json").read_text()) == run_result.result(store, run_id)
     epochs, megabatches, layers = (pandas.read_csv(exported / f"{name}.csv") for name in ("epochs", "megabatches", "layers"))
     assert epochs[["megabatch", "epoch"]].to_numpy().tolist() == [[1, 1], [1, 2], [2, 1], [2, 2]]
     assert megabatches["megabatch"].tolist() == [1, 2]
@@ -84,7 +87,7 @@ def test_exported_weights_are_the_final_network_with_zeros(source: tuple[Store, 
     weights = load_file(exported / "weights.safetensors")
     network = models.create("mlp", (1, 8, 8), 10, seed=1)
     network.load_state_dict(weights)
-    assert metrics.digest(network.state_dict()) == store.get(run_id)["totals"]["weights_hash"]
+    assert digests.digest(network.state_dict()) == store.get(run_id)["totals"]["weights_hash"]
     masks = safetensors.numpy.load_file(exported / "masks-02.safetensors")
     assert all(mask.dtype == bool and not weights[name].numpy()[~mask].any() for name, mask in masks.items())
     kept = {name: int(mask.sum()) for name, mask in masks.items()}
@@ -96,7 +99,7 @@ def test_exported_weights_are_the_final_network_with_zeros(source: tuple[Store, 
 
 
 def test_zeros_are_baked_in_even_where_the_checkpoint_has_none(tmp_path: Path, source: tuple[Store, str]) -> None:
-    from appcore.bundle import _weights
+    from appcore.transfer.bundle_export import _weights
 
     tensors = {
         "model/w": numpy.ones((2, 2), "float32"),
@@ -148,7 +151,7 @@ def test_damaged_masks_stop_an_export_before_anything_is_written(
 def test_a_bundle_brings_the_whole_run(source: tuple[Store, str], exported: Path, bundle: Path, store: Store, tmp_path: Path) -> None:
     run_id = import_bundle(store, bundle)
     assert run_id == source[1]
-    assert results.result(store, run_id) == results.result(*source)
+    assert run_result.result(store, run_id) == run_result.result(*source)
     for name in ("epochs", "megabatches", "layers", "prunes"):
         pandas.testing.assert_frame_equal(getattr(store, name)(run_id), getattr(source[0], name)(run_id))
     own = ("pid", "host", "process_started", "heartbeat", "revision", "command")
@@ -162,7 +165,7 @@ def test_a_bundle_brings_the_whole_run(source: tuple[Store, str], exported: Path
 def test_a_bundle_brings_the_whole_run_to_every_kind_of_store(source: tuple[Store, str], bundle: Path, any_address: str) -> None:
     store = Store(any_address)
     assert import_bundle(store, bundle) == source[1]
-    assert results.result(store, source[1]) == results.result(*source)
+    assert run_result.result(store, source[1]) == run_result.result(*source)
     assert import_bundle(store, bundle) == source[1]
     store.close()
 

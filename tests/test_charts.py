@@ -11,10 +11,11 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from appcore import charts, repeats
-from appcore.charts import curves, findings, style
+from appcore import charts
+from appcore.analysis import repeats
+from appcore.charts import comparison_words, curves, style
 from appcore.config import RunConfig
-from appcore.plan import plan
+from appcore.planning.plan import plan
 
 SNIP = {
     "run_id": "r1",
@@ -295,16 +296,16 @@ def test_the_answer_says_who_and_when() -> None:
         return layers(run_id, (kept, 30, 40)).assign(megabatch=megabatch)
 
     both = pd.concat([at(0, "r1", 9), at(0, "r2", 5), at(1, "r1", 4), at(1, "r2", 6)])
-    headline, detail = findings.who_prunes_early(both[both["megabatch"] == 0], SNIP, MAGNITUDE)
+    headline, detail = comparison_words.who_prunes_early(both[both["megabatch"] == 0], SNIP, MAGNITUDE)
     assert headline == "Magnitude prunes the early layers harder at megabatch 1"
     assert "Magnitude keeps 50\u00a0%, SNIP 90\u00a0%" in detail
-    assert "At megabatch 2 it is the other way round." in findings.who_prunes_early(both, SNIP, MAGNITUDE)[1]
-    assert findings.who_prunes_early(layers().iloc[:0], SNIP, MAGNITUDE)[0] == "No layer has been counted yet"
+    assert "At megabatch 2 it is the other way round." in comparison_words.who_prunes_early(both, SNIP, MAGNITUDE)[1]
+    assert comparison_words.who_prunes_early(layers().iloc[:0], SNIP, MAGNITUDE)[0] == "No layer has been counted yet"
 
 
 def test_spans() -> None:
-    assert findings.spans([0, 1, 2, 5]) == "1 to 3 and 6"
-    assert findings.spans([0, 1]) == "1 and 2"
+    assert comparison_words.spans([0, 1, 2, 5]) == "1 to 3 and 6"
+    assert comparison_words.spans([0, 1]) == "1 and 2"
 
 
 def test_final_table_and_differences_and_pairing() -> None:
@@ -319,9 +320,8 @@ def test_final_table_and_differences_and_pairing() -> None:
 
 
 def test_charts_and_pages_parts_load_no_torch() -> None:
-    names = (
-        "appcore.charts, appcore.ui.lab, appcore.ui.live, appcore.ui.form, appcore.ui.run_view, appcore.ui.compare_view, appcore.ui.launch"
-    )
+    pages = "settings.form, run.view, run.launch, compare.view, app.page, widgets.live_chart"
+    names = ", ".join(["appcore.charts", *(f"appcore.ui.{name}" for name in pages.split(", "))])
     code = f"import sys, {names}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -14,18 +14,19 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from appcore import RunConfig, masks, run, sanity
-from appcore.checks import base, report
-from appcore.checks.base import Finding, Lab, Part
-from appcore.checks.verb import NUMBERS, chosen
-from appcore.cli import main
+from appcore import RunConfig, run
+from appcore.analysis.samples import BROKEN, FAILS, HOLDS, UNDECIDED, Sample, above_zero, exactly, within, worst
+from appcore.checks import experiment, fidelity_report, sanity
+from appcore.checks.experiment import Finding, Lab, Part
+from appcore.checks.sanity import AS_IS, INVERTED, RANDOM, REINIT, SHUFFLED, Trial
+from appcore.cli.check import NUMBERS, chosen
+from appcore.cli.main import main
 from appcore.config import InputError
+from appcore.engine.prune_point import select
+from appcore.engine.state import RunState
 from appcore.events import MegabatchDone
-from appcore.plan import plan
-from appcore.pruning import select
-from appcore.sanity import AS_IS, INVERTED, RANDOM, REINIT, SHUFFLED, Trial
-from appcore.spread import BROKEN, FAILS, HOLDS, UNDECIDED, Sample, above_zero, exactly, within, worst
-from appcore.state import RunState
+from appcore.masks import selection
+from appcore.planning.plan import plan
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = {"arch": "mlp", "limit_train": 120, "limit_test": 60, "megabatches": 1, "epochs": 2, "lr": 0.1, "method": "osp", "tau": 6.0}
@@ -80,7 +81,7 @@ def test_the_arm_as_it_is_repeats_the_run_that_found_the_mask(trial: Trial) -> N
 
 def test_each_arm_changes_what_it_says_and_no_layers_density(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = {}
-    start = sanity.engine.run
+    start = sanity.loop.run
 
     def look(state: RunState, segments: tuple) -> object:
         weights = {name: state.model.get_parameter(name).detach().clone() for name in state.masks}
@@ -88,11 +89,11 @@ def test_each_arm_changes_what_it_says_and_no_layers_density(trial: Trial, monke
         assert all(segment.kind != "prune" for segment in segments) and state.density_requested == state.density()
         return start(state, segments)
 
-    monkeypatch.setattr(sanity.engine, "run", look)
+    monkeypatch.setattr(sanity.loop, "run", look)
     for arm in sanity.ARMS:
         assert 0.0 <= trial.arm(arm) <= 1.0
     for chosen_masks, weights in seen.values():
-        assert masks.count(chosen_masks) == masks.count(trial.masks)
+        assert selection.count(chosen_masks) == selection.count(trial.masks)
         assert not any(weights[name][~mask].any() for name, mask in chosen_masks.items())
     same = {arm: all(torch.equal(seen[arm][0][name], mask) for name, mask in trial.masks.items()) for arm in sanity.ARMS}
     assert same == {AS_IS: True, SHUFFLED: False, REINIT: True, INVERTED: False, RANDOM: False}
@@ -124,7 +125,7 @@ def test_verdicts_of_a_card() -> None:
 def test_a_card_pairs_its_repeats_and_leaves_out_what_has_no_order(trial: Trial) -> None:
     heard: list[tuple[str, int, float]] = []
     card = sanity.card(trial.config, trial.masks, repeats=2, watch=lambda *told: heard.append(told))
-    assert list(card.accuracy) == list(sanity.ARMS) and len(heard) == 10 and card.density == masks.density(trial.masks)
+    assert list(card.accuracy) == list(sanity.ARMS) and len(heard) == 10 and card.density == selection.density(trial.masks)
     assert card.accuracy[AS_IS].values[0] == trial.arm(AS_IS)
     assert json.loads(json.dumps(card.plain()))["arms"][SHUFFLED]["values"] == list(card.accuracy[SHUFFLED].values)
     for values in ({"pruner": "random"}, {"method": "cs"}):
@@ -136,7 +137,7 @@ def test_a_card_pairs_its_repeats_and_leaves_out_what_has_no_order(trial: Trial)
 
 
 def test_numbers_of_experiments() -> None:
-    assert list(report.EXPERIMENTS) == list(NUMBERS) == chosen("") and chosen("7,1,1") == [1, 7]
+    assert list(fidelity_report.EXPERIMENTS) == list(NUMBERS) == chosen("") and chosen("7,1,1") == [1, 7]
     for text in ("9", "0", "one", "1,,2"):
         with pytest.raises(InputError, match="only"):
             chosen(text)
@@ -144,17 +145,19 @@ def test_numbers_of_experiments() -> None:
 
 def test_exact_statements_are_checked_against_the_live_state(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault put into the engine is found: masks that keep one weight too many, and removed weights that are not 0."""
-    from appcore import pruning
     from appcore.checks import exact
+    from appcore.engine import prune_point
 
     lab = Lab(is_quick=True)
     monkeypatch.setattr(lab, "say", lambda text: None)
     assert exact.measure(lab).verdict == HOLDS
-    honest = pruning.masks.keep_top
-    monkeypatch.setattr(pruning.masks, "keep_top", lambda scores, density, *more, **named: honest(scores, density + 1e-3, *more, **named))
+    honest = prune_point.selection.keep_top
+    monkeypatch.setattr(
+        prune_point.selection, "keep_top", lambda scores, density, *more, **named: honest(scores, density + 1e-3, *more, **named)
+    )
     found = exact.measure(lab)
     assert found.is_broken and found.parts[0].measured == "0 of 16 prune points"
-    monkeypatch.setattr(pruning.masks, "keep_top", honest)
+    monkeypatch.setattr(prune_point.selection, "keep_top", honest)
     monkeypatch.setattr(RunState, "apply_masks", lambda state: None)
     monkeypatch.setattr(RunState, "pruned", lambda state: [])
     assert exact.measure(lab).parts[2].verdict == BROKEN
@@ -163,7 +166,7 @@ def test_exact_statements_are_checked_against_the_live_state(monkeypatch: pytest
 def test_the_shared_stream_has_equal_megabatches_and_runs_once(monkeypatch: pytest.MonkeyPatch) -> None:
     lab = Lab(is_quick=True)
     monkeypatch.setattr(lab, "say", lambda text: None)
-    monkeypatch.setattr(base, "STREAM_LIMIT", 1600)
+    monkeypatch.setattr(experiment, "STREAM_LIMIT", 1600)
     assert lab.stream().limit_train == 400 and Lab().stream().limit_train == 1432  # of the 1,437 digits
     assert lab.record(lab.stream(epochs=1)) is lab.record(lab.stream(epochs=1))
 
@@ -171,7 +174,7 @@ def test_the_shared_stream_has_equal_megabatches_and_runs_once(monkeypatch: pyte
 def test_a_broken_exact_statement_is_exit_code_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for verdict, code in ((BROKEN, 1), (FAILS, 0), (UNDECIDED, 0)):
         finding = Finding(1, "T", "claim", "source", "settings", (Part("fine", "x", HOLDS), Part("s", "m", verdict, True)))
-        monkeypatch.setitem(report.EXPERIMENTS, 1, SimpleNamespace(TITLE="T", measure=lambda lab, finding=finding: finding))
+        monkeypatch.setitem(fidelity_report.EXPERIMENTS, 1, SimpleNamespace(TITLE="T", measure=lambda lab, finding=finding: finding))
         assert main(["check", "--only", "1"]) == code
         assert f"1. T: {verdict}" in capsys.readouterr().out
 
@@ -224,8 +227,8 @@ def test_a_run_without_masks_has_no_card(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_the_committed_results_are_those_of_real_images() -> None:
     text = (ROOT / "docs" / "FIDELITY.md").read_text(encoding="utf-8")
-    for number, experiment in report.EXPERIMENTS.items():
-        assert f"## {number}. {experiment.TITLE}" in text
+    for number, module in fidelity_report.EXPERIMENTS.items():
+        assert f"## {number}. {module.TITLE}" in text
     commands = re.findall(r"^Measured by `(.*?)`", text, flags=re.MULTILINE)
     assert len(commands) == 8 and all("--dataset images:../shared/data/cifar10-small.zip" in command for command in commands)
     assert BROKEN not in text and "Quick settings" not in text

@@ -13,8 +13,9 @@ import numpy
 import pytest
 import torch
 
-from appcore import checkpoint, paths
+from appcore import paths
 from appcore.config import InputError
+from appcore.storage import checkpoint
 
 
 def tensors(seed: int) -> dict[str, torch.Tensor]:
@@ -138,7 +139,7 @@ _KILLED = """
 import os, shutil, sys
 from pathlib import Path
 import torch
-from appcore import checkpoint
+from appcore.storage import checkpoint
 
 folder, pristine = Path(sys.argv[1]), Path(sys.argv[2])
 
@@ -187,7 +188,7 @@ _FULL = """
 import resource, sys
 from pathlib import Path
 import torch
-from appcore import checkpoint
+from appcore.storage import checkpoint
 from appcore.config import InputError
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 for tensors, facts in (({"w": torch.zeros(9999)}, {}), ({}, {"n": "9" * 9999})):
@@ -248,7 +249,7 @@ def test_reading_masks_needs_no_torch(tmp_path: Path) -> None:
     code = """
 import sys
 from pathlib import Path
-from appcore import checkpoint
+from appcore.storage import checkpoint
 print(checkpoint.load_masks(Path(sys.argv[1]))["a"].sum(), "torch" in sys.modules)
 """
     ended = subprocess.run([sys.executable, "-c", code, str(tmp_path / "m")], capture_output=True, text=True, check=True)

@@ -20,11 +20,11 @@ import pytest
 from PIL import Image
 
 from appcore import paths
-from appcore.cli import main
+from appcore.cli.main import main
 from appcore.config import RunConfig
 from appcore.plugins import KINDS, choices
 from appcore.presets import PRESETS
-from appcore.store import Store
+from appcore.storage.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = ["--arch", "mlp", "--megabatches", "2", "--epochs", "1", "--limit-train", "120", "--limit-test", "40", "--device", "cpu"]
@@ -318,10 +318,10 @@ def test_a_broken_store_is_named(verb: list[str], call: Callable, tmp_path: Path
 
 
 def test_a_locked_store_is_named(finished: dict, home: Path, call: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    from appcore import manager
+    from appcore.service import manager
 
     held = Store(home / "appcore.db", busy_seconds=0.2)
-    monkeypatch.setattr("appcore.manager.shared", lambda: manager.Manager(held))
+    monkeypatch.setattr("appcore.service.manager.shared", lambda: manager.Manager(held))
     with sqlite3.connect(home / "appcore.db") as connection:
         connection.execute("BEGIN EXCLUSIVE")
         code, out, err = call("list")
@@ -330,7 +330,9 @@ def test_a_locked_store_is_named(finished: dict, home: Path, call: Callable, mon
 
 
 def test_bad_settings_are_refused_without_torch() -> None:
-    script = "import sys; from appcore.cli import main; print(main(sys.argv[1:]), {'torch', 'pandas', 'sqlalchemy'} & set(sys.modules))"
+    script = (
+        "import sys; from appcore.cli.main import main; print(main(sys.argv[1:]), {'torch', 'pandas', 'sqlalchemy'} & set(sys.modules))"
+    )
     for arguments in (["--arch", "x"], ["--dataset", "images:/nowhere"], ["--megabatches", "2000"], ["--device", "x"]):
         done = subprocess.run([sys.executable, "-c", script, "run", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60)
         assert done.stdout == "2 set()\n", done.stderr
@@ -345,7 +347,7 @@ def test_a_missing_package_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_torch_pair_that_does_not_match_is_one_line(call: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("appcore.ui.setup.mismatch", lambda: "torch 1 and torchvision 2 do not match.")
+    monkeypatch.setattr("appcore.installation.mismatch", lambda: "torch 1 and torchvision 2 do not match.")
     for verb in (["run", *SMALL], ["bench", "--quick"]):
         assert call(*verb) == (2, "", "error: torch 1 and torchvision 2 do not match.\n")
 
@@ -456,7 +458,7 @@ def test_stop_from_another_process(running: Running, call: Callable, uninterrupt
 
 
 def test_a_run_that_does_not_answer_is_said_to_be_active(running: Running, call: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("appcore.cli.STOP_SECONDS", 0.3)
+    monkeypatch.setattr("appcore.cli.main.STOP_SECONDS", 0.3)
     running.freeze()
     try:
         code, out, err = call("stop", running.run_id, "--json")

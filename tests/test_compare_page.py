@@ -7,7 +7,7 @@ import fake_runs
 import pytest
 from test_pages import no_warm_up, opened, store, words
 
-from appcore.store import Store
+from appcore.storage.store import Store
 
 __all__ = ["no_warm_up", "store"]  # fixtures
 
@@ -69,7 +69,7 @@ def test_compare_plays_through_the_megabatches(store: Store, monkeypatch: pytest
     app = opened("compare", runs=",".join(pair), megabatch="2")
     app.button(key="play").click().run()
     assert app.button(key="play").label == "Hold" and app.slider(key="megabatch").value == 2
-    monkeypatch.setattr("appcore.ui.motion.SECONDS", 0.0)
+    monkeypatch.setattr("appcore.ui.widgets.player.SECONDS", 0.0)
     app.run()
     assert app.slider(key="megabatch").value == 3
     app.run()

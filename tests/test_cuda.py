@@ -8,16 +8,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from appcore import RunConfig, masks, plugins, run
+from appcore import RunConfig, plugins, run
 from appcore.config import build
-from appcore.driver import drive
-from appcore.engine import run as run_state
+from appcore.engine.loop import run as run_state
+from appcore.engine.prune_point import select
+from appcore.engine.state import RunState
 from appcore.events import Finished, MegabatchDone, Pruned, SegmentDone, Started
-from appcore.jobs import LocalJob
-from appcore.plan import plan
-from appcore.pruning import select
-from appcore.state import RunState
-from appcore.store import Store
+from appcore.masks import selection
+from appcore.planning.plan import plan
+from appcore.runner.driver import drive
+from appcore.runner.lockstep import LocalJob
+from appcore.storage.store import Store
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 DEVICE = "cuda"
@@ -69,8 +70,8 @@ def test_the_same_scores_give_the_mask_of_the_cpu(scope: str) -> None:
     scores = {name: torch.rand(shape, generator=draw).round(decimals=2) for name, shape in (("a", (64, 32, 3, 3)), ("b", (10, 64)))}
     eligible = {name: torch.rand(score.shape, generator=draw) < 0.8 for name, score in scores.items()}
     for density in (0.5, 0.1, 0.001):
-        cpu = masks.keep_top(scores, density, scope, eligible=eligible)
-        gpu = masks.keep_top(
+        cpu = selection.keep_top(scores, density, scope, eligible=eligible)
+        gpu = selection.keep_top(
             {name: score.to(DEVICE) for name, score in scores.items()},
             density,
             scope,
@@ -94,9 +95,9 @@ def test_every_density_is_counted_on_the_gpu_as_on_the_cpu() -> None:
     for event in run_state(state, plan(settings)):
         if isinstance(event, Pruned):
             there = {name: mask.cpu() for name, mask in state.masks.items()}
-            alive = masks.alive_masks(RunState.create(config(device="cpu")).model, there, state.stream.data.shape)
-            assert [layer.kept for layer in event.layers] == list(masks.count(there).values())
-            assert [layer.alive for layer in event.layers] == list(masks.count(alive).values())
+            alive = selection.alive_masks(RunState.create(config(device="cpu")).model, there, state.stream.data.shape)
+            assert [layer.kept for layer in event.layers] == list(selection.count(there).values())
+            assert [layer.alive for layer in event.layers] == list(selection.count(alive).values())
     weights = dict(state.model.named_parameters())
     assert all((weights[name][~mask] == 0).all() for name, mask in state.masks.items())
 

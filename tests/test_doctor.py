@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from appcore import checkpoint, doctor, paths
-from appcore.cli import main
+from appcore import paths
+from appcore.cli import doctor
+from appcore.cli.main import main
 from appcore.config import build
-from appcore.store import Store
+from appcore.storage import checkpoint
+from appcore.storage.store import Store
 
 NAMES = ["python", "packages", "torch and torchvision", "devices", "sqlite", "store", "checkpoints"]
 NAMES += ["leftovers", "limits", "disk", "data sets", "streamlit"]
@@ -62,16 +64,16 @@ def test_a_missing_or_old_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_a_pair_that_does_not_match_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    from appcore.ui import setup
+    from appcore import installation
 
-    monkeypatch.setattr(setup, "mismatch", lambda: "torch 1 and torchvision 2 do not match: install again.")
+    monkeypatch.setattr(installation, "mismatch", lambda: "torch 1 and torchvision 2 do not match: install again.")
     assert finding("torch and torchvision") == {
         "name": "torch and torchvision",
         "ok": False,
         "text": "torch 1 and torchvision 2 do not match: install again.",
     }
-    monkeypatch.setattr(setup, "mismatch", lambda: None)
-    monkeypatch.setattr(doctor, "import_module", lambda name: setup if name.endswith("setup") else exec("raise ImportError('no nms')"))
+    monkeypatch.setattr(installation, "mismatch", lambda: None)
+    monkeypatch.setattr(doctor, "import_module", lambda name: exec("raise ImportError('no nms')"))
     assert "cannot be imported together (no nms)" in finding("torch and torchvision")["text"]
 
 

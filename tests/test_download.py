@@ -9,7 +9,7 @@ from streamlit import runtime
 from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 
-from appcore.ui import download
+from appcore.ui.widgets import download
 
 
 @pytest.fixture

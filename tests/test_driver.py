@@ -13,11 +13,13 @@ import pandas
 import pytest
 from standin import SETTINGS, STEPS, StandIn
 
-from appcore import checkpoint, driver, liveness, paths
+from appcore import paths
 from appcore.config import InputError, build
-from appcore.plan import plan
-from appcore.store import Store
-from appcore.work import Engine
+from appcore.planning.plan import plan
+from appcore.runner import driver
+from appcore.runner.engine_port import Engine
+from appcore.storage import checkpoint, heartbeat
+from appcore.storage.store import Store
 
 CONFIG = build(SETTINGS)
 PLAN = plan(CONFIG)
@@ -382,7 +384,7 @@ def test_the_heart_beats_during_long_steps_and_not_after(store: Store) -> None:
 
     def long_step() -> None:
         before = store.get(run_id)["heartbeat"]
-        time.sleep(liveness.BEAT_SECONDS + 0.5)
+        time.sleep(heartbeat.BEAT_SECONDS + 0.5)
         beats.append(store.get(run_id)["heartbeat"] - before)
 
     assert driver.drive(store, run_id, work=StandIn({(1, 0): long_step})) == "done"

@@ -10,14 +10,16 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import prune as torch_prune
 
-from appcore import RunConfig, layouts, masks, run
-from appcore.engine import run as run_state
+from appcore import RunConfig, run
+from appcore.engine import memory_formats
+from appcore.engine.loop import run as run_state
+from appcore.engine.prune_point import prune
+from appcore.engine.state import RunState
+from appcore.engine.steps import Sums, train_step
 from appcore.events import EpochDone, Finished, MegabatchDone, Progress, Pruned, SegmentDone, Started
+from appcore.masks import selection
 from appcore.models.base import create
-from appcore.plan import check, plan, total_samples
-from appcore.pruning import prune
-from appcore.state import RunState
-from appcore.training import Sums, train_step
+from appcore.planning.plan import check, plan, total_samples
 
 SMALL = {"arch": "mlp", "limit_train": 300, "limit_test": 60, "megabatches": 3, "epochs": 2, "lr": 0.05, "device": "cpu"}
 
@@ -198,10 +200,10 @@ def test_a_diverging_run_says_so() -> None:
 def test_masked_training_equals_torch_prune() -> None:
     ours = create("lenet5", (1, 28, 28), 10, 0).double()
     theirs = copy.deepcopy(ours)
-    names = masks.prunable_names(ours, "all")
+    names = selection.prunable_names(ours, "all")
     generator = torch.Generator().manual_seed(0)
-    kept = masks.keep_top({name: torch.rand(ours.get_parameter(name).shape, generator=generator) for name in names}, 0.3)
-    masks.apply(ours, kept)
+    kept = selection.keep_top({name: torch.rand(ours.get_parameter(name).shape, generator=generator) for name in names}, 0.3)
+    selection.apply(ours, kept)
     for name in names:
         torch_prune.custom_from_mask(theirs.get_submodule(name.removesuffix(".weight")), "weight", kept[name])
     optimizers = [torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=1e-3) for model in (ours, theirs)]
@@ -253,7 +255,7 @@ def prune_only(config: RunConfig) -> list[float]:
     for segment in plan(config):
         if segment.kind == "prune":
             prune(state, segment.megabatch, segment.density)
-            found.append(masks.effective_density(state.model, list(state.masks)))
+            found.append(selection.effective_density(state.model, list(state.masks)))
     return found
 
 
@@ -280,7 +282,7 @@ def test_the_peak_of_memory_is_the_run_s_own_not_that_of_what_was_before() -> No
 
 @pytest.mark.parametrize(("precision", "arch"), [("fp32", "mlp"), ("bf16", "mlp"), ("bf16", "vgg11_bn")])
 def test_a_resume_gives_the_same_bits_at_every_precision(precision: str, arch: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layouts, "has_bf16_tiles", lambda: False)  # so that VGG's deep layers are in the plain format on every CPU
+    monkeypatch.setattr(memory_formats, "has_bf16_tiles", lambda: False)  # so that VGG's deep layers are in the plain format on every CPU
     config = RunConfig(**{**SMALL, "arch": arch, "limit_train": 90, "limit_test": 20}, precision=precision)
     whole = list(run(config))
     state = RunState.create(config)
@@ -297,8 +299,8 @@ def test_a_resume_gives_the_same_bits_at_every_precision(precision: str, arch: s
 
 def test_live_paths_are_looked_for_once_for_the_same_masks(monkeypatch: pytest.MonkeyPatch) -> None:
     looked = []
-    search = masks.alive_masks
-    monkeypatch.setattr(masks, "alive_masks", lambda *args: looked.append(1) or search(*args))
+    search = selection.alive_masks
+    monkeypatch.setattr(selection, "alive_masks", lambda *args: looked.append(1) or search(*args))
     found = list(run(RunConfig(**{**SMALL, "epochs": 1})))
     assert len(looked) == 3 == len(of(found, Pruned))
     for cut, test in zip(of(found, Pruned), of(found, MegabatchDone), strict=True):

@@ -10,15 +10,16 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from test_pages import no_warm_up, opened, store, words
 
-from appcore import exporting, exports, manager, packing, reality
-from appcore.charts import reality as figures
-from appcore.store import Store
-from appcore.ui import export_view
+from appcore.charts import reality_check as figures
+from appcore.service import manager, model_files
+from appcore.storage.store import Store
+from appcore.transfer import model_formats, reality_check, sparse_sizes
+from appcore.ui.export import view
 
 __all__ = ["no_warm_up", "store"]  # fixtures
 TIME = {"batch": 1, "rounds": 50, "ratio": 1.0, "low": 0.98, "high": 1.02}
 TIME |= {side: {"median": 0.002, "low": 0.0019, "high": 0.0022} for side in ("dense", "pruned")}
-FOUND = {"density": 0.25, "bytes": dict(zip(packing.WAYS, (4_000_000, 1_500_000, 1_400_000, 1_100_000, 1_050_000))), "latency": [TIME]}
+FOUND = {"density": 0.25, "bytes": dict(zip(sparse_sizes.WAYS, (4_000_000, 1_500_000, 1_400_000, 1_100_000, 1_050_000))), "latency": [TIME]}
 
 
 def measured(**changes) -> dict:
@@ -26,7 +27,7 @@ def measured(**changes) -> dict:
 
 
 def test_every_figure_asks_a_question_and_names_its_axes() -> None:
-    for figure in (figures.weights(FOUND["bytes"], packing.WAYS, revision="r"), figures.latency(FOUND["latency"], revision="r")):
+    for figure in (figures.weights(FOUND["bytes"], sparse_sizes.WAYS, revision="r"), figures.latency(FOUND["latency"], revision="r")):
         assert figure.layout.title.text.endswith("?")
         assert figure.layout.xaxis.title.text and figure.layout.yaxis.title.text
         assert figure.layout.uirevision == "r"
@@ -34,7 +35,7 @@ def test_every_figure_asks_a_question_and_names_its_axes() -> None:
 
 
 def test_the_smallest_is_marked_in_words() -> None:
-    bars = figures.weights(FOUND["bytes"], packing.WAYS).data[0]
+    bars = figures.weights(FOUND["bytes"], sparse_sizes.WAYS).data[0]
     assert [text.strip() for text in bars.text] == ["100 %", "38 %", "35 %", "28 %", "26 % · smallest"]
     assert list(bars.x) == [4.0, 1.5, 1.4, 1.1, 1.05]
 
@@ -56,8 +57,8 @@ def test_the_verdict_is_plain() -> None:
 
 
 def test_the_page_and_the_measurement_call_the_same_difference_one() -> None:
-    assert export_view.NOTICEABLE == reality.NOTICEABLE
-    assert set(export_view.ABOUT) == set(export_view.CODE) == set(exporting.FORMATS)
+    assert view.NOTICEABLE == reality_check.NOTICEABLE
+    assert set(view.ABOUT) == set(view.CODE) == set(model_formats.FORMATS)
 
 
 def test_an_empty_store_and_a_run_that_is_not_there(store: Store) -> None:
@@ -98,7 +99,7 @@ def finish(app: AppTest, run_id: str, what: str) -> None:
 
 
 def test_the_reality_check_on_the_page(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reality, "SECONDS", 0.1)
+    monkeypatch.setattr(reality_check, "SECONDS", 0.1)
     run_id = fake_models.write(store)
     app = opened("export", run=run_id)
     app.button(key="measure").click().run()
@@ -112,7 +113,7 @@ def test_a_failure_is_told_and_can_be_tried_again(store: Store, monkeypatch: pyt
     def broken(*_: object) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(exports.exporting, "write", broken)
+    monkeypatch.setattr(model_files.model_formats, "write", broken)
     run_id = fake_models.write(store)
     app = opened("export", run=run_id)
     app.button(key="make-masks").click().run()
@@ -122,7 +123,7 @@ def test_a_failure_is_told_and_can_be_tried_again(store: Store, monkeypatch: pyt
 
 
 def test_without_onnx_the_reason_is_one_line(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "_is_installed", lambda package: False)
+    monkeypatch.setattr(model_formats, "_is_installed", lambda package: False)
     app = opened("export", run=fake_models.write(store))
     assert "ONNX needs the package onnx" in words(app)
     assert "make-onnx" not in {button.key for button in app.button}

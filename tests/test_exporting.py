@@ -13,10 +13,14 @@ import safetensors.torch
 import torch
 from torch.nn.utils import prune
 
-from appcore import driver, exporting, exports, packing, paths, plan, reality
+from appcore import paths
 from appcore.config import InputError, build
 from appcore.models import base
-from appcore.store import Store
+from appcore.planning import plan
+from appcore.runner import driver
+from appcore.service import model_files
+from appcore.storage.store import Store
+from appcore.transfer import model_formats, reality_check, sparse_sizes
 
 SETTINGS = {"arch": "lenet5", "dataset": "digits", "megabatches": 2, "epochs": 1, "limit_train": 200, "limit_test": 100, "device": "cpu"}
 
@@ -32,13 +36,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, str]:
 
 
 @pytest.fixture
-def network(finished: tuple[Store, str]) -> exporting.Network:
+def network(finished: tuple[Store, str]) -> model_formats.Network:
     store, run_id = finished
-    return exporting.load(store.get(run_id), paths.run_folder(store.folder, run_id))
+    return model_formats.load(store.get(run_id), paths.run_folder(store.folder, run_id))
 
 
-def written(network: exporting.Network, what: str, folder: Path) -> Path:
-    return exporting.write(network, what, folder, {"run_id": "a run"})
+def written(network: model_formats.Network, what: str, folder: Path) -> Path:
+    return model_formats.write(network, what, folder, {"run_id": "a run"})
 
 
 def logits(model: torch.nn.Module) -> torch.Tensor:
@@ -47,7 +51,7 @@ def logits(model: torch.nn.Module) -> torch.Tensor:
         return model.eval()(images)
 
 
-def test_zeros_are_baked_into_the_dense_file(network: exporting.Network, tmp_path: Path) -> None:
+def test_zeros_are_baked_into_the_dense_file(network: model_formats.Network, tmp_path: Path) -> None:
     path = written(network, "dense", tmp_path)
     state = safetensors.torch.load_file(path)
     assert 0 < network.density < 1
@@ -61,7 +65,7 @@ def test_zeros_are_baked_into_the_dense_file(network: exporting.Network, tmp_pat
     assert (about["arch"], json.loads(about["image_shape"]), about["run_id"]) == ("lenet5", [1, 8, 8], "a run")
 
 
-def test_prune_state_loads_into_a_prepared_network(network: exporting.Network, tmp_path: Path) -> None:
+def test_prune_state_loads_into_a_prepared_network(network: model_formats.Network, tmp_path: Path) -> None:
     state = safetensors.torch.load_file(written(network, "prune", tmp_path))
     model = base.create("lenet5", (1, 8, 8), 10, seed=3)
     for name in network.masks:
@@ -73,13 +77,13 @@ def test_prune_state_loads_into_a_prepared_network(network: exporting.Network, t
     assert set(model.state_dict()) == set(network.state)
 
 
-def test_masks_alone(network: exporting.Network, tmp_path: Path) -> None:
+def test_masks_alone(network: model_formats.Network, tmp_path: Path) -> None:
     read = safetensors.torch.load_file(written(network, "masks", tmp_path))
     assert {name: mask.dtype for name, mask in read.items()} == dict.fromkeys(network.masks, torch.bool)
     assert all(torch.equal(read[name], mask) for name, mask in network.masks.items())
 
 
-def test_onnx_gives_the_same_outputs_for_any_number_of_images(network: exporting.Network, tmp_path: Path) -> None:
+def test_onnx_gives_the_same_outputs_for_any_number_of_images(network: model_formats.Network, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     from onnx.reference import ReferenceEvaluator
 
@@ -91,49 +95,49 @@ def test_onnx_gives_the_same_outputs_for_any_number_of_images(network: exporting
 
 
 def test_without_the_package_onnx_it_is_told_and_the_rest_works(network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "_is_installed", lambda package: False)
-    assert "pip install" in exporting.can_be_made("onnx")
+    monkeypatch.setattr(model_formats, "_is_installed", lambda package: False)
+    assert "pip install" in model_formats.can_be_made("onnx")
     with pytest.raises(InputError, match="onnx"):
         written(network, "onnx", tmp_path)
-    assert exporting.can_be_made("dense") == ""
+    assert model_formats.can_be_made("dense") == ""
 
 
-def test_a_file_of_an_earlier_state_goes(network: exporting.Network, tmp_path: Path) -> None:
+def test_a_file_of_an_earlier_state_goes(network: model_formats.Network, tmp_path: Path) -> None:
     old = paths.model_file(tmp_path, "masks", 1)
     old.parent.mkdir()
     old.write_bytes(b"old")
     new = written(network, "masks", tmp_path)
     assert new.exists() and not old.exists()
-    assert exporting.made(tmp_path, network.cursor) == {"masks": new}
+    assert model_formats.made(tmp_path, network.cursor) == {"masks": new}
     with pytest.raises(InputError, match="choose one of dense"):
         written(network, "pickle", tmp_path)
 
 
 def test_four_weights_packed_by_hand() -> None:
     values, mask = np.array([[1.0, 0, 0], [0, 0, 2.0]], np.float32), np.array([[1, 0, 0], [0, 0, 1]], bool)
-    kept, bits = packing.with_bitmask(values, mask)
+    kept, bits = sparse_sizes.with_bitmask(values, mask)
     assert (kept.tolist(), bits.tolist()) == ([1, 2], [0b10000100])
-    assert np.array_equal(packing.from_bitmask(kept, bits, values.shape), values)
-    kept, places = packing.with_indices(values, mask)
+    assert np.array_equal(sparse_sizes.from_bitmask(kept, bits, values.shape), values)
+    kept, places = sparse_sizes.with_indices(values, mask)
     assert (places.tolist(), places.dtype) == ([0, 5], np.uint16)
-    assert np.array_equal(packing.from_indices(kept, places, values.shape), values)
-    found = packing.sizes({"w": values, "b": np.zeros(1, np.float32)}, {"w": mask})
+    assert np.array_equal(sparse_sizes.from_indices(kept, places, values.shape), values)
+    found = sparse_sizes.sizes({"w": values, "b": np.zeros(1, np.float32)}, {"w": mask})
     assert (found["raw"], found["bitmask"], found["indices"]) == (28, 4 + 8 + 1, 4 + 8 + 4)
 
 
 def test_the_interval_of_a_median_and_turns() -> None:
-    low, middle, high = reality.interval(np.arange(101.0))
+    low, middle, high = reality_check.interval(np.arange(101.0))
     assert (low, middle, high) == (40, 50, 61)
     order: list[str] = []
-    times = reality.alternate([lambda: order.append("a"), lambda: order.append("b")], seconds=0)
-    assert times.shape == (2, reality.LEAST_ROUNDS)
-    assert "".join(order[2 * reality.WARM_UP :])[:8] == "abbaabba"
+    times = reality_check.alternate([lambda: order.append("a"), lambda: order.append("b")], seconds=0)
+    assert times.shape == (2, reality_check.LEAST_ROUNDS)
+    assert "".join(order[2 * reality_check.WARM_UP :])[:8] == "abbaabba"
 
 
 def test_the_reality_check_holds_what_it_measured(finished: tuple[Store, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reality, "SECONDS", 0.1)
+    monkeypatch.setattr(reality_check, "SECONDS", 0.1)
     store, run_id = finished
-    made = exports.Exports(store)
+    made = model_files.Exports(store)
     made.start(run_id, "reality")
     made.start(run_id[:-1], "reality")  # the same by a unique beginning: made once
     state = waited(made, run_id, "reality")
@@ -147,7 +151,7 @@ def test_the_reality_check_holds_what_it_measured(finished: tuple[Store, str], m
     assert set(state["files"]) >= {"dense", "prune", "masks"}
 
 
-def waited(made: exports.Exports, run_id: str, what: str) -> dict:
+def waited(made: model_files.Exports, run_id: str, what: str) -> dict:
     deadline = time.monotonic() + 60
     while (state := made.state(run_id))["jobs"][what]["status"] not in ("done", "failed"):
         assert time.monotonic() < deadline
@@ -159,7 +163,7 @@ def test_the_thread_tells_failures_and_goes_on(finished: tuple[Store, str]) -> N
     store, run_id = finished
     config = build({**SETTINGS, "seed": 1})
     empty = store.create_run(config, group="", launcher="thread", plan_length=5, title="")
-    made = exports.Exports(store)
+    made = model_files.Exports(store)
     made.start(empty, "dense")
     made.start(run_id, "masks")
     assert "has no checkpoint" in waited(made, empty, "dense")["jobs"]["dense"]["words"]
@@ -172,9 +176,9 @@ def test_the_thread_tells_failures_and_goes_on(finished: tuple[Store, str]) -> N
 
 
 def test_a_network_whose_data_are_gone_is_checked_on_noise(network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from appcore import loading
+    from appcore.engine import data
 
-    monkeypatch.setattr(loading, "load_data", lambda *_: (_ for _ in ()).throw(InputError("gone")))
-    images, labels, words = reality._images(network)
+    monkeypatch.setattr(data, "load_data", lambda *_: (_ for _ in ()).throw(InputError("gone")))
+    images, labels, words = reality_check._images(network)
     assert (tuple(images.shape), labels) == ((64, 1, 8, 8), None)
     assert "fixed noise" in words

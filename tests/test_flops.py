@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from appcore import flops, plugins
+from appcore import plugins
 from appcore.config import InputError
+from appcore.engine import flops
 from appcore.models.base import create, skeleton
 
 

@@ -9,7 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from appcore.ui import frames, live
+from appcore.ui.app import tables
+from appcore.ui.widgets import live_chart
 
 
 class Store:
@@ -37,15 +38,15 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Any:
     class Page:
         store, clock, spent = Store(), 100.0, 0.0
 
-        def read(self, epoch: int, status: str = "running", name: str = "r", title: str = "") -> frames.Frames:
+        def read(self, epoch: int, status: str = "running", name: str = "r", title: str = "") -> tables.Frames:
             run = {"run_id": name, "title": title, "status": status, "cursor": 0, "progress": {"megabatch": 0, "epoch": epoch}}
-            return frames.read([run])
+            return tables.read([run])
 
     found = Page()
-    monkeypatch.setattr(frames, "_kept", OrderedDict())
-    monkeypatch.setattr(frames.lab, "store", lambda: found.store)
-    monkeypatch.setattr(frames.lab, "spent", lambda: found.spent)
-    monkeypatch.setattr(frames.time, "monotonic", lambda: found.clock)
+    monkeypatch.setattr(tables, "_kept", OrderedDict())
+    monkeypatch.setattr(tables.page, "store", lambda: found.store)
+    monkeypatch.setattr(tables.page, "spent", lambda: found.spent)
+    monkeypatch.setattr(tables.time, "monotonic", lambda: found.clock)
     return found
 
 
@@ -109,27 +110,27 @@ def test_pages_of_the_same_runs_share_their_tables(page: Any) -> None:
 
 def test_only_some_tables_are_kept(page: Any) -> None:
     first = page.read(0, name="first")
-    for number in range(frames._MOST):
+    for number in range(tables._MOST):
         page.read(0, name=str(number))
     assert page.read(0, name="first") is not first
 
 
 def test_a_figure_is_built_once_for_all_pages(page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     built, shown = [], []
-    monkeypatch.setattr(live, "_still", lambda key, text, height, alt: shown.append(text))
+    monkeypatch.setattr(live_chart, "_still", lambda key, text, height, alt: shown.append(text))
     for token in (1, 1, 2, 2):
-        monkeypatch.setattr(live.st, "session_state", {"_no_live_charts": True})  # of another page
+        monkeypatch.setattr(live_chart.st, "session_state", {"_no_live_charts": True})  # of another page
         for _ in range(2):
-            live.chart("loss", token, lambda: built.append(1) or go.Figure(), alt="", shared=page.read(0).figures)
+            live_chart.chart("loss", token, lambda: built.append(1) or go.Figure(), alt="", shared=page.read(0).figures)
     assert (len(built), len(shown)) == (2, 8)
 
 
 def test_a_renamed_run_is_drawn_anew_on_the_page_that_had_it_and_on_others(page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = []
-    monkeypatch.setattr(live, "_still", lambda key, text, height, alt: shown.append("new" if "new" in text else "old"))
+    monkeypatch.setattr(live_chart, "_still", lambda key, text, height, alt: shown.append("new" if "new" in text else "old"))
     mine = {"_no_live_charts": True}
     for title, session in (("old", mine), ("new", mine), ("new", {"_no_live_charts": True})):
-        monkeypatch.setattr(live.st, "session_state", session)
+        monkeypatch.setattr(live_chart.st, "session_state", session)
         data = page.read(0, title=title)
-        live.chart("loss", data.token("layers"), lambda title=title: go.Figure(layout={"title": title}), alt="", shared=data.figures)
+        live_chart.chart("loss", data.token("layers"), lambda title=title: go.Figure(layout={"title": title}), alt="", shared=data.figures)
     assert shown == ["old", "new", "new"]

@@ -18,9 +18,9 @@ import test_images
 from test_bundle import HOSTILE, add, members, packed
 from test_images import IMAGES, ZIPS, two_classes, zip_of
 
-from appcore import driver
-from appcore.bundle import export
-from appcore.store import Store
+from appcore.runner import driver
+from appcore.storage.store import Store
+from appcore.transfer.bundle_export import export
 
 MOST_BYTES = 256 * 2**20
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measures memory by /proc")

@@ -21,8 +21,8 @@ from PIL import Image
 
 from appcore.config import InputError, RunConfig
 from appcore.datasets import images
-from appcore.datasets.tree import SPLITS
-from appcore.loading import _read
+from appcore.engine.data import _read
+from appcore.untrusted.member import SPLITS
 
 Files = dict[str, bytes]
 FOLDER_REMEDY = "lay it out as train/CLASS"
@@ -504,7 +504,7 @@ def test_a_file_system_error_while_reading_is_one_line(tmp_path: Path, monkeypat
     def deny(*_: object) -> bytes:
         raise PermissionError(13, "Permission denied", str(path / "train" / "cat" / "a.png"))
 
-    monkeypatch.setattr("appcore.datasets.folder.Folder.read", deny)
+    monkeypatch.setattr("appcore.untrusted.folder.Folder.read", deny)
     message = refusal(path)
     assert "a.png cannot be read (Permission denied)" in message and "check the path and its permissions" in message
 
@@ -517,8 +517,8 @@ def test_memory_stays_low_whatever_is_refused(tmp_path: Path) -> None:
 import resource, sys
 from appcore.config import InputError, RunConfig
 from appcore.datasets import images
-from appcore.datasets.tree import SPLITS
-from appcore.loading import _read
+from appcore.untrusted.member import SPLITS
+from appcore.engine.data import _read
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for path in sys.argv[1:]:
     try:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from appcore.config import RunConfig
-from appcore.interrupts import held_back
-from appcore.store import Store
+from appcore.storage.interrupts import held_back
+from appcore.storage.store import Store
 
 
 @pytest.fixture(autouse=True)

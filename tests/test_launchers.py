@@ -16,12 +16,13 @@ import psutil
 import pytest
 from standin import SETTINGS, StandIn
 
-from appcore import driver, launchers
 from appcore.config import InputError, build
-from appcore.jobs import WorkerJob
-from appcore.launchers import ProcessLauncher, ThreadLauncher
-from appcore.plan import plan
-from appcore.store import ENDED, Store, StoreError
+from appcore.planning.plan import plan
+from appcore.runner import driver
+from appcore.runner.launchers import base
+from appcore.runner.launchers.base import ProcessLauncher, ThreadLauncher
+from appcore.runner.lockstep import WorkerJob
+from appcore.storage.store import ENDED, Store, StoreError
 
 SHORT = {"arch": "mlp", "dataset": "digits", "megabatches": 2, "epochs": 1, "limit_train": 200, "limit_test": 50, "device": "cpu"}
 LONG = {**SHORT, "epochs": 10_000}
@@ -241,10 +242,10 @@ def test_queued_and_paused_runs_have_a_heartbeat(store: Store, threads: Callable
 
 
 def test_the_device_names_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert launchers.device_of({"device": "cuda"}) == "cuda"
-    assert launchers.device_of({"device": "auto"}) in ("cpu", "cuda")
+    assert base.device_of({"device": "cuda"}) == "cuda"
+    assert base.device_of({"device": "auto"}) in ("cpu", "cuda")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert launchers.device_of({"device": "auto"}) == "cpu"
+    assert base.device_of({"device": "auto"}) == "cpu"
 
 
 # ---- worker processes
@@ -311,8 +312,8 @@ def test_a_locked_store_does_not_swallow_why_a_worker_died(store: Store, tmp_pat
 
 _PARENT = """
 import sys, time
-from appcore.launchers import ProcessLauncher
-from appcore.store import Store
+from appcore.runner.launchers.base import ProcessLauncher
+from appcore.storage.store import Store
 ProcessLauncher(Store(sys.argv[1])).start([sys.argv[2]])
 time.sleep(600)
 """

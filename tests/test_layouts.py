@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from appcore import flops, layouts, masks
+from appcore.engine import flops, memory_formats
+from appcore.masks import selection
 from appcore.models import base
 
 CPU = torch.device("cpu")
@@ -17,11 +18,11 @@ SHAPE = (3, 32, 32)
 @pytest.fixture(autouse=True)
 def without_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a CPU without AMX, wherever the tests run."""
-    monkeypatch.setattr(layouts, "has_bf16_tiles", lambda: False)
+    monkeypatch.setattr(memory_formats, "has_bf16_tiles", lambda: False)
 
 
 def network(arch: str, dtype: torch.dtype = torch.bfloat16) -> nn.Module:
-    return layouts.arrange(base.create(arch, SHAPE, 10, seed=0), flops.count(arch, SHAPE, 10), dtype, CPU)
+    return memory_formats.arrange(base.create(arch, SHAPE, 10, seed=0), flops.count(arch, SHAPE, 10), dtype, CPU)
 
 
 def plain(model: nn.Module) -> list[str]:
@@ -45,7 +46,7 @@ def test_plain_are_deep_convolutions_on_few_pixels_in_bf16_alone(arch: str, expe
 
 
 def test_on_cpus_with_tiles_everything_is_channels_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layouts, "has_bf16_tiles", lambda: True)
+    monkeypatch.setattr(memory_formats, "has_bf16_tiles", lambda: True)
     assert not any(name.startswith("layer4.1.conv") for name in plain(network("resnet18")))
 
 
@@ -83,9 +84,9 @@ def test_what_goes_in_and_comes_out_is_channels_last_gradients_too() -> None:
 
 def test_copies_and_alive_masks_are_those_of_the_usual_format() -> None:
     model, usual = network("vgg11_bn"), network("vgg11_bn", torch.float32)
-    names = masks.prunable_names(model)
+    names = selection.prunable_names(model)
     scores = {name: parameter.detach().abs() for name, parameter in model.named_parameters() if name in names}
-    cut = masks.keep_top(scores, 0.002)
-    alive, expected = (masks.alive_masks(copy.deepcopy(each), cut, SHAPE) for each in (model, usual))
+    cut = selection.keep_top(scores, 0.002)
+    alive, expected = (selection.alive_masks(copy.deepcopy(each), cut, SHAPE) for each in (model, usual))
     assert all(torch.equal(alive[name], expected[name]) for name in names)
-    assert masks.count(alive) != masks.count(cut)
+    assert selection.count(alive) != selection.count(cut)

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from standin import SETTINGS, StandIn
 
-from appcore import manager as module
 from appcore.config import InputError
-from appcore.manager import Manager, shared
-from appcore.store import Store
+from appcore.service import manager as module
+from appcore.service.manager import Manager, shared
+from appcore.storage.store import Store
 
 LONG = {**SETTINGS, "epochs": 1000}
 
@@ -210,7 +210,7 @@ def test_the_shared_manager_survives_a_reload_of_the_sources() -> None:
     first = shared()
     packages = {name: sys.modules.pop(name) for name in list(sys.modules) if name == "appcore" or name.startswith("appcore.")}
     try:
-        again = importlib.import_module("appcore.manager")
+        again = importlib.import_module("appcore.service.manager")
         assert again is not module
         assert again.shared() is first
         with pytest.raises(ValueError, match="no run") as refused:  # pages catch what both copies have in common
@@ -237,7 +237,7 @@ def test_threads_that_ask_at_once_get_one_and_each_store_its_own(monkeypatch: py
 
 _SERVER = """
 import sys, time
-from appcore.manager import shared
+from appcore.service.manager import shared
 settings = {"arch": "mlp", "dataset": "digits", "megabatches": 2, "epochs": 10000, "limit_train": 200}
 (run_id,) = shared().start([settings], launcher=sys.argv[1])
 while not (shared().get(run_id)["progress"] or {}).get("samples_seen"):

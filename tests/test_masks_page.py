@@ -10,11 +10,11 @@ import pytest
 from test_pages import no_warm_up, opened, store, words
 
 from appcore import paths
-from appcore.charts import masks as layer_charts
-from appcore.charts import masks_layer, masks_time, masks_words
-from appcore.charts.looks import Look
-from appcore.masktime import BORN, DIED, GONE, KEPT
-from appcore.store import Store
+from appcore.analysis.mask_history import BORN, DIED, GONE, KEPT
+from appcore.charts.masks import mask_history, mask_one_layer, mask_words
+from appcore.charts.masks import mask_layers as layer_charts
+from appcore.charts.run_styles import Look
+from appcore.storage.store import Store
 
 __all__ = ["no_warm_up", "store"]  # fixtures
 CHANGES = pd.DataFrame({"layer": ["a.weight", "b.weight"], "total": [10, 100], "kept": [0, 50], "born": [0, 5], "died": [2, 20]})
@@ -28,11 +28,13 @@ def every_figure() -> dict:
         "strips": layer_charts.filter_strips(["a.weight", "b.weight"], np.array([[1, 0.5, 0], [1, 1, 0.2]]), [1, 0], [3, 8], revision="r"),
         "moves": layer_charts.moves(CHANGES, "the start", revision="r"),
         "alive": layer_charts.alive(counts, revision="r"),
-        "survival": masks_time.survival([masks_time.Survival(LOOK, ["1", "2"], square[0], square, ["a", "b"])], "the start", revision="r"),
-        "overlap": masks_time.overlap(square, ["1", "2"], ["1", "2"], (0, 1), by_chance=False, revision="r"),
-        "by layer": masks_time.overlap_by_layer(["a"], np.array([0.5]), np.array([0.2]), ("SNIP", "Magnitude"), revision="r"),
-        "filters": masks_layer.filters_over_time("a", square, ["1", "2"], 1, revision="r"),
-        "kernels": masks_layer.kernels("a", np.full((4, 4, 3, 3), KEPT, np.uint8), range(4), range(4), revision="r"),
+        "survival": mask_history.survival(
+            [mask_history.Survival(LOOK, ["1", "2"], square[0], square, ["a", "b"])], "the start", revision="r"
+        ),
+        "overlap": mask_history.overlap(square, ["1", "2"], ["1", "2"], (0, 1), by_chance=False, revision="r"),
+        "by layer": mask_history.overlap_by_layer(["a"], np.array([0.5]), np.array([0.2]), ("SNIP", "Magnitude"), revision="r"),
+        "filters": mask_one_layer.filters_over_time("a", square, ["1", "2"], 1, revision="r"),
+        "kernels": mask_one_layer.kernels("a", np.full((4, 4, 3, 3), KEPT, np.uint8), range(4), range(4), revision="r"),
     }
 
 
@@ -60,14 +62,14 @@ def test_empty_filters_are_marked_and_counted() -> None:
 
 def test_kernels_show_what_became_of_each_weight() -> None:
     fates = np.array([KEPT, BORN, DIED, GONE], np.uint8).reshape(2, 2, 1, 1)
-    figure = masks_layer.kernels("a", fates, range(2), range(2))
+    figure = mask_one_layer.kernels("a", fates, range(2), range(2))
     assert figure.data[0].z.tolist() == [[KEPT, BORN], [DIED, GONE]]
     assert [trace.name for trace in figure.data[1:]] == ["kept: 1", "came back: 1", "just removed: 1", "removed earlier: 1"]
 
 
 def test_a_cell_of_a_kernel_rounds_to_its_filter_and_input() -> None:
     fates = np.zeros((40, 30, 3, 3), np.uint8)
-    heat = masks_layer.kernels("a", fates, range(32, 40), range(10, 14)).data[0]
+    heat = mask_one_layer.kernels("a", fates, range(32, 40), range(10, 14)).data[0]
     assert sorted({round(float(x)) for x in heat.x[:3]}) == [10]
     assert [round(float(x)) for x in heat.x[4:7]] == [11] * 3
     assert round(float(heat.y[-1])) == 39
@@ -75,24 +77,24 @@ def test_a_cell_of_a_kernel_rounds_to_its_filter_and_input() -> None:
 
 
 def test_a_stem_with_few_inputs_is_drawn_lying() -> None:
-    figure = masks_layer.kernels("conv1", np.zeros((16, 3, 3, 3), np.uint8), range(16), range(3))
+    figure = mask_one_layer.kernels("conv1", np.zeros((16, 3, 3, 3), np.uint8), range(16), range(3))
     assert figure.data[0].z.shape == (11, 63)
     assert figure.layout.xaxis.title.text == "filter (index)"
 
 
 def test_sentences() -> None:
-    assert masks_words.headline(CHANGES) == "54.5\u00a0% of the weights are removed: 22 went, 5 came back"
-    found = masks_words.collapse(CHANGES, {"a.weight": (3, 3), "b.weight": (2, 8)}, {"a.weight": 0, "b.weight": 40}, {"b.weight": 3})
+    assert mask_words.headline(CHANGES) == "54.5\u00a0% of the weights are removed: 22 went, 5 came back"
+    found = mask_words.collapse(CHANGES, {"a.weight": (3, 3), "b.weight": (2, 8)}, {"a.weight": 0, "b.weight": 40}, {"b.weight": 3})
     assert found[0].startswith("**Nothing is left in a.**")
     assert found[1:] == [
         "Empty filters: 2 of 8 in b.",
         "Kept but dead, on no path from input to output: 10 in b.",
         "Filters without a living weight: 3 in b.",
     ]
-    assert masks_words.collapse(CHANGES.assign(kept=50), {}, {}, {}) == ["No layer and no filter is empty."]
-    assert "2.0 times what chance gives" in masks_words.alike(0.6, 0.3, "A", "B")
-    assert "as chance would have it" in masks_words.alike(0.31, 0.3, "A", "B")
-    assert "less than chance" in masks_words.alike(0.1, 0.3, "A", "B")
+    assert mask_words.collapse(CHANGES.assign(kept=50), {}, {}, {}) == ["No layer and no filter is empty."]
+    assert "2.0 times what chance gives" in mask_words.alike(0.6, 0.3, "A", "B")
+    assert "as chance would have it" in mask_words.alike(0.31, 0.3, "A", "B")
+    assert "less than chance" in mask_words.alike(0.1, 0.3, "A", "B")
 
 
 def test_an_empty_store() -> None:

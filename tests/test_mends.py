@@ -12,7 +12,7 @@ import pytest
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 
-from appcore.ui import mends
+from appcore.ui.app import streamlit_patches
 
 PLACE, INSIDE, CHART, BELOW = (0, 2), (0, 2, 0), (0, 2, 0, 4), (0, 3)
 
@@ -55,8 +55,8 @@ def paths(queue: ForwardMsgQueue) -> list[tuple[int, ...]]:
 @pytest.fixture
 def queue() -> ForwardMsgQueue:
     """A queue, mended."""
-    mends.mend()
-    mends.mend()
+    streamlit_patches.mend()
+    streamlit_patches.mend()
     return ForwardMsgQueue()
 
 

@@ -8,13 +8,13 @@ import torch
 
 from appcore import InputError, RunConfig, plugins, run
 from appcore.config import build
-from appcore.engine import run as run_state
+from appcore.engine.loop import run as run_state
+from appcore.engine.state import RunState
 from appcore.events import EpochDone, Finished, MegabatchDone, Pruned, SegmentDone, Started
 from appcore.methods import apgp, cs, gmp, imp, rigl
 from appcore.methods.base import Segment, spread, steps_of
 from appcore.methods.growth import is_due
-from appcore.plan import batches, check, plan, samples, segment_samples, total_samples
-from appcore.state import RunState
+from appcore.planning.plan import batches, check, plan, samples, segment_samples, total_samples
 
 METHODS = list(plugins.choices("methods"))
 PRUNERS = plugins.choices("pruners")

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from appcore import outcomes
-from appcore.charts import ablations
+from appcore.analysis import ablation_results
+from appcore.charts import ablation_results as result_charts
 
 ORDER = {"pruner": ["snip", "magnitude"], "method": ["app", "dense"], "seed": ["0", "1"]}
 LABELS = {"pruner": "Pruner", "method": "Method", "seed": "Seed", "": ""}
@@ -28,7 +28,7 @@ def frame(values: dict[tuple[str, str], list[float]], **states: str) -> pd.DataF
             row |= {
                 "state": "done" if done else "failed",
                 "error": "" if done else "<b>RuntimeError</b>",
-                **dict.fromkeys(outcomes.METRICS, math.nan),
+                **dict.fromkeys(ablation_results.METRICS, math.nan),
             }
             rows.append(row | {"test_accuracy": accuracy, "sparsity": 50.0 if done else math.nan})
     return pd.DataFrame(rows)
@@ -38,7 +38,7 @@ FAR = {("app", "snip"): [90.0, 90.2], ("app", "magnitude"): [70.0, 70.2], ("dens
 
 
 def test_mean_spread_interval_and_n() -> None:
-    table = outcomes.summary(
+    table = ablation_results.summary(
         frame({("app", "snip"): [90.0, 92.0, 94.0], ("app", "magnitude"): [80.0, math.nan]}), ["pruner"], "test_accuracy"
     )
     first, second = table.to_dict("records")
@@ -46,9 +46,9 @@ def test_mean_spread_interval_and_n() -> None:
     assert first["high"] == pytest.approx(92.0 + 4.303 * 2 / math.sqrt(3))
     assert (second["n"], second["runs"], second["failed"], second["mean"]) == (1, 2, 1, 80.0)
     assert math.isnan(second["low"])
-    assert outcomes.told(first, "test_accuracy") == "92.0 ± 2.0 % (n = 3)"
-    assert outcomes.told(second, "test_accuracy") == "80.0 % (n = 1)"
-    assert outcomes.told({"n": 0}, "cer") == "–"
+    assert ablation_results.told(first, "test_accuracy") == "92.0 ± 2.0 % (n = 3)"
+    assert ablation_results.told(second, "test_accuracy") == "80.0 % (n = 1)"
+    assert ablation_results.told({"n": 0}, "cer") == "–"
 
 
 def test_intervals_are_those_of_students_t() -> None:
@@ -56,7 +56,7 @@ def test_intervals_are_those_of_students_t() -> None:
     for count in (2, 3, 10, 19, 25):
         values = np.arange(count, dtype=float)
         low, high = stats.t.interval(0.95, count - 1, values.mean(), stats.sem(values))
-        assert outcomes.interval(values) == pytest.approx((low, high), rel=0.01)
+        assert ablation_results.interval(values) == pytest.approx((low, high), rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -69,14 +69,16 @@ def test_intervals_are_those_of_students_t() -> None:
     ],
 )
 def test_a_winner_needs_intervals_that_do_not_overlap(values: dict, expected: int | None) -> None:
-    table = outcomes.summary(frame(values), ["method", "pruner"], "test_accuracy")
-    assert outcomes.winner(table, "test_accuracy") == expected
-    assert outcomes.winner(outcomes.summary(frame(values), ["method", "pruner"], "sparsity"), "sparsity") is None  # no better or worse
+    table = ablation_results.summary(frame(values), ["method", "pruner"], "test_accuracy")
+    assert ablation_results.winner(table, "test_accuracy") == expected
+    assert (
+        ablation_results.winner(ablation_results.summary(frame(values), ["method", "pruner"], "sparsity"), "sparsity") is None
+    )  # no better or worse
 
 
 def test_a_setting_that_plays_no_part_fills_its_line() -> None:
-    table = outcomes.summary(frame(FAR), ["pruner", "method"], "test_accuracy")
-    found = outcomes.grid(table, "pruner", "method", ORDER)
+    table = ablation_results.summary(frame(FAR), ["pruner", "method"], "test_accuracy")
+    found = ablation_results.grid(table, "pruner", "method", ORDER)
     assert sorted(zip(found["row"], found["column"], found["mean"].round(1), found["idle"])) == [
         ("magnitude", "app", 70.1, False),
         ("magnitude", "dense", 80.1, True),
@@ -87,11 +89,11 @@ def test_a_setting_that_plays_no_part_fills_its_line() -> None:
 
 def test_ranges_drawn_on_parallel_coordinates_filter_rows() -> None:
     rows = frame(FAR)
-    assert len(outcomes.within(rows, {}, ORDER)) == 6
-    assert outcomes.within(rows, {"test_accuracy": [75, 85]}, ORDER)["method"].tolist() == ["dense", "dense"]
-    assert outcomes.within(rows, {"pruner": [-0.2, 0.2], "seed": [0.5, 1.2]}, ORDER)["run_id"].tolist() == ["appsnip1"]
-    assert len(outcomes.within(rows, {"test_accuracy": [[69, 71], [89, 91]]}, ORDER)) == 4
-    assert outcomes.within(rows, {"pruner": [1.6, 2.4]}, ORDER)["method"].tolist() == ["dense", "dense"]  # "any"
+    assert len(ablation_results.within(rows, {}, ORDER)) == 6
+    assert ablation_results.within(rows, {"test_accuracy": [75, 85]}, ORDER)["method"].tolist() == ["dense", "dense"]
+    assert ablation_results.within(rows, {"pruner": [-0.2, 0.2], "seed": [0.5, 1.2]}, ORDER)["run_id"].tolist() == ["appsnip1"]
+    assert len(ablation_results.within(rows, {"test_accuracy": [[69, 71], [89, 91]]}, ORDER)) == 4
+    assert ablation_results.within(rows, {"pruner": [1.6, 2.4]}, ORDER)["method"].tolist() == ["dense", "dense"]  # "any"
 
 
 def test_rows_know_missing_running_and_finished_cells() -> None:
@@ -107,7 +109,7 @@ def test_rows_know_missing_running_and_finished_cells() -> None:
     }
     cells = [{"values": {"tau": 4.5, "flip": True}, "run": run}, {"values": {"tau": None, "flip": False}, "run": None}]
     cells.append({"values": {"tau": 1.0, "flip": False}, "run": {**run, "run_id": "s", "status": "running"}})
-    found = outcomes.rows(cells, pd.DataFrame([end, {**end, "run_id": "s"}]))
+    found = ablation_results.rows(cells, pd.DataFrame([end, {**end, "run_id": "s"}]))
     assert found["state"].tolist() == ["done", "missing", "running"]
     assert found["tau"].tolist() == ["4.5", "any", "1"]
     assert found["flip"].tolist() == ["yes", "no", "no"]
@@ -119,8 +121,8 @@ def test_rows_know_missing_running_and_finished_cells() -> None:
 
 
 def test_heatmap_writes_mean_spread_and_the_star() -> None:
-    table = outcomes.summary(frame(FAR), ["pruner", "method"], "test_accuracy")
-    figure = ablations.heatmap(table, "test_accuracy", "pruner", "method", ORDER, LABELS)
+    table = ablation_results.summary(frame(FAR), ["pruner", "method"], "test_accuracy")
+    figure = result_charts.heatmap(table, "test_accuracy", "pruner", "method", ORDER, LABELS)
     assert "90.1 ★<br>± 0.1" in figure.data[1].text
     assert "Pruner plays no part here" in figure.data[0].text[0][1]
     assert "no winner" not in figure.layout.title.subtitle.text
@@ -128,31 +130,33 @@ def test_heatmap_writes_mean_spread_and_the_star() -> None:
 
 def test_failed_and_waiting_cells_are_told_apart_without_colour() -> None:
     rows = frame({("app", "snip"): [math.nan], ("app", "magnitude"): [90.0]})
-    table = outcomes.summary(rows, ["pruner", "method"], "test_accuracy")
-    assert "✕" in ablations.heatmap(table, "test_accuracy", "pruner", "method", ORDER, LABELS).data[1].text
-    figure = ablations.board(rows, "pruner", "method", ORDER, LABELS)
+    table = ablation_results.summary(rows, ["pruner", "method"], "test_accuracy")
+    assert "✕" in result_charts.heatmap(table, "test_accuracy", "pruner", "method", ORDER, LABELS).data[1].text
+    figure = result_charts.board(rows, "pruner", "method", ORDER, LABELS)
     assert {trace.name: trace.marker.symbol for trace in figure.data} == {"done": "circle", "failed": "x"}
     assert "&lt;b>RuntimeError" in figure.data[1].text[0]
 
 
 def test_marks_of_one_cell_do_not_cover_each_other() -> None:
-    figure = ablations.board(frame({("app", "snip"): [90.0] * 7}), "pruner", "method", ORDER, LABELS)
+    figure = result_charts.board(frame({("app", "snip"): [90.0] * 7}), "pruner", "method", ORDER, LABELS)
     places = list(zip(figure.data[0].x, figure.data[0].y))
     assert len(set(places)) == 7
     assert all(abs(x) < 0.5 and abs(y) < 0.5 for x, y in places)
 
 
 def test_small_multiples_and_parallel_coordinates() -> None:
-    figure = ablations.small_multiples(frame(FAR), "test_accuracy", ("method", "pruner", ""), ORDER, LABELS)
+    figure = result_charts.small_multiples(frame(FAR), "test_accuracy", ("method", "pruner", ""), ORDER, LABELS)
     assert [trace.name for trace in figure.data if trace.showlegend] == ["SNIP", "Magnitude"]
     assert list(figure.data[1].y) == [pytest.approx(90.1), pytest.approx(80.1)]
-    figure = ablations.parallel(frame(FAR), AXES, "test_accuracy", ORDER, LABELS)
+    figure = result_charts.parallel(frame(FAR), AXES, "test_accuracy", ORDER, LABELS)
     assert [axis.label for axis in figure.data[0].dimensions][:3] == ["Method", "Pruner", "Seed"]
-    assert ablations.parallel_names(frame(FAR), AXES, "test_accuracy", ORDER) == [*AXES, "test_accuracy", "sparsity"]
+    assert result_charts.parallel_names(frame(FAR), AXES, "test_accuracy", ORDER) == [*AXES, "test_accuracy", "sparsity"]
 
 
 def test_figures_of_nothing() -> None:
     empty = frame({("app", "snip"): [math.nan]})
-    assert json.loads(ablations.parallel(empty, AXES, "cer", ORDER, LABELS).to_json())
-    assert json.loads(ablations.small_multiples(empty, "cer", ("pruner", "method", "seed"), ORDER, LABELS).to_json())
-    assert ablations.heatmap(outcomes.summary(empty, ["pruner", "method"], "cer"), "cer", "pruner", "method", ORDER, LABELS).data
+    assert json.loads(result_charts.parallel(empty, AXES, "cer", ORDER, LABELS).to_json())
+    assert json.loads(result_charts.small_multiples(empty, "cer", ("pruner", "method", "seed"), ORDER, LABELS).to_json())
+    assert result_charts.heatmap(
+        ablation_results.summary(empty, ["pruner", "method"], "cer"), "cer", "pruner", "method", ORDER, LABELS
+    ).data

@@ -13,9 +13,11 @@ import pytest
 from packaging.version import Version
 from streamlit.testing.v1 import AppTest
 
-from appcore import manager
-from appcore.store import Store
-from appcore.ui import form, format, setup, status
+from appcore import installation
+from appcore.service import manager
+from appcore.storage.store import Store
+from appcore.ui.settings import form
+from appcore.ui.words import format, run_status
 
 APP = str(Path(__file__).parents[1] / "app.py")
 
@@ -237,13 +239,13 @@ def test_buttons_send_commands(store: Store) -> None:
     ],
 )
 def test_a_mismatched_installation_is_told_in_one_sentence(torch: str, torchvision: str, requires: list[str], expected: str | None) -> None:
-    found = setup._mismatch(Version(torch), Version(torchvision), requires)
+    found = installation._mismatch(Version(torch), Version(torchvision), requires)
     assert (found is None) == (expected is None)
     assert expected is None or (expected in found and "pip install -r requirements.txt" in found)
 
 
 def test_the_app_says_it_and_stops(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(setup, "mismatch", lambda: "torch 1 and torchvision 2 do not match; install the pair again.")
+    monkeypatch.setattr(installation, "mismatch", lambda: "torch 1 and torchvision 2 do not match; install the pair again.")
     app = AppTest.from_file(APP, default_timeout=60).run()
     assert [item.value for item in app.error] == ["torch 1 and torchvision 2 do not match; install the pair again."]
     assert not app.title
@@ -252,8 +254,8 @@ def test_the_app_says_it_and_stops(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_silence_of_a_running_run_is_called_stalled() -> None:
     progress = {"samples_seen": 10, "updated": "2026-01-01T00:00:00+00:00", "images_per_second": 1000.0, "megabatch": 0, "epoch": 0}
     run = {"status": "running", "command": None, "progress": progress, "config": {"batch_size": 64}}
-    assert status.state(run, status.datetime.fromisoformat("2026-01-01T00:00:05+00:00")) == "running"
-    assert status.state(run, status.datetime.fromisoformat("2026-01-01T00:01:00+00:00")) == "stalled"
+    assert run_status.state(run, run_status.datetime.fromisoformat("2026-01-01T00:00:05+00:00")) == "running"
+    assert run_status.state(run, run_status.datetime.fromisoformat("2026-01-01T00:01:00+00:00")) == "stalled"
 
 
 @pytest.mark.parametrize(
@@ -277,9 +279,9 @@ def test_numbers_as_text(text: str, expected: str) -> None:
 
 _SURVIVORS = """
 import gc, time, types
-from appcore.ui import setup
+from appcore import installation
 time.sleep = lambda seconds: None
-setup._import(types.ModuleType("box"))
+installation._import(types.ModuleType("box"))
 before = gc.get_stats()[2]["collections"]
 kept = [[index] for index in range(100_000)]
 print(gc.get_stats()[2]["collections"] - before)

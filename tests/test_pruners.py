@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from torch.autograd.functional import hvp
 from torch.nn.functional import avg_pool2d, batch_norm, conv2d, cross_entropy, linear
 
-from appcore import RunConfig, masks, plugins
-from appcore.estimate import memory_bytes
-from appcore.maskfacts import overlap
-from appcore.metrics import digest
+from appcore import RunConfig, plugins
+from appcore.engine.digests import digest
+from appcore.engine.estimate import memory_bytes
+from appcore.engine.prune_point import select
+from appcore.engine.state import RunState
+from appcore.masks import selection
+from appcore.masks.facts import overlap
 from appcore.pruners import force, grasp, iterative_snip, lamp, magnitude, snip, synflow, taylor, uniform
-from appcore.pruning import select
-from appcore.state import RunState
 
 PRUNERS = sorted(plugins.choices("pruners"))
 NETS = {"mlp": small_nets.mlp, "conv": small_nets.conv}
@@ -329,7 +330,7 @@ def test_a_network_with_nothing_left_can_be_scored(pruner: str) -> None:
     model = small_nets.conv()
     nothing = {name: torch.zeros_like(mask) for name, mask in small_nets.full_masks(model).items()}
     cut = select(small_nets.state(model, nothing, pruner=pruner, options=quick(pruner)), 0, 0.5)
-    assert masks.density(cut.masks) == 0.0
+    assert selection.density(cut.masks) == 0.0
 
 
 def test_options_have_help_and_limits() -> None:

@@ -14,11 +14,13 @@ from torch import Tensor, nn
 from torch.autograd.functional import hvp
 from torch.nn.functional import cross_entropy
 
-from appcore import RunConfig, maskfacts, masks, plugins, sanity, seeds
-from appcore.metrics import digest
+from appcore import RunConfig, plugins, seeds
+from appcore.checks import sanity
+from appcore.engine.digests import digest
+from appcore.engine.prune_point import prune, select, walk
+from appcore.engine.state import RunState
+from appcore.masks import facts, selection
 from appcore.pruners.base import exponential
-from appcore.pruning import prune, select, walk
-from appcore.state import RunState
 
 PRUNERS = sorted(plugins.choices("pruners"))
 ITERATIVE = ["force", "iterative-snip", "synflow"]
@@ -206,7 +208,7 @@ def test_every_prune_point_is_exact_and_nested(pruner: str, scope: str) -> None:
     for megabatch, density in enumerate((0.7, 0.31, 0.05)):
         before = {name: mask.clone() for name, mask in state.masks.items()}
         prune(state, megabatch, density)
-        assert sum(masks.count(state.masks).values()) == round(density * total)
+        assert sum(selection.count(state.masks).values()) == round(density * total)
         assert all(not (mask & ~before[name]).any() for name, mask in state.masks.items())
         if scope == "layer":
             assert all(abs(int(mask.count_nonzero()) - density * mask.numel()) < 1 for mask in state.masks.values())
@@ -222,7 +224,7 @@ def test_released_code_multiplies_masks_whatever_the_criterion(pruner: str) -> N
     for megabatch in range(2):
         before = {name: mask.clone() for name, mask in state.masks.items()}
         cut = prune(state, megabatch, 0.6)
-        chosen.append(sum(masks.count(state.masks).values()))
+        chosen.append(sum(selection.count(state.masks).values()))
         assert digest(state.masks) == digest(cut.masks) and all(not (mask & ~before[name]).any() for name, mask in state.masks.items())
     assert chosen[0] == round(0.6 * total) and chosen[1] <= chosen[0]
     if pruner in ("random", "magnitude", "lamp", "snip"):  # a pruned weight has a score as good as any, and keeps others out
@@ -235,7 +237,7 @@ def test_released_code_ranks_over_all_weights_on_its_last_rung() -> None:
     state = small_nets.state(model, start, pruner="magnitude", semantics="released-code")
     cut = select(state, 0, 0.5)
     assert all(mask.all() for mask in cut.eligible.values())
-    alone = masks.keep_top(cut.scores, 0.5)
+    alone = selection.keep_top(cut.scores, 0.5)
     assert all(torch.equal(cut.masks[name], alone[name] & mask) for name, mask in start.items())
 
 
@@ -247,8 +249,8 @@ def test_one_shot_synflow_collapses_where_a_hundred_rounds_do_not() -> None:
         return select(RunState.create(config), 0, 0.01)
 
     once, iterated = cut(1), cut(100)
-    assert maskfacts.collapsed_layers(once.masks) == ["fc1.weight", "fc2.weight"]
-    assert maskfacts.collapsed_layers(iterated.masks) == []
-    assert masks.density(once.masks) == masks.density(iterated.masks) == pytest.approx(0.01, abs=1e-4)
-    critical = maskfacts.critical_density(once.scores, "global", once.eligible)
+    assert facts.collapsed_layers(once.masks) == ["fc1.weight", "fc2.weight"]
+    assert facts.collapsed_layers(iterated.masks) == []
+    assert selection.density(once.masks) == selection.density(iterated.masks) == pytest.approx(0.01, abs=1e-4)
+    critical = facts.critical_density(once.scores, "global", once.eligible)
     assert critical is not None and critical.layer == "fc2.weight" and critical.density > 0.01

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from appcore import charts, repeats
+from appcore import charts
+from appcore.analysis import repeats
 
 
 def run(run_id: str, seed: int, pruner: str = "snip", **more: Any) -> dict[str, Any]:

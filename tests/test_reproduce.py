@@ -7,9 +7,11 @@ import shlex
 
 import pytest
 
-from appcore import flags, plugins, reproduce
+from appcore import plugins
+from appcore.cli import flags
 from appcore.config import RunConfig
 from appcore.presets import PRESETS
+from appcore.transfer import reproduce
 
 CASES = {
     **{name: preset.settings for name, preset in PRESETS.items()},

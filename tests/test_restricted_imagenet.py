@@ -11,12 +11,13 @@ import torch
 from PIL import Image
 from small_imagenet import imagenet
 
-from appcore import RunConfig, plan, plugins, run
+from appcore import RunConfig, plugins, run
 from appcore.config import InputError
 from appcore.datasets import restricted_imagenet as module
-from appcore.estimate import estimate
+from appcore.engine.data import load_data
+from appcore.engine.estimate import estimate
 from appcore.events import MegabatchDone
-from appcore.loading import load_data
+from appcore.planning import plan
 from appcore.presets import PRESETS
 
 CPU = torch.device("cpu")

@@ -15,16 +15,19 @@ import pandas as pd
 import pytest
 from test_pages import no_warm_up, opened, store, words  # noqa: F401
 
-from appcore import bundle, library, manager, report, unbundle
-from appcore.store import Store
-from appcore.ui import runs_files, text
+from appcore.analysis import run_library
+from appcore.service import manager
+from appcore.storage.store import Store
+from appcore.transfer import bundle_export, bundle_import, html_report
+from appcore.ui.runs import files
+from appcore.ui.words import text
 
 HOSTILE = "<img src=x onerror=alert(1)> **[x](javascript:1)** :red[y] $x$ 🧠 " + "long " * 20
 
 
 def overview(store: Store) -> pd.DataFrame:  # noqa: F811
     runs = store.runs()
-    return library.overview(runs, store.megabatches([run["run_id"] for run in runs], newest=True))
+    return run_library.overview(runs, store.megabatches([run["run_id"] for run in runs], newest=True))
 
 
 @pytest.fixture
@@ -41,46 +44,46 @@ def four(store: Store) -> list[str]:  # noqa: F811
 def test_search_wants_every_word_anywhere(store: Store, four: list[str]) -> None:  # noqa: F811
     manager.shared().label(four[0], note="the Golden one", tags=["poster"])
     frame = overview(store)
-    assert library.search(frame, "")["run_id"].tolist() == four[::-1]
-    assert library.search(frame, "golden")["run_id"].tolist() == [four[0]]
-    assert library.search(frame, "SNIP poster")["run_id"].tolist() == [four[0]]
-    assert library.search(frame, four[2])["run_id"].tolist() == [four[2]]
-    assert library.search(frame, "snip magnitude").empty
+    assert run_library.search(frame, "")["run_id"].tolist() == four[::-1]
+    assert run_library.search(frame, "golden")["run_id"].tolist() == [four[0]]
+    assert run_library.search(frame, "SNIP poster")["run_id"].tolist() == [four[0]]
+    assert run_library.search(frame, four[2])["run_id"].tolist() == [four[2]]
+    assert run_library.search(frame, "snip magnitude").empty
 
 
 def test_filters_join_and_archived_runs_are_out_of_sight(store: Store, four: list[str]) -> None:  # noqa: F811
     manager.shared().label(four[1], archived=True, tags=["a", "b"])
     frame = overview(store)
-    assert library.choose(frame, {})["run_id"].tolist() == [four[3], four[2], four[0]]
-    assert library.choose(frame, {"pruner": ["snip"]}, archived=True)["run_id"].tolist() == [four[1], four[0]]
-    assert library.choose(frame, {"tag": ["b", "c"], "pruner": []}, archived=True)["run_id"].tolist() == [four[1]]
-    assert library.values(frame, "tag") == ["a", "b"]
+    assert run_library.choose(frame, {})["run_id"].tolist() == [four[3], four[2], four[0]]
+    assert run_library.choose(frame, {"pruner": ["snip"]}, archived=True)["run_id"].tolist() == [four[1], four[0]]
+    assert run_library.choose(frame, {"tag": ["b", "c"], "pruner": []}, archived=True)["run_id"].tolist() == [four[1]]
+    assert run_library.values(frame, "tag") == ["a", "b"]
 
 
 def test_runs_that_differ_in_the_seed_alone_are_one_group(store: Store, four: list[str]) -> None:  # noqa: F811
-    found = library.grouped(overview(store), "equal settings")
+    found = run_library.grouped(overview(store), "equal settings")
     assert found["name"].tolist() == ["app magnitude", "app snip"]
     assert [sorted(ids) for ids in found["run_ids"]] == [sorted(four[2:]), sorted(four[:2])]
     ends = store.megabatches(four[:2], newest=True)["test_accuracy"]
     assert found["test_accuracy"].iloc[1] == pytest.approx(ends.mean())
     assert found["test_accuracy_sd"].iloc[1] == pytest.approx(ends.std())
-    for by in library.GROUPS:
-        assert library.grouped(overview(store), by)["runs"].sum() == 4
+    for by in run_library.GROUPS:
+        assert run_library.grouped(overview(store), by)["runs"].sum() == 4
 
 
 def test_the_newest_megabatch_of_each_run(store: Store, four: list[str]) -> None:  # noqa: F811
     newest = store.megabatches(four, newest=True)
     assert newest["run_id"].tolist() == sorted(four)
     assert set(newest["megabatch"]) == {7}
-    assert library.overview([], store.megabatches([], newest=True)).empty
+    assert run_library.overview([], store.megabatches([], newest=True)).empty
 
 
 def test_everything_as_files_that_open_again(store: Store, four: list[str]) -> None:  # noqa: F811
     manager.shared().label(four[0], title="=1+1")
-    tables = library.tables(store, four[:2])
+    tables = run_library.tables(store, four[:2])
     assert set(tables["megabatches"]["megabatch"]) == set(range(1, 9))  # as people count
     for kind in ("csv", "parquet"):
-        with zipfile.ZipFile(io.BytesIO(library.packed(tables, kind))) as file:
+        with zipfile.ZipFile(io.BytesIO(run_library.packed(tables, kind))) as file:
             assert sorted(file.namelist()) == sorted(f"{name}.{kind}" for name in ("runs", "epochs", "megabatches", "prunes", "layers"))
             read = pd.read_csv if kind == "csv" else pd.read_parquet
             runs = read(io.BytesIO(file.read(f"runs.{kind}"))).set_index("run_id")
@@ -108,9 +111,9 @@ class Elements(HTMLParser):
 
 
 def made(store: Store, run_ids: list[str]) -> str:  # noqa: F811
-    data = report.Data(store.epochs(run_ids), store.megabatches(run_ids), store.prunes(run_ids), store.layers(run_ids))
+    data = html_report.Data(store.epochs(run_ids), store.megabatches(run_ids), store.prunes(run_ids), store.layers(run_ids))
     runs = [store.get(run_id) for run_id in run_ids]
-    return report.report(runs, data, script="/* plotly */", made="2026-01-02", program="appcore 0.1.0")
+    return html_report.report(runs, data, script="/* plotly */", made="2026-01-02", program="appcore 0.1.0")
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
@@ -158,11 +161,11 @@ def test_text_of_people_is_no_markdown() -> None:
 
 
 def test_settings_from_json_files() -> None:
-    assert runs_files.settings(b'{"seed": 3}') == {"seed": 3}
-    assert runs_files.settings(b'{"run_id": "x", "config": {"seed": 3}}') == {"seed": 3}
+    assert files.settings(b'{"seed": 3}') == {"seed": 3}
+    assert files.settings(b'{"run_id": "x", "config": {"seed": 3}}') == {"seed": 3}
     for bad in (b"", b"[1]", b"\xff", b'{"seed": -1}', b'{"colour": 1}', b"[" * 100_000):
         with pytest.raises(ValueError, match=r".+"):
-            runs_files.settings(bad)
+            files.settings(bad)
 
 
 class Upload:
@@ -174,25 +177,27 @@ class Upload:
 
 
 def test_bundles_of_the_page_go_out_and_come_back(store: Store, four: list[str], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    monkeypatch.setattr(bundle.checkpoint, "load_masks", lambda path: {})
-    monkeypatch.setattr(bundle, "_members", lambda store, run_id, saved, masks: {bundle.RECORD: b"{}", bundle.EVENTS: b""})
+    monkeypatch.setattr(bundle_export.checkpoint, "load_masks", lambda path: {})
+    monkeypatch.setattr(
+        bundle_export, "_members", lambda store, run_id, saved, masks: {bundle_export.RECORD: b"{}", bundle_export.EVENTS: b""}
+    )
     taken: list[list[str]] = []
 
     def take(store: Any, path: Path, **options: Any) -> str:
         with zipfile.ZipFile(path) as file:
             taken.append(file.namelist())
-            return json.loads(file.read(bundle.MANIFEST))["run_id"]
+            return json.loads(file.read(bundle_export.MANIFEST))["run_id"]
 
-    monkeypatch.setattr(unbundle, "import_bundle", take)
-    one = runs_files._bundle(Upload("a.zip", runs_files._bundles(store, four[:1])))
-    two = runs_files._bundle(Upload("b.zip", runs_files._bundles(store, four[:2])))
+    monkeypatch.setattr(bundle_import, "import_bundle", take)
+    one = files._bundle(Upload("a.zip", files._bundles(store, four[:1])))
+    two = files._bundle(Upload("b.zip", files._bundles(store, four[:2])))
     assert (one, two) == (four[:1], four[:2])
-    assert all(bundle.MANIFEST in names for names in taken)
+    assert all(bundle_export.MANIFEST in names for names in taken)
 
 
 def test_a_file_that_is_no_bundle_is_named_as_it_was_dropped(store: Store) -> None:  # noqa: F811
     with pytest.raises(ValueError, match=r"bundle .*holiday\.zip") as refused:
-        runs_files._bundle(Upload("holiday.zip", b"PK\3\4 nothing"))
+        files._bundle(Upload("holiday.zip", b"PK\3\4 nothing"))
     assert "/tmp" not in str(refused.value)
 
 

@@ -11,8 +11,8 @@ import browser
 import fake_runs
 import pytest
 
-from appcore.store import Store
-from appcore.ui import signin
+from appcore.storage.store import Store
+from appcore.ui.app import signin
 
 SECRETS = """
 [auth]

@@ -16,10 +16,11 @@ import pytest
 from sqlalchemy import Engine, event, make_url
 from stores import NEEDS_SERVER, SERVER
 
-from appcore import liveness, paths, results
+from appcore import paths
 from appcore.config import InputError, build
 from appcore.events import EpochDone, Finished, Layer, LayerDensity, MegabatchDone, Pruned, SegmentDone, Started
-from appcore.store import Store, StoreError
+from appcore.storage import heartbeat, run_result
+from appcore.storage.store import Store, StoreError
 
 CONFIG = build({"arch": "mlp", "dataset": "digits", "megabatches": 2, "epochs": 1})
 LAYERS = (LayerDensity("first", 6, 5, 10), LayerDensity("second", 2, 2, 10))
@@ -72,7 +73,7 @@ def test_a_new_run_is_queued_and_complete(store: Store) -> None:
     assert (row["status"], row["cursor"], row["segments"], row["title"], row["notes"]) == ("queued", 0, 6, "a title", [])
     assert build(row["config"]) == CONFIG
     assert row["fingerprint"] == CONFIG.fingerprint
-    assert liveness.is_mine(row)
+    assert heartbeat.is_mine(row)
 
 
 def test_runs_are_listed_newest_first_and_found_by_their_beginning(store: Store) -> None:
@@ -150,7 +151,7 @@ def test_revision_changes_with_every_write_and_with_the_status_but_not_with_a_he
     assert store.revision([run_id]) == seen[0] == store.revision()
     store.write(run_id, [epoch(1)])
     seen.append(store.revision(run_id))
-    store.update(run_id, heartbeat=time.time() - 2 * liveness.LOST_SECONDS)
+    store.update(run_id, heartbeat=time.time() - 2 * heartbeat.LOST_SECONDS)
     seen.append(store.revision(run_id))
     assert len(set(seen)) == 3
     assert seen[-1][0][2] == "lost"
@@ -307,7 +308,7 @@ def test_a_damaged_index_is_found_when_the_store_is_opened(file_store: Store, mo
             connection.execute(statement)
     refused(path, "missing from index ix_runs_status")
     refused(path, "doctor --repair")
-    monkeypatch.setattr("appcore.database._LOOKED_THROUGH", path.stat().st_size - 1)  # that would take too long at every start
+    monkeypatch.setattr("appcore.storage.database._LOOKED_THROUGH", path.stat().st_size - 1)  # that would take too long at every start
     assert len(Store(path).runs()) == 1
 
 
@@ -438,7 +439,7 @@ def test_the_result_of_a_finished_run_is_the_documented_object(store: Store) -> 
     run_id = add(store, status="done")
     store.write(run_id, [STARTED, pruned(0), epoch(1), megabatch_end(2), pruned(3, 1), epoch(4, 1), megabatch_end(5, 1)])
     store.write(run_id, [Finished(4.0, 15.0, 5, 1000, 400, 123, "w" * 64, {"train": 3.0})])
-    result = results.result(store, run_id)
+    result = run_result.result(store, run_id)
     assert {"run_id", "status", "config", "hashes", "megabatches", "totals"} <= set(result)
     assert result["hashes"] == {"init": "i", "order": "o", "scoring": "s"}
     assert [row["megabatch"] for row in result["megabatches"]] == [1, 2]
@@ -471,9 +472,9 @@ def test_the_result_of_a_finished_run_is_the_documented_object(store: Store) -> 
 
 def test_the_result_of_an_unfinished_run_has_the_same_shape(store: Store) -> None:
     run_id = add(store)
-    assert results.result(store, run_id)["megabatches"] == []
+    assert run_result.result(store, run_id)["megabatches"] == []
     store.write(run_id, [STARTED, pruned(0), epoch(1), megabatch_end(2), pruned(3, 1)])
-    result = results.result(store, run_id)
+    result = run_result.result(store, run_id)
     assert len(result["megabatches"]) == 1
     assert result["totals"]["cer"] == 5
     assert result["totals"]["seconds"] == 2.0

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from appcore import InputError, RunConfig, plan
+from appcore import InputError, RunConfig
 from appcore.datasets.base import Description
-from appcore.stream import Data, Epoch, Stream, batches, load_data, normalised
+from appcore.engine.stream import Data, Epoch, Stream, batches, load_data, normalised
+from appcore.planning import plan
 
 IMAGES = 103
 

@@ -11,12 +11,14 @@ import pandas as pd
 import pytest
 from test_pages import no_warm_up, opened, store, words
 
-from appcore import manager, plan, timeline
-from appcore.charts import stream, worth
+from appcore.charts import cost_and_benefit
+from appcore.charts import stream_timeline as timeline_charts
 from appcore.config import build
 from appcore.datasets.base import Description
-from appcore.store import Store
-from appcore.ui import stream_results
+from appcore.planning import plan, stream_timeline
+from appcore.service import manager
+from appcore.storage.store import Store
+from appcore.ui.stream import results
 
 __all__ = ["no_warm_up", "store"]  # fixtures
 DATA = Description(80, 20, (1, 8, 8), tuple("ab"))
@@ -33,35 +35,35 @@ def config(**settings):
 
 
 def test_who_sees_what_under_each_rule() -> None:
-    full, none, one = (timeline.timeline(config(replay=rule), DATA) for rule in ("full", "none", "one"))
+    full, none, one = (stream_timeline.timeline(config(replay=rule), DATA) for rule in ("full", "none", "one"))
     assert full.parts == [(15, 5)] * 4
     assert full.train.tolist() == [[15] * 4, [0, 15, 15, 15], [0, 0, 15, 15], [0, 0, 0, 15]]
     assert full.val[:, 3].tolist() == [5] * 4
     assert none.train.tolist() == np.diag([15] * 4).tolist()
     assert one.train[:, 3].tolist() == [0, 0, 15, 15]
-    fading = timeline.timeline(config(replay="fraction", replay_fraction=0.5), DATA)
+    fading = stream_timeline.timeline(config(replay="fraction", replay_fraction=0.5), DATA)
     assert fading.train[:, 3].tolist() == [2, 4, 8, 15]
-    held = timeline.timeline(config(replay="buffer", buffer_size=20), DATA)
+    held = stream_timeline.timeline(config(replay="buffer", buffer_size=20), DATA)
     assert held.train[:, 3].tolist() == [5, 5, 5, 15]  # 15 of the buffer are training images, shared by three parts
 
 
-@pytest.mark.parametrize("rule", timeline.RULES)
+@pytest.mark.parametrize("rule", stream_timeline.RULES)
 @pytest.mark.parametrize("budget", [0, 60])
 def test_the_counts_are_those_of_the_plan(rule: str, budget: int) -> None:
     settings = config(replay=rule, budget=budget, buffer_size=13)
-    shown = timeline.timeline(settings, DATA)
+    shown = stream_timeline.timeline(settings, DATA)
     assert [round(images) for images in shown.train.sum(axis=0)] == plan.samples(settings, DATA)
-    found = timeline.by_megabatch(settings, DATA)
+    found = stream_timeline.by_megabatch(settings, DATA)
     assert found["samples"].sum() == plan.total_samples(settings, DATA)
     assert (found["new"] + found["replayed"]).equals(found["samples"])
 
 
-@pytest.mark.parametrize("rule", timeline.RULES)
+@pytest.mark.parametrize("rule", stream_timeline.RULES)
 def test_the_stream_shows_what_the_timeline_says(rule: str) -> None:
-    torch_stream = pytest.importorskip("appcore.stream")
+    torch_stream = pytest.importorskip("appcore.engine.stream")
     settings = build({"megabatches": 5, "replay": rule, "buffer_size": 300, "limit_train": 700, "limit_test": 10})
     data = torch_stream.load_data(settings, torch_stream.pick_device("cpu"))
-    real, shown = torch_stream.Stream(settings, data), timeline.timeline(settings, plan.check(settings))
+    real, shown = torch_stream.Stream(settings, data), stream_timeline.timeline(settings, plan.check(settings))
     for side, parts, seen in ((shown.train, real.train, real.train_indices), (shown.val, real.val, real.val_indices)):
         for t in range(5):
             chosen = set(seen(t).tolist())
@@ -71,22 +73,22 @@ def test_the_stream_shows_what_the_timeline_says(rule: str) -> None:
 
 
 def test_full_replay_costs_half_of_t_plus_one_times_none() -> None:
-    totals = timeline.rules(config(), DATA).groupby("replay")["samples"].sum()
-    assert totals["full"] / totals["none"] == timeline.law(4) == 2.5
+    totals = stream_timeline.rules(config(), DATA).groupby("replay")["samples"].sum()
+    assert totals["full"] / totals["none"] == stream_timeline.law(4) == 2.5
 
 
 def figures() -> dict:
-    shown, rules = timeline.timeline(config(), DATA), timeline.rules(config(), DATA)
-    names = dict.fromkeys(timeline.RULES, "rule")
+    shown, rules = stream_timeline.timeline(config(), DATA), stream_timeline.rules(config(), DATA)
+    names = dict.fromkeys(stream_timeline.RULES, "rule")
     runs = [{"run_id": "a", "method": "app", "pruner": "snip", "config": {"megabatches": 3}}]
     ends = pd.DataFrame({"run_id": "a", "megabatch": [0, 1, 2], "test_errors": [9, 6, 7], "test_images": 10, "cer": [9, 15, 22]})
     return {
-        "timeline": stream.timeline(shown.train, shown.val, shown.parts, revision="r"),
-        "growth": stream.growth(rules, "one", names, revision="r"),
-        "rules": stream.rule_costs(rules, "full", names, revision="r"),
-        "errors": worth.error_area(runs, ends, revision="r"),
-        "relative": worth.relative_errors(runs, stream_results.relative(ends), revision="r"),
-        "pareto": worth.pareto(POINTS, "dense", ["a"], revision="r"),
+        "timeline": timeline_charts.timeline(shown.train, shown.val, shown.parts, revision="r"),
+        "growth": timeline_charts.growth(rules, "one", names, revision="r"),
+        "rules": timeline_charts.rule_costs(rules, "full", names, revision="r"),
+        "errors": cost_and_benefit.error_area(runs, ends, revision="r"),
+        "relative": cost_and_benefit.relative_errors(runs, results.relative(ends), revision="r"),
+        "pareto": cost_and_benefit.pareto(POINTS, "dense", ["a"], revision="r"),
     }
 
 
@@ -109,14 +111,14 @@ def test_the_timeline_has_a_byte_for_each_cell_and_a_letter_on_it() -> None:
     assert codes[0].tolist() == [160, 240, 0, 80, 240, 0, 80, 240, 0, 80, 240, 0]  # new and held out, then seen again
     assert codes[3].tolist() == [0] * 9 + [160, 240, 0]
     assert list(figure.data[4].text[:4]) == ["N 15", "V", "R 15", "V"]
-    long = timeline.timeline(config(megabatches=40), DATA)
+    long = stream_timeline.timeline(config(megabatches=40), DATA)
     assert figure.data[0].colorscale[0][1] == "rgba(0,0,0,0)"
-    assert len(stream.timeline(long.train, long.val, long.parts).to_json()) < 60_000
+    assert len(timeline_charts.timeline(long.train, long.val, long.parts).to_json()) < 60_000
 
 
 def test_a_stream_of_a_hundred_stays_small() -> None:
-    found = timeline.timeline(build({"megabatches": 1000, "val_fraction": 0.5}), Description(5000, 20, (1, 8, 8), tuple("ab")))
-    figure = stream.timeline(found.train, found.val, found.parts)
+    found = stream_timeline.timeline(build({"megabatches": 1000, "val_fraction": 0.5}), Description(5000, 20, (1, 8, 8), tuple("ab")))
+    figure = timeline_charts.timeline(found.train, found.val, found.parts)
     assert figure.data[0].z.shape == (100, 300)
     assert "every 10-th" in figure.layout.title.subtitle.text
     assert len(figure.to_json()) < 200_000
@@ -130,8 +132,8 @@ def test_anytime_relative_error_and_the_area() -> None:
 
 def test_the_front_is_what_no_other_beats() -> None:
     cost, gain = np.array([1, 2, 2, 3, 3]), np.array([0.5, 0.4, 0.7, 0.7, 0.7])
-    assert worth.front(cost, gain).tolist() == [True, False, True, False, False]
-    assert worth.front(np.array([1, 1]), np.array([0.5, 0.5])).tolist() == [True, True]
+    assert cost_and_benefit.front(cost, gain).tolist() == [True, False, True, False, False]
+    assert cost_and_benefit.front(np.array([1, 1]), np.array([0.5, 0.5])).tolist() == [True, True]
     assert list(figures()["pareto"].data[0].x) == [1.0, 3.0]
     assert "<b>x" not in figures()["pareto"].to_json()
 
@@ -189,5 +191,6 @@ def test_finished_running_and_failed_runs(store: Store) -> None:
 
 
 def test_the_page_needs_no_torch() -> None:
-    code = "import sys; import appcore.timeline, appcore.charts.worth, appcore.ui.stream_results; sys.exit('torch' in sys.modules)"
+    names = "appcore.planning.stream_timeline, appcore.charts.cost_and_benefit, appcore.ui.stream.results"
+    code = f"import sys, {names}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

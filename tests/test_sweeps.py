@@ -12,10 +12,10 @@ import fake_runs
 import pytest
 from standin import SETTINGS, StandIn
 
-from appcore import sweeps
 from appcore.config import InputError
-from appcore.manager import Manager
-from appcore.store import Store
+from appcore.planning import ablation_grid
+from appcore.service.manager import Manager
+from appcore.storage.store import Store
 
 AXES = {"pruner": ["snip", "magnitude"], "seed": [0, 1]}
 LONG = {**SETTINGS, "epochs": 1000}
@@ -47,7 +47,7 @@ def values(found: dict[str, Any]) -> list[tuple]:
 
 
 def test_two_pruners_by_two_seeds_are_four_runs_that_differ_in_nothing_else() -> None:
-    found = sweeps.expand(SETTINGS, AXES)
+    found = ablation_grid.expand(SETTINGS, AXES)
     assert values(found) == [("snip", 0), ("snip", 1), ("magnitude", 0), ("magnitude", 1)]
     assert found["left_out"] == []
     assert len({cell["fingerprint"] for cell in found["cells"]}) == 4
@@ -56,7 +56,7 @@ def test_two_pruners_by_two_seeds_are_four_runs_that_differ_in_nothing_else() ->
 
 
 def test_a_setting_that_plays_no_part_gives_one_run_and_says_so() -> None:
-    found = sweeps.expand(SETTINGS, {"method": ["app", "dense"], "pruner": ["snip", "magnitude"]})
+    found = ablation_grid.expand(SETTINGS, {"method": ["app", "dense"], "pruner": ["snip", "magnitude"]})
     assert values(found) == [("app", "snip"), ("app", "magnitude"), ("dense", None)]
     assert [left["reason"] for left in found["left_out"]] == ["pruner plays no part here: the same run as another combination"]
 
@@ -72,16 +72,16 @@ def test_a_setting_that_plays_no_part_gives_one_run_and_says_so() -> None:
     ],
 )
 def test_combinations_that_make_no_sense_are_left_out_with_the_reason(axes: dict, count: int, reason: str) -> None:
-    found = sweeps.expand(SETTINGS, axes)
+    found = ablation_grid.expand(SETTINGS, axes)
     assert len(found["cells"]) == count
     assert reason in found["left_out"][0]["reason"]
 
 
 def test_too_many_are_refused_before_they_are_counted_out() -> None:
     with pytest.raises(InputError, match="too many"):
-        sweeps.expand(SETTINGS, {"seed": list(range(501))})
+        ablation_grid.expand(SETTINGS, {"seed": list(range(501))})
     with pytest.raises(InputError, match="100,000,000"):
-        sweeps.expand(SETTINGS, {"seed": range(10_000), "tau": range(10_000)})
+        ablation_grid.expand(SETTINGS, {"seed": range(10_000), "tau": range(10_000)})
 
 
 @pytest.mark.parametrize(
@@ -97,28 +97,28 @@ def test_too_many_are_refused_before_they_are_counted_out() -> None:
     ],
 )
 def test_values_as_people_type_them(name: str, text: str, expected: list) -> None:
-    assert sweeps.parse(name, text) == expected
+    assert ablation_grid.parse(name, text) == expected
 
 
 @pytest.mark.parametrize(("name", "text"), [("seed", "1.5"), ("seed", "zebra"), ("tau", "nan"), ("seed", "0-99999"), ("lr_drops", "0.4;x")])
 def test_what_is_no_value_is_named(name: str, text: str) -> None:
     with pytest.raises(InputError) as refused:
-        sweeps.parse(name, text)
+        ablation_grid.parse(name, text)
     assert refused.value.field == name
 
 
 def test_few_estimates_price_many_runs() -> None:
-    found = sweeps.expand(SETTINGS, {"megabatches": [2, 3], "tau": [2.0, 4.5], "seed": [0, 1, 2]})
-    assert [(config["megabatches"], count) for config, count in sweeps.shapes(found["cells"])] == [(2, 6), (3, 6)]
+    found = ablation_grid.expand(SETTINGS, {"megabatches": [2, 3], "tau": [2.0, 4.5], "seed": [0, 1, 2]})
+    assert [(config["megabatches"], count) for config, count in ablation_grid.shapes(found["cells"])] == [(2, 6), (3, 6)]
 
 
 def test_every_axis_can_be_listed_or_typed() -> None:
-    base = sweeps.expand(SETTINGS, {"seed": [0]})["cells"][0]["config"]
-    for name in sweeps.axis_names():
-        menu = sweeps.menu(name, base)
+    base = ablation_grid.expand(SETTINGS, {"seed": [0]})["cells"][0]["config"]
+    for name in ablation_grid.axis_names():
+        menu = ablation_grid.menu(name, base)
         assert menu is None or len(menu) > 1 or name == "schedule", name
-    assert "snip" in sweeps.menu("pruner", base)
-    assert sweeps.label({"pruner": "snip", "tau": 4.5, "lr_drops": [0.5], "scope": None}) == "snip, tau 4.5, lr drops 0.5"
+    assert "snip" in ablation_grid.menu("pruner", base)
+    assert ablation_grid.label({"pruner": "snip", "tau": 4.5, "lr_drops": [0.5], "scope": None}) == "snip, tau 4.5, lr drops 0.5"
 
 
 # ---- carried out

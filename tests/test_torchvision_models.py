@@ -7,9 +7,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from appcore import RunConfig, flops, masks, plugins, run
+from appcore import RunConfig, plugins, run
 from appcore.config import InputError
+from appcore.engine import flops
 from appcore.events import MegabatchDone, Started
+from appcore.masks import selection
 from appcore.models import base
 from appcore.models.torchvision_classifier import HardSigmoid, SelfAttention
 
@@ -46,7 +48,7 @@ def test_layers_and_parameters_are_those_of_torchvision(name: str) -> None:
     assert {tensor.device.type for tensor in [*model.parameters(), *model.buffers()]} == {"meta"}
     assert sum(parameter.numel() for parameter in model.parameters()) == documented
     assert (len(layers(model, nn.Conv2d)), len(layers(model, nn.Linear))) == (convolutions, linears)
-    assert len(masks.prunable_names(model, "all")) == convolutions + linears
+    assert len(selection.prunable_names(model, "all")) == convolutions + linears
     assert not layers(model, nn.modules.dropout._DropoutNd) and not any("Stochastic" in type(m).__name__ for m in model.modules())
     assert torch.equal(torch.get_rng_state(), before)
 
@@ -130,7 +132,7 @@ def test_the_gate_of_mobilenet_equals_torchs() -> None:
 
 def test_auto_prunes_every_layer_of_a_transformer_and_the_convolutions_of_the_others() -> None:
     for name, expected in (("vit_b_32", 50), ("swin_t", 53), ("mobilenet_v3_small", 52)):
-        assert len(masks.prunable_names(base.skeleton(arch(name), (3, 32, 32), 10))) == expected
+        assert len(selection.prunable_names(base.skeleton(arch(name), (3, 32, 32), 10))) == expected
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v3_small", "vit_b_32", "squeezenet1_1"])
@@ -144,7 +146,7 @@ def test_flops_are_found_layer_by_layer(name: str) -> None:
 def test_dead_weights_have_no_gradient_where_no_constant_flows(name: str) -> None:
     """A third of all channels without weights, in eval mode, biases and shifts at 0: what `alive` calls dead must not matter."""
     model = base.create(arch(name), (3, 64, 64), 10, seed=0).eval()
-    names = masks.prunable_names(model, "all")
+    names = selection.prunable_names(model, "all")
     draw = torch.Generator().manual_seed(1)
     kept = {}
     for key in names:
@@ -152,24 +154,24 @@ def test_dead_weights_have_no_gradient_where_no_constant_flows(name: str) -> Non
         channels = torch.rand(shape[0], *[1] * (len(shape) - 1), generator=draw) < 0.67
         kept[key] = (torch.rand(shape, generator=draw) < 0.5) & channels
     kept[names[-1]].fill_(True)
-    masks.apply(model, kept)
+    selection.apply(model, kept)
     with torch.no_grad():
         for key, parameter in model.named_parameters():
             if key.endswith("bias"):
                 parameter.zero_()
     model.double()(torch.randn(4, 3, 64, 64, generator=draw).double()).square().sum().backward()
-    alive = masks.alive_masks(model, kept, (3, 64, 64))
+    alive = selection.alive_masks(model, kept, (3, 64, 64))
     used = {key: kept[key] & (model.get_parameter(key).grad != 0) for key in names}
     assert not any((used[key] & ~alive[key]).any() for key in names)
-    total, living = sum(masks.count(kept).values()), sum(masks.count(alive).values())
-    assert living < 0.9 * total and sum(masks.count(used).values()) > 0.5 * living  # ReLU hides the others from these images
+    total, living = sum(selection.count(kept).values()), sum(selection.count(alive).values())
+    assert living < 0.9 * total and sum(selection.count(used).values()) > 0.5 * living  # ReLU hides the others from these images
 
 
 @pytest.mark.parametrize("name", ["swin_v2_t", "convnext_tiny"])
 def test_a_dense_network_with_layer_norms_is_alive(name: str) -> None:
     model = base.create(arch(name), (3, 64, 64), 10, seed=0)
-    kept = masks.full_masks(model, masks.prunable_names(model, "all"))
-    alive = masks.alive_masks(model, kept, (3, 64, 64))
+    kept = selection.full_masks(model, selection.prunable_names(model, "all"))
+    alive = selection.alive_masks(model, kept, (3, 64, 64))
     dead = [key for key in kept if not alive[key].all()]  # taps of 7 x 7 that only meet padding when 2 x 2 pixels are left
     assert not dead or (name == "convnext_tiny" and all(kept[key].shape[1:] == (1, 7, 7) for key in dead))
 
@@ -177,13 +179,13 @@ def test_a_dense_network_with_layer_norms_is_alive(name: str) -> None:
 def test_attention_needs_query_key_and_value() -> None:
     width, heads = 4, 2
     model = nn.Sequential(nn.Linear(3, width), nn.LayerNorm(width), _Mixed(SelfAttention(width, heads)), nn.Linear(width, 2))
-    everything = masks.full_masks(model, masks.prunable_names(model, "all"))
-    assert all(mask.all() for mask in masks.alive_masks(model, everything, (1, 5, 3)).values())
+    everything = selection.full_masks(model, selection.prunable_names(model, "all"))
+    assert all(mask.all() for mask in selection.alive_masks(model, everything, (1, 5, 3)).values())
     cases = {"key": (slice(4, 6), slice(0, 2)), "value": (slice(8, 10), slice(0, 2)), "query": (slice(0, 2), slice(4, 6))}
     for cut, dies in cases.values():  # rows of in_proj: queries, keys and values of the first head, two each
         kept = {key: mask.clone() for key, mask in everything.items()}
         kept["2.attention.in_proj.weight"][cut] = False
-        alive = masks.alive_masks(model, kept, (1, 5, 3))["2.attention.in_proj.weight"]
+        alive = selection.alive_masks(model, kept, (1, 5, 3))["2.attention.in_proj.weight"]
         assert not alive[dies].any() and alive[10:].all() and alive[2:4].all() and alive[6:8].all()
         assert bool(alive[8:10].all()) == (cut != slice(8, 10))  # what is looked at evenly still counts
 

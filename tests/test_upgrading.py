@@ -13,9 +13,10 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from appcore import paths, results, schema, upgrading
-from appcore.migrations import v2
-from appcore.store import Store, StoreError
+from appcore import paths
+from appcore.storage import migrate, run_result, schema
+from appcore.storage.migrations import v2
+from appcore.storage.store import Store, StoreError
 
 FIRST = Path(__file__).parent / "data" / "store-version-1.sql"  # made by the program as it was on the day of its first store
 RUN = "20261121-030854-85df"
@@ -49,7 +50,7 @@ def test_a_store_of_the_first_version_is_brought_up_after_a_copy(first: Path) ->
     store = Store(first)
     row = store.get(RUN)
     assert (row["status"], row["owner"], row["tags"], row["archived"]) == ("done", "", [], False)
-    assert len(results.result(store, RUN)["megabatches"]) == 2
+    assert len(run_result.result(store, RUN)["megabatches"]) == 2
     assert store.sweeps.all() == []
     assert differences(store) == []
     assert versions(first) == str(schema.VERSION)
@@ -126,7 +127,7 @@ def test_the_step_is_the_same_on_every_database(new: Store, any_address: str) ->
     again.runs()
     assert differences(again) == []
     with again._database.engine.connect() as connection:
-        assert upgrading.version(connection) == schema.VERSION
+        assert migrate.version(connection) == schema.VERSION
     again.close()
 
 
@@ -152,5 +153,5 @@ def test_many_that_make_a_store_at_once_make_one(any_address: str) -> None:
 def test_opening_a_present_store_imports_no_alembic(tmp_path: Path) -> None:
     store = Store(tmp_path / "appcore.db")
     store.runs()
-    code = f"import sys; from appcore.store import Store; Store({store.url!r}).runs(); sys.exit('alembic' in sys.modules)"
+    code = f"import sys; from appcore.storage.store import Store; Store({store.url!r}).runs(); sys.exit('alembic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=False).returncode == 0

@@ -11,9 +11,10 @@ import torch
 from test_pages import no_warm_up, opened, store, words
 from test_whatif import FOUR, random_scores, sketched
 
-from appcore import manager, whatif_view
-from appcore.charts import what_if
-from appcore.store import Store
+from appcore.analysis import what_if
+from appcore.charts import what_if as what_if_charts
+from appcore.service import manager
+from appcore.storage.store import Store
 
 __all__ = ["no_warm_up", "store"]  # fixtures
 EMPTY = sketched({"a": torch.tensor([4.0, 3.0]), "b": torch.tensor([1.0, 1.0])})
@@ -37,12 +38,12 @@ def replies(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict]:
 
 
 def test_figures_ask_and_name_their_axes() -> None:
-    found = whatif_view.answer(FOUR, 0.5)
+    found = what_if.answer(FOUR, 0.5)
     figures = [
-        what_if.kept({"snip": found}),
-        what_if.kept({"snip": found}, logarithmic=True),
-        what_if.score_histogram(whatif_view.histogram(FOUR, found), found.threshold, "snip"),
-        what_if.first_to_die({"snip": whatif_view.deaths(FOUR)}, 0.5),
+        what_if_charts.kept({"snip": found}),
+        what_if_charts.kept({"snip": found}, logarithmic=True),
+        what_if_charts.score_histogram(what_if.histogram(FOUR, found), found.threshold, "snip"),
+        what_if_charts.first_to_die({"snip": what_if.deaths(FOUR)}, 0.5),
     ]
     for figure in figures:
         assert figure.layout.title.text.endswith("?")
@@ -51,26 +52,26 @@ def test_figures_ask_and_name_their_axes() -> None:
 
 
 def test_what_is_left_is_in_percent_and_empty_layers_are_crossed() -> None:
-    marks = what_if.kept({"snip": whatif_view.answer(EMPTY, 0.5)}).data[0]
+    marks = what_if_charts.kept({"snip": what_if.answer(EMPTY, 0.5)}).data[0]
     assert list(marks.x) == [100, 0]
     assert list(marks.marker.symbol) == ["circle", "x-thin"]
-    marks = what_if.kept({"snip": whatif_view.answer(EMPTY, 0.5)}, logarithmic=True).data[0]
+    marks = what_if_charts.kept({"snip": what_if.answer(EMPTY, 0.5)}, logarithmic=True).data[0]
     assert marks.x[1] > 0  # on the edge
 
 
 def test_the_threshold_lies_between_what_is_kept_and_what_is_not() -> None:
-    found = whatif_view.answer(FOUR, 0.5)
-    bins = whatif_view.histogram(FOUR, found)
-    figure = what_if.score_histogram(bins, found.threshold, "snip")
+    found = what_if.answer(FOUR, 0.5)
+    bins = what_if.histogram(FOUR, found)
+    figure = what_if_charts.score_histogram(bins, found.threshold, "snip")
     at = figure.layout.shapes[0].x0
     pruned, kept = figure.data
     assert np.asarray(kept.x)[np.asarray(kept.y) > 0].min() + 0.5 >= at
     assert np.asarray(pruned.x)[np.asarray(pruned.y) > 0].max() - 0.5 <= at
-    assert what_if.score_histogram(bins, None, "snip").layout.shapes == ()
+    assert what_if_charts.score_histogram(bins, None, "snip").layout.shapes == ()
 
 
 def test_layers_right_of_the_line_are_dead() -> None:
-    marks = what_if.first_to_die({"snip": whatif_view.deaths(FOUR)}, 0.5).data[0]
+    marks = what_if_charts.first_to_die({"snip": what_if.deaths(FOUR)}, 0.5).data[0]
     assert dict(zip(marks.text, marks.marker.symbol)) == {"b": "x-thin", "a": "circle"}
     assert dict(zip(marks.text, marks.y)) == {"a": 0, "b": 1}
 

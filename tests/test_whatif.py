@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from appcore import maskfacts, masks, whatif, whatif_view
+from appcore.analysis import what_if
 from appcore.config import build
-from appcore.manager import Manager
-from appcore.store import Store
+from appcore.engine import what_if_sketch
+from appcore.masks import facts, selection
+from appcore.service.manager import Manager
+from appcore.storage.store import Store
 
 SMALL = {"arch": "lenet5", "dataset": "digits", "limit_train": 200, "megabatches": 2, "epochs": 1}
 
@@ -21,11 +23,11 @@ def sketched(scores: dict[str, torch.Tensor]) -> dict:
     layers, ranks, values = [], [], []
     for name, score in scores.items():
         flat = score.reshape(-1).sort(descending=True).values.numpy().astype(np.float64)
-        places = whatif_view.positions(len(flat))
+        places = what_if.positions(len(flat))
         layers.append({"name": name, "shape": tuple(score.shape), "total": len(flat), "eligible": len(flat), "flops": 10 * len(flat)})
         ranks.append(places)
         values.append(flat[places])
-    order = whatif_view.ordered(ranks, values, [layer["eligible"] for layer in layers])
+    order = what_if.ordered(ranks, values, [layer["eligible"] for layer in layers])
     total = sum(layer["total"] for layer in layers)
     return {"layers": layers, "ranks": ranks, "scores": values, "order": order, "parameters": total + 10, "forward_flops": 10 * total + 100}
 
@@ -34,31 +36,31 @@ FOUR = sketched({"a": torch.tensor([4.0, 3.0]), "b": torch.tensor([2.0, 1.0])})
 
 
 def test_four_weights_by_eye() -> None:
-    found = whatif_view.answer(FOUR, 0.75)
+    found = what_if.answer(FOUR, 0.75)
     assert (found.layers["kept"].tolist(), found.threshold, found.keep) == ([2, 1], 2.0, 3)
-    assert whatif_view.answer(FOUR, 0.5, "layer").layers["kept"].tolist() == [1, 1]
-    spared = whatif_view.answer(FOUR, 0.5, exempt=["a"])
+    assert what_if.answer(FOUR, 0.5, "layer").layers["kept"].tolist() == [1, 1]
+    spared = what_if.answer(FOUR, 0.5, exempt=["a"])
     assert (spared.layers["kept"].tolist(), spared.threshold, spared.total) == ([2, 1], 2.0, 2)
-    assert whatif_view.answer(FOUR, 0.0).layers["kept"].sum() == 0
+    assert what_if.answer(FOUR, 0.0).layers["kept"].sum() == 0
 
 
 def test_first_to_die_by_eye() -> None:
-    found = whatif_view.deaths(FOUR)
+    found = what_if.deaths(FOUR)
     assert found["layer"].tolist() == ["b", "a"]
     assert found["kept"].tolist() == [3, 1]  # with two weights kept, both are in a
     assert found["density"].tolist() == [0.75, 0.25]
 
 
 def test_bytes_and_flops_by_eye() -> None:
-    found = whatif_view.costs(FOUR, whatif_view.answer(FOUR, 0.5))
+    found = what_if.costs(FOUR, what_if.answer(FOUR, 0.5))
     assert (found["bytes_dense"], found["bytes"]) == (4 * 14, 4 * (10 + 2) + 4 / 8)
     assert (found["flops_dense"], found["flops"]) == (140, 120)
 
 
 def test_ties_go_to_the_earlier_layer_as_the_engine_gives_them() -> None:
     tied = sketched({"a": torch.tensor([1.0, 0.0, 0.0]), "b": torch.tensor([0.0, 0.0])})
-    assert whatif_view.answer(tied, 0.6).layers["kept"].tolist() == [3, 0]
-    assert whatif_view.deaths(tied)["kept"].tolist() == [4, 1]
+    assert what_if.answer(tied, 0.6).layers["kept"].tolist() == [3, 0]
+    assert what_if.deaths(tied)["kept"].tolist() == [4, 1]
 
 
 def random_scores(sizes: tuple[int, ...], signed: bool = False) -> dict[str, torch.Tensor]:
@@ -72,20 +74,20 @@ def random_scores(sizes: tuple[int, ...], signed: bool = False) -> dict[str, tor
 def test_small_layers_are_exact_for_any_density_scope_and_exemption(density: float, signed: bool) -> None:
     scores = random_scores((900, 4000, 333), signed)
     for scope in ("global", "layer", "erk"):
-        exact = masks.count(masks.keep_top(scores, density, scope))
-        found = whatif_view.answer(sketched(scores), density, scope)
+        exact = selection.count(selection.keep_top(scores, density, scope))
+        found = what_if.answer(sketched(scores), density, scope)
         assert dict(zip(found.layers["layer"], found.layers["kept"])) == exact
     rest = {name: scores[name] for name in ("l0", "l2")}
-    found = whatif_view.answer(sketched(scores), density, exempt=["l1"]).layers.set_index("layer")["kept"]
-    assert {name: found[name] for name in rest} == masks.count(masks.keep_top(rest, density))
+    found = what_if.answer(sketched(scores), density, exempt=["l1"]).layers.set_index("layer")["kept"]
+    assert {name: found[name] for name in rest} == selection.count(selection.keep_top(rest, density))
     assert found["l1"] == 4000
 
 
 @pytest.mark.parametrize("density", [0.9, 0.3, 0.03, 0.003])
 def test_large_layers_are_right_to_half_a_percent(density: float) -> None:
     scores = random_scores((40_000, 300_000, 100_000))
-    exact = masks.count(masks.keep_top(scores, density))
-    found = whatif_view.answer(sketched(scores), density)
+    exact = selection.count(selection.keep_top(scores, density))
+    found = what_if.answer(sketched(scores), density)
     kept = dict(zip(found.layers["layer"], found.layers["kept"]))
     assert sum(kept.values()) == sum(exact.values())
     assert all(abs(kept[name] - exact[name]) <= max(1, 0.005 * exact[name]) for name in exact)
@@ -94,38 +96,38 @@ def test_large_layers_are_right_to_half_a_percent(density: float) -> None:
 def test_first_to_die_is_that_of_the_engine() -> None:
     scores = random_scores((900, 4000, 333))
     for scope in ("global", "layer", "erk"):
-        exact = maskfacts.critical_density(scores, scope)
-        first = whatif_view.deaths(sketched(scores), scope).iloc[0]
+        exact = facts.critical_density(scores, scope)
+        first = what_if.deaths(sketched(scores), scope).iloc[0]
         assert (first["layer"], first["kept"], first["density"]) == (exact.layer, exact.kept, pytest.approx(exact.density))
 
 
 @pytest.mark.parametrize("signed", [False, True])
 def test_histogram_holds_every_weight_once_and_splits_at_the_threshold(signed: bool) -> None:
     sketch = sketched(random_scores((900, 4000), signed))
-    found = whatif_view.answer(sketch, 0.25)
-    bins = whatif_view.histogram(sketch, found)
+    found = what_if.answer(sketch, 0.25)
+    bins = what_if.histogram(sketch, found)
     assert (bins["kept"].sum(), bins["pruned"].sum()) == (1225, 3675)
     assert bins.loc[bins["low"] > found.threshold, "pruned"].sum() == 0
     assert bins.loc[bins["high"] < found.threshold, "kept"].sum() == 0
-    assert whatif_view.histogram(sketch, found, "l0")[["kept", "pruned"]].sum().sum() == 900
+    assert what_if.histogram(sketch, found, "l0")[["kept", "pruned"]].sum().sum() == 900
 
 
 def test_positions_hold_both_ends_and_all_best_ranks() -> None:
-    places = whatif_view.positions(2_000_000)
+    places = what_if.positions(2_000_000)
     assert (places[0], places[-1]) == (0, 1_999_999)
-    assert places[: whatif_view.FINE].tolist() == list(range(whatif_view.FINE))
-    assert len(places) <= whatif_view.POINTS
-    assert whatif_view.positions(5).tolist() == [0, 1, 2, 3, 4]
+    assert places[: what_if.FINE].tolist() == list(range(what_if.FINE))
+    assert len(places) <= what_if.POINTS
+    assert what_if.positions(5).tolist() == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("criterion", ["snip", "magnitude", "synflow", "grasp", "force", "lamp", "random"])
 def test_scores_at_init_are_those_that_a_run_would_cut_by(criterion: str) -> None:
-    state = whatif.present(build(SMALL))
-    found = whatif.scores(state, criterion)
+    state = what_if_sketch.present(build(SMALL))
+    found = what_if_sketch.scores(state, criterion)
     assert list(found) == list(state.masks)
-    sketch = whatif.sketch(state, found)
-    exact = masks.count(masks.keep_top(found, 0.3, eligible=state.masks))
-    assert dict(zip(exact, whatif_view.answer(sketch, 0.3).layers["kept"])) == pytest.approx(exact, rel=0.01, abs=2)
+    sketch = what_if_sketch.sketch(state, found)
+    exact = selection.count(selection.keep_top(found, 0.3, eligible=state.masks))
+    assert dict(zip(exact, what_if.answer(sketch, 0.3).layers["kept"])) == pytest.approx(exact, rel=0.01, abs=2)
     assert state.density() == 1.0  # only read
 
 
@@ -150,7 +152,7 @@ def test_the_manager_scores_fresh_networks_and_checkpoints_on_its_own_thread(tmp
     assert sum(layer["eligible"] for layer in found["layers"]) == round(0.8**4.5 * 25_500)
     assert found["megabatch"] == 1
     # More cannot be kept than is left.
-    assert whatif_view.answer(found, 0.9).keep == sum(layer["eligible"] for layer in found["layers"])
+    assert what_if.answer(found, 0.9).keep == sum(layer["eligible"] for layer in found["layers"])
     manager.close()
 
 

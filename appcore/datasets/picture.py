@@ -11,10 +11,10 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError, WebPImagePlugin
 
 from ..config import InputError
-from .archive import Zip
+from ..untrusted.folder import Folder
+from ..untrusted.member import Member
+from ..untrusted.zip_file import Zip
 from .base import refuse, shown
-from .folder import Folder
-from .tree import Member
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", WebPImagePlugin.WebPImageFile.format)  # named by its class: Pillow does not register it unasked
 MAX_PIXELS = 50_000_000
