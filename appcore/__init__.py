@@ -22,7 +22,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .config import InputError, RunConfig
+from .config import RunConfig
+from .errors import InputError
 
 if TYPE_CHECKING:
     from .events import Event

@@ -28,7 +28,7 @@ import tables  # noqa: E402
 import torch  # noqa: E402
 
 from appcore import paths  # noqa: E402
-from appcore.config import InputError  # noqa: E402
+from appcore.errors import InputError  # noqa: E402
 from appcore.runner import driver  # noqa: E402
 from appcore.storage.store import Store  # noqa: E402
 

@@ -30,8 +30,9 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from appcore import limits, plugins
-from appcore.config import InputError, RunConfig, build
+from appcore.config import RunConfig, build
 from appcore.datasets import images
+from appcore.errors import InputError
 from appcore.planning.plan import plan
 from appcore.runner import driver
 from appcore.storage.store import Store

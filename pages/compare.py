@@ -8,7 +8,7 @@ page.guard("compare")
 
 from appcore.ui.app import tables  # noqa: E402
 from appcore.ui.compare import layers, numbers, view  # noqa: E402
-from appcore.ui.widgets import player, run_controls  # noqa: E402
+from appcore.ui.widgets import player, run_controls, run_picker  # noqa: E402
 from appcore.ui.words import run_status  # noqa: E402
 
 everything = {run["run_id"]: run for run in page.manager().runs()}
@@ -20,7 +20,7 @@ if not everything:
 
 left, right = st.columns([3, 1.3], vertical_alignment="bottom")
 with left:
-    chosen = view.pick(everything)
+    chosen = run_picker.pick(everything)
 runs = [everything[run_id] for run_id in chosen]
 with right:
     run_controls.all_buttons(runs)
@@ -28,7 +28,7 @@ if not runs:
     st.markdown("Pick two or more runs above; those that were started together are the fairest pair.")
     st.stop()
 
-view.legend(runs)
+run_picker.legend(runs)
 pair = view.pick_pair(runs)
 bands = numbers.pick_bands(runs)
 shown = [(run["status"], run["command"], run_status.state(run)) for run in runs]

@@ -11,10 +11,9 @@ from appcore.config import build  # noqa: E402
 from appcore.transfer import reproduce  # noqa: E402
 from appcore.ui.app import tables  # noqa: E402
 from appcore.ui.run import launch, machine, view  # noqa: E402
-from appcore.ui.runs import actions  # noqa: E402
 from appcore.ui.settings import form  # noqa: E402
-from appcore.ui.widgets import live_chart, run_controls  # noqa: E402
-from appcore.ui.words import format, run_status, text  # noqa: E402
+from appcore.ui.widgets import live_chart, run_controls, run_labels  # noqa: E402
+from appcore.ui.words import format, run_status, run_text, text  # noqa: E402
 
 
 def launch_page() -> None:
@@ -29,7 +28,7 @@ def launch_page() -> None:
             live_chart.chart(
                 "plan",
                 config.fingerprint,
-                lambda: charts.staircase(tables.planned(config), colour=launch.colour(config), revision="plan"),
+                lambda: charts.staircase(tables.planned(config), colour=run_text.colour(config), revision="plan"),
                 alt="Steps: planned sparsity at each megabatch",
             )
         if st.button("Start run", type="primary", icon=":material/play_arrow:", key="start", disabled=config is None, width="stretch"):
@@ -45,7 +44,7 @@ def run_page(run: dict) -> None:
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     with left:
         st.title(text.plain(run["title"] or run["run_id"]))
-        st.markdown(f"{run_status.markdown(run)} &nbsp; {launch.summary(run)}")
+        st.markdown(f"{run_status.markdown(run)} &nbsp; {run_text.summary(run)}")
     with right:
         run_controls.buttons(run)
     shown = (run["status"], run["command"], run_status.state(run))
@@ -71,7 +70,7 @@ def run_page(run: dict) -> None:
     with page.own_place():
         moving()
     with st.expander("Name, tags and note", icon=":material/edit_note:"):
-        actions.details(run, [])
+        run_labels.details(run, [])
     with st.expander("Copy as command or Python", icon=":material/content_copy:"):
         config = build(run["config"])
         st.caption("Either starts a run with the same initial weights, data order and scoring batches: its hashes will agree.")
@@ -79,7 +78,7 @@ def run_page(run: dict) -> None:
         st.code(reproduce.command(config), language=None, wrap_lines=True)
         st.code(reproduce.python(config), language=None, wrap_lines=True)
     with st.expander("All settings", icon=":material/settings:"):
-        st.dataframe(launch.settings_table(run), hide_index=True, alt="Settings of this run")
+        st.dataframe(run_text.settings_table(run), hide_index=True, alt="Settings of this run")
     with st.container(horizontal=True):
         st.page_link(page.RUN, label="New run", icon=":material/add:", query_params={})
         st.page_link(page.COMPARE, label="Compare this run", icon=":material/compare_arrows:", query_params={"runs": run["run_id"]})

@@ -8,6 +8,7 @@ page.guard("runs")
 
 from appcore.analysis import run_library  # noqa: E402
 from appcore.ui.runs import actions, files, table  # noqa: E402
+from appcore.ui.widgets import run_labels  # noqa: E402
 from appcore.ui.words import text  # noqa: E402
 
 store = page.store()
@@ -55,7 +56,7 @@ if chosen:
     with st.container(border=True, key="picked"):
         actions.bar(chosen, tags, files.downloads)
         if len(chosen) == 1:
-            actions.details(chosen[0], tags)
+            run_labels.details(chosen[0], tags)
             if chosen[0]["error"]:
                 st.error(text.plain(chosen[0]["error"], 500), icon=":material/error:")
 elif len(found):

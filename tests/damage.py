@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from appcore import paths
-from appcore.config import InputError
+from appcore.errors import InputError
 from appcore.storage import checkpoint
 from appcore.storage.store import Store
 

@@ -16,8 +16,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from appcore import limits
-from appcore.config import InputError, build
+from appcore.config import build
 from appcore.datasets import images
+from appcore.errors import InputError
 from appcore.planning import plan
 from appcore.runner.engine_port import Engine, check_network
 from appcore.storage.store import Store

@@ -24,7 +24,7 @@ import psutil
 from PIL import Image
 
 from appcore import paths
-from appcore.config import InputError
+from appcore.errors import InputError
 from appcore.runner import driver
 from appcore.storage import heartbeat
 from appcore.storage.store import Store

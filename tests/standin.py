@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from appcore.config import InputError, RunConfig, build
+from appcore.config import RunConfig, build
+from appcore.errors import InputError
 from appcore.events import EpochDone, Event, Finished, Layer, LayerDensity, MegabatchDone, Progress, Pruned, SegmentDone, Started
 from appcore.planning import plan
 

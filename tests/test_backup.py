@@ -14,7 +14,8 @@ from standin import SETTINGS, StandIn
 
 from appcore import paths
 from appcore.cli import main
-from appcore.config import InputError, build
+from appcore.config import build
+from appcore.errors import InputError
 from appcore.planning.plan import plan
 from appcore.runner import driver
 from appcore.storage import checkpoint

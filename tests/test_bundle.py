@@ -20,8 +20,9 @@ import safetensors.numpy
 from safetensors.torch import load_file
 
 from appcore import paths
-from appcore.config import InputError, build
+from appcore.config import build
 from appcore.engine import digests
+from appcore.errors import InputError
 from appcore.models import base as models
 from appcore.planning.plan import plan
 from appcore.runner import driver

@@ -21,9 +21,9 @@ from appcore.checks.experiment import Finding, Lab, Part
 from appcore.checks.sanity import AS_IS, INVERTED, RANDOM, REINIT, SHUFFLED, Trial
 from appcore.cli.check import NUMBERS, chosen
 from appcore.cli.main import main
-from appcore.config import InputError
 from appcore.engine.prune_point import select
 from appcore.engine.state import RunState
+from appcore.errors import InputError
 from appcore.events import MegabatchDone
 from appcore.masks import selection
 from appcore.planning.plan import plan

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from appcore import paths
-from appcore.config import InputError
+from appcore.errors import InputError
 from appcore.storage import checkpoint
 
 

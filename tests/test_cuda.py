@@ -15,6 +15,7 @@ from appcore.engine.prune_point import select
 from appcore.engine.state import RunState
 from appcore.events import Finished, MegabatchDone, Pruned, SegmentDone, Started
 from appcore.masks import selection
+from appcore.masks.alive import alive_masks
 from appcore.planning.plan import plan
 from appcore.runner.driver import drive
 from appcore.runner.lockstep import LocalJob
@@ -95,7 +96,7 @@ def test_every_density_is_counted_on_the_gpu_as_on_the_cpu() -> None:
     for event in run_state(state, plan(settings)):
         if isinstance(event, Pruned):
             there = {name: mask.cpu() for name, mask in state.masks.items()}
-            alive = selection.alive_masks(RunState.create(config(device="cpu")).model, there, state.stream.data.shape)
+            alive = alive_masks(RunState.create(config(device="cpu")).model, there, state.stream.data.shape)
             assert [layer.kept for layer in event.layers] == list(selection.count(there).values())
             assert [layer.alive for layer in event.layers] == list(selection.count(alive).values())
     weights = dict(state.model.named_parameters())

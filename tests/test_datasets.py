@@ -19,8 +19,10 @@ from PIL import Image
 from small_imagenet import imagenet
 
 from appcore import plugins
-from appcore.config import InputError, RunConfig
+from appcore.config import RunConfig
 from appcore.datasets import base, digits, torchvision_names, torchvision_sets
+from appcore.errors import InputError
+from appcore.untrusted import refusals
 
 TORCHVISION = tuple(torchvision_sets.CHOICES)
 
@@ -96,7 +98,7 @@ def test_describing_loads_neither_torch_nor_scikit_learn() -> None:
 
 
 def test_messages_stay_printable_and_short() -> None:
-    error = base.refuse("images:" + "x" * 1000 + "\x1b[31m\n", "is bad; mend it")
+    error = refusals.refuse("images:" + "x" * 1000 + "\x1b[31m\n", "is bad; mend it")
     assert error.field == "dataset" and error.message.isprintable() and len(error.message) < 200
     assert error.message.startswith("dataset: images:xxx") and error.message.endswith(": is bad; mend it")
 

@@ -14,7 +14,8 @@ import pytest
 from standin import SETTINGS, STEPS, StandIn
 
 from appcore import paths
-from appcore.config import InputError, build
+from appcore.config import build
+from appcore.errors import InputError
 from appcore.planning.plan import plan
 from appcore.runner import driver
 from appcore.runner.engine_port import Engine

@@ -14,7 +14,8 @@ import torch
 from torch.nn.utils import prune
 
 from appcore import paths
-from appcore.config import InputError, build
+from appcore.config import build
+from appcore.errors import InputError
 from appcore.models import base
 from appcore.planning import plan
 from appcore.runner import driver

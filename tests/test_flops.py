@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from appcore import plugins
-from appcore.config import InputError
 from appcore.engine import flops
+from appcore.errors import InputError
 from appcore.models.base import create, skeleton
 
 

@@ -19,9 +19,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from appcore.config import InputError, RunConfig
+from appcore.config import RunConfig
 from appcore.datasets import images
 from appcore.engine.data import _read
+from appcore.errors import InputError
 from appcore.untrusted.member import SPLITS
 
 Files = dict[str, bytes]

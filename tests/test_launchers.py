@@ -16,13 +16,15 @@ import psutil
 import pytest
 from standin import SETTINGS, StandIn
 
-from appcore.config import InputError, build
+from appcore.config import build
+from appcore.errors import InputError
 from appcore.planning.plan import plan
 from appcore.runner import driver
 from appcore.runner.launchers import base
-from appcore.runner.launchers.base import ProcessLauncher, ThreadLauncher
-from appcore.runner.lockstep import WorkerJob
-from appcore.storage.store import ENDED, Store, StoreError
+from appcore.runner.launchers.process import ProcessLauncher, WorkerJob
+from appcore.runner.launchers.thread import ThreadLauncher
+from appcore.statuses import ENDED
+from appcore.storage.store import Store, StoreError
 
 SHORT = {"arch": "mlp", "dataset": "digits", "megabatches": 2, "epochs": 1, "limit_train": 200, "limit_test": 50, "device": "cpu"}
 LONG = {**SHORT, "epochs": 10_000}

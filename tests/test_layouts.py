@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from appcore.engine import flops, memory_formats
 from appcore.masks import selection
+from appcore.masks.alive import alive_masks
 from appcore.models import base
 
 CPU = torch.device("cpu")
@@ -87,6 +88,6 @@ def test_copies_and_alive_masks_are_those_of_the_usual_format() -> None:
     names = selection.prunable_names(model)
     scores = {name: parameter.detach().abs() for name, parameter in model.named_parameters() if name in names}
     cut = selection.keep_top(scores, 0.002)
-    alive, expected = (selection.alive_masks(copy.deepcopy(each), cut, SHAPE) for each in (model, usual))
+    alive, expected = (alive_masks(copy.deepcopy(each), cut, SHAPE) for each in (model, usual))
     assert all(torch.equal(alive[name], expected[name]) for name in names)
     assert selection.count(alive) != selection.count(cut)

@@ -11,7 +11,7 @@ import pytest
 from standin import SETTINGS, StandIn
 
 from appcore import limits, paths
-from appcore.config import InputError
+from appcore.errors import InputError
 from appcore.limits import Limits
 from appcore.planning.plan import check
 from appcore.service import access

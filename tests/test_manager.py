@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from standin import SETTINGS, StandIn
 
-from appcore.config import InputError
+from appcore.errors import InputError
 from appcore.service import manager as module
 from appcore.service.manager import Manager, shared
 from appcore.storage.store import Store

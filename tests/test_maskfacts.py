@@ -10,6 +10,7 @@ from torch import Tensor
 
 from appcore.checks import sanity
 from appcore.masks import facts, selection
+from appcore.masks.alive import alive_masks
 from appcore.models.base import create
 
 SCOPES = ["global", "layer", "erk"]
@@ -97,7 +98,7 @@ def test_channels_that_nothing_feeds_are_collapsed_by_alive_masks() -> None:
     kept = selection.full_masks(model, selection.prunable_names(model, "all"))
     kept["conv2.weight"][:, 5] = False  # nothing reads channel 5 of conv1
     assert facts.collapsed_channels(kept)["conv1.weight"] == 0
-    assert facts.collapsed_channels(selection.alive_masks(model, kept, (1, 28, 28)))["conv1.weight"] == 1
+    assert facts.collapsed_channels(alive_masks(model, kept, (1, 28, 28)))["conv1.weight"] == 1
 
 
 @pytest.mark.parametrize("scope", SCOPES)

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from appcore.config import InputError
+from appcore.errors import InputError
 from appcore.masks import selection
+from appcore.masks.alive import alive_masks
 from appcore.models.base import create
 
 
@@ -180,11 +181,11 @@ def test_apply_zeroes_exactly_even_a_nan() -> None:
 def test_alive_follows_paths_through_an_mlp() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))
     kept = {"1.weight": torch.tensor([[True, False], [False, False]]), "3.weight": torch.tensor([[False, True]])}
-    alive = selection.alive_masks(model, kept, (1, 1, 2))
+    alive = alive_masks(model, kept, (1, 1, 2))
     assert not alive["1.weight"].any()  # hidden unit 0 has an input, but nothing reads it
     assert not alive["3.weight"].any()  # hidden unit 1 is read, but nothing feeds it
     kept["3.weight"][0, 0] = True
-    alive = selection.alive_masks(model, kept, (1, 1, 2))
+    alive = alive_masks(model, kept, (1, 1, 2))
     assert alive["1.weight"].tolist() == [[True, False], [False, False]] and alive["3.weight"].tolist() == [[True, False]]
 
 
@@ -192,7 +193,7 @@ def test_alive_of_a_dense_resnet_is_everything_and_leaves_the_network_alone() ->
     model = create("resnet20", (3, 32, 32), 10, 0)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     kept = selection.full_masks(model, selection.prunable_names(model))
-    assert selection.count(selection.alive_masks(model, kept, (3, 32, 32))) == selection.count(kept)
+    assert selection.count(alive_masks(model, kept, (3, 32, 32))) == selection.count(kept)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
@@ -212,11 +213,11 @@ class Gated(nn.Module):
 def test_alive_goes_through_norms_gates_and_pooling_functions() -> None:
     model = Gated()
     kept = {"main.weight": torch.ones(2, 4, dtype=torch.bool), "gate.weight": torch.ones(2, 4, dtype=torch.bool)}
-    alive = selection.alive_masks(model, kept, (1, 2, 4))
+    alive = alive_masks(model, kept, (1, 2, 4))
     assert all(torch.equal(alive[name], mask) for name, mask in kept.items())
     kept["main.weight"][0] = False  # the gate of a signal that is not there does nothing; a shut gate lets half through
     kept["gate.weight"][1] = False
-    alive = selection.alive_masks(model, kept, (1, 2, 4))
+    alive = alive_masks(model, kept, (1, 2, 4))
     assert not alive["gate.weight"].any() and torch.equal(alive["main.weight"], kept["main.weight"])
 
 
@@ -224,7 +225,7 @@ def test_a_layer_that_is_fed_by_constants_counts_as_alive() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2), nn.Linear(2, 1))
     kept = {"1.weight": torch.eye(2, dtype=torch.bool), "2.weight": torch.tensor([[True, False]])}
     model[1].sees_no_image = True
-    assert torch.equal(selection.alive_masks(model, kept, (1, 1, 2))["1.weight"], kept["1.weight"])
+    assert torch.equal(alive_masks(model, kept, (1, 1, 2))["1.weight"], kept["1.weight"])
 
 
 def test_auto_takes_every_layer_of_a_network_with_one_convolution() -> None:
@@ -238,7 +239,7 @@ def test_a_layer_without_weights_kills_what_only_it_feeds() -> None:
     kept = selection.full_masks(model, selection.prunable_names(model))
     names = list(kept)
     kept[names[3]].zero_()
-    assert sum(selection.count(selection.alive_masks(model, kept, (3, 32, 32))).values()) == 0  # no shortcut: nothing passes
+    assert sum(selection.count(alive_masks(model, kept, (3, 32, 32))).values()) == 0  # no shortcut: nothing passes
 
 
 def test_a_residual_shortcut_keeps_the_rest_alive() -> None:
@@ -246,5 +247,5 @@ def test_a_residual_shortcut_keeps_the_rest_alive() -> None:
     kept = selection.full_masks(model, selection.prunable_names(model))
     first, second = list(kept)[1:3]
     kept[first].zero_()
-    alive = selection.count(selection.alive_masks(model, kept, (3, 32, 32)))
+    alive = selection.count(alive_masks(model, kept, (3, 32, 32)))
     assert alive[second] == 0 and alive[list(kept)[3]] == kept[list(kept)[3]].numel()

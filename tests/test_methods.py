@@ -14,7 +14,8 @@ from appcore.events import EpochDone, Finished, MegabatchDone, Pruned, SegmentDo
 from appcore.methods import apgp, cs, gmp, imp, rigl
 from appcore.methods.base import Segment, spread, steps_of
 from appcore.methods.growth import is_due
-from appcore.planning.plan import batches, check, plan, samples, segment_samples, total_samples
+from appcore.planning.plan import check, plan, total_samples
+from appcore.planning.stream_sizes import batches, samples, segment_samples
 
 METHODS = list(plugins.choices("methods"))
 PRUNERS = plugins.choices("pruners")

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from appcore import plugins
-from appcore.config import InputError
+from appcore.errors import InputError
 from appcore.models import base
 
 ARCHITECTURES = sorted(name for name, choice in plugins.choices("models").items() if not choice.takes_argument)

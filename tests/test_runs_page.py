@@ -19,6 +19,7 @@ from appcore.analysis import run_library
 from appcore.service import manager
 from appcore.storage.store import Store
 from appcore.transfer import bundle_export, bundle_import, html_report
+from appcore.transfer import tables as run_tables
 from appcore.ui.runs import files
 from appcore.ui.words import text
 
@@ -80,10 +81,10 @@ def test_the_newest_megabatch_of_each_run(store: Store, four: list[str]) -> None
 
 def test_everything_as_files_that_open_again(store: Store, four: list[str]) -> None:  # noqa: F811
     manager.shared().label(four[0], title="=1+1")
-    tables = run_library.tables(store, four[:2])
+    tables = run_tables.tables(store, four[:2])
     assert set(tables["megabatches"]["megabatch"]) == set(range(1, 9))  # as people count
     for kind in ("csv", "parquet"):
-        with zipfile.ZipFile(io.BytesIO(run_library.packed(tables, kind))) as file:
+        with zipfile.ZipFile(io.BytesIO(run_tables.packed(tables, kind))) as file:
             assert sorted(file.namelist()) == sorted(f"{name}.{kind}" for name in ("runs", "epochs", "megabatches", "prunes", "layers"))
             read = pd.read_csv if kind == "csv" else pd.read_parquet
             runs = read(io.BytesIO(file.read(f"runs.{kind}"))).set_index("run_id")

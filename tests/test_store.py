@@ -17,7 +17,8 @@ from sqlalchemy import Engine, event, make_url
 from stores import NEEDS_SERVER, SERVER
 
 from appcore import paths
-from appcore.config import InputError, build
+from appcore.config import build
+from appcore.errors import InputError
 from appcore.events import EpochDone, Finished, Layer, LayerDensity, MegabatchDone, Pruned, SegmentDone, Started
 from appcore.storage import heartbeat, run_result
 from appcore.storage.store import Store, StoreError

@@ -7,7 +7,7 @@ import torch
 from appcore import InputError, RunConfig
 from appcore.datasets.base import Description
 from appcore.engine.stream import Data, Epoch, Stream, batches, load_data, normalised
-from appcore.planning import plan
+from appcore.planning import plan, stream_sizes
 
 IMAGES = 103
 
@@ -45,7 +45,7 @@ def test_native_order_keeps_the_parts_in_order_and_seeds_shuffle_differently() -
 def test_replay_sizes_are_those_of_the_plan_and_validation_is_never_trained_on(replay: str) -> None:
     settings = config(replay=replay, buffer_size=20)
     stream = Stream(settings, data())
-    planned = plan.samples(settings, Description(IMAGES, 10, (1, 4, 4), ("a", "b")))
+    planned = stream_sizes.samples(settings, Description(IMAGES, 10, (1, 4, 4), ("a", "b")))
     assert [len(stream.train_indices(t)) for t in range(5)] == planned
     trained = {i for t in range(5) for i in stream.train_indices(t).tolist()}
     validated = {i for t in range(5) for i in stream.val_indices(t).tolist()}
@@ -56,7 +56,7 @@ def test_replay_sizes_are_those_of_the_plan_and_validation_is_never_trained_on(r
 
 def test_full_replay_sees_t_plus_1_over_2_times_what_none_sees() -> None:
     found = Description(1000, 10, (1, 4, 4), ("a", "b"))
-    full, none = (sum(plan.samples(config(replay=replay, megabatches=8), found)) for replay in ("full", "none"))
+    full, none = (sum(stream_sizes.samples(config(replay=replay, megabatches=8), found)) for replay in ("full", "none"))
     assert full == 4.5 * none
     assert plan.total_samples(config(replay="full", megabatches=8, epochs=3), found) == 3 * full
 
@@ -73,7 +73,7 @@ def test_replay_one_is_the_previous_and_buffer_is_a_nested_sample() -> None:
 def test_replay_of_a_fraction_fades_geometrically_and_its_ends_are_full_and_none() -> None:
     found = Description(IMAGES, 10, (1, 4, 4), ("a", "b"))
     half = Stream(config(replay="fraction", replay_fraction=0.5), data())
-    assert [len(half.train_indices(t)) for t in range(5)] == plan.samples(half.config, found) == [19, 29, 34, 35, 35]
+    assert [len(half.train_indices(t)) for t in range(5)] == stream_sizes.samples(half.config, found) == [19, 29, 34, 35, 35]
     past = [set(half.train_indices(t).tolist()) - set(half.train[t].tolist()) for t in range(5)]
     assert all(len(past[4] & set(half.train[t].tolist())) == round(19 * 0.5 ** (4 - t)) for t in range(3))
     assert all(past[t + 1] & set(half.train[0].tolist()) <= past[t] for t in range(1, 4))  # what is forgotten does not return
@@ -86,7 +86,7 @@ def test_a_budget_caps_epochs_and_validation_and_makes_long_streams_linear() -> 
     settings = config(budget=60, epochs=3)
     stream, free = Stream(settings, data()), Stream(config(epochs=3), data())
     found = Description(IMAGES, 10, (1, 4, 4), ("a", "b"))
-    assert [len(stream.epoch(t, 1).order) for t in range(5)] == plan.samples(settings, found) == [19, 20, 20, 20, 20]
+    assert [len(stream.epoch(t, 1).order) for t in range(5)] == stream_sizes.samples(settings, found) == [19, 20, 20, 20, 20]
     assert plan.total_samples(settings, found) == 3 * (19 + 4 * 20)
     assert [len(stream.val_indices(t)) for t in range(5)] == [2] * 5 and len(free.val_indices(4)) == 10
     assert torch.equal(stream.epoch(4, 1).order, free.epoch(4, 1).order[:20])
@@ -98,7 +98,7 @@ def test_few_shot_takes_the_same_images_of_each_class_for_every_seed() -> None:
     one, two = (load_data(RunConfig(shots=7, seed=seed), torch.device("cpu")) for seed in (0, 1))
     assert one.train_y.bincount().tolist() == [7] * 10 and torch.equal(one.train_x, two.train_x)
     settings = RunConfig(shots=7, megabatches=2)
-    assert plan.samples(settings, plan.check(settings)) == [31, 62]  # of 35 and 35, four each for validation
+    assert stream_sizes.samples(settings, plan.check(settings)) == [31, 62]  # of 35 and 35, four each for validation
     with pytest.raises(InputError, match=r"has 1[0-9]+ training images; choose at most"):
         load_data(RunConfig(shots=143), torch.device("cpu"))
     with pytest.raises(InputError, match="choose at most 143"):

@@ -15,7 +15,7 @@ from appcore.charts import cost_and_benefit
 from appcore.charts import stream_timeline as timeline_charts
 from appcore.config import build
 from appcore.datasets.base import Description
-from appcore.planning import plan, stream_timeline
+from appcore.planning import plan, stream_sizes, stream_timeline
 from appcore.service import manager
 from appcore.storage.store import Store
 from appcore.ui.stream import results
@@ -52,7 +52,7 @@ def test_who_sees_what_under_each_rule() -> None:
 def test_the_counts_are_those_of_the_plan(rule: str, budget: int) -> None:
     settings = config(replay=rule, budget=budget, buffer_size=13)
     shown = stream_timeline.timeline(settings, DATA)
-    assert [round(images) for images in shown.train.sum(axis=0)] == plan.samples(settings, DATA)
+    assert [round(images) for images in shown.train.sum(axis=0)] == stream_sizes.samples(settings, DATA)
     found = stream_timeline.by_megabatch(settings, DATA)
     assert found["samples"].sum() == plan.total_samples(settings, DATA)
     assert (found["new"] + found["replayed"]).equals(found["samples"])

@@ -12,7 +12,7 @@ import fake_runs
 import pytest
 from standin import SETTINGS, StandIn
 
-from appcore.config import InputError
+from appcore.errors import InputError
 from appcore.planning import ablation_grid
 from appcore.service.manager import Manager
 from appcore.storage.store import Store

@@ -8,10 +8,11 @@ from torch import nn
 from torch.nn import functional
 
 from appcore import RunConfig, plugins, run
-from appcore.config import InputError
 from appcore.engine import flops
+from appcore.errors import InputError
 from appcore.events import MegabatchDone, Started
 from appcore.masks import selection
+from appcore.masks.alive import alive_masks
 from appcore.models import base
 from appcore.models.torchvision_classifier import HardSigmoid, SelfAttention
 
@@ -160,7 +161,7 @@ def test_dead_weights_have_no_gradient_where_no_constant_flows(name: str) -> Non
             if key.endswith("bias"):
                 parameter.zero_()
     model.double()(torch.randn(4, 3, 64, 64, generator=draw).double()).square().sum().backward()
-    alive = selection.alive_masks(model, kept, (3, 64, 64))
+    alive = alive_masks(model, kept, (3, 64, 64))
     used = {key: kept[key] & (model.get_parameter(key).grad != 0) for key in names}
     assert not any((used[key] & ~alive[key]).any() for key in names)
     total, living = sum(selection.count(kept).values()), sum(selection.count(alive).values())
@@ -171,7 +172,7 @@ def test_dead_weights_have_no_gradient_where_no_constant_flows(name: str) -> Non
 def test_a_dense_network_with_layer_norms_is_alive(name: str) -> None:
     model = base.create(arch(name), (3, 64, 64), 10, seed=0)
     kept = selection.full_masks(model, selection.prunable_names(model, "all"))
-    alive = selection.alive_masks(model, kept, (3, 64, 64))
+    alive = alive_masks(model, kept, (3, 64, 64))
     dead = [key for key in kept if not alive[key].all()]  # taps of 7 x 7 that only meet padding when 2 x 2 pixels are left
     assert not dead or (name == "convnext_tiny" and all(kept[key].shape[1:] == (1, 7, 7) for key in dead))
 
@@ -180,12 +181,12 @@ def test_attention_needs_query_key_and_value() -> None:
     width, heads = 4, 2
     model = nn.Sequential(nn.Linear(3, width), nn.LayerNorm(width), _Mixed(SelfAttention(width, heads)), nn.Linear(width, 2))
     everything = selection.full_masks(model, selection.prunable_names(model, "all"))
-    assert all(mask.all() for mask in selection.alive_masks(model, everything, (1, 5, 3)).values())
+    assert all(mask.all() for mask in alive_masks(model, everything, (1, 5, 3)).values())
     cases = {"key": (slice(4, 6), slice(0, 2)), "value": (slice(8, 10), slice(0, 2)), "query": (slice(0, 2), slice(4, 6))}
     for cut, dies in cases.values():  # rows of in_proj: queries, keys and values of the first head, two each
         kept = {key: mask.clone() for key, mask in everything.items()}
         kept["2.attention.in_proj.weight"][cut] = False
-        alive = selection.alive_masks(model, kept, (1, 5, 3))["2.attention.in_proj.weight"]
+        alive = alive_masks(model, kept, (1, 5, 3))["2.attention.in_proj.weight"]
         assert not alive[dies].any() and alive[10:].all() and alive[2:4].all() and alive[6:8].all()
         assert bool(alive[8:10].all()) == (cut != slice(8, 10))  # what is looked at evenly still counts
 

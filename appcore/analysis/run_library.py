@@ -1,14 +1,12 @@
-"""The library of runs as tables: one row for each run, searched, filtered, grouped; and everything that was measured, as files.
+"""The library of runs as tables: one row for each run, searched, filtered, grouped.
 
 Knows neither streamlit nor torch; frames and rows come in.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import math
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -25,7 +23,6 @@ GROUPS = {  # words of the menu and of the address: column
     "tag": "tag",
 }
 MEASURED = ("test_accuracy", "generalization_gap", "cer", "density_mask")
-_TABLES = ("runs", "epochs", "megabatches", "prunes", "layers")
 
 
 def overview(runs: Sequence[Mapping[str, Any]], newest: pd.DataFrame) -> pd.DataFrame:
@@ -101,49 +98,11 @@ def _group_name(by: str, value: Any, part: pd.DataFrame, differing: Sequence[str
     first = part.iloc[0]
     if by == "equal settings":
         config, name = json.loads(value), f"{first['method']} {first['pruner']}".strip()
-        return ", ".join([name, *(f"{field.replace('_', ' ')} {_flat(config.get(field))}" for field in differing)])
+        return ", ".join([name, *(f"{field.replace('_', ' ')} {flat(config.get(field))}" for field in differing)])
     if by == "started together":
         return f"{first['title']} and {len(part) - 1} more" if value and len(part) > 1 else first["title"] if value else "alone"
     return str(value) or f"no {by}"
 
 
-def tables(store: Any, run_ids: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Everything that was measured, tidy: runs (one column per setting), epochs, megabatches, prunes, layers; counted from 1."""
-    wanted = set(run_ids)
-    found = {"runs": _runs_table([run for run in store.runs() if run["run_id"] in wanted])}
-    for name in _TABLES[1:]:
-        frame = getattr(store, name)(run_ids)
-        counted = {column: frame[column] + 1 for column in ("megabatch", "epoch", "round") if column in frame}
-        found[name] = frame.assign(**counted).drop(columns=["seq", "nth", "facts"], errors="ignore")
-    found["layers"] = found["layers"].assign(density=found["layers"]["kept"] / found["layers"]["total"])
-    return found
-
-
-def _runs_table(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    names = ("run_id", "title", "created", "status", "fingerprint", "group_id", "note", "archived", "error")
-    rows = []
-    for run in runs:
-        row = {name: run[name] for name in names} | {"tags": ", ".join(run["tags"])}
-        row |= {f"config.{name}": _flat(value) for name, value in run["config"].items()}
-        row |= {f"hash.{name}": value for name, value in (run["hashes"] or {}).items()}
-        row |= {f"total.{name}": value for name, value in (run["totals"] or {}).items() if not isinstance(value, (dict, list))}
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def _flat(value: Any) -> Any:
+def flat(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, (dict, list, tuple)) else value
-
-
-def packed(frames: Mapping[str, pd.DataFrame], kind: str) -> bytes:
-    """The tables as one zip of csv or parquet files."""
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, frame in frames.items():
-            file.writestr(f"{name}.{kind}", frame.map(_harmless).to_csv(index=False) if kind == "csv" else frame.to_parquet(index=False))
-    return target.getvalue()
-
-
-def _harmless(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula gets an apostrophe; runs may come from strangers."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

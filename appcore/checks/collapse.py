@@ -12,6 +12,7 @@ from ..config import RunConfig
 from ..engine.prune_point import select
 from ..engine.state import RunState
 from ..masks import selection
+from ..masks.alive import alive_masks
 from ..masks.facts import collapsed_layers, critical_density
 from .experiment import Finding, Lab, Part, markdown
 
@@ -92,7 +93,7 @@ def _compressions(lab: Lab, seed: int) -> dict[str, Any]:
 
 
 def _lives(state: RunState, chosen: dict[str, Tensor]) -> bool:
-    alive = selection.alive_masks(state.model, chosen, state.stream.data.shape)
+    alive = alive_masks(state.model, chosen, state.stream.data.shape)
     return any(bool(mask.any()) for mask in alive.values())
 
 

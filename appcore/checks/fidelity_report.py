@@ -16,7 +16,8 @@ import torch
 from .. import paths
 from ..analysis.samples import HOLDS
 from ..bench import timing
-from ..config import InputError, build
+from ..config import build
+from ..errors import InputError
 from ..storage import checkpoint
 from ..storage.store import Store
 from . import collapse, early_layers, exact, gap, lottery, released, replay, sanity, shuffle

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..checks.experiment import Lab
-from ..config import InputError
+from ..errors import InputError
 from ..planning.plan import check
 
 NUMBERS = range(1, 9)

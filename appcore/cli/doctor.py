@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import installation, paths, plugins
-from ..config import InputError, RunConfig
+from ..config import RunConfig
+from ..errors import InputError
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements.txt"
 INSTALL = "pip install -r requirements.txt"

@@ -7,7 +7,8 @@ import json
 from typing import Any, Literal, get_args, get_origin
 
 from .. import plugins
-from ..config import InputError, RunConfig
+from ..config import RunConfig
+from ..errors import InputError
 from ..presets import PRESETS
 
 LAUNCHERS = ("thread", "process")

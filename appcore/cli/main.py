@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .. import paths
-from ..config import InputError, RunConfig, build
+from ..config import RunConfig, build
+from ..errors import InputError
 from . import check as checks
 from . import flags
 from .terminal import STOP_SECONDS, follow, one_line, print_result

@@ -9,9 +9,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from .. import paths
+from ..statuses import ACTIVE
 from ..storage import checkpoint
 from ..storage.database import damage
-from ..storage.store import ACTIVE, Store
+from ..storage.store import Store
 
 _OLD_SECONDS = 3600.0  # an import or an export that goes on writes more often
 

@@ -20,8 +20,9 @@ from .. import limits
 from ..config import RunConfig
 from ..untrusted.folder import Folder
 from ..untrusted.member import SPLITS, Member
+from ..untrusted.refusals import refuse, shown
 from ..untrusted.zip_file import Zip
-from .base import Description, Images, refuse, shown
+from .base import Description, Images
 from .layout import Layout, arrange, opened
 from .picture import is_grey, picture, to_array
 

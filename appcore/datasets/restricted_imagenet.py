@@ -22,9 +22,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from ..config import InputError, RunConfig
+from ..config import RunConfig
+from ..errors import InputError
 from ..untrusted.member import MAX_MEMBER_BYTES, Member
-from .base import Description, Images, data_root, refuse, shown
+from ..untrusted.refusals import refuse, shown
+from .base import Description, Images, data_root
 from .picture import picture, to_array
 
 CHOICES = {"restricted-imagenet": "Restricted ImageNet, 14 superclasses (from your copy)"}

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from .. import plugins, seeds
-from ..config import InputError, RunConfig
+from ..config import RunConfig
 from ..datasets.base import Images, data_root
+from ..errors import InputError
 
 _Choice = np.ndarray | slice  # which images of an array
 _ALL = slice(None)

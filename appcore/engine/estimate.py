@@ -14,7 +14,8 @@ from torch.nn.functional import cross_entropy
 from .. import plugins
 from ..config import RunConfig
 from ..models import base as models
-from ..planning.plan import check, plan, samples, segment_samples, train_images
+from ..planning.plan import check, plan
+from ..planning.stream_sizes import samples, segment_samples, train_images
 from . import flops, memory_formats
 from .steps import dtype_for, threads_for, use_threads
 from .stream import evaluation_batch, pick_device

@@ -7,7 +7,7 @@ import platform
 import torch
 
 from ..events import Finished, Layer, Started
-from . import digests
+from . import digests, memory
 from .state import RunState
 
 
@@ -38,7 +38,7 @@ def finished(state: RunState) -> Finished:
         cer=state.cer,
         train_flops_dense=state.flops_dense,
         train_flops_sparse=state.flops_sparse,
-        peak_memory_bytes=digests.peak_memory_bytes(state.device),
+        peak_memory_bytes=memory.peak_memory_bytes(state.device),
         weights_hash=digests.digest(state.model.state_dict()),
         phase_seconds=dict(state.phase_seconds),
     )

@@ -12,13 +12,14 @@ from collections.abc import Generator, Iterable, Iterator
 import torch
 from torch import Tensor
 
+from ..analysis import anytime
 from ..config import RunConfig
 from ..events import EpochDone, Event, MegabatchDone, Progress, SegmentDone
 from ..masks import selection
 from ..methods.base import Segment, hook
 from ..planning.plan import check, plan
-from ..prunepoint import prune_point, share_of
-from . import digests, first_and_last
+from . import first_and_last
+from .prune_point import prune_point, share_of
 from .state import Best, RunState
 from .steps import READ_EVERY_STEPS, Sums, evaluate_batch, train_step
 from .stream import Epoch, batches
@@ -130,7 +131,7 @@ def _test(state: RunState, segment: Segment) -> Iterator[Event]:
         val_accuracy=carried.val_accuracy,
         test_accuracy=test.accuracy(),
         test_loss=test.mean_loss(),
-        generalization_gap=digests.generalization_gap(carried.train_accuracy, carried.val_accuracy),
+        generalization_gap=anytime.generalization_gap(carried.train_accuracy, carried.val_accuracy),
         test_errors=test.errors(),
         test_images=test.images,
         cer=state.cer,

@@ -16,7 +16,7 @@ from ..config import RunConfig
 from ..events import LayerDensity
 from ..masks import selection
 from ..models import base as models
-from . import digests, flops, memory_formats
+from . import digests, flops, memory, memory_formats
 from .steps import dtype_for, threads_for, use_threads
 from .stream import Stream, load_data, pick_device
 
@@ -81,7 +81,7 @@ class RunState:
         """The state before the first segment. InputError for a missing device or unusable data."""
         device = pick_device(config.device)
         _make_deterministic(device)
-        digests.forget_peak(device)
+        memory.forget_peak(device)
         data = load_data(config, device)
         model = models.create(config.arch, data.shape, len(data.classes), config.seed)
         init_hash = digests.digest(model.state_dict())
@@ -242,7 +242,7 @@ class RunState:
         changes = tuple(mask._version for mask in self.masks.values())  # torch counts what is written into a tensor
         if alive_masks is not None or self._layers is None or self._layers[0] != changes:
             kept = selection.count(self.masks)
-            alive = selection.count(alive_masks or selection.alive_masks(self.model, self.masks, self.stream.data.shape))
+            alive = selection.count(alive_masks or alive_masks(self.model, self.masks, self.stream.data.shape))
             found = tuple(LayerDensity(name, kept[name], alive[name], mask.numel()) for name, mask in self.masks.items())
             self._layers = (changes, found)
         return self._layers[1]

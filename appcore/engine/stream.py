@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .. import seeds
 from ..config import RunConfig
-from ..planning.plan import batches, budgeted, budgeted_validation, part_sizes, remembered, split_sizes
+from ..planning.stream_sizes import batches, budgeted, budgeted_validation, part_sizes, remembered, split_sizes
 from .data import Data, load_data, pick_device
 
 __all__ = ["Data", "Epoch", "Stream", "batches", "evaluation_batch", "load_data", "normalised", "pick_device"]

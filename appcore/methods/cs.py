@@ -23,7 +23,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from ..config import InputError, RunConfig
+from ..config import RunConfig
+from ..errors import InputError
 from .base import Segment, check_rewind, epoch_of, rewind_epoch, spread, training
 
 CHOICES = {"cs": "Continuous Sparsification: learned soft masks"}

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import plugins, seeds
-from ..config import InputError
+from ..errors import InputError
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)

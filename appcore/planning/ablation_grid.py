@@ -11,7 +11,8 @@ from typing import Any, Literal, get_args, get_origin
 
 from .. import plugins
 from ..config import _PLUGIN_FIELDS as PLUGIN_FIELDS
-from ..config import InputError, RunConfig, build
+from ..config import RunConfig, build
+from ..errors import InputError
 from . import plan
 from .relevance import is_relevant
 

@@ -13,7 +13,8 @@ import pandas as pd
 
 from ..config import RunConfig
 from ..datasets.base import Description
-from .plan import budgeted, budgeted_validation, part_sizes, plan, remembered, segment_samples, split_sizes, train_images
+from .plan import plan
+from .stream_sizes import budgeted, budgeted_validation, part_sizes, remembered, segment_samples, split_sizes, train_images
 
 RULES = ("none", "one", "fraction", "buffer", "full")
 

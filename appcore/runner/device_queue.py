@@ -12,15 +12,28 @@ import time
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from ..config import InputError
+from ..errors import InputError
 from ..storage import heartbeat
 from ..storage.store import Store
 from .engine_port import Work
-from .lockstep import LocalJob, WorkerJob
 
 POLL_SECONDS = 0.1  # how soon a resumed run or an ended worker is noticed
+
+
+class Job(Protocol):
+    """Runs that advance in turn. It says after each `advance` whether it occupies its device (`is_running`: not all paused) and whether it
+    wants its next turn at once (`is_eager`) or can be looked at again a moment later.
+    """
+
+    run_ids: list[str]
+    is_running: bool
+    is_eager: bool
+
+    def __init__(self, store: Store, run_ids: list[str], work: Work | None = None): ...
+    def advance(self) -> bool: ...
+    def close(self, seconds: float = 0.0) -> None: ...
 
 
 @dataclass(eq=False)
@@ -34,11 +47,11 @@ class _Waiting:
 class Queue:
     """The jobs of one device, first come first served by one daemon thread, which no exception of a run ends."""
 
-    def __init__(self, name: str, store: Store, job: type[LocalJob] | type[WorkerJob], work: Work | None):
+    def __init__(self, name: str, store: Store, job: type[Job], work: Work | None):
         self._name, self._store, self._job, self._work = name, store, job, work
         self._lock = threading.Condition()
         self._waiting: list[_Waiting] = []
-        self._started: list[LocalJob | WorkerJob] = []
+        self._started: list[Job] = []
         self._is_closing, self._deadline = False, 0.0
         self._thread: threading.Thread | None = None
 

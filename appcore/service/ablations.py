@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ..config import InputError
+from ..errors import InputError
 from ..planning import ablation_grid
-from ..storage.store import ACTIVE, Store
+from ..statuses import ACTIVE
+from ..storage.store import Store
 
 TWICE_SECONDS = 5.0
 _REMEMBERED = 16

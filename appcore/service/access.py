@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import limits, paths
-from ..config import InputError
-from ..storage.rows import ACTIVE, ENDED
+from ..errors import InputError
+from ..statuses import ACTIVE, ENDED
 from ..storage.store import Store
 
 DAY_SECONDS = 86_400.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..config import InputError
+from ..errors import InputError
 
 MOST_TITLE, MOST_NOTE, MOST_TAG, MOST_TAGS = 200, 20_000, 40, 20
 NAMES = ("title", "tags", "note", "archived")

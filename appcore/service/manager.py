@@ -19,11 +19,13 @@ from types import ModuleType
 from typing import Any
 
 from .. import limits, paths
-from ..config import InputError
+from ..errors import InputError
 from ..runner.engine_port import Engine, Work
-from ..runner.launchers.base import ProcessLauncher, ThreadLauncher
+from ..runner.launchers.process import ProcessLauncher
+from ..runner.launchers.thread import ThreadLauncher
+from ..statuses import ACTIVE, ENDED
 from ..storage import run_result
-from ..storage.store import ACTIVE, COMMANDS, ENDED, Store
+from ..storage.store import COMMANDS, Store
 from ..transfer import bundle_import
 from . import access
 from .ablations import Sweeping

@@ -10,9 +10,10 @@ from contextlib import suppress
 from typing import Any
 
 from .. import paths
-from ..config import InputError
+from ..errors import InputError
+from ..statuses import ACTIVE
 from ..storage import checkpoint
-from ..storage.store import ACTIVE, Store
+from ..storage.store import Store
 from ..transfer import model_formats
 
 REALITY = "reality"

@@ -13,7 +13,8 @@ from importlib import import_module
 from typing import Any
 
 from .. import paths
-from ..config import InputError, build
+from ..config import build
+from ..errors import InputError
 from ..runner.failures import explain
 from ..storage import checkpoint
 from ..storage.store import Store

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 
-from ..config import InputError
+from ..errors import InputError
 from .database import Database
 from .schema import plain, sweep_runs, sweeps
 

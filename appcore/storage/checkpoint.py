@@ -19,7 +19,7 @@ import safetensors
 import safetensors.numpy
 
 from .. import paths
-from ..config import InputError
+from ..errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor

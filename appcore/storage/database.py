@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, m
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from .. import paths
-from ..config import InputError
+from ..errors import InputError
 from . import interrupts, migrate, schema
 
 _CONNECT_SECONDS = 10

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from ..config import RunConfig
+from ..statuses import ACTIVE
 from . import heartbeat, schema
 from .schema import plain
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     import pandas
 
     from ..events import Event
-
-ACTIVE = ("queued", "running", "paused")
-ENDED = ("done", "failed", "stopped", "lost")
 
 
 def described(config: RunConfig) -> dict[str, Any]:

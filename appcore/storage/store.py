@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from .. import paths
-from ..config import InputError, RunConfig
+from ..config import RunConfig
+from ..errors import InputError
+from ..statuses import ACTIVE, ENDED
 from . import heartbeat, schema
 from .ablations import SweepTable
 from .database import Database, StoreError
-from .rows import ACTIVE, ENDED, described, frame, live, tell
+from .rows import described, frame, live, tell
 from .schema import plain, runs
 
 if TYPE_CHECKING:

@@ -20,13 +20,13 @@ from typing import IO, Any
 from sqlalchemy import Connection, Table, func, insert, select, text
 
 from .. import paths
-from ..config import InputError
-from ..datasets.base import shown
+from ..errors import InputError
+from ..statuses import ACTIVE
 from ..storage import checkpoint, schema
 from ..storage.database import Database
-from ..storage.rows import ACTIVE
 from ..storage.schema import plain, runs
 from ..storage.store import Store
+from ..untrusted.refusals import shown
 from ..untrusted.zip_file import Capped, overlap, problem
 from .bundle_import import BROKEN
 

@@ -17,10 +17,11 @@ import numpy
 import safetensors.numpy
 
 from .. import paths
-from ..config import InputError
+from ..errors import InputError
 from ..storage import checkpoint, run_result
 from ..storage.store import Store
 from . import bundle_record
+from .tables import run_tables
 
 FORMAT = 1
 MANIFEST, RECORD, EVENTS = "manifest.json", "run.json", "events.jsonl"
@@ -39,7 +40,7 @@ def export(store: Store, run_id: str, to: str | Path) -> list[str]:
     saved = checkpoint.newest(run_folder)
     masks = [paths.masks(run_folder, point["segment"]) for point in points]
     files = {name("settings"): _text(row["config"]), name("result"): _text(run_result.result(store, run_id))}
-    files |= {name(table): frame.to_csv(index=False).encode() for table, frame in _frames(store, run_id).items()}
+    files |= {name(table): frame.to_csv(index=False).encode() for table, frame in run_tables(store, run_id).items()}
     if saved:
         files[name("weights")] = _tensors(_weights(saved[1]), run_id=run_id, arch=row["arch"])
     for number, (point, path) in enumerate(zip(points, masks, strict=True), 1):
@@ -50,17 +51,6 @@ def export(store: Store, run_id: str, to: str | Path) -> list[str]:
         _write(folder / file, lambda path, data=data: path.write_bytes(data))
     _write(folder / name("bundle", run_id), lambda path: _pack(path, run_id, members))
     return [str(folder / file) for file in (*files, name("bundle", run_id))]
-
-
-def _frames(store: Store, run_id: str) -> dict[str, Any]:
-    """The tables of a run as people count: megabatches, epochs and rounds from 1; `segment`, the place in the plan, from 0."""
-    frames = {"epochs": store.epochs(run_id), "megabatches": store.megabatches(run_id), "layers": store.layers(run_id)}
-    layers = frames["layers"]
-    frames["layers"] = layers.assign(density=layers["kept"] / layers["total"], position=layers["seq"] + 1)
-    for name, frame in frames.items():
-        counted = {column: frame[column] + 1 for column in ("megabatch", "epoch", "round") if column in frame}
-        frames[name] = frame.assign(**counted).drop(columns=["seq", "nth"], errors="ignore")
-    return frames
 
 
 def _weights(data: bytes) -> dict[str, numpy.ndarray]:

@@ -23,10 +23,11 @@ import safetensors
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .. import paths
-from ..config import InputError, RunConfig
-from ..datasets.base import shown
+from ..config import RunConfig
+from ..errors import InputError
 from ..storage import checkpoint
 from ..storage.store import Store
+from ..untrusted.refusals import shown
 from ..untrusted.zip_file import Capped, overlap, problem
 from . import bundle_record
 from .bundle_export import EVENTS, FORMAT, MANIFEST, RECORD

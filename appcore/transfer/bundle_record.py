@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .. import events, plugins
-from ..config import InputError, RunConfig, build
+from ..config import RunConfig, build
+from ..errors import InputError
 from ..planning.plan import plan
+from ..statuses import ENDED
 from ..storage import schema
-from ..storage.store import ENDED, Store
+from ..storage.store import Store
 
 if TYPE_CHECKING:
     import pandas

@@ -7,8 +7,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..config import InputError
-from ..datasets.base import shown
+from ..errors import InputError
+from ..untrusted.refusals import shown
 from ..untrusted.zip_file import Capped, overlap, problem
 from .bundle_import import BROKEN, MOST_BYTES
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import paths
-from ..config import InputError, RunConfig, build
+from ..config import RunConfig, build
+from ..errors import InputError
 from ..storage import checkpoint
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from ..datasets.base import UNPRINTABLE, refuse, shown
 from .member import MAX_MEMBER_BYTES, MAX_MEMBERS, SPLITS, Member, is_junk
+from .refusals import UNPRINTABLE, refuse, shown
 
 
 class Folder:

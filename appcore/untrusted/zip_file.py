@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO
 
-from ..datasets.base import UNPRINTABLE, refuse, shown
 from .member import MAX_MEMBER_BYTES, MAX_MEMBERS, SPLITS, Member, is_junk
+from .refusals import UNPRINTABLE, refuse, shown
 
 MAX_DIRECTORY_BYTES = 32 * 2**20  # of the list of contents
 MAX_TOTAL_BYTES = 32 * 2**30

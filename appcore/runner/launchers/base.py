@@ -7,11 +7,10 @@ import threading
 import time
 from typing import Any
 
-from ...config import InputError
+from ...errors import InputError
 from ...storage.store import Store
-from ..device_queue import Queue
+from ..device_queue import Job, Queue
 from ..engine_port import Work
-from ..lockstep import LocalJob, WorkerJob
 
 CLOSE_SECONDS = 2.0  # how long Ctrl-C waits for a step to end; what has not stopped by then is lost, and resumable too
 
@@ -31,10 +30,10 @@ def device_of(config: dict[str, Any]) -> str:
         return "cpu"
 
 
-class _Launcher:
+class Launcher:
     """`start` queues runs that this process created or claimed; a list of them advances in lockstep."""
 
-    _job: type[LocalJob] | type[WorkerJob]
+    _job: type[Job]
 
     def __init__(self, store: Store, *, work: Work | None = None):
         self._store, self._work = store, work
@@ -79,15 +78,3 @@ class _Launcher:
         deadline = time.monotonic() + seconds
         for queue in list(self._queues.values()):
             queue.close(deadline)
-
-
-class ThreadLauncher(_Launcher):
-    """Drives runs in this process, in one long-lived daemon thread for each device."""
-
-    _job = LocalJob
-
-
-class ProcessLauncher(_Launcher):
-    """Drives each job in a worker process: a crash there, or a GPU in a bad state, leaves this process alone."""
-
-    _job = WorkerJob

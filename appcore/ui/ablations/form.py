@@ -15,9 +15,8 @@ from appcore.planning import ablation_grid
 from appcore.presets import PRESETS
 
 from ..app import page
-from ..run import launch
 from ..settings import fields
-from ..words import format
+from ..words import format, run_text, setting_labels
 from ..words.text import plain
 
 _COMMON = ("pruner", "seed")
@@ -29,8 +28,8 @@ _MOST_SHAPES = 24
 def label(name: str) -> str:
     """A setting's name for people; parameters of plug-ins say so."""
     if name.startswith(ablation_grid.OPTION):
-        return f"{fields.label(name.removeprefix(ablation_grid.OPTION))} (parameter)"
-    return fields.label(name)
+        return f"{setting_labels.label(name.removeprefix(ablation_grid.OPTION))} (parameter)"
+    return setting_labels.label(name)
 
 
 def show() -> tuple[dict[str, Any], dict[str, list[Any]], str]:
@@ -76,7 +75,7 @@ def _base() -> dict[str, Any]:
     choice = st.selectbox("Base", list(names), format_func=names.get, key="base-choice", help="All settings that you do not vary")
     base = dict(PRESETS[choice].settings) if choice in PRESETS else dict(runs[choice]["config"])
     config = build(base)
-    st.caption(plain(launch.summary({"config": config.model_dump(mode="json")}), 300))
+    st.caption(plain(run_text.summary({"config": config.model_dump(mode="json")}), 300))
     return base
 
 
@@ -86,7 +85,7 @@ def _values(name: str, base: Mapping[str, Any]) -> list[Any] | None:
     key, help = f"axis-{name}", None if name.startswith(ablation_grid.OPTION) else fields.help_text(name)
     if menu is not None:
         default = ["snip", "magnitude"] if name == "pruner" else []
-        titles = fields.VALUE_LABELS.get(name, {})
+        titles = setting_labels.VALUE_LABELS.get(name, {})
         return st.multiselect(
             label(name),
             menu,
@@ -163,4 +162,4 @@ def differs(config: Mapping[str, Any]) -> str:
     """A base in words: what it sets other than the defaults of its data set."""
     given = RunConfig(**{name: config[name] for name in ("dataset", "method") if name in config}).model_dump(mode="json")
     shown = {name: value for name, value in config.items() if name in given and given[name] != value and value != {}}
-    return ", ".join(f"{fields.label(name).lower()} {ablation_grid.value_text(value)}" for name, value in shown.items())
+    return ", ".join(f"{setting_labels.label(name).lower()} {ablation_grid.value_text(value)}" for name, value in shown.items())

@@ -13,7 +13,7 @@ import streamlit as st
 from appcore.planning import ablation_grid
 
 from ..app import page
-from ..compare.view import MOST
+from ..widgets.run_picker import MOST
 from ..words import format, run_status
 from ..words.text import plain
 from . import board as ablation_board

@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 from appcore import limits
-from appcore.config import InputError
+from appcore.errors import InputError
 
 from ..words import text
 

@@ -1,10 +1,6 @@
-"""The parts of the Compare page: choosing, the answer in words, settings and proof of pairing."""
+"""The parts of the Compare page: the answer in words, settings and proof of pairing."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from html import escape
-from typing import Any
 
 import streamlit as st
 
@@ -12,65 +8,11 @@ from appcore import charts
 from appcore.analysis.repeats import grouped
 
 from ..app import page, tables
-from ..run import launch
-from ..settings import fields
 from ..widgets import live_chart
-from ..words import format, run_status
+from ..widgets.run_picker import Runs
+from ..words import run_status, setting_labels
 from ..words.text import plain
 from . import numbers
-
-Runs = Sequence[dict[str, Any]]
-MOST = 12
-SHAPES = {"circle": "●", "square": "■", "diamond": "◆", "triangle-up": "▲", "cross": "✚", "star": "★", "hexagon": "⬢", "x": "✖"}
-
-
-def pick(everything: dict[str, dict[str, Any]]) -> list[str]:
-    """The runs of the address (?runs=a,b), changed by the picker; without any, the newest group."""
-    if "runs" not in st.query_params:
-        st.query_params["runs"] = ",".join(_newest_group(list(everything.values())))
-    asked = page.requested("runs")
-    known = [run_id for run_id in dict.fromkeys(asked) if run_id in everything][:MOST]
-    missing = [run_id for run_id in asked if run_id not in everything]
-    st.session_state["picked_runs"] = known
-    st.multiselect(
-        "Runs",
-        list(everything),
-        format_func=lambda run_id: _option(everything[run_id]),
-        key="picked_runs",
-        on_change=_picked,
-        max_selections=MOST,
-        placeholder="Pick two or more runs",
-    )
-    if missing:
-        st.caption(f":orange[:material/search_off: Not in this store: {', '.join(missing)}]")
-    return known
-
-
-def _picked() -> None:
-    st.query_params["runs"] = ",".join(st.session_state["picked_runs"])
-
-
-def _option(run: dict[str, Any]) -> str:
-    return f"{run['title'] or run['run_id']} · {format.age(run['created'])} · {run['run_id'][-4:]}"
-
-
-def _newest_group(runs: Runs) -> list[str]:
-    for run in runs:
-        together = sorted(other["run_id"] for other in runs if run["group_id"] and other["group_id"] == run["group_id"])
-        if len(together) > 1:
-            return together[:MOST]
-    return [run["run_id"] for run in runs[:2]]
-
-
-def legend(runs: Runs) -> None:
-    """Each run's mark, name, state and what it is; the marks are those of the figures."""
-    looks = charts.looks(runs)
-    lines = []
-    for run in runs:
-        look = looks[run["run_id"]]
-        mark = f'<span style="color:{look.colour}">{SHAPES[look.symbol]}</span>'  # the only markup; the rest is escaped
-        lines.append(f"{mark} **{escape(look.label)}** {run_status.markdown(run)} {escape(launch.summary(run))}")
-    st.markdown("  \n".join(lines), unsafe_allow_html=True)
 
 
 def pick_pair(runs: Runs) -> tuple[str, str]:
@@ -135,10 +77,12 @@ def settings(runs: Runs) -> None:
     if differing.empty:
         st.caption("None: the runs have the same settings.")
     else:
-        differing.index = [fields.label(name) for name in differing.index]
+        differing.index = [setting_labels.label(name) for name in differing.index]
         st.table(differing, border="horizontal")
     with st.expander(f"{len(equal)} settings are equal", icon=":material/equal:"):
-        st.markdown(" · ".join(f"{fields.label(name)}: **{charts.setting_text(value)}**" for name, value in equal.items() if value != {}))
+        st.markdown(
+            " · ".join(f"{setting_labels.label(name)}: **{charts.setting_text(value)}**" for name, value in equal.items() if value != {})
+        )
 
 
 def proof(runs: Runs) -> None:

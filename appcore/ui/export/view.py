@@ -11,9 +11,8 @@ from appcore.charts import reality_check as figures
 from appcore.transfer import model_formats, sparse_sizes
 
 from ..app import page
-from ..run import launch
 from ..widgets import download, live_chart
-from ..words import format, run_status
+from ..words import format, run_status, run_text
 from ..words.text import harmless
 
 NOTICEABLE = 0.03  # as in appcore.reality, which imports torch's neighbours only when it measures
@@ -60,7 +59,7 @@ def what_it_is(run: dict[str, Any], cursor: int) -> None:
     """Which state of the run is exported."""
     last = cursor >= run["segments"]
     state = "its final weights" if last else f"its checkpoint after {cursor} of {run['segments']} steps of the plan"
-    st.markdown(f"{run_status.markdown(run)} &nbsp; {launch.summary(run)}")
+    st.markdown(f"{run_status.markdown(run)} &nbsp; {run_text.summary(run)}")
     st.caption(f"Exported are {state}." + ("" if last else " A later checkpoint makes these files anew."))
 
 

@@ -1,22 +1,19 @@
-"""From settings to a running run: costs before the start, the start itself, and settings in words."""
+"""From settings to a running run: costs before the start, and the start itself."""
 
 from __future__ import annotations
 
 import json
-import re
 import secrets
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
-from appcore import charts, plugins
 from appcore.config import RunConfig
 
 from ..app import page
-from ..settings import fields
 from ..words import format
+from ..words.run_text import title
 from ..words.text import harmless
 
 PAIR = ({"pruner": "snip"}, {"pruner": "magnitude"})
@@ -34,23 +31,6 @@ def start(configs: Sequence[dict[str, Any]]) -> None:
     if len(run_ids) == 1:
         st.switch_page(page.RUN, query_params={"run": run_ids[0]})
     st.switch_page(page.COMPARE, query_params={"runs": ",".join(run_ids)})
-
-
-def title(settings: dict[str, Any]) -> str:
-    """A name for a new run: SNIP on Digits."""
-    config = RunConfig(**settings)
-    return f"{_what(config.method, config.pruner)} on {_title('datasets', config.dataset)}"
-
-
-def _what(method: str, pruner: str) -> str:
-    if method in charts.METHOD_COLOURS:
-        return charts.word(method)
-    return charts.word(pruner) if method == "app" else f"{charts.word(method)} {charts.word(pruner)}"
-
-
-def colour(config: RunConfig) -> str:
-    """The fixed colour that a run with this configuration has everywhere."""
-    return charts.looks([{"run_id": "new", "method": config.method, "pruner": config.pruner}])["new"].colour
 
 
 def costs(config: RunConfig | None) -> None:
@@ -75,31 +55,3 @@ def _costs(config: RunConfig | None) -> tuple[tuple[str, ...], str]:
     time = "–" if found["seconds"] is None else f"≈ {format.about(found['seconds'])}"
     values = (format.count(found["samples"]), format.flops(found["training_flops"]), time, f"≈ {format.size(found['memory_bytes'])}")
     return values, f"Repeats of images counted; dense FLOPs; time from {found.get('measured_on', 'a few steps')} on this machine."
-
-
-def summary(run: dict[str, Any]) -> str:
-    """What a run is, in one line: ResNet-20 on Digits · APP · SNIP · seed 0."""
-    config = run["config"]
-    parts = [harmless(f"{_title('models', config['arch'])} on {_title('datasets', config['dataset'])}"), charts.word(config["method"])]
-    if config["method"] != "dense":
-        parts.append(charts.word(config["pruner"]))
-    parts += [f"{config['megabatches']} megabatches of {config['epochs']} epochs", f"seed {config['seed']}"]
-    return " · ".join(parts)
-
-
-def _title(kind: str, name: str) -> str:
-    known = plugins.choices(kind)
-    if name in known:
-        return re.split(r" \(|, |:", known[name].title)[0]
-    return name.rpartition("/")[2] or name  # images:PATH is told by its last part
-
-
-def settings_table(run: dict[str, Any]) -> pd.DataFrame:
-    """Every setting of a run with its meaning."""
-    model = RunConfig.model_fields
-    rows = [
-        {"setting": fields.label(name), "value": charts.setting_text(value), "meaning": model[name].description if name in model else ""}
-        for name, value in run["config"].items()
-        if value != {}
-    ]
-    return pd.DataFrame(rows)

@@ -10,7 +10,8 @@ import streamlit as st
 from appcore import paths
 
 from ..app import page
-from ..compare.view import MOST
+from ..widgets.run_labels import keep, name_of
+from ..widgets.run_picker import MOST
 from ..words import format, run_status
 from ..words.text import plain
 
@@ -21,7 +22,7 @@ def bar(runs: Runs, tags: Sequence[str], files: Callable[[Runs], None]) -> None:
     """The verbs for the picked runs; `files` draws the downloads."""
     ids = [run["run_id"] for run in runs]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="actions"):
-        st.markdown(f"**{len(runs)} picked**" if len(runs) > 1 else f"**{plain(_name(runs[0]), 60)}**", width="content")
+        st.markdown(f"**{len(runs)} picked**" if len(runs) > 1 else f"**{plain(name_of(runs[0]), 60)}**", width="content")
         if len(runs) == 1:
             st.page_link(page.RUN, label="Open", icon=":material/open_in_full:", query_params={"run": ids[0]})
         if len(runs) <= MOST:
@@ -33,53 +34,11 @@ def bar(runs: Runs, tags: Sequence[str], files: Callable[[Runs], None]) -> None:
                 _tag_many(runs, tags)
         away = not all(run["archived"] for run in runs)
         label, icon = ("Archive", ":material/archive:") if away else ("Unarchive", ":material/unarchive:")
-        st.button(
-            label, icon=icon, key="archive", on_click=_label, args=(ids,), kwargs={"archived": away}, help="Out of sight, not deleted"
-        )
+        st.button(label, icon=icon, key="archive", on_click=keep, args=(ids,), kwargs={"archived": away}, help="Out of sight, not deleted")
         with st.popover("Download", icon=":material/download:", key="download"):
             files(runs)
         if st.button("Delete", icon=":material/delete:", key="delete"):
             _ask(runs)
-
-
-def details(run: dict[str, Any], tags: Sequence[str]) -> None:
-    """Name, tags and note of one run, kept as soon as a field is left."""
-    run_id = run["run_id"]
-    keys = {name: f"{name}-{run_id}" for name in ("title", "tags", "note")}
-    for name, key in keys.items():
-        st.session_state[key] = run[name]
-    left, right = st.columns(2, gap="medium")
-    with left:
-        st.text_input("Name", key=keys["title"], max_chars=200, on_change=_edited, args=(run_id, "title"))
-        options = list(dict.fromkeys([*run["tags"], *tags]))
-        st.multiselect(
-            "Tags",
-            options,
-            key=keys["tags"],
-            accept_new_options=True,
-            on_change=_edited,
-            args=(run_id, "tags"),
-            placeholder="Type a word, press Enter",
-        )
-    with right:
-        st.text_area("Note", key=keys["note"], max_chars=20_000, height=118, on_change=_edited, args=(run_id, "note"))
-
-
-def _name(run: dict[str, Any]) -> str:
-    return run["title"] or run["run_id"]
-
-
-def _edited(run_id: str, name: str) -> None:
-    _label([run_id], **{name: st.session_state[f"{name}-{run_id}"]})
-
-
-def _label(run_ids: Sequence[str], **labels: Any) -> None:
-    for run_id in run_ids:
-        try:
-            page.manager().label(run_id, **labels)
-        except ValueError as error:
-            st.toast(plain(str(error), 300), icon=":material/error:")
-            return
 
 
 def _tag_many(runs: Runs, tags: Sequence[str]) -> None:
@@ -93,7 +52,7 @@ def _tag_many(runs: Runs, tags: Sequence[str]) -> None:
 def _apply_tags(runs: Runs) -> None:
     add, take = st.session_state.get("tags-add", []), set(st.session_state.get("tags-take", []))
     for run in runs:
-        _label([run["run_id"]], tags=[tag for tag in dict.fromkeys([*run["tags"], *add]) if tag not in take])
+        keep([run["run_id"]], tags=[tag for tag in dict.fromkeys([*run["tags"], *add]) if tag not in take])
     st.session_state["tags-add"] = []
 
 
@@ -103,7 +62,7 @@ def _ask(runs: Runs) -> None:
     ended = [run for run in runs if not run_status.is_active(run)]
     size = sum(_size(run["run_id"]) for run in ended)
     if ended:
-        names = "\n".join(f"- {plain(_name(run), 70)} ({run['run_id']})" for run in ended[:8])
+        names = "\n".join(f"- {plain(name_of(run), 70)} ({run['run_id']})" for run in ended[:8])
         more = f"\n- and {len(ended) - 8} more" if len(ended) > 8 else ""
         st.markdown(f"**{len(ended)} {'run goes' if len(ended) == 1 else 'runs go'}:**\n{names}{more}")
         st.markdown(f"Every number, checkpoint and mask of {'it' if len(ended) == 1 else 'them'} ({format.size(size)} on disk) is removed.")

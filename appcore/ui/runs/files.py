@@ -14,13 +14,12 @@ from typing import Any
 import streamlit as st
 
 from appcore import __version__
-from appcore.analysis import run_library
 from appcore.config import build
-from appcore.transfer import bundle_export, bundle_set, html_report
+from appcore.transfer import bundle_export, bundle_set, html_report, tables
 
 from ..app import page
-from ..compare.view import MOST
 from ..widgets import download
+from ..widgets.run_picker import MOST
 
 MOST_MEGABYTES = 1024
 MOST_SETTINGS = 5 * 2**20  # bytes
@@ -46,7 +45,7 @@ def downloads(runs: _Runs) -> None:
     for kind, label in (("csv", "Tables as CSV"), ("parquet", "Tables as Parquet")):
         download.button(
             label,
-            lambda kind=kind: run_library.packed(run_library.tables(store, ids), kind),
+            lambda kind=kind: tables.packed(tables.tables(store, ids), kind),
             f"{name}-{kind}.zip",
             "application/zip",
             icon=":material/table:",

@@ -13,7 +13,8 @@ import streamlit as st
 from pydantic import ValidationError
 
 from appcore import plugins
-from appcore.config import InputError, RunConfig, problems
+from appcore.config import RunConfig, problems
+from appcore.errors import InputError
 from appcore.planning import plan
 from appcore.planning.relevance import is_relevant
 from appcore.presets import PRESETS

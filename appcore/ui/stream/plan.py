@@ -15,11 +15,11 @@ from appcore.planning.relevance import is_relevant
 from ..app import page
 from ..settings import fields, form
 from ..widgets import live_chart
-from ..words import format
+from ..words import format, setting_labels
 from ..words.text import harmless
 
 FIELDS = ("dataset", "arch", "megabatches", "epochs", "replay", "replay_fraction", "buffer_size", "budget", "val_fraction")
-NAMES = {**fields.VALUE_LABELS["replay"], "none": "no replay"}
+NAMES = {**setting_labels.VALUE_LABELS["replay"], "none": "no replay"}
 _VERBS = {
     "full": "Seeing all earlier data again",
     "one": "Seeing the previous part again",
@@ -95,7 +95,7 @@ def _asked() -> tuple[dict[str, Any], list[str]]:
                 raise ValueError
         except ValueError:
             found.pop(name, None)
-            bad.append(f"{fields.label(name)} in the address cannot be {text[:40]!r}; choose a value above")
+            bad.append(f"{setting_labels.label(name)} in the address cannot be {text[:40]!r}; choose a value above")
     return found, bad
 
 

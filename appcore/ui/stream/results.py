@@ -8,12 +8,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from appcore.analysis import anytime
 from appcore.charts import cost_and_benefit
-from appcore.engine import digests
 
 from ..app import page, tables
-from ..compare import view
-from ..widgets import live_chart
+from ..widgets import live_chart, run_picker
 from ..words import format
 
 Runs = Sequence[dict[str, Any]]
@@ -47,7 +46,7 @@ def relative(ends: pd.DataFrame) -> pd.DataFrame:
     """Anytime relative error of each run: columns run_id, megabatch (from 0; the first has none), change (a fraction)."""
     rows = []
     for run_id, mine in ends.sort_values("megabatch").groupby("run_id"):
-        changes = digests.anytime_relative_errors(mine["test_errors"].tolist(), int(mine["test_images"].iloc[0]))
+        changes = anytime.anytime_relative_errors(mine["test_errors"].tolist(), int(mine["test_images"].iloc[0]))
         rows += [{"run_id": run_id, "megabatch": int(t), "change": value} for t, value in zip(mine["megabatch"].iloc[1:], changes)]
     return pd.DataFrame(rows, columns=["run_id", "megabatch", "change"])
 
@@ -133,7 +132,7 @@ def _words(points: pd.DataFrame, compute: str) -> str:
 
 def pick(everything: dict[str, dict[str, Any]]) -> Runs:
     """The runs of the first two figures: those of ?runs=, as on Compare."""
-    runs = [everything[run_id] for run_id in view.pick(everything)]
+    runs = [everything[run_id] for run_id in run_picker.pick(everything)]
     if runs:
-        view.legend(runs)
+        run_picker.legend(runs)
     return runs

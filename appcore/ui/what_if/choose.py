@@ -11,8 +11,7 @@ import streamlit as st
 
 from appcore import plugins
 
-from ..run import launch
-from ..words import format
+from ..words import format, run_text
 
 SCOPES = {"global": "Whole network", "layer": "Each layer alike", "erk": "Erdős–Rényi kernel"}
 _ITERATIVE = "rounds"  # a criterion with this option scores many times, cutting in between
@@ -74,8 +73,8 @@ def _of_run(run: dict[str, Any]) -> Source:
     )
     if when == "start":
         config = {name: value for name, value in run["config"].items() if name not in ("options", "semantics")}
-        return Source(config, None, f"{launch.summary(run)}, at its initial values")
-    return Source(None, run["run_id"], f"{launch.summary(run)}, at its newest checkpoint")
+        return Source(config, None, f"{run_text.summary(run)}, at its initial values")
+    return Source(None, run["run_id"], f"{run_text.summary(run)}, at its newest checkpoint")
 
 
 def criteria() -> list[str]:

@@ -8,8 +8,7 @@ from typing import Any
 import streamlit as st
 
 from ..app import page
-from ..run import launch
-from ..words import format, run_status
+from ..words import format, run_status, run_text
 from ..words.text import plain
 
 SHOWN = 8
@@ -41,7 +40,7 @@ def _row(run: dict[str, Any], accuracy: float | None, runs: Sequence[dict[str, A
             label=f"**{plain(run['title'] or run['run_id'])}**",
             icon="",
             query_params={"run": run["run_id"]},
-            help=launch.summary(run),
+            help=run_text.summary(run),
         )
     share = f"\u00a0:small[{100 * run_status.share_done(run):.0f}\u00a0%]" if run_status.is_active(run) else ""
     how.markdown(f"{run_status.markdown(run)}{share}")
