@@ -314,7 +314,7 @@ def test_a_locked_store_does_not_swallow_why_a_worker_died(store: Store, tmp_pat
 
 _PARENT = """
 import sys, time
-from appcore.runner.launchers.base import ProcessLauncher
+from appcore.runner.launchers.process import ProcessLauncher
 from appcore.storage.store import Store
 ProcessLauncher(Store(sys.argv[1])).start([sys.argv[2]])
 time.sleep(600)

@@ -18,7 +18,7 @@ from appcore.storage import migrate, run_result, schema
 from appcore.storage.migrations import v2
 from appcore.storage.store import Store, StoreError
 
-FIRST = Path(__file__).parent / "data" / "store-version-1.sql"  # made by the program as it was on the day of its first store
+FIRST = Path(__file__).parents[1] / "data" / "store-version-1.sql"  # made by the program as it was on the day of its first store
 RUN = "20261121-030854-85df"
 
 
@@ -154,4 +154,4 @@ def test_opening_a_present_store_imports_no_alembic(tmp_path: Path) -> None:
     store = Store(tmp_path / "appcore.db")
     store.runs()
     code = f"import sys; from appcore.storage.store import Store; Store({store.url!r}).runs(); sys.exit('alembic' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0

@@ -26,7 +26,7 @@ from appcore.plugins import KINDS, choices
 from appcore.presets import PRESETS
 from appcore.storage.store import Store
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--arch", "mlp", "--megabatches", "2", "--epochs", "1", "--limit-train", "120", "--limit-test", "40", "--device", "cpu"]
 # A few seconds long, with a checkpoint at the end of each megabatch.
 LONG = ["--arch", "mlp", "--megabatches", "4", "--epochs", "16", "--batch-size", "16", "--device", "cpu"]

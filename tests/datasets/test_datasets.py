@@ -93,7 +93,7 @@ def test_describing_loads_neither_torch_nor_scikit_learn() -> None:
         "import appcore.datasets.images\n"
         "assert not {'torch', 'torchvision', 'sklearn'} & set(sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -19,7 +19,7 @@ from appcore.storage.store import Store
 from appcore.ui.settings import form
 from appcore.ui.words import format, run_status
 
-APP = str(Path(__file__).parents[1] / "app.py")
+APP = str(Path(__file__).parents[2] / "app.py")
 
 
 @pytest.fixture(autouse=True)

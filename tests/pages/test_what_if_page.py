@@ -8,8 +8,8 @@ import fake_runs
 import numpy as np
 import pytest
 import torch
+from sketches import FOUR, random_scores, sketched
 from test_pages import no_warm_up, opened, store, words
-from test_whatif import FOUR, random_scores, sketched
 
 from appcore.analysis import what_if
 from appcore.charts import what_if as what_if_charts

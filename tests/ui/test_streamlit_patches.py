@@ -87,12 +87,13 @@ def test_one_page_says_nothing_about_another(queue):
 
 
 def test_streamlit_still_keeps_charts_without_their_container():
-    """When this fails, Streamlit drops them by itself: remove that half of appcore/ui/mends.py."""
+    """When this fails, Streamlit drops them by itself: remove that half of appcore/ui/app/streamlit_patches.py."""
     code = (
-        "import test_mends as t; queue = t.ForwardMsgQueue(); t.page_run(queue);"
+        "import test_streamlit_patches as t; queue = t.ForwardMsgQueue(); t.page_run(queue);"
         "queue.clear(retain_lifecycle_msgs=True, fragment_ids_this_run=['moving']); print(t.CHART in t.paths(queue))"
     )
-    environment = {**os.environ, "PYTHONPATH": f"{browser.ROOT}{os.pathsep}{browser.ROOT / 'tests'}"}
+    places = (browser.ROOT, browser.ROOT / "tests" / "helpers", Path(__file__).parent)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, places))}
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert said.stdout.strip() == "True"
 
@@ -110,7 +111,7 @@ def counted(folder: Path, button: str, monkeypatch: pytest.MonkeyPatch, *, mende
     sync_api = pytest.importorskip("playwright.sync_api")
     monkeypatch.setenv("MENDED", str(int(mended)))
     monkeypatch.setenv("PYTHONPATH", str(browser.ROOT))
-    with browser.app(folder, script="tests/clicks_app.py") as address, sync_api.sync_playwright() as playwright:
+    with browser.app(folder, script="tests/helpers/clicks_app.py") as address, sync_api.sync_playwright() as playwright:
         page = playwright.chromium.launch(executable_path=browser.CHROMIUM, args=list(browser.ARGUMENTS)).new_page()
         page.set_default_timeout(browser.PATIENCE)
         page.goto(address)
@@ -135,5 +136,5 @@ def test_a_click_counts_once_when_ticks_come_before_it_is_sent(button, tmp_path,
 @needs_chromium
 @pytest.mark.browser
 def test_streamlit_still_counts_such_a_click_twice(tmp_path, monkeypatch):
-    """When this fails, Streamlit counts it once by itself: remove that half of appcore/ui/mends.py."""
+    """When this fails, Streamlit counts it once by itself: remove that half of appcore/ui/app/streamlit_patches.py."""
     assert counted(tmp_path, "outside", monkeypatch, mended=False) > 1

@@ -1,6 +1,6 @@
 """Hostile input: more than 130 files, each read by a process that is watched. One line of refusal, little memory, nothing outside.
 
-`python -m pytest tests/test_hostile.py -q -rP -k summary` prints how many there were and what the worst of them took.
+`python -m pytest tests/untrusted/test_hostile.py -q -rP -k summary` prints how many there were and what the worst of them took.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hostile_images
 import pytest
-import test_images
-from test_bundle import HOSTILE, add, members, packed
-from test_images import IMAGES, ZIPS, two_classes, zip_of
+from hostile_bundles import HOSTILE, add, members, packed
+from hostile_images import IMAGES, ZIPS, two_classes, zip_of
 
 from appcore.runner import driver
 from appcore.storage.store import Store
 from appcore.transfer.bundle_export import export
 
+HELPERS = Path(__file__).parents[1] / "helpers"
 MOST_BYTES = 256 * 2**20
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measures memory by /proc")
 
@@ -97,7 +98,8 @@ OUTER: dict[str, Callable[[zipfile.ZipFile], None]] = {
     "no bundle inside": one("a.zip", b"hello"),
     "zip of a zip": one("a.zip", b"PK\5\6" + bytes(18)),
 }
-FOLDERS = {name: getattr(test_images, name) for name in ("linked_out", "linked_class", "linked_nowhere", "linked_circle", "piped", "large")}
+HARMS = ("linked_out", "linked_class", "linked_nowhere", "linked_circle", "piped", "large")
+FOLDERS = {name: getattr(hostile_images, name) for name in HARMS}
 NAMES = [
     *(f"bundle: {name}" for name in HOSTILE),
     *(f"zip: {name}" for name in ZIPS),
@@ -124,7 +126,7 @@ def _files(folder: Path, bundle: Path) -> dict[str, tuple[str, Path]]:
         elif kind == "image":
             found[name] = "images", zip_of(path, two_classes() | {"train/dog/broken.png": IMAGES[case]})
         elif kind == "folder":
-            FOLDERS[case](test_images.folder_of(path, two_classes()))
+            FOLDERS[case](hostile_images.folder_of(path, two_classes()))
             found[name] = "images", path
         elif kind == "zip of bundles":
             found[name] = "bundles", zip_of(path, {}, OUTER[case])
@@ -145,7 +147,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     (sandbox / "in").mkdir()
     cases = {name: (kind, str(path)) for name, (kind, path) in _files(sandbox / "in", bundle).items()}
     (sandbox / "cases.json").write_text(json.dumps(cases))
-    command = [sys.executable, str(Path(__file__).with_name("hostile_reader.py")), str(sandbox / "cases.json"), str(sandbox)]
+    command = [sys.executable, str(HELPERS / "hostile_reader.py"), str(sandbox / "cases.json"), str(sandbox)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = {line["name"]: line for line in map(json.loads, done.stdout.splitlines())}
@@ -173,7 +175,7 @@ def test_summary(told: dict[str, dict[str, Any]]) -> None:
 def test_the_watch_sees_what_it_is_for(tmp_path: Path) -> None:
     code = f"""
 import sys, os, pickle, json
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path.insert(0, {str(HELPERS)!r})
 from pathlib import Path
 from hostile_reader import Watch, memory_now, memory_peak
 watch = Watch(Path({str(tmp_path / "in")!r}))

@@ -174,33 +174,33 @@ FAULTS: dict[str, Callable[[Path], str]] = {
 # What the tests of the parts make already: the row, the tests, and what is then known.
 TESTS = {
     "worker process killed (SIGKILL, SIGSEGV)": (
-        "tests/test_launchers.py -k killed_within_an_epoch or crashed_worker",
+        "tests/runner/test_launchers.py -k killed_within_an_epoch or crashed_worker",
         "lost, with the signal and the last words of the worker; resumed, the same bits; the next run begins",
     ),
     "the app ends while a worker process trains": (
-        "tests/test_launchers.py -k worker_ends_with_its_parent",
+        "tests/runner/test_launchers.py -k worker_ends_with_its_parent",
         "stopped; the worker process ends by itself",
     ),
     "Ctrl-C on a server with a run in a thread, in a process": (
-        "tests/test_manager.py -k ended_by_ctrl_c",
+        "tests/service/test_manager.py -k ended_by_ctrl_c",
         "stopped within 10 s; no process left",
     ),
     "the worker dies while the store is locked": (
-        "tests/test_launchers.py -k locked_store_does_not_swallow",
+        "tests/runner/test_launchers.py -k locked_store_does_not_swallow",
         "lost, with the signal, once the store is free",
     ),
     "the browser reloads, a second tab is open": (
-        "tests/test_browser.py -k start_to_stop_with_a_second_tab",
+        "tests/pages/test_browser.py -k start_to_stop_with_a_second_tab",
         "the run goes on; both tabs see it stop",
     ),
     "twenty tabs on one run, Resume pressed in three of them at once": (
-        "tests/test_browser.py -k twenty_tabs",
+        "tests/pages/test_browser.py -k twenty_tabs",
         "one run, each epoch once; all twenty see it run and stop",
     ),
     "sources loaded anew under the app's manager": (
-        "tests/test_manager.py -k survives_a_reload_of_the_sources",
+        "tests/service/test_manager.py -k survives_a_reload_of_the_sources",
         "the manager that there is goes on",
     ),
-    "Start pressed six times at once": ("tests/test_manager.py -k start_pressed_twice", "one run"),
-    "one run claimed by eight threads": ("tests/test_store.py -k only_one_of_many_claims", "one has it, seven are told so"),
+    "Start pressed six times at once": ("tests/service/test_manager.py -k start_pressed_twice", "one run"),
+    "one run claimed by eight threads": ("tests/storage/test_store.py -k only_one_of_many_claims", "one has it, seven are told so"),
 }

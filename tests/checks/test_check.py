@@ -28,7 +28,7 @@ from appcore.events import MegabatchDone
 from appcore.masks import selection
 from appcore.planning.plan import plan
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 TINY = {"arch": "mlp", "limit_train": 120, "limit_test": 60, "megabatches": 1, "epochs": 2, "lr": 0.1, "method": "osp", "tau": 6.0}
 FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items()]
 
