@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..config import RunConfig
 from ..events import LayerDensity
 from ..masks import selection
+from ..masks.alive import alive_masks
 from ..models import base as models
 from . import digests, flops, memory, memory_formats
 from .steps import dtype_for, threads_for, use_threads
@@ -237,12 +238,12 @@ class RunState:
         """Fraction kept, counted from the masks."""
         return sum(selection.count(self.masks).values()) / sum(mask.numel() for mask in self.masks.values())
 
-    def layer_densities(self, alive_masks: dict[str, Tensor] | None = None) -> tuple[LayerDensity, ...]:
-        """Kept and alive weights of each prunable layer, in network order; counted once for the same masks. `alive_masks` where known."""
+    def layer_densities(self, known: dict[str, Tensor] | None = None) -> tuple[LayerDensity, ...]:
+        """Kept and alive weights of each prunable layer, in network order; counted once for the same masks. `known`: the alive ones."""
         changes = tuple(mask._version for mask in self.masks.values())  # torch counts what is written into a tensor
-        if alive_masks is not None or self._layers is None or self._layers[0] != changes:
+        if known is not None or self._layers is None or self._layers[0] != changes:
             kept = selection.count(self.masks)
-            alive = selection.count(alive_masks or alive_masks(self.model, self.masks, self.stream.data.shape))
+            alive = selection.count(known or alive_masks(self.model, self.masks, self.stream.data.shape))
             found = tuple(LayerDensity(name, kept[name], alive[name], mask.numel()) for name, mask in self.masks.items())
             self._layers = (changes, found)
         return self._layers[1]

@@ -17,7 +17,7 @@ from appcore.engine.prune_point import prune
 from appcore.engine.state import RunState
 from appcore.engine.steps import Sums, train_step
 from appcore.events import EpochDone, Finished, MegabatchDone, Progress, Pruned, SegmentDone, Started
-from appcore.masks import alive, selection
+from appcore.masks import selection
 from appcore.masks.alive import alive_masks
 from appcore.models.base import create
 from appcore.planning.plan import check, plan, total_samples
@@ -300,8 +300,8 @@ def test_a_resume_gives_the_same_bits_at_every_precision(precision: str, arch: s
 
 def test_live_paths_are_looked_for_once_for_the_same_masks(monkeypatch: pytest.MonkeyPatch) -> None:
     looked = []
-    search = alive_masks
-    monkeypatch.setattr(alive, "alive_masks", lambda *args: looked.append(1) or search(*args))
+    for module in ("state", "prune_point"):
+        monkeypatch.setattr(f"appcore.engine.{module}.alive_masks", lambda *args: looked.append(1) or alive_masks(*args))
     found = list(run(RunConfig(**{**SMALL, "epochs": 1})))
     assert len(looked) == 3 == len(of(found, Pruned))
     for cut, test in zip(of(found, Pruned), of(found, MegabatchDone), strict=True):
