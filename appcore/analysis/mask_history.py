@@ -104,7 +104,7 @@ def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 def _ratios(common: np.ndarray, kept: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """IoU and its expectation to second order, as in `maskfacts.overlap`; two empty masks overlap by 1."""
+    """IoU and its expectation to second order, as in `masks.facts.overlap`; two empty masks overlap by 1."""
     empty = kept == 0
     union, rest = np.where(empty, 1, kept - common), np.where(empty, 1.0, kept - mean)
     chance = np.where(empty, 1.0, np.minimum(1.0, mean / rest + kept * variance / rest**3))

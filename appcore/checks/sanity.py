@@ -56,7 +56,7 @@ def random_like(masks: dict[str, Tensor], generator: torch.Generator) -> dict[st
 
 
 def inverted(scores: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Scores that keep what the criterion would remove first; give it to `pruning.select` as `change`."""
+    """Scores that keep what the criterion would remove first; give it to `prune_point.select` as `change`."""
     return {name: -score for name, score in scores.items()}
 
 

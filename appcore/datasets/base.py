@@ -3,7 +3,7 @@
 A file offers `CHOICES = {name: title}`, `RECIPE = {name: {RunConfig field: value}}` (what RunConfig takes for fields left out),
 `describe(config) -> Description` (cheap: nothing decoded, nothing downloaded) and `load(config) -> Images`. Both read the name from
 `config.dataset` and raise InputError (field "dataset"; `refuse` makes one) with one line that names the value and the remedy. A name that
-ends with a colon (`images:`) is completed by the user. `shots`, `limit_train` and `limit_test` are applied by `loading`, not here.
+ends with a colon (`images:`) is completed by the user. `shots`, `limit_train` and `limit_test` are applied by engine/data, not here.
 
 Where decoding is the greater cost, a file may also offer `labels(config) -> (train_y, test_y)`, which decodes nothing. It is then called
 as `load(config, keep=(train, test))` and gives these images only: sorted indices into the labels, or a slice for all.

@@ -1,4 +1,4 @@
-"""Scores of a network as it is now, boiled down to a sketch that answers any density (`whatif_view`). The half that needs torch."""
+"""Scores of a network as it is now, boiled down to a sketch that answers any density (analysis/what_if). The half that needs torch."""
 
 from __future__ import annotations
 

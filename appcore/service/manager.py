@@ -179,7 +179,7 @@ class Manager:
 
     def scores(self, config: dict[str, Any] | None, run_id: str | None, criterion: str) -> dict[str, Any]:
         """Scores of a fresh network or of a run's newest checkpoint as a sketch: {"state": ready, "sketch"}, or failed with "error",
-        or waiting or scoring, when it is to be asked again. See `scoring` and `whatif_view`."""
+        or waiting or scoring, when it is to be asked again. See service/what_if and analysis/what_if."""
         return self._scoring.ask(config, run_id and self.store.get(run_id)["run_id"], criterion)
 
     def forget_scores(self, key: str) -> None:

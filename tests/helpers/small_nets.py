@@ -80,7 +80,7 @@ def cut(model: nn.Module, masks: dict[str, Tensor]) -> nn.Module:
 
 
 def task(model: nn.Module, masks: dict[str, Tensor], **values) -> Scoring:
-    """What a pruner sees, in the mode in which `pruning` gives it a network."""
+    """What a pruner sees, in the mode in which `prune_point` gives it a network."""
     values = {"batches": batches(model), "generator": torch.Generator().manual_seed(0), **values}
     return Scoring(model=model.train(), names=names(model), masks=masks, **values)
 

@@ -149,7 +149,7 @@ def preview(found: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> None
 
 @st.cache_data(ttl=60, max_entries=20, show_spinner=False)
 def expanded(base: str, axes: str) -> dict[str, Any]:
-    """`sweeps.expand`, remembered for a moment: data sets are asked about every combination. JSON in, plain data out."""
+    """`ablation_grid.expand`, remembered for a moment: data sets are asked about every combination. JSON in, plain data out."""
     return ablation_grid.expand(json.loads(base), json.loads(axes))
 
 

@@ -15,7 +15,7 @@ from ..widgets import download, live_chart
 from ..words import format, run_status, run_text
 from ..words.text import harmless
 
-NOTICEABLE = 0.03  # as in appcore.reality, which imports torch's neighbours only when it measures
+NOTICEABLE = 0.03  # as in transfer.reality_check, which imports torch's neighbours only when it measures
 ABOUT = {
     "dense": "One tensor for each parameter; pruned weights are 0. Loads into the plain network.",
     "prune": "weight_orig and weight_mask, as torch.nn.utils.prune names them: pruning can go on elsewhere.",
