@@ -1,6 +1,6 @@
 """Export of a run: settings, numbers, weights and masks for other programs, and a bundle that another store can import (see bundle_import).
 
-A bundle is a zip of `manifest.json` (format, and size and SHA-256 of every other member), `run.json` and `events.jsonl` (see bundle_record),
+A bundle is a zip of `manifest.json` (format, and size and SHA-256 of every other member), `run.json` and `events.jsonl`, see bundle_record,
 the newest checkpoint and the masks of every prune point. It holds nothing that is code, and no tags or notes: those stay in the store.
 """
 

@@ -20,8 +20,8 @@ _spent, _lock, _this_thread = [0.0], threading.Lock(), threading.local()
 
 
 def guard(page: str) -> None:
-    """First line of a page. When the first request of a fresh process is a deep link, Streamlit runs the page without app.py:
-    remember where to go and run app.py first."""
+    """First line of a page. Streamlit finds a folder pages/ by itself, so when the first request of a fresh process is a deep link, it runs
+    the page without app.py: remember where to go and run app.py first."""
     if "nav_ready" not in st.session_state:
         st.session_state["_goto"] = (page, st.query_params.to_dict())
         st.switch_page("app.py")
