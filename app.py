@@ -2,11 +2,13 @@
 
 import streamlit as st
 
-from appcore.ui import lab, live, mends, projector, setup, signin
+from appcore import installation
+from appcore.ui.app import page, signin, streamlit_patches
+from appcore.ui.widgets import live_chart, projector
 
 st.set_page_config(page_title="Pruning lab", page_icon="static/icon.svg", layout="wide")
 
-problem = setup.mismatch() or setup.broken()
+problem = installation.mismatch() or installation.broken()
 if problem:
     st.error(problem, icon=":material/error:")
     st.stop()
@@ -21,9 +23,9 @@ LEGIBLE = "[data-testid='stCaptionContainer'] { opacity: 0.75; } "
 LEGIBLE += "button[data-variant][data-selected='true'], button[data-variant][data-selected='true'] * { color: inherit !important; }"
 st.html(f"<style>{CALM} {NARROW} {LEGIBLE}</style>")
 
-mends.mend()
-live.serve_script()
-setup.warm_up()
+streamlit_patches.mend()
+live_chart.serve_script()
+installation.warm_up()
 signin.require()
 
 PAGES = {
@@ -92,9 +94,9 @@ PAGES = {
     ),
 }
 st.session_state["nav_ready"] = True
-page = st.navigation(list(PAGES.values()), position="top")
+chosen = st.navigation(list(PAGES.values()), position="top")
 goto = st.session_state.pop("_goto", None)  # a deep link that arrived before this file ran
 if goto:
     st.switch_page(PAGES[goto[0]], query_params=goto[1])
 projector.switch()
-lab.careful(page.run)()
+page.careful(chosen.run)()

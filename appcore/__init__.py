@@ -22,7 +22,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .config import InputError, RunConfig
+from .config import RunConfig
+from .errors import InputError
 
 if TYPE_CHECKING:
     from .events import Event
@@ -33,6 +34,6 @@ __version__ = "0.1.0"
 
 def run(config: RunConfig) -> Iterator[Event]:
     """Carry out a run in memory and yield its events (appcore.events). InputError for what a user can mend."""
-    from .engine import start
+    from .engine.loop import start
 
     return start(config)

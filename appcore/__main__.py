@@ -4,7 +4,7 @@ import atexit
 import os
 import sys
 
-from .cli import main
+from .cli.main import main
 
 code = main()
 sys.stdout.flush()

@@ -9,17 +9,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from . import plugins
+from .errors import InputError
 
 _PLUGIN_FIELDS = {"arch": "models", "dataset": "datasets", "method": "methods", "pruner": "pruners", "schedule": "schedules"}
-
-
-class InputError(ValueError):
-    """Something a user can mend: one line that names the value and the remedy, and the field that it belongs to."""
-
-    def __init__(self, message: str, field: str = ""):
-        super().__init__(message)
-        self.message = message
-        self.field = field
 
 
 def _setting(default: Any, help: str, group: str, **limits: Any) -> Any:

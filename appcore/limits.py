@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from . import paths
-from .config import InputError
+from .errors import InputError
 
 KEEP = "keep"  # runs with this tag stay, however old they are
 _Count = Annotated[int, Field(ge=0)]

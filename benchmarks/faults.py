@@ -20,16 +20,17 @@ from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch: the victims are forked, which is safe while there is one thread
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers")]
 
 import damage  # noqa: E402
 import faults  # noqa: E402
 import tables  # noqa: E402
 import torch  # noqa: E402
 
-from appcore import driver, paths  # noqa: E402
-from appcore.config import InputError  # noqa: E402
-from appcore.store import Store  # noqa: E402
+from appcore import paths  # noqa: E402
+from appcore.errors import InputError  # noqa: E402
+from appcore.runner import driver  # noqa: E402
+from appcore.storage.store import Store  # noqa: E402
 
 
 def strikes(scratch: Path, methods: list[str], every: int) -> list[tuple[str, int, str, bool]]:

@@ -29,13 +29,15 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from appcore import driver, limits, plugins
-from appcore.bundle import export
-from appcore.config import InputError, RunConfig, build
+from appcore import limits, plugins
+from appcore.config import RunConfig, build
 from appcore.datasets import images
-from appcore.plan import plan
-from appcore.store import Store
-from appcore.unbundle import import_bundle
+from appcore.errors import InputError
+from appcore.planning.plan import plan
+from appcore.runner import driver
+from appcore.storage.store import Store
+from appcore.transfer.bundle_export import export
+from appcore.transfer.bundle_import import import_bundle
 
 SHARES = {"settings": 0.4, "limits": 0.1, "bundle": 0.2, "zip": 0.15, "image": 0.15}
 SMALL = {"arch": "mlp", "megabatches": 2, "epochs": 1, "limit_train": 60, "limit_test": 20, "device": "cpu"}

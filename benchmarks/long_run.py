@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers")]
 
 import browser  # noqa: E402
 import fake_runs  # noqa: E402
@@ -26,7 +26,7 @@ import tables  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
 
 from appcore import events  # noqa: E402
-from appcore.store import Store  # noqa: E402
+from appcore.storage.store import Store  # noqa: E402
 
 DRAWN = "() => { const all = [...document.querySelectorAll('.chart')]; return all.length > 5 && all.every(c => c.dataset.updates) }"
 UPDATED = "seen => Number(document.querySelector('.st-key-accuracy-chart .chart').dataset.updates) > seen"

@@ -18,9 +18,9 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from appcore import bench, timing  # noqa: E402
+from appcore.bench import machine, timing  # noqa: E402
 
-BASE = {"dataset": f"images:{bench.REAL_IMAGES}", "megabatches": 2, "tau": 2.0, "epochs": 1, "device": "cpu", "limit_test": 200}
+BASE = {"dataset": f"images:{machine.REAL_IMAGES}", "megabatches": 2, "tau": 2.0, "epochs": 1, "device": "cpu", "limit_test": 200}
 RUNS: dict[str, dict[str, Any]] = {
     "MLP, digits": {"arch": "mlp", "dataset": "digits", "limit_test": 0},
     "LeNet-5, batch 64": {"arch": "lenet5", "limit_train": 2000},
@@ -38,11 +38,11 @@ RUNS: dict[str, dict[str, Any]] = {
 _RUN = """
 import json, resource, sys, tempfile
 from pathlib import Path
-from appcore import estimate
+from appcore.engine import estimate
 from appcore.config import build
-from appcore.driver import drive
-from appcore.plan import plan
-from appcore.store import Store
+from appcore.runner.driver import drive
+from appcore.planning.plan import plan
+from appcore.storage.store import Store
 
 config = build(json.loads(sys.argv[1]))
 guess = estimate.estimate(config, images_per_second=1.0)["memory_bytes"]

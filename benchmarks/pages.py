@@ -21,15 +21,15 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers")]
 
 import browser  # noqa: E402
 import fake_runs  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
 
 from appcore.config import build  # noqa: E402
-from appcore.plan import plan  # noqa: E402
-from appcore.store import Store  # noqa: E402
+from appcore.planning.plan import plan  # noqa: E402
+from appcore.storage.store import Store  # noqa: E402
 
 IMAGES = ROOT.parent / "shared" / "data" / "cifar10-small.zip"
 

@@ -17,15 +17,16 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
 
-from appcore import bench, engine
+from appcore.analysis.samples import Sample, within
+from appcore.bench.machine import REAL_IMAGES
+from appcore.bench.timing import machine
 from appcore.config import RunConfig
+from appcore.engine import loop
+from appcore.engine.prune_point import select
+from appcore.engine.state import RunState
 from appcore.events import Finished, MegabatchDone
-from appcore.maskfacts import overlap
-from appcore.plan import plan
-from appcore.pruning import select
-from appcore.spread import Sample, within
-from appcore.state import RunState
-from appcore.timing import machine
+from appcore.masks.facts import overlap
+from appcore.planning.plan import plan
 
 DENSITIES = (0.64, 0.1, 0.02)
 MARGIN = 0.02  # what counts as no difference, as in `python -m appcore check`
@@ -39,7 +40,7 @@ def end(settings: dict[str, object]) -> tuple[float, float, str]:
     """Test accuracy after the last megabatch, images per second of training, and the hash of the weights."""
     state = RunState.create(RunConfig(**settings))
     accuracy, weights = 0.0, ""
-    for event in engine.run(state, plan(state.config)):
+    for event in loop.run(state, plan(state.config)):
         if isinstance(event, MegabatchDone):
             accuracy = event.test_accuracy
         elif isinstance(event, Finished):
@@ -49,7 +50,7 @@ def end(settings: dict[str, object]) -> tuple[float, float, str]:
 
 def rows(arch: str, seeds: int) -> list[str]:
     """Lines of the table, for one network."""
-    base = {"arch": arch, "dataset": f"images:{bench.REAL_IMAGES}", "megabatches": 2, "tau": 2.0, "batch_size": 64, "device": "cpu"}
+    base = {"arch": arch, "dataset": f"images:{REAL_IMAGES}", "megabatches": 2, "tau": 2.0, "batch_size": 64, "device": "cpu"}
     found: dict[str, list[tuple[float, float, str]]] = {"fp32": [], "bf16": []}
     for seed in range(seeds):
         for precision, ends in found.items():
@@ -78,7 +79,7 @@ def moved(arch: str, seeds: int) -> list[str]:
     found: dict[float, list[list[float]]] = {density: [] for density in DENSITIES}
     base = {
         "arch": arch,
-        "dataset": f"images:{bench.REAL_IMAGES}",
+        "dataset": f"images:{REAL_IMAGES}",
         "megabatches": 1,
         "batch_size": 64,
         "score_batch_size": 64,

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers")]
 
 import browser  # noqa: E402
 import psutil  # noqa: E402
@@ -26,8 +26,8 @@ import tables  # noqa: E402
 from playwright.sync_api import TimeoutError, sync_playwright  # noqa: E402
 
 from appcore.config import build  # noqa: E402
-from appcore.plan import plan  # noqa: E402
-from appcore.store import Store  # noqa: E402
+from appcore.planning.plan import plan  # noqa: E402
+from appcore.storage.store import Store  # noqa: E402
 
 SETTINGS = {"arch": "mlp", "dataset": "digits", "megabatches": 3, "epochs": 20, "limit_train": 600, "limit_test": 100, "device": "cpu"}
 STOOD = "reloads because the page stood still"

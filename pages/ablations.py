@@ -4,13 +4,16 @@ import functools
 
 import streamlit as st
 
-from appcore.ui import lab
+from appcore.ui.app import page
 
-lab.guard("ablations")
+page.guard("ablations")
 
-from appcore.ui import ablation_form, ablation_list, ablation_view, status, text  # noqa: E402
+from appcore.ui.ablations import board as ablation_board  # noqa: E402
+from appcore.ui.ablations import form as ablation_form  # noqa: E402
+from appcore.ui.ablations import list as ablation_list  # noqa: E402
+from appcore.ui.words import run_status, text  # noqa: E402
 
-manager = lab.manager()
+manager = page.manager()
 
 
 def setup_page() -> None:
@@ -62,31 +65,31 @@ def _start(title: str, base: dict, axes: dict) -> None:
 def board_page(sweep_id: str) -> None:
     """One ablation: verbs on top, the board and its results below, filling live."""
     data = manager.sweeps.board(sweep_id)
-    board = ablation_view.Board(data)
+    board = ablation_board.Board(data)
     ablation_list.head(board)
     shown = board.token
-    view, metric, down, across = ablation_view.controls(board)
-    busy = any(cell["run"] and status.is_active(cell["run"]) for cell in board.cells)
+    view, metric, down, across = ablation_board.controls(board)
+    busy = any(cell["run"] and run_status.is_active(cell["run"]) for cell in board.cells)
 
     @st.fragment(run_every=2.0 if busy else 10.0)
     def moving() -> None:
-        now = ablation_view.Board(manager.sweeps.board(sweep_id))
+        now = ablation_board.Board(manager.sweeps.board(sweep_id))
         if now.token != shown:
             st.rerun()
         ablation_list.progress(now)
         is_over = (now.rows["state"] == "done").all()
         with st.expander("States of the runs", icon=":material/grid_view:") if is_over else st.container():
-            ablation_view.states(now, down, across)
-        ablation_view.only(now, down, across)
-        ablation_view.results(now, view, metric, down, across)
+            ablation_board.states(now, down, across)
+        ablation_board.only(now, down, across)
+        ablation_board.results(now, view, metric, down, across)
 
-    with lab.own_place():
+    with page.own_place():
         moving()
-    ablation_view.failures(board)
+    ablation_board.failures(board)
     waiting = manager.waiting()
     with st.expander("Queue", icon=":material/reorder:", key="queue", on_change="rerun") as queue:
         if queue.open:
-            ablation_view.queue(board, waiting)
+            ablation_board.queue(board, waiting)
     ablation_list.facts(data)
 
 
@@ -96,7 +99,7 @@ if sweep:
         manager.sweeps.get(sweep)
     except ValueError as error:
         st.error(text.plain(str(error), 300), icon=":material/search_off:", title="This ablation cannot be shown")
-        st.page_link(lab.ABLATIONS, label="See all ablations", icon=":material/apps:", query_params={})
+        st.page_link(page.ABLATIONS, label="See all ablations", icon=":material/apps:", query_params={})
         st.stop()
     board_page(sweep)
 else:

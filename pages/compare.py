@@ -2,54 +2,57 @@
 
 import streamlit as st
 
-from appcore.ui import lab
+from appcore.ui.app import page
 
-lab.guard("compare")
+page.guard("compare")
 
-from appcore.ui import compare_layers, compare_numbers, compare_view, controls, frames, motion, status  # noqa: E402
+from appcore.ui.app import tables  # noqa: E402
+from appcore.ui.compare import layers, numbers, view  # noqa: E402
+from appcore.ui.widgets import player, run_controls, run_picker  # noqa: E402
+from appcore.ui.words import run_status  # noqa: E402
 
-everything = {run["run_id"]: run for run in lab.manager().runs()}
+everything = {run["run_id"]: run for run in page.manager().runs()}
 st.title("Compare")
 if not everything:
     st.markdown("**There is nothing to compare yet.** Start the first pair: SNIP and magnitude from the same weights on the same data.")
-    st.page_link(lab.HOME, label="Go to Start", icon=":material/home:")
+    st.page_link(page.HOME, label="Go to Start", icon=":material/home:")
     st.stop()
 
 left, right = st.columns([3, 1.3], vertical_alignment="bottom")
 with left:
-    chosen = compare_view.pick(everything)
+    chosen = run_picker.pick(everything)
 runs = [everything[run_id] for run_id in chosen]
 with right:
-    controls.all_buttons(runs)
+    run_controls.all_buttons(runs)
 if not runs:
     st.markdown("Pick two or more runs above; those that were started together are the fairest pair.")
     st.stop()
 
-compare_view.legend(runs)
-pair = compare_view.pick_pair(runs)
-bands = compare_numbers.pick_bands(runs)
-shown = [(run["status"], run["command"], status.state(run)) for run in runs]
-tick = 1.0 if any(status.is_active(run) for run in runs) or motion.is_playing(compare_layers.KEY) else None
+run_picker.legend(runs)
+pair = view.pick_pair(runs)
+bands = numbers.pick_bands(runs)
+shown = [(run["status"], run["command"], run_status.state(run)) for run in runs]
+tick = 1.0 if any(run_status.is_active(run) for run in runs) or player.is_playing(layers.KEY) else None
 
 
 @st.fragment(run_every=tick)
-@lab.careful
+@page.careful
 def moving() -> None:
     """Everything that grows; a change of state redraws the whole page, with its buttons. One fragment: several would queue up."""
-    now = [lab.manager().get(run_id) for run_id in chosen]
-    if [(run["status"], run["command"], status.state(run)) for run in now] != shown:
+    now = [page.manager().get(run_id) for run_id in chosen]
+    if [(run["status"], run["command"], run_status.state(run)) for run in now] != shown:
         st.rerun()
-    data = frames.read(now)
-    compare_view.progress(now)
-    compare_view.answer(now, pair, data, bands)
-    compare_layers.show(now, pair, data)
-    compare_numbers.curves(now, pair, data, bands)
-    compare_numbers.differences(now, data)
-    compare_numbers.numbers(now, data)
+    data = tables.read(now)
+    view.progress(now)
+    view.answer(now, pair, data, bands)
+    layers.show(now, pair, data)
+    numbers.curves(now, pair, data, bands)
+    numbers.differences(now, data)
+    numbers.numbers(now, data)
 
 
-with lab.own_place():
+with page.own_place():
     moving()
-compare_view.settings(runs)
-compare_view.proof(runs)
-motion.ask()
+view.settings(runs)
+view.proof(runs)
+player.ask()

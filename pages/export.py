@@ -2,41 +2,42 @@
 
 import streamlit as st
 
-from appcore.ui import lab
+from appcore.ui.app import page
 
-lab.guard("export")
+page.guard("export")
 
-from appcore.ui import export_view, status  # noqa: E402
+from appcore.ui.export import view  # noqa: E402
+from appcore.ui.words import run_status  # noqa: E402
 
-everything = {run["run_id"]: run for run in lab.manager().runs()}
+everything = {run["run_id"]: run for run in page.manager().runs()}
 st.title("Export: what do you take away?")
 if not everything:
     st.markdown("**There is no network to export yet.** Start the first pair: it takes about a minute.")
-    st.page_link(lab.HOME, label="Go to Start", icon=":material/home:")
+    st.page_link(page.HOME, label="Go to Start", icon=":material/home:")
     st.stop()
 
-run_id = export_view.pick(everything)
+run_id = view.pick(everything)
 if run_id is None:
     st.markdown("Pick a run above.")
     st.stop()
-at_first = lab.manager().exports.state(run_id)
-is_moving = export_view.is_busy(at_first) or status.is_active(everything[run_id])
+at_first = page.manager().exports.state(run_id)
+is_moving = view.is_busy(at_first) or run_status.is_active(everything[run_id])
 
 
 @st.fragment(run_every=1.0 if is_moving else None)
-@lab.careful
+@page.careful
 def moving() -> None:
     """Everything that a file that gets ready, or a run that goes on, changes."""
-    run, state = lab.manager().get(run_id), lab.manager().exports.state(run_id)
-    if (export_view.is_busy(state) or status.is_active(run)) != is_moving:
+    run, state = page.manager().get(run_id), page.manager().exports.state(run_id)
+    if (view.is_busy(state) or run_status.is_active(run)) != is_moving:
         st.rerun()
     if state["cursor"] is None:
-        export_view.nothing_yet(run)
+        view.nothing_yet(run)
         return
-    export_view.what_it_is(run, state["cursor"])
-    export_view.files(run, state)
-    export_view.reality(run, state)
+    view.what_it_is(run, state["cursor"])
+    view.files(run, state)
+    view.reality(run, state)
 
 
-with lab.own_place():
+with page.own_place():
     moving()

@@ -2,11 +2,13 @@
 
 import streamlit as st
 
-from appcore.ui import lab
+from appcore.ui.app import page
 
-lab.guard("home")
+page.guard("home")
 
-from appcore.ui import launch, run_list, status  # noqa: E402
+from appcore.ui.run import launch  # noqa: E402
+from appcore.ui.widgets import run_list  # noqa: E402
+from appcore.ui.words import run_status  # noqa: E402
 
 st.title("Watch a network learn while it is being pruned")
 st.markdown(
@@ -18,35 +20,35 @@ if st.button("Start SNIP versus magnitude", type="primary", icon=":material/play
 st.caption("Two runs from the same initial weights and the same data: ResNet-20 on small digits, about a minute on a laptop, no download.")
 
 st.subheader("Newest runs", anchor=False)
-newest = lab.manager().runs(run_list.SHOWN)
-busy = any(status.is_active(run) for run in newest)
+newest = page.manager().runs(run_list.SHOWN)
+busy = any(run_status.is_active(run) for run in newest)
 
 
 @st.fragment(run_every=2.0 if busy else 10.0)
-@lab.careful
+@page.careful
 def list_runs() -> None:
-    run_list.show(lab.manager().runs(run_list.SHOWN))
+    run_list.show(page.manager().runs(run_list.SHOWN))
 
 
-with lab.own_place():
+with page.own_place():
     list_runs()
 
 st.subheader("What else is here", anchor=False)
 with st.grid(2, min_column_width=300, gap="medium"):
-    for page, label, icon, text in (
+    for target, label, icon, text in (
         (
-            lab.RUN,
+            page.RUN,
             "Set up a run of your own",
             ":material/tune:",
             "Data set, network, method, pruner: see the plan and its cost before it starts.",
         ),
         (
-            lab.COMPARE,
+            page.COMPARE,
             "Compare runs",
             ":material/compare_arrows:",
             "Curves on top of each other, layers side by side, and proof that the runs are paired.",
         ),
     ):
         with st.container(border=True, height="stretch"):
-            st.page_link(page, label=label, icon=icon)
+            st.page_link(target, label=label, icon=icon)
             st.caption(text)

@@ -2,21 +2,24 @@
 
 import streamlit as st
 
-from appcore.ui import lab
+from appcore.ui.app import page
 
-lab.guard("masks")
+page.guard("masks")
 
 from appcore import charts  # noqa: E402
-from appcore.ui import frames, mask_data, masks_choose, masks_view, motion, status, text  # noqa: E402
+from appcore.ui.app import mask_data, tables  # noqa: E402
+from appcore.ui.masks import choose, view  # noqa: E402
+from appcore.ui.widgets import player  # noqa: E402
+from appcore.ui.words import run_status, text  # noqa: E402
 
-everything = {run["run_id"]: run for run in lab.manager().runs()}
+everything = {run["run_id"]: run for run in page.manager().runs()}
 st.title("Masks: where did the weights go?")
 if not everything:
     st.markdown("**There are no masks yet.** Start the first pair: SNIP and magnitude from the same weights on the same data.")
-    st.page_link(lab.HOME, label="Go to Start", icon=":material/home:")
+    st.page_link(page.HOME, label="Go to Start", icon=":material/home:")
     st.stop()
 
-run_id, against = masks_choose.pick(everything)
+run_id, against = choose.pick(everything)
 if run_id is None:
     st.markdown("Pick a run above.")
     st.stop()
@@ -24,24 +27,24 @@ runs = [everything[chosen] for chosen in (run_id, against) if chosen]
 looks = charts.looks(runs)
 
 
-def side(run: dict, data: frames.Frames) -> masks_choose.Side:
+def side(run: dict, data: tables.Frames) -> choose.Side:
     """A run with its stored masks."""
-    return masks_choose.Side(run, looks[run["run_id"]], mask_data.moments(run, data))
+    return choose.Side(run, looks[run["run_id"]], mask_data.moments(run, data))
 
 
-def read() -> tuple[list[dict], frames.Frames]:
+def read() -> tuple[list[dict], tables.Frames]:
     """The runs as they are now, and their tables."""
-    now = [lab.manager().get(run["run_id"]) for run in runs]
-    return now, frames.read(now)
+    now = [page.manager().get(run["run_id"]) for run in runs]
+    return now, tables.read(now)
 
 
-is_live = status.is_active(runs[0])
+is_live = run_status.is_active(runs[0])
 at_first = len(side(*((found := read())[0][:1]), found[1]).moments)
 with st.container(horizontal=True, vertical_alignment="center"):
-    motion.button(at_first)
-    follows = is_live and not motion.is_playing() and st.toggle("Follow the newest", value=True, key="follow_masks")
-    st.markdown(f"{status.markdown(runs[0])} &nbsp; {status.sentence(runs[0]) if runs[0]['status'] != 'done' else ''}")
-tick = motion.SECONDS if motion.is_playing() else 1.0 if is_live else None
+    player.button(at_first)
+    follows = is_live and not player.is_playing() and st.toggle("Follow the newest", value=True, key="follow_masks")
+    st.markdown(f"{run_status.markdown(runs[0])} &nbsp; {run_status.sentence(runs[0]) if runs[0]['status'] != 'done' else ''}")
+tick = player.SECONDS if player.is_playing() else 1.0 if is_live else None
 
 
 @st.fragment(run_every=tick)
@@ -52,27 +55,27 @@ def moving() -> None:
     if now[0]["status"] != runs[0]["status"] or bool(first.moments) != bool(at_first):
         st.rerun()
     if not first.moments:
-        masks_choose.nothing_yet(now[0])
+        choose.nothing_yet(now[0])
         return
-    motion.advance(len(first.moments))
-    at = masks_choose.pick_moment(first, follows)
+    player.advance(len(first.moments))
+    at = choose.pick_moment(first, follows)
     try:
-        changes = masks_view.answer(first, at, data)
-        masks_view.all_layers(first, at, changes, data)
+        changes = view.answer(first, at, data)
+        view.all_layers(first, at, changes, data)
         other = side(now[1], data) if len(now) > 1 else None
         other = other if other and other.moments else None
-        there = masks_choose.beside(first, at, other) if other else 0
-        masks_view.over_time(first, at, other, there)
+        there = choose.beside(first, at, other) if other else 0
+        view.over_time(first, at, other, there)
         if other:
-            masks_view.two_runs(first, at, other, there)
+            view.two_runs(first, at, other, there)
         elif len(now) > 1:
             st.subheader("Between the two runs", anchor=False)
-            masks_choose.nothing_yet(now[1])
-        masks_view.one_layer(first, at)
+            choose.nothing_yet(now[1])
+        view.one_layer(first, at)
     except ValueError as error:  # a damaged file, or a run that was deleted meanwhile
         st.error(text.harmless(str(error)), icon=":material/error:")
 
 
-with lab.own_place():
+with page.own_place():
     moving()
-motion.ask()
+player.ask()

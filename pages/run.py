@@ -2,13 +2,18 @@
 
 import streamlit as st
 
-from appcore.ui import lab
+from appcore.ui.app import page
 
-lab.guard("run")
+page.guard("run")
 
-from appcore import charts, reproduce  # noqa: E402
+from appcore import charts  # noqa: E402
 from appcore.config import build  # noqa: E402
-from appcore.ui import controls, form, format, frames, launch, live, machine, run_view, runs_actions, status, text  # noqa: E402
+from appcore.transfer import reproduce  # noqa: E402
+from appcore.ui.app import tables  # noqa: E402
+from appcore.ui.run import launch, machine, view  # noqa: E402
+from appcore.ui.settings import form  # noqa: E402
+from appcore.ui.widgets import live_chart, run_controls, run_labels  # noqa: E402
+from appcore.ui.words import format, run_status, run_text, text  # noqa: E402
 
 
 def launch_page() -> None:
@@ -20,10 +25,10 @@ def launch_page() -> None:
     with right:
         cost = st.container()
         if config is not None:
-            live.chart(
+            live_chart.chart(
                 "plan",
                 config.fingerprint,
-                lambda: charts.staircase(frames.planned(config), colour=launch.colour(config), revision="plan"),
+                lambda: charts.staircase(tables.planned(config), colour=run_text.colour(config), revision="plan"),
                 alt="Steps: planned sparsity at each megabatch",
             )
         if st.button("Start run", type="primary", icon=":material/play_arrow:", key="start", disabled=config is None, width="stretch"):
@@ -39,33 +44,33 @@ def run_page(run: dict) -> None:
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     with left:
         st.title(text.plain(run["title"] or run["run_id"]))
-        st.markdown(f"{status.markdown(run)} &nbsp; {launch.summary(run)}")
+        st.markdown(f"{run_status.markdown(run)} &nbsp; {run_text.summary(run)}")
     with right:
-        controls.buttons(run)
-    shown = (run["status"], run["command"], status.state(run))
+        run_controls.buttons(run)
+    shown = (run["status"], run["command"], run_status.state(run))
 
-    @st.fragment(run_every=1.0 if status.is_active(run) else 5.0 if run["status"] in ("stopped", "failed", "lost") else None)
-    @lab.careful
+    @st.fragment(run_every=1.0 if run_status.is_active(run) else 5.0 if run["status"] in ("stopped", "failed", "lost") else None)
+    @page.careful
     def moving() -> None:
-        now = lab.manager().get(run["run_id"])
-        if (now["status"], now["command"], status.state(now)) != shown:
+        now = page.manager().get(run["run_id"])
+        if (now["status"], now["command"], run_status.state(now)) != shown:
             st.rerun()
-        data = frames.read([now])
-        run_view.progress_bar(now)
+        data = tables.read([now])
+        view.progress_bar(now)
         if now["traceback"] and now["status"] == "failed":
             with st.expander("Traceback", icon=":material/terminal:"):
                 st.code(now["traceback"], language=None)
-        run_view.header_numbers(now, data)
+        view.header_numbers(now, data)
         machine.line(now)
-        run_view.figures(now, data, run_view.controls(now, data))
-        run_view.costs(now)
+        view.figures(now, data, view.controls(now, data))
+        view.costs(now)
         with st.expander("Pairing hashes and machine", icon=":material/fingerprint:"):
-            run_view.facts(now)
+            view.facts(now)
 
-    with lab.own_place():
+    with page.own_place():
         moving()
     with st.expander("Name, tags and note", icon=":material/edit_note:"):
-        runs_actions.details(run, [])
+        run_labels.details(run, [])
     with st.expander("Copy as command or Python", icon=":material/content_copy:"):
         config = build(run["config"])
         st.caption("Either starts a run with the same initial weights, data order and scoring batches: its hashes will agree.")
@@ -73,23 +78,23 @@ def run_page(run: dict) -> None:
         st.code(reproduce.command(config), language=None, wrap_lines=True)
         st.code(reproduce.python(config), language=None, wrap_lines=True)
     with st.expander("All settings", icon=":material/settings:"):
-        st.dataframe(launch.settings_table(run), hide_index=True, alt="Settings of this run")
+        st.dataframe(run_text.settings_table(run), hide_index=True, alt="Settings of this run")
     with st.container(horizontal=True):
-        st.page_link(lab.RUN, label="New run", icon=":material/add:", query_params={})
-        st.page_link(lab.COMPARE, label="Compare this run", icon=":material/compare_arrows:", query_params={"runs": run["run_id"]})
+        st.page_link(page.RUN, label="New run", icon=":material/add:", query_params={})
+        st.page_link(page.COMPARE, label="Compare this run", icon=":material/compare_arrows:", query_params={"runs": run["run_id"]})
         st.caption(f"Started {format.age(run['created'])} · {run['run_id']}")
 
 
-ids = lab.requested("run")
+ids = page.requested("run")
 if ids:
-    found, reason = lab.find(ids[0])
+    found, reason = page.find(ids[0])
     if found is None:
         st.error(
             text.harmless(f"{reason[0].upper()}{reason[1:]}.".replace("..", ".")),
             icon=":material/search_off:",
             title="This run cannot be shown",
         )
-        st.page_link(lab.HOME, label="See the newest runs", icon=":material/home:")
+        st.page_link(page.HOME, label="See the newest runs", icon=":material/home:")
     else:
         run_page(found)
 else:

@@ -2,29 +2,31 @@
 
 import streamlit as st
 
-from appcore.ui import lab
+from appcore.ui.app import page
 
-lab.guard("runs")
+page.guard("runs")
 
-from appcore import library  # noqa: E402
-from appcore.ui import runs_actions, runs_files, runs_table, text  # noqa: E402
+from appcore.analysis import run_library  # noqa: E402
+from appcore.ui.runs import actions, files, table  # noqa: E402
+from appcore.ui.widgets import run_labels  # noqa: E402
+from appcore.ui.words import text  # noqa: E402
 
-store = lab.store()
-runs = lab.manager().runs()
+store = page.store()
+runs = page.manager().runs()
 by_id = {run["run_id"]: run for run in runs}
 
 left, right = st.columns([4, 1], vertical_alignment="bottom")
 with left:
     st.title("Runs")
 with right, st.container(horizontal=True, horizontal_alignment="right"), st.popover("Import", icon=":material/upload:", key="import"):
-    runs_files.importer()
+    files.importer()
 for kind, said in st.session_state.pop("_import_said", []):
     if kind == "error":
         st.error(text.plain(said, 600), icon=":material/error:")
     else:
         st.toast(text.plain(said), icon=":material/check:")
 if st.session_state.pop("_runs_goto_form", False):
-    st.switch_page(lab.RUN)
+    st.switch_page(page.RUN)
 if "_runs_said" in st.session_state:
     st.toast(st.session_state.pop("_runs_said"), icon=":material/check:")
 
@@ -32,29 +34,29 @@ if not runs:
     st.markdown(
         "**No runs yet.** Start the first ones, or import a bundle that somebody gave you: every run stays here until you delete it."
     )
-    st.page_link(lab.HOME, label="Go to Start", icon=":material/home:")
+    st.page_link(page.HOME, label="Go to Start", icon=":material/home:")
     st.stop()
 
-frame = library.overview(runs, store.megabatches(list(by_id), newest=True))
-found, by = runs_table.filters(frame)
+frame = run_library.overview(runs, store.megabatches(list(by_id), newest=True))
+found, by = table.filters(frame)
 hidden = int(frame["archived"].sum())
-st.caption(runs_table.counted(len(found), len(frame), hidden))
+st.caption(table.counted(len(found), len(frame), hidden))
 
 if found.empty:
     st.markdown("**No run fits.** Use fewer words or filters" + (", or show the archived ones." if hidden else "."))
     picked = []
 elif by:
-    picked = runs_table.groups(library.grouped(found, by))
+    picked = table.groups(run_library.grouped(found, by))
 else:
-    picked = runs_table.table(found)
+    picked = table.table(found)
 
 chosen = [by_id[run_id] for run_id in picked]
-tags = library.values(frame, "tag")
+tags = run_library.values(frame, "tag")
 if chosen:
     with st.container(border=True, key="picked"):
-        runs_actions.bar(chosen, tags, runs_files.downloads)
+        actions.bar(chosen, tags, files.downloads)
         if len(chosen) == 1:
-            runs_actions.details(chosen[0], tags)
+            run_labels.details(chosen[0], tags)
             if chosen[0]["error"]:
                 st.error(text.plain(chosen[0]["error"], 500), icon=":material/error:")
 elif len(found):

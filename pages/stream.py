@@ -2,14 +2,16 @@
 
 import streamlit as st
 
-from appcore.ui import lab
+from appcore.ui.app import page
 
-lab.guard("stream")
+page.guard("stream")
 
-from appcore.ui import frames, status, stream_plan, stream_results, text  # noqa: E402
+from appcore.ui.app import tables  # noqa: E402
+from appcore.ui.stream import plan, results  # noqa: E402
+from appcore.ui.words import run_status, text  # noqa: E402
 
 VIEWS = {"plan": "Plan a stream", "runs": "What runs gave for it"}
-everything = {run["run_id"]: run for run in lab.manager().runs()}
+everything = {run["run_id"]: run for run in page.manager().runs()}
 st.title("Stream: what does it cost?")
 asked = st.query_params.get("view", "runs" if "runs" in st.query_params else "plan")
 st.session_state["stream_view"] = asked if asked in VIEWS else "plan"
@@ -27,39 +29,41 @@ with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
 
 def plan_view() -> None:
     """A stream that need not have run: settings, picture, costs."""
-    config, overrides = stream_plan.choose(everything)
+    config, overrides = plan.choose(everything)
     if config is None:
         st.markdown("**The picture appears when all settings are possible.**")
         return
-    stream_plan.show(config, overrides)
+    plan.show(config, overrides)
 
 
 def runs_view() -> None:
     """Runs of the store: errors on the way of those picked, and accuracy against compute of all."""
     if not everything:
         st.markdown("**There are no runs yet.** Start the first pair, or plan a stream first.")
-        st.page_link(lab.HOME, label="Go to Start", icon=":material/home:")
+        st.page_link(page.HOME, label="Go to Start", icon=":material/home:")
         return
-    runs = stream_results.pick(everything)
+    runs = results.pick(everything)
     for run in runs:
         if run["status"] in ("failed", "lost", "stopped"):
-            st.caption(f"{status.markdown(run)} {text.plain(run['title'])}: {status.sentence(run)} What it measured until then is shown.")
+            st.caption(
+                f"{run_status.markdown(run)} {text.plain(run['title'])}: {run_status.sentence(run)} What it measured until then is shown."
+            )
     shown = [run["status"] for run in runs]
 
-    @st.fragment(run_every=2.0 if any(status.is_active(run) for run in runs) else None)
-    @lab.careful
+    @st.fragment(run_every=2.0 if any(run_status.is_active(run) for run in runs) else None)
+    @page.careful
     def moving() -> None:
-        now = [lab.manager().get(run["run_id"]) for run in runs]
+        now = [page.manager().get(run["run_id"]) for run in runs]
         if [run["status"] for run in now] != shown:
             st.rerun()
-        stream_results.on_the_way(now, frames.read(now))
+        results.on_the_way(now, tables.read(now))
 
     if runs:
-        with lab.own_place():
+        with page.own_place():
             moving()
     else:
         st.markdown("Pick runs above to see the errors that they made on the way.")
-    stream_results.front(list(everything.values()), [run["run_id"] for run in runs])
+    results.front(list(everything.values()), [run["run_id"] for run in runs])
 
 
 if view == "plan":

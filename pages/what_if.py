@@ -2,31 +2,31 @@
 
 import streamlit as st
 
-from appcore.ui import lab
+from appcore.ui.app import page
 
-lab.guard("what_if")
+page.guard("what_if")
 
-from appcore.ui import what_if_choose, what_if_view  # noqa: E402
+from appcore.ui.what_if import choose, view  # noqa: E402
 
-everything = {run["run_id"]: run for run in lab.manager().runs()}
+everything = {run["run_id"]: run for run in page.manager().runs()}
 st.title("What would that density do?")
 st.markdown("Nothing is trained or changed here: the weights are scored once, then any cut is answered at once.")
 
-source = what_if_choose.source(everything)
-criteria = what_if_choose.criteria()
+source = choose.source(everything)
+criteria = choose.criteria()
 if not criteria:
     st.markdown("**Choose a criterion above.** Two or more stand side by side.")
     st.stop()
-waiting = what_if_view.is_waiting(what_if_view.ask(source, criteria))
+waiting = view.is_waiting(view.ask(source, criteria))
 
 
 @st.fragment(run_every=0.5 if waiting else None)
 def dragged() -> None:
     """Everything that the controls below move; it looks for scores by itself while some are missing."""
-    found = what_if_view.ask(source, criteria)
-    if waiting and not what_if_view.is_waiting(found):
+    found = view.ask(source, criteria)
+    if waiting and not view.is_waiting(found):
         st.rerun()
-    what_if_view.progress(found)
+    view.progress(found)
     ready = {name: reply for name, reply in found.items() if reply["state"] == "ready"}
     if not ready:
         if not waiting:
@@ -34,19 +34,19 @@ def dragged() -> None:
         return
     sketches = {name: reply["sketch"] for name, reply in ready.items()}
     one = next(iter(sketches.values()))
-    density, scope, exempt = what_if_choose.question([layer["name"] for layer in one["layers"]], one["density"])
+    density, scope, exempt = choose.question([layer["name"] for layer in one["layers"]], one["density"])
     if len(exempt) == len(one["layers"]):
         st.markdown("**Every layer is exempt, so nothing would be pruned.** Take one out of the list.")
         return
-    answers, milliseconds = what_if_view.answer(sketches, density, scope, exempt)
-    deaths = what_if_view.falls(ready, scope, exempt)
+    answers, milliseconds = view.answer(sketches, density, scope, exempt)
+    deaths = view.falls(ready, scope, exempt)
     asked = (density, scope, tuple(exempt), tuple(reply["key"] for reply in ready.values()))
-    what_if_view.in_words(answers, deaths)
-    what_if_view.numbers(sketches, answers, deaths)
-    what_if_view.figures(sketches, answers, deaths, asked)
-    what_if_view.scores(sketches, answers, asked)
-    what_if_choose.small_print(source, criteria, one, milliseconds)
+    view.in_words(answers, deaths)
+    view.numbers(sketches, answers, deaths)
+    view.figures(sketches, answers, deaths, asked)
+    view.scores(sketches, answers, asked)
+    choose.small_print(source, criteria, one, milliseconds)
 
 
-with lab.own_place():
+with page.own_place():
     dragged()

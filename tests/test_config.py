@@ -97,5 +97,5 @@ def test_small_presets_run(name: str) -> None:
 
 
 def test_config_and_plan_import_no_torch() -> None:
-    code = "import sys, appcore; from appcore.plan import plan; plan(appcore.RunConfig()); assert 'torch' not in sys.modules"
+    code = "import sys, appcore; from appcore.planning.plan import plan; plan(appcore.RunConfig()); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from standin import SETTINGS, StandIn
 
-from appcore import access, limits, paths
-from appcore.config import InputError
+from appcore import limits, paths
+from appcore.errors import InputError
 from appcore.limits import Limits
-from appcore.manager import Manager
-from appcore.plan import check
-from appcore.store import Store
+from appcore.planning.plan import check
+from appcore.service import access
+from appcore.service.manager import Manager
+from appcore.storage.store import Store
 
 LONG = {**SETTINGS, "epochs": 3000}
 

@@ -1,18 +1,18 @@
 """Figures as pure functions: a DataFrame goes in, a plotly Figure comes out. Knows neither streamlit nor torch nor the store."""
 
 from .axes import AXES, View
+from .back_to_back import mirrored
+from .comparison_words import PAIRING, early_names, early_shares, pairing, setting_differences, setting_text, who_prunes_early
 from .curves import accuracy, errors, gap, loss
-from .finals import final_table, summary_table
-from .findings import PAIRING, early_names, early_shares, pairing, setting_differences, setting_text, who_prunes_early
+from .density_meter import disagreements, truth_meter
+from .final_numbers import final_table, summary_table
+from .heatmaps import difference_map, sparsity_map
 from .layers import early_layers, kept_by_layer
-from .looks import colour_of, labels, looks, word
-from .maps import difference_map, sparsity_map
-from .masks_time import overlap_by_layer, same_weights
-from .meter import disagreements, truth_meter
-from .mirrored import mirrored
-from .plan import staircase
-from .profile import profile
-from .repeated import BANDS, DIFFERENCES, bands, differences
+from .masks.mask_history import overlap_by_layer, same_weights
+from .phase_profile import profile
+from .run_styles import colour_of, labels, looks, word
+from .seed_bands import BANDS, DIFFERENCES, bands, differences
+from .staircase import staircase
 from .style import METHOD_COLOURS, short_layer, template
 
 __all__ = [

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from .. import outcomes
+from ..analysis import ablation_results
 from . import style
-from .looks import word
+from .run_styles import word
 
 # state: (colour, symbol); the symbol tells it without colours
 STATES = {
@@ -56,7 +56,7 @@ def board(frame: pd.DataFrame, down: str, across: str, order: Order, labels: Map
 
 def shown_values(frame: pd.DataFrame, name: str, order: Order) -> list[str]:
     found = [value for value in order.get(name, []) if (frame[name] == value).any()] if name in frame else []
-    return [*found, outcomes.ANY] if name not in frame or (frame[name] == outcomes.ANY).any() else found
+    return [*found, ablation_results.ANY] if name not in frame or (frame[name] == ablation_results.ANY).any() else found
 
 
 def _row_height(frame: pd.DataFrame, down: str, across: str) -> int:
@@ -94,7 +94,7 @@ def safe(text: str) -> str:
 
 
 def _column(frame: pd.DataFrame, name: str) -> list[str]:
-    return frame[name].tolist() if name in frame else [outcomes.ANY] * len(frame)
+    return frame[name].tolist() if name in frame else [ablation_results.ANY] * len(frame)
 
 
 def grid_axes(figure: go.Figure, rows: Sequence[str], columns: Sequence[str]) -> go.Figure:

@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from appcore.config import RunConfig
-from appcore.plan import plan
+from appcore.planning.plan import plan
 
 from . import style
 

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from . import style
 from .axes import TimeAxis, View, smoothed
-from .looks import Look, looks
+from .run_styles import Look, looks
 
 Runs = Sequence[Mapping[str, Any]]
 PLAIN = View()

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from . import style
-from .looks import looks
+from .run_styles import looks
 
 Runs = Sequence[Mapping[str, Any]]
 

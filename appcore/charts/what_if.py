@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..whatif_view import Answer
+from ..analysis.what_if import Answer
 from . import style
-from .looks import colour_of, word
-from .masks import layer_rows
+from .masks.mask_layers import layer_rows
+from .run_styles import colour_of, word
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "x", "triangle-down", "pentagon")
 

@@ -7,13 +7,14 @@ from typing import Any
 
 from torch import Tensor
 
-from .. import masks
+from ..analysis.samples import Sample, above_zero, exactly
 from ..config import RunConfig
-from ..maskfacts import collapsed_layers, critical_density
-from ..pruning import select
-from ..spread import Sample, above_zero, exactly
-from ..state import RunState
-from .base import Finding, Lab, Part, markdown
+from ..engine.prune_point import select
+from ..engine.state import RunState
+from ..masks import selection
+from ..masks.alive import alive_masks
+from ..masks.facts import collapsed_layers, critical_density
+from .experiment import Finding, Lab, Part, markdown
 
 NUMBER, TITLE = 4, "Order of collapse"
 CLAIM = (
@@ -92,7 +93,7 @@ def _compressions(lab: Lab, seed: int) -> dict[str, Any]:
 
 
 def _lives(state: RunState, chosen: dict[str, Tensor]) -> bool:
-    alive = masks.alive_masks(state.model, chosen, state.stream.data.shape)
+    alive = alive_masks(state.model, chosen, state.stream.data.shape)
     return any(bool(mask.any()) for mask in alive.values())
 
 
@@ -101,7 +102,7 @@ def _last_alive(state: RunState, scores: dict[str, Tensor]) -> float:
     low, high = 0.0, math.log(sum(score.numel() for score in scores.values()))
     for _ in range(STEPS):
         middle = (low + high) / 2
-        if _lives(state, masks.keep_top(scores, math.exp(-middle))):
+        if _lives(state, selection.keep_top(scores, math.exp(-middle))):
             low = middle
         else:
             high = middle
@@ -113,7 +114,7 @@ def _first_empty(scores: dict[str, Tensor]) -> tuple[float, bool]:
     critical = critical_density(scores)
     assert critical is not None
     total = sum(score.numel() for score in scores.values())
-    lives, dies = (masks.keep_top(scores, (critical.kept - less) / total) for less in (0, 1))
+    lives, dies = (selection.keep_top(scores, (critical.kept - less) / total) for less in (0, 1))
     return 1 / critical.density, not collapsed_layers(lives) and critical.layer in collapsed_layers(dies)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from ..analysis.samples import Sample, above_zero
 from ..config import RunConfig
-from ..plan import plan
-from ..pruning import prune
-from ..spread import Sample, above_zero
-from ..state import RunState
-from .base import Finding, Lab, Part, about, markdown
+from ..engine.prune_point import prune
+from ..engine.state import RunState
+from ..planning.plan import plan
+from .experiment import Finding, Lab, Part, about, markdown
 
 NUMBER, TITLE = 3, "SNIP spares the first layers, magnitude does not"
 CLAIM = (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from ..analysis.samples import exactly
 from ..config import RunConfig
-from ..engine import run
+from ..engine.loop import run
+from ..engine.state import RunState
 from ..events import Pruned, SegmentDone
-from ..plan import plan
-from ..spread import exactly
-from ..state import RunState
-from .base import Finding, Lab, Part, about
+from ..planning.plan import plan
+from .experiment import Finding, Lab, Part, about
 
 NUMBER, TITLE = 1, "Exact density, nested masks"
 CASES = (("snip", "global"), ("magnitude", "global"), ("magnitude", "erk"), ("grasp", "layer"))

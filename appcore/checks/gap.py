@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..spread import Sample, above_zero
-from .base import Finding, Lab, Part, about, markdown
+from ..analysis.samples import Sample, above_zero
+from .experiment import Finding, Lab, Part, about, markdown
 
 NUMBER, TITLE = 8, "APP against one-shot and dense"
 CLAIM = (

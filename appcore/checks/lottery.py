@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from ..analysis.samples import Sample, above_zero, exactly
 from ..config import RunConfig
-from ..engine import run
+from ..engine.loop import run
+from ..engine.state import RunState
 from ..events import EpochDone, MegabatchDone, Pruned, SegmentDone
-from ..plan import plan
-from ..spread import Sample, above_zero, exactly
-from ..state import RunState
-from .base import Finding, Lab, Part, about, markdown
+from ..planning.plan import plan
+from .experiment import Finding, Lab, Part, about, markdown
 
 NUMBER, TITLE = 5, "The lottery ticket beats its re-initialisation"
 CLAIM = (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from .. import masks
+from ..analysis.samples import FAILS, HOLDS, Sample, exactly
 from ..config import RunConfig
-from ..plan import plan
-from ..pruning import prune
-from ..spread import FAILS, HOLDS, Sample, exactly
-from ..state import RunState
-from .base import Finding, Lab, Part, about, markdown
+from ..engine.prune_point import prune
+from ..engine.state import RunState
+from ..masks import selection
+from ..planning.plan import plan
+from .experiment import Finding, Lab, Part, about, markdown
 
 NUMBER, TITLE = 2, "The released code does not end where it says"
 QUOTED = {"snip": 0.019, "magnitude": 0.016}
@@ -68,5 +68,5 @@ def _densities(config: RunConfig) -> list[tuple[float, float]]:
     for segment in plan(config):
         if segment.kind == "prune":
             prune(state, segment.megabatch, segment.density)
-            found.append((masks.effective_density(state.model, list(state.masks)), round(segment.density * total) / total))
+            found.append((selection.effective_density(state.model, list(state.masks)), round(segment.density * total) / total))
     return found

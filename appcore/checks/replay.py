@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..analysis.samples import Sample, above_zero, exactly
 from ..config import RunConfig
-from ..spread import Sample, above_zero, exactly
-from .base import Finding, Lab, Part, about, markdown
+from .experiment import Finding, Lab, Part, about, markdown
 
 NUMBER, TITLE = 7, "Full replay: (T + 1) / 2 times the images, fewer errors"
 

@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from .. import sanity
+from ..analysis.samples import Sample, above_zero, within
 from ..config import RunConfig
-from ..engine import run
-from ..plan import plan
-from ..pruning import select
-from ..sanity import AS_IS, MARGIN, REINIT, SHUFFLED, Trial
-from ..spread import Sample, above_zero, within
-from ..state import RunState
-from .base import Finding, Lab, Part, about, markdown
+from ..engine.loop import run
+from ..engine.prune_point import select
+from ..engine.state import RunState
+from ..planning.plan import plan
+from . import sanity
+from .experiment import Finding, Lab, Part, about, markdown
+from .sanity import AS_IS, MARGIN, REINIT, SHUFFLED, Trial
 
 NUMBER, TITLE = 6, "Shuffling masks within layers"
 CLAIM = (

@@ -3,7 +3,7 @@
 A file offers `CHOICES = {name: title}`, `RECIPE = {name: {RunConfig field: value}}` (what RunConfig takes for fields left out),
 `describe(config) -> Description` (cheap: nothing decoded, nothing downloaded) and `load(config) -> Images`. Both read the name from
 `config.dataset` and raise InputError (field "dataset"; `refuse` makes one) with one line that names the value and the remedy. A name that
-ends with a colon (`images:`) is completed by the user. `shots`, `limit_train` and `limit_test` are applied by `loading`, not here.
+ends with a colon (`images:`) is completed by the user. `shots`, `limit_train` and `limit_test` are applied by engine/data, not here.
 
 Where decoding is the greater cost, a file may also offer `labels(config) -> (train_y, test_y)`, which decodes nothing. It is then called
 as `load(config, keep=(train, test))` and gives these images only: sorted indices into the labels, or a slice for all.
@@ -12,16 +12,10 @@ as `load(config, keep=(train, test))` and gives these images only: sorted indice
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
-from ..config import InputError
-
-# Control characters, line separators, half characters and marks that turn the reading direction: none belongs in a message or a class name.
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -57,14 +51,3 @@ class Images:
 def data_root() -> Path:
     """Where data sets lie: APPCORE_DATA, else data/ in the working folder."""
     return Path(os.environ.get("APPCORE_DATA") or "data")
-
-
-def shown(text: object, limit: int = 120) -> str:
-    """A name as it may stand in a message: printable, on one line, its middle left out when it is long."""
-    clean = UNPRINTABLE.sub("?", str(text))
-    return clean if len(clean) <= limit else f"{clean[: limit // 2]}…{clean[-limit // 2 :]}"
-
-
-def refuse(dataset: str, problem: str) -> InputError:
-    """The error to raise when a data set cannot be used; `problem` says what is wrong and what to do about it."""
-    return InputError(f"dataset: {shown(dataset)}: {problem}", "dataset")

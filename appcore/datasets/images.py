@@ -18,12 +18,13 @@ import psutil
 
 from .. import limits
 from ..config import RunConfig
-from .archive import Zip
-from .base import Description, Images, refuse, shown
-from .folder import Folder
+from ..untrusted.folder import Folder
+from ..untrusted.member import SPLITS, Member
+from ..untrusted.refusals import refuse, shown
+from ..untrusted.zip_file import Zip
+from .base import Description, Images
 from .layout import Layout, arrange, opened
 from .picture import is_grey, picture, to_array
-from .tree import SPLITS, Member
 
 CHOICES = {"images:": "Your own images (folder or zip)"}
 RECIPE = {"images:": {}}  # RunConfig's defaults, which are the recipe for CIFAR

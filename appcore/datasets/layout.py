@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
-from ..config import InputError
-from .archive import Zip
-from .base import refuse, shown
-from .folder import Folder
-from .tree import SPLITS, Member
+from ..errors import InputError
+from ..untrusted.folder import Folder
+from ..untrusted.member import SPLITS, Member
+from ..untrusted.refusals import refuse, shown
+from ..untrusted.zip_file import Zip
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 REMEDY = "lay it out as train/CLASS/*.png and test/CLASS/*.png"

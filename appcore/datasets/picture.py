@@ -10,11 +10,11 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError, WebPImagePlugin
 
-from ..config import InputError
-from .archive import Zip
-from .base import refuse, shown
-from .folder import Folder
-from .tree import Member
+from ..errors import InputError
+from ..untrusted.folder import Folder
+from ..untrusted.member import Member
+from ..untrusted.refusals import refuse, shown
+from ..untrusted.zip_file import Zip
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", WebPImagePlugin.WebPImageFile.format)  # named by its class: Pillow does not register it unasked
 MAX_PIXELS = 50_000_000

@@ -22,10 +22,12 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from ..config import InputError, RunConfig
-from .base import Description, Images, data_root, refuse, shown
+from ..config import RunConfig
+from ..errors import InputError
+from ..untrusted.member import MAX_MEMBER_BYTES, Member
+from ..untrusted.refusals import refuse, shown
+from .base import Description, Images, data_root
 from .picture import picture, to_array
-from .tree import MAX_MEMBER_BYTES, Member
 
 CHOICES = {"restricted-imagenet": "Restricted ImageNet, 14 superclasses (from your copy)"}
 RECIPE = {"restricted-imagenet": {"megabatches": 8, "epochs": 50, "batch_size": 32, "crop_padding": 16, "flip": True}}

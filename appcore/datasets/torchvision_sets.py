@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from ..config import RunConfig
-from .base import Description, Images, data_root, refuse, shown
+from ..untrusted.refusals import refuse, shown
+from .base import Description, Images, data_root
 from .torchvision_names import CLASSES, COUNTS, FILES, MEGABYTES, SHAPES
 
 CHOICES = {

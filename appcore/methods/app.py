@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from ..config import InputError, RunConfig
+from ..config import RunConfig
+from ..errors import InputError
 from .base import Segment, densities, training
 
 CHOICES = {"app": "APP: pruned a little at every megabatch"}

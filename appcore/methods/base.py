@@ -23,7 +23,8 @@ from itertools import pairwise
 from typing import Any
 
 from .. import plugins
-from ..config import InputError, RunConfig
+from ..config import RunConfig
+from ..errors import InputError
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from .. import no_compiler
-from ..config import InputError, RunConfig
+from ..config import RunConfig
+from ..errors import InputError
 from .base import Segment, check_rewind, epoch_of, rewind_epoch, spread, training
 
 CHOICES = {"cs": "Continuous Sparsification: learned soft masks"}
@@ -116,7 +116,7 @@ def train_step(state: Any, segment: Segment, x: Any, y: Any, sums: Any) -> bool:
     penalty = config.option("method", "mask_penalty") * sum((hardness * value).sigmoid().sum() for value in s.values())
     state.optimizer.zero_grad(set_to_none=True)
     (loss + penalty).backward()
-    no_compiler.step(state.optimizer)
+    state.descend()
     rate = config.option("method", "mask_lr") * segment.learning_rate / config.lr
     with torch.no_grad():
         for name, value in s.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from .. import masks
+from ..masks import selection
 from .base import Segment
 
 
@@ -34,8 +34,8 @@ def exchange(state: Any, scores: dict[str, Any], fraction: float) -> int:
     for name, mask in state.masks.items():
         total, kept = mask.numel(), int(mask.sum())
         count = min(round(fraction * kept), total - kept)
-        stays = masks.keep_top({name: weights[name].detach().abs()}, (kept - count) / total, eligible={name: mask})[name]
-        comes = masks.keep_top({name: scores[name]}, count / total, eligible={name: ~mask})[name]
+        stays = selection.keep_top({name: weights[name].detach().abs()}, (kept - count) / total, eligible={name: mask})[name]
+        comes = selection.keep_top({name: scores[name]}, count / total, eligible={name: ~mask})[name]
         new[name] = stays | comes
         grown += count
     state.set_masks(new)
@@ -48,7 +48,7 @@ def enlarged(state: Any, scores: dict[str, Any], density: float) -> dict[str, An
 
     top = 1.0 + max(float(score.max()) for score in scores.values())
     ranked = {name: torch.where(state.masks[name], top, score) for name, score in scores.items()}
-    return masks.keep_top(ranked, density, state.config.scope)
+    return selection.keep_top(ranked, density, state.config.scope)
 
 
 def gradients(state: Any, megabatch: int) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from ..config import InputError, RunConfig
+from ..config import RunConfig
+from ..errors import InputError
 from .base import Segment, check_rewind, epoch_of, rewind_epoch, spread, steps_of
 
 CHOICES = {"imp": "IMP: lottery tickets, pruned and rewound"}

@@ -3,7 +3,7 @@
 `shape` is (channels, height, width) of the images, any that a data set has; `classes` the number of outputs. A name that ends with a
 colon (`torchvision:`) is completed by the user; `build` raises InputError where there is nothing of that name. `build` is called on
 the meta device and draws nothing: `initialise` gives every parameter its value, keyed by seed and parameter name.
-Pooling and activations are modules (not functionals), so that `masks.alive_masks` can walk the network.
+Pooling and activations are modules (not functionals), so that `masks.alive` can walk the network.
 A network that cannot take a shape needs no check of its own: `skeleton` tries one forward pass and says so.
 
 Rules of initialisation (those of torchvision's ResNet, and torch's defaults where it has none):
@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import plugins, seeds
-from ..config import InputError
+from ..errors import InputError
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from ..config import InputError
+from ..errors import InputError
 
 CHOICES = {"torchvision:": "A torchvision classifier, by name"}
 

@@ -1,0 +1,134 @@
+"""What came of an ablation: one row per run, means with spread and interval over seeds, and who wins if anybody does. Pure tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..planning.ablation_grid import value_text
+from .samples import Sample
+
+ANY = "any"  # shown for a setting that plays no part
+SEED = "seed"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """`factor` brings stored numbers to the unit of the screen; `better` is 1 (higher), -1 (lower) or 0 (neither)."""
+
+    label: str
+    unit: str
+    factor: float
+    better: int
+    digits: int
+
+
+METRICS = {
+    "test_accuracy": Metric("Test accuracy", "%", 100, 1, 1),
+    "generalization_gap": Metric("Generalization gap", "points", 100, -1, 1),
+    "cer": Metric("CER (test errors added up)", "errors", 1, -1, 0),
+    "val_accuracy": Metric("Validation accuracy", "%", 100, 1, 1),
+    "sparsity": Metric("Sparsity", "%", 100, 0, 1),
+    "alive": Metric("Density alive", "%", 100, 0, 1),
+    "sparse_flops": Metric("Training FLOPs, sparse (theoretical)", "TFLOP", 1e-12, -1, 3),
+    "seconds": Metric("Time", "s", 1, -1, 1),
+}
+
+
+def rows(cells: Sequence[Mapping[str, Any]], newest: pd.DataFrame) -> pd.DataFrame:
+    """One row per cell: its values as text (ANY where one plays no part), state, and the final numbers of a run that is done.
+
+    `newest` is the last megabatch of each run. A cell without a run has the state missing.
+    """
+    ends = {row["run_id"]: row for row in newest.to_dict("records")}
+    found = []
+    for cell in cells:
+        run = cell["run"]
+        row: dict[str, Any] = {name: ANY if value is None else value_text(value) for name, value in cell["values"].items()}
+        row |= {"run_id": run["run_id"] if run else "", "state": run["status"] if run else "missing", "error": (run and run["error"]) or ""}
+        end, totals = ends.get(row["run_id"]), (run and run["totals"]) or {}
+        row |= _numbers(end, totals) if end is not None and row["state"] == "done" else dict.fromkeys(METRICS, math.nan)
+        found.append(row)
+    return pd.DataFrame(found)
+
+
+def _numbers(end: Mapping[str, Any], totals: Mapping[str, Any]) -> dict[str, float]:
+    values = {name: end[name] for name in ("test_accuracy", "generalization_gap", "cer", "val_accuracy")}
+    values |= {"sparsity": 1 - end["density_mask"], "alive": end["density_alive"]}
+    values |= {"sparse_flops": totals.get("train_flops_sparse"), "seconds": totals.get("seconds")}
+    return {name: math.nan if value is None else value * METRICS[name].factor for name, value in values.items()}
+
+
+def summary(frame: pd.DataFrame, axes: Sequence[str], metric: str) -> pd.DataFrame:
+    """One row per combination of `axes` (all others, as a rule the seed, are averaged over): n, mean, sd, low, high, failed.
+
+    low and high bound the mean with 95 % confidence; they are missing where there are fewer than two runs.
+    """
+    found = []
+    groups = frame.groupby(list(axes), sort=False) if axes else [((), frame)]
+    for place, part in groups:
+        values = part[metric].dropna()
+        row = dict(zip(axes, place))
+        row |= {"n": len(values), "runs": len(part), "failed": int((part["state"] == "failed").sum()), "mean": values.mean()}
+        row |= {"sd": values.std(), **dict(zip(("low", "high"), interval(values.to_numpy(dtype=float))))}
+        found.append(row)
+    return pd.DataFrame(found)
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Bounds of the mean with 95 % confidence (Student's t); (nan, nan) for fewer than two values."""
+    return Sample.of(values).interval() if len(values) > 1 else (math.nan, math.nan)
+
+
+def winner(table: pd.DataFrame, metric: str) -> int | None:
+    """The row of a summary that is best beyond doubt: its interval overlaps with no other one. None otherwise, or when n is 1 anywhere."""
+    better = METRICS[metric].better
+    judged = table[table["n"] > 0]
+    if not better or len(judged) < 2 or judged["low"].isna().any():
+        return None
+    best = (better * judged["mean"]).idxmax()
+    others = judged.drop(index=best)
+    apart = (others["high"] < judged["low"][best]) if better > 0 else (others["low"] > judged["high"][best])
+    return int(best) if apart.all() else None
+
+
+def grid(table: pd.DataFrame, down: str, across: str, order: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """A summary over two axes spread out: every place of rows x columns with its numbers; a setting that plays no part fills its line."""
+    found = []
+    for index, row in table.iterrows():
+        for r in [row[down]] if row[down] != ANY else order[down]:
+            for c in [row[across]] if row[across] != ANY else order[across]:
+                found.append({"row": r, "column": c, "idle": ANY in (row[down], row[across]), "source": index, **row.to_dict()})
+    return pd.DataFrame(found)
+
+
+def within(frame: pd.DataFrame, ranges: Mapping[str, Any], order: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """The rows inside the ranges that were drawn on parallel coordinates: {column: [low, high] or [[low, high], ...]}."""
+    keep = pd.Series(True, index=frame.index)
+    for name, spans in ranges.items():
+        if not spans or name not in frame:
+            continue
+        spans = spans if isinstance(spans[0], (list, tuple)) else [spans]
+        values = positions(frame, name, order) if name in order else frame[name]
+        keep &= pd.concat([values.between(low, high) for low, high in spans], axis=1).any(axis=1)
+    return frame[keep]
+
+
+def positions(frame: pd.DataFrame, name: str, order: Mapping[str, Sequence[str]]) -> pd.Series:
+    """Numbers for the values of an axis, in their order; one more for `any`."""
+    places = {value: place for place, value in enumerate(order[name])}
+    return frame[name].map(lambda value: places.get(value, len(places))).astype(float)
+
+
+def told(row: Mapping[str, Any], metric: str) -> str:
+    """mean +- spread (n) as people read it: 93.1 ± 0.4 % (n = 3)."""
+    about = METRICS[metric]
+    if not row["n"]:
+        return "–"
+    spread = f" ± {row['sd']:.{max(about.digits, 1)}f}" if row["n"] > 1 else ""
+    return f"{row['mean']:.{about.digits}f}{spread} {about.unit} (n = {row['n']})"

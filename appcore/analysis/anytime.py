@@ -1,0 +1,21 @@
+"""Measures of a run in the field's terms (arXiv 2204.01640, 2106.09563). Fractions, never percent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+
+def generalization_gap(train_accuracy: float, val_accuracy: float) -> float:
+    """Train minus validation accuracy, a fraction (on screen: percentage points)."""
+    return train_accuracy - val_accuracy
+
+
+def cumulative_errors(test_errors: Iterable[int]) -> int:
+    """CER: the sum over megabatches of the number of misclassified test images."""
+    return sum(test_errors)
+
+
+def anytime_relative_errors(test_errors: Sequence[int], test_images: int) -> list[float]:
+    """(errors_t - errors_{t-1}) / test images, for t = 2..T."""
+    return [(now - before) / test_images for before, now in pairwise(test_errors)]

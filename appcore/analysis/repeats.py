@@ -1,0 +1,97 @@
+"""Repeats: runs that differ only in their seed, and what they say together. Pure tables; curves are means with the range of the seeds,
+differences are taken seed by seed, because what two runs of one seed have in common then drops out.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from .samples import Sample
+
+Run = Mapping[str, Any]
+_ASIDE = ("seed", "device")  # what may differ between repeats
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """One experiment: its runs by seed, of two with one seed the first."""
+
+    runs: Mapping[int, Run]
+
+    @property
+    def first(self) -> Run:
+        """The run that stands for all of them: that of the lowest seed."""
+        return self.runs[min(self.runs)]
+
+    @property
+    def seeds(self) -> list[int]:
+        return sorted(self.runs)
+
+
+def grouped(runs: Sequence[Run]) -> list[Repeats]:
+    """The experiments among the runs, in the order in which they first occur."""
+    found: dict[str, dict[int, Run]] = {}
+    for run in runs:
+        same = json.dumps({name: value for name, value in run["config"].items() if name not in _ASIDE}, sort_keys=True)
+        found.setdefault(same, {}).setdefault(int(run["config"]["seed"]), run)
+    return [Repeats(by_seed) for by_seed in found.values()]
+
+
+def by_seed(group: Repeats, frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Values of a column, one row for each place in the course of the run (0, 1, ...), one column for each seed; NaN where a run is
+    not yet.
+
+    `frame` has one row for each epoch or megabatch of each run, in order.
+    """
+    columns = {}
+    for seed in group.seeds:
+        mine = frame[frame["run_id"] == group.runs[seed]["run_id"]]
+        columns[seed] = mine[column].reset_index(drop=True)
+    return pd.DataFrame(columns, dtype=float)
+
+
+def band(values: pd.DataFrame) -> pd.DataFrame:
+    """mean, low, high, n of each row over the seeds that have got there; low and high are the extremes."""
+    return pd.DataFrame(
+        {"mean": values.mean(axis=1), "low": values.min(axis=1), "high": values.max(axis=1), "n": values.notna().sum(axis=1)}
+    )
+
+
+def difference(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """`one` minus `other` seed by seed: mean, low, high, n of each row over the seeds that both have.
+
+    low and high bound the mean with 95 % confidence (Student's t over the differences); NaN for fewer than two seeds. Rows that no
+    seed has on both sides are left out.
+    """
+    rows = []
+    gaps = (one - other).dropna(axis=1, how="all")
+    for place, row in gaps.iterrows():
+        sample = Sample.of(row.dropna())
+        if sample.values:
+            low, high = sample.interval() if len(sample.values) > 1 else (math.nan, math.nan)
+            rows.append({"place": place, "mean": sample.mean, "low": low, "high": high, "n": len(sample.values)})
+    return pd.DataFrame(rows, columns=["place", "mean", "low", "high", "n"])
+
+
+def best(ends: Sequence[Mapping[int, float]], better: int) -> int | None:
+    """Which experiment is best beyond the spread of its seeds; None when that cannot be said.
+
+    `ends` has the last number of each experiment by seed; `better` is 1 (higher) or -1 (lower). The best must beat every other one in
+    the differences seed by seed: their 95 % interval leaves 0 out, over two seeds at least that both have.
+    """
+    judged = {place: Sample.of(values.values()) for place, values in enumerate(ends) if values}
+    if len(judged) < 2:
+        return None
+    winner = max(judged, key=lambda place: better * judged[place].mean)
+    for place in judged.keys() - {winner}:
+        common = sorted(ends[winner].keys() & ends[place].keys())
+        lead = Sample.of(better * (ends[winner][seed] - ends[place][seed]) for seed in common)
+        if len(common) < 2 or lead.interval()[0] <= 0:
+            return None
+    return winner

@@ -1,0 +1,178 @@
+"""Figures of what runs gave for their cost: errors over the stream, anytime relative error, and accuracy against compute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from . import style
+from .run_styles import colour_of, looks, word
+from .stream_timeline import faint
+from .style import METHOD_COLOURS
+
+Runs = Sequence[Mapping[str, Any]]
+COMPUTE = {  # column of the totals: (words, axis title, factor)
+    "dense": ("FLOPs, dense", "training FLOPs as computed, TFLOP", 1e-12),
+    "sparse": ("FLOPs, sparse", "training FLOPs if zeros cost nothing, TFLOP", 1e-12),
+    "seconds": ("Seconds", "measured seconds, machines may differ", 1.0),
+}
+_COLUMNS = {"dense": "train_flops_dense", "sparse": "train_flops_sparse", "seconds": "seconds"}
+_METHOD_SYMBOLS = {
+    "app": "circle",
+    "osp": "square",
+    "dense": "diamond",
+    "imp": "triangle-up",
+    "gmp": "cross",
+    "set": "star",
+    "rigl": "hexagon",
+}
+
+
+def error_area(runs: Runs, megabatches: pd.DataFrame, *, revision: str = "") -> go.Figure:
+    """Test images misclassified after each megabatch; the area under the steps is the CER."""
+    figure = style.figure(
+        "How many errors on the way?",
+        "wrong test images after each megabatch · the area is the CER · lower is better",
+        x="megabatch",
+        y="wrong test images",
+        height=380,
+        revision=revision,
+    )
+    found = looks(runs)
+    for run in runs:
+        mine, look = _of(megabatches, run), found[run["run_id"]]
+        if mine.empty:
+            continue
+        x, errors = mine["megabatch"].to_numpy() + 1.0, mine["test_errors"].to_numpy()
+        figure.add_trace(
+            go.Scatter(
+                x=np.append(x - 0.5, x[-1] + 0.5),
+                y=np.append(errors, errors[-1]),
+                name=f"{look.label}: CER {int(errors.sum()):,}",
+                mode="lines",
+                line={"shape": "hv", "color": look.colour, "dash": look.dash, "width": 2.5},
+                fill="tozeroy",
+                fillcolor=faint(look.colour, 0.12 if len(runs) < 4 else 0.04),
+                customdata=np.append(np.cumsum(errors), errors.sum()),
+                hovertemplate="%{y:,} wrong, %{customdata:,} so far",
+            )
+        )
+    figure.update_xaxes(dtick=1 if _count(runs) <= 20 else None, hoverformat=".0f", unifiedhovertitle={"text": "from %{x}"})
+    figure.update_yaxes(rangemode="tozero")
+    return figure
+
+
+def relative_errors(runs: Runs, changes: pd.DataFrame, *, revision: str = "") -> go.Figure:
+    """Change of the test error from one megabatch to the next. `changes` has columns run_id, megabatch (from 0), change (a fraction)."""
+    figure = style.figure(
+        "Does each new megabatch still help?",
+        "anytime relative error: change of the test error · below 0: it learned, above: it forgot",
+        x="megabatch",
+        y="change of test error, points",
+        height=380,
+        revision=revision,
+    )
+    found = looks(runs)
+    figure.add_hline(y=0, line={"width": 1.5, "color": style.GREY})
+    for run in runs:
+        mine, look = _of(changes, run), found[run["run_id"]]
+        figure.add_trace(
+            go.Scatter(
+                x=mine["megabatch"].to_numpy() + 1,
+                y=100 * mine["change"].to_numpy(dtype=float),
+                name=look.label,
+                mode="lines+markers",
+                line={"color": look.colour, "dash": look.dash, "width": 2},
+                marker={"symbol": look.symbol, "size": 8},
+                hovertemplate="%{y:+.1f} points",
+            )
+        )
+    figure.update_xaxes(dtick=1 if _count(runs) <= 20 else None)
+    return figure
+
+
+def _of(frame: pd.DataFrame, run: Mapping[str, Any]) -> pd.DataFrame:
+    return frame[frame["run_id"] == run["run_id"]].sort_values("megabatch")
+
+
+def _count(runs: Runs) -> int:
+    return max((int(run["config"]["megabatches"]) for run in runs), default=1)
+
+
+def worth(runs: Runs, ends: pd.DataFrame, compute: str) -> pd.DataFrame:
+    """One row per finished run: run_id, title, method, pruner, sparsity, compute (in the unit of its axis), accuracy, is_front."""
+    last = ends.set_index("run_id")
+    factor, rows = COMPUTE[compute][2], []
+    for run in runs:
+        totals = run.get("totals") or {}
+        if run["status"] != "done" or run["run_id"] not in last.index or not totals.get(_COLUMNS[compute]):
+            continue
+        end = last.loc[run["run_id"]]
+        about = {name: run[name] for name in ("run_id", "title", "method", "pruner", "arch")}
+        numbers = {"compute": factor * totals[_COLUMNS[compute]], "accuracy": float(end["test_accuracy"]), "cer": int(end["cer"])}
+        rows.append(about | {"replay": run["config"]["replay"], "sparsity": 1 - float(end["density_mask"])} | numbers)
+    found = pd.DataFrame(rows)
+    return found if found.empty else found.assign(is_front=front(found["compute"].to_numpy(), found["accuracy"].to_numpy()))
+
+
+def front(cost: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """Which points no other one beats: cheaper and as good, or better and no dearer. Equal points are all on the front."""
+    no_dearer, as_good = cost[None, :] <= cost[:, None], gain[None, :] >= gain[:, None]
+    better = (cost[None, :] < cost[:, None]) | (gain[None, :] > gain[:, None])
+    return ~(no_dearer & as_good & better).any(axis=1)
+
+
+def pareto(points: pd.DataFrame, compute: str, picked: Sequence[str] = (), *, revision: str = "") -> go.Figure:
+    """Final test accuracy against compute, one mark per run; the front is the line that no run beats."""
+    best = points[points["is_front"]].sort_values(["compute", "accuracy"])
+    figure = style.figure(
+        "What does accuracy cost?",
+        f"{len(points)} finished runs · line and rings: the {len(best)} that no other beats",
+        x=COMPUTE[compute][1],
+        y="final test accuracy, %",
+        height=460,
+        revision=revision,
+    )
+    figure.add_trace(
+        go.Scatter(
+            x=best["compute"],
+            y=100 * best["accuracy"],
+            name="front",
+            mode="lines+markers",
+            line={"shape": "hv", "color": style.GREY, "width": 2},
+            marker={"symbol": "circle-open", "size": 19, "color": style.GREY, "line": {"width": 2}},
+            hoverinfo="skip",
+        )
+    )
+    is_dense = points["method"].isin(METHOD_COLOURS)
+    for (method, pruner), mine in points.assign(pruner=points["pruner"].where(~is_dense, "")).groupby(["method", "pruner"]):
+        figure.add_trace(_marks(mine, method, pruner, picked))
+    spread = points["compute"].max() / max(points["compute"].min(), 1e-12)
+    figure.update_layout(hovermode="closest", legend={"y": -0.2, "yanchor": "top"}, margin={"t": 66})  # below: there may be many entries
+    figure.update_xaxes(type="log" if spread > 20 else "linear", rangemode="tozero" if spread <= 20 else "normal")
+    return figure
+
+
+def _marks(mine: pd.DataFrame, method: str, pruner: str, picked: Sequence[str]) -> go.Scatter:
+    sizes = np.where(mine["run_id"].isin(picked), 13, 9)
+    about = np.column_stack([mine["title"].map(escape), 100 * mine["sparsity"], mine["replay"], mine["run_id"]])
+    return go.Scatter(
+        x=mine["compute"],
+        y=100 * mine["accuracy"],
+        name=word(method) if not pruner else f"{word(method)} · {word(pruner)}",
+        mode="markers",
+        marker={
+            "symbol": _METHOD_SYMBOLS.get(method, "x"),
+            "size": sizes,
+            "color": METHOD_COLOURS.get(method) or colour_of(pruner),
+            "line": {"width": 1, "color": "white"},
+        },
+        customdata=about,
+        hovertemplate="<b>%{customdata[0]}</b><br>%{y:.1f} % accurate<br>compute %{x:.3g}<br>sparsity %{customdata[1]:.1f} %"
+        "<br>replay %{customdata[2]}<br>%{customdata[3]}<extra></extra>",
+    )

@@ -1,0 +1,1 @@
+"""Figures and sentences of the masks of a run."""

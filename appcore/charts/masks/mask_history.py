@@ -1,0 +1,216 @@
+"""Figures of masks over time: how long weights last, and how alike masks are, between moments of one run or of two, beside chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+
+from .. import style
+from ..layers import layer_axes
+from ..run_styles import Look
+
+LABELLED = 14  # a matrix with more rows or columns has no numbers in its cells
+
+
+@dataclass(frozen=True)
+class Survival:
+    """Share of the weights kept at the chosen moment that are kept at each moment of a run: in all, [moment], and by [moment, layer]."""
+
+    look: Look
+    moments: Sequence[str]
+    whole: np.ndarray
+    by_layer: np.ndarray
+    layers: Sequence[str] = ()
+
+
+def survival(sides: Sequence[Survival], chosen: str, *, revision: str = "") -> go.Figure:
+    """How much of what was kept at the `chosen` moment is kept later, and was kept before; thin lines: the first run's layers."""
+    figure = style.figure(
+        "How long do the kept weights last?",
+        f"of those kept at {chosen} · thin: layers",
+        x="moment",
+        y="kept of those weights, %",
+        height=style.LOW + 60,
+        revision=revision,
+    )
+    for number, side in enumerate(sides):
+        x = np.arange(1, len(side.moments) + 1)
+        for place, layer in enumerate(side.layers if number == 0 else ()):
+            _thin(figure, x, side.by_layer[:, place], layer, place / max(len(side.layers) - 1, 1))
+        figure.add_trace(
+            go.Scatter(
+                x=x,
+                y=_percent(side.whole),
+                name=side.look.label,
+                mode="lines+markers",
+                line={"color": side.look.colour, "dash": "solid" if number == 0 else "dot", "width": 3},
+                marker={"symbol": side.look.symbol if number == 0 else "square-open", "size": 9, "line": {"width": 2}},
+                text=list(side.moments),
+                hovertemplate=f"<b>{side.look.label}</b>, moment %{{text}}: %{{y:.1f}} %<extra></extra>",
+            )
+        )
+    _moment_axis(figure, max((side.moments for side in sides), key=len, default=()))
+    figure.update_yaxes(range=[0, 103], ticksuffix=" %")
+    return figure.update_layout(showlegend=len(sides) > 1, hovermode="closest", margin_t=92 if len(sides) > 1 else 66)
+
+
+def _thin(figure: go.Figure, x: np.ndarray, shares: np.ndarray, layer: str, depth: float) -> None:
+    colour = style.SEQUENTIAL[round(depth * (len(style.SEQUENTIAL) - 2))]
+    figure.add_trace(
+        go.Scatter(
+            x=x,
+            y=_percent(shares),
+            mode="lines",
+            line={"width": 1, "color": colour},
+            opacity=0.7,
+            showlegend=False,
+            hovertemplate=f"{layer.removesuffix('.weight')}: %{{y:.1f}} %<extra></extra>",
+        )
+    )
+
+
+def _percent(shares: np.ndarray) -> np.ndarray:
+    return (100 * shares).astype(np.float32)
+
+
+def _moment_axis(figure: go.Figure, moments: Sequence[str]) -> None:
+    every = max(1, -(-len(moments) // 12))
+    shown = range(0, len(moments), every)
+    figure.update_xaxes(
+        range=[0.5, max(len(moments), 1) + 0.5], tickvals=[i + 1 for i in shown], ticktext=[moments[i] for i in shown], showgrid=False
+    )
+
+
+def overlap(
+    values: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    chosen: tuple[int, int],
+    *,
+    by_chance: bool,
+    names: tuple[str, str] | None = None,
+    revision: str = "",
+) -> go.Figure:
+    """Intersection over union of the masks of two moments, in percent; `names` where rows and columns belong to two runs."""
+    what = f"{names[0]} against {names[1]}" if names else "any two moments of this run"
+    figure = style.figure(
+        "And by chance?" if by_chance else "How alike are the masks?",
+        "random masks with the same count in each layer" if by_chance else f"{what} · 100 %: the same weights",
+        x=f"moment of {names[1]}" if names else "moment",
+        y=f"moment of {names[0]}" if names else "moment",
+        height=style.LOW + 60,
+        revision=revision,
+        legend=False,
+    )
+    percent = _percent(values)
+    few = max(percent.shape, default=0) <= LABELLED
+    figure.add_trace(
+        go.Heatmap(
+            x=np.arange(1, len(columns) + 1),
+            y=np.arange(1, len(rows) + 1),
+            z=percent,
+            zmin=0,
+            zmax=100,
+            colorscale=style.scale(style.SEQUENTIAL),
+            xgap=2 if few else 0,
+            ygap=2 if few else 0,
+            hovertemplate="moments %{y} and %{x}: %{z:.1f} %<extra></extra>",
+            colorbar={"title": {"text": "overlap (IoU), %", "side": "right"}, "thickness": 10, "len": 1.0, "outlinewidth": 0, "xpad": 6},
+        )
+    )
+    if few and percent.size:
+        _numbers(figure, percent)
+    _moment_axis(figure, columns)
+    every = max(1, -(-len(rows) // 12))
+    figure.update_yaxes(
+        range=[len(rows) + 0.5, 0.5],
+        tickvals=list(range(1, len(rows) + 1, every)),
+        ticktext=list(rows[::every]),
+        showgrid=False,
+        ticks="",
+    )
+    i, j = chosen
+    outline = {"width": 2.5, "color": style.WARNING}
+    figure.add_shape(type="rect", x0=j + 0.5, x1=j + 1.5, y0=i + 0.5, y1=i + 1.5, line=outline, layer="above")
+    return figure.update_layout(hovermode="closest")
+
+
+def _numbers(figure: go.Figure, percent: np.ndarray) -> None:
+    rows, columns = np.nonzero(np.isfinite(percent))
+    shown = percent[rows, columns]
+    steps = np.clip(np.rint(shown / 100 * (len(style.SEQUENTIAL) - 1)), 0, len(style.SEQUENTIAL) - 1).astype(int)
+    figure.add_trace(
+        go.Scatter(
+            x=columns + 1,
+            y=rows + 1,
+            mode="text",
+            text=[f"{value:.0f}" for value in shown],
+            hoverinfo="skip",
+            showlegend=False,
+            textfont={"size": 11, "color": [style.ink_on(style.SEQUENTIAL[step]) for step in steps]},
+        )
+    )
+
+
+def overlap_by_layer(
+    layers: Sequence[str], iou: np.ndarray, chance: np.ndarray, names: tuple[str, str], *, revision: str = ""
+) -> go.Figure:
+    """Overlap of two masks in each layer, beside what chance would give."""
+    figure = style.figure(
+        "Where do the two keep the same weights?",
+        f"{names[0]} and {names[1]} · a bar to the right of chance: they agree",
+        x="overlap (IoU), %",
+        y="layer",
+        revision=revision,
+    )
+    rows, found, random = np.arange(len(layers)), _percent(iou), _percent(chance)
+    joins = np.column_stack([random, found, np.full(len(rows), np.nan, np.float32)]).ravel()
+    line = {"width": 4, "color": "rgba(122,133,148,0.35)"}
+    figure.add_trace(go.Scatter(x=joins, y=np.repeat(rows, 3), mode="lines", line=line, hoverinfo="skip", showlegend=False))
+    marks = (
+        ("by chance", random, {"symbol": "line-ns", "size": 13, "line": {"width": 2.5, "color": style.GREY}}),
+        ("found", found, {"symbol": "circle", "size": 10, "color": "#0072B2", "line": {"width": 1, "color": "white"}}),
+    )
+    for name, values, marker in marks:
+        figure.add_trace(
+            go.Scatter(
+                x=values,
+                y=rows,
+                mode="markers",
+                name=name,
+                marker=marker,
+                text=[layer.removesuffix(".weight") for layer in layers],
+                hovertemplate=f"<b>%{{text}}</b><br>{name}: %{{x:.1f}} %<extra></extra>",
+            )
+        )
+    layer_axes(figure, layers, None)
+    figure.update_xaxes(range=[-2, 103], ticksuffix=" %", showgrid=True)
+    return figure.update_yaxes(showgrid=True)
+
+
+def same_weights(
+    moments: Sequence[int], iou: Sequence[float], chance: Sequence[float], names: tuple[str, str], count: int, *, revision: str = ""
+) -> go.Figure:
+    """Overlap of the two masks after each megabatch (from 0), in all, beside what chance would give."""
+    figure = style.figure(
+        "Do they keep the same weights?",
+        f"{names[0]} and {names[1]} · above chance: they agree",
+        x="megabatch",
+        y="overlap of the masks (IoU), %",
+        revision=revision,
+    )
+    x = np.asarray(moments, dtype=float) + 1
+    for name, values, line, symbol in (
+        ("found", iou, {"color": "#0072B2", "width": 2.5}, "circle"),
+        ("by chance", chance, {"color": style.GREY, "width": 2, "dash": "dot"}, "line-ew-open"),
+    ):
+        y = (100 * np.asarray(values, dtype=float)).astype(np.float32)
+        trace = go.Scatter(x=x, y=y, name=name, mode="lines+markers", line=line, marker={"symbol": symbol, "size": 8})
+        figure.add_trace(trace.update(hovertemplate="%{y:.1f} %"))
+    figure.update_xaxes(
+        range=[0.5, count + 0.5], dtick=1 if count <= 20 else None, unifiedhovertitle={"text": "megabatch %{x}"}, hoverformat=".0f"
+    )
+    return figure.update_yaxes(range=[0, 103], ticksuffix=" %")

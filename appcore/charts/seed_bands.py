@@ -1,0 +1,123 @@
+"""Figures of runs repeated over seeds: curves with bands, and differences from a baseline with confidence intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from appcore.analysis.ablation_results import METRICS
+from appcore.analysis.repeats import Repeats, band, by_seed, difference
+
+from . import style
+from .axes import TimeAxis, View
+from .run_styles import Look, looks
+
+BANDS = {  # name of the curve: (title, what is averaged, y axis, column, factor, unit of the hover)
+    "accuracy": ("How accurate is it?", "validation accuracy after each epoch", "accuracy, %", "val_accuracy", 100, " %"),
+    "gap": ("Does it overfit?", "train minus validation accuracy", "generalization gap, points", "gap", 100, " points"),
+    "loss": ("Is it still learning?", "validation cross-entropy", "loss, nats per image", "val_loss", 1, ""),
+    "errors": ("How many errors so far?", "CER: wrong test images, added up", "cumulative test errors, images", "cer", 1, ""),
+}
+DIFFERENCES = ("test_accuracy", "val_accuracy", "generalization_gap", "cer")
+
+
+def bands(name: str, groups: Sequence[Repeats], epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "") -> go.Figure:
+    """Means over the seeds of each experiment, and the range of its seeds as a band; `name` is a key of BANDS."""
+    title, what, y, column, factor, unit = BANDS[name]
+    subtitle = f"{what} · mean and range over seeds"
+    axis = TimeAxis(View(), [run for group in groups for run in group.runs.values()], epochs)
+    figure = style.figure(title, subtitle, x="", y=y, revision=f"{revision or 'fixed'}/bands", xaxis=axis.settings())
+    frame = megabatches if name == "errors" else epochs.assign(gap=epochs["train_accuracy"] - epochs["val_accuracy"])
+    edges: list[float] = []
+    for group, look in _looked(groups):
+        table = band(factor * by_seed(group, frame, column))
+        places = max((_places(axis, run, name, frame) for run in group.runs.values()), key=len)
+        _band(figure, places[: len(table)], table, look, look.label, f"%{{y:{_digits(unit)}}}{unit}, n = {len(group.runs)}")
+        edges += [*table["low"].dropna(), *table["high"].dropna()]
+    if name == "gap":
+        figure.add_hline(y=0, line={"width": 1.5, "color": style.GREY})
+    # As in curves of single runs, a spike at the start does not press everything else to the ground.
+    edges = edges or [0.0, 1.0]
+    low, high = (min(edges), max(edges)) if name == "errors" else np.quantile(edges, (0.01, 0.98))
+    if name == "accuracy":
+        return figure.update_yaxes(range=[max(0.0, 10 * np.floor(low / 10) - 2), 101.5], ticksuffix=" %")
+    return figure.update_yaxes(range=[1.06 * min(low, 0.0), 1.06 * high])
+
+
+def _places(axis: TimeAxis, run: dict, name: str, frame: pd.DataFrame) -> np.ndarray:
+    if name != "errors":
+        return axis.epochs(run)
+    return axis.ends(run, frame[frame["run_id"] == run["run_id"]]["megabatch"])
+
+
+def differences(metric: str, groups: Sequence[Repeats], baseline: Repeats, megabatches: pd.DataFrame, *, revision: str = "") -> go.Figure:
+    """Each experiment minus the baseline after each megabatch, seed by seed, with the 95 % interval of the mean; a key of METRICS."""
+    about = METRICS[metric]
+    unit = "points" if about.unit == "%" else about.unit
+    better = {1: " · above 0: better", -1: " · below 0: better"}[about.better]
+    figure = style.figure(
+        f"What is gained over {_name(groups, baseline)}?",
+        f"difference seed by seed, mean with 95 % interval{better}",
+        x="megabatch",
+        y=f"{about.label[0].lower()}{about.label[1:]}, {unit}",
+        height=style.LOW + 40,
+        revision=f"{revision or 'fixed'}/{metric}/{baseline.first['run_id']}",
+    )
+    base = about.factor * by_seed(baseline, megabatches, metric)
+    figure.add_hline(y=0, line={"width": 1.5, "color": style.GREY})
+    means, reach = [1.0], [1.0]
+    for group, look in _looked(groups):
+        if group is baseline:
+            continue
+        table = difference(about.factor * by_seed(group, megabatches, metric), base)
+        seeds = int(table["n"].max()) if len(table) else 0
+        name = f"{look.label} (n = {seeds})" if seeds else f"{look.label}: no seed in common"
+        _band(figure, table["place"].to_numpy(float) + 1, table, look, name, f"%{{y:+.{max(about.digits, 1)}f}} {unit}", marks=True)
+        means += table["mean"].abs().tolist()
+        reach += [value for column in ("low", "high") for value in table[column].abs() if np.isfinite(value)]
+    count = max((int(run["config"]["megabatches"]) for group in groups for run in group.runs.values()), default=1)
+    figure.update_xaxes(
+        range=[0.5, count + 0.5], dtick=1 if count <= 20 else None, unifiedhovertitle={"text": "megabatch %{x}"}, hoverformat=".0f"
+    )
+    # An interval of two seeds may be very wide; the axis keeps to what can be read, and the band runs off the picture.
+    limit = 1.1 * max(*means, float(np.quantile(reach, 0.8)))
+    return figure.update_yaxes(range=[-limit, limit])
+
+
+def _name(groups: Sequence[Repeats], group: Repeats) -> str:
+    return next(look.label for other, look in _looked(groups) if other is group)
+
+
+def _looked(groups: Sequence[Repeats]) -> list[tuple[Repeats, Look]]:
+    """Each experiment with the look of the run that stands for it, named by what tells the experiments apart."""
+    found = looks([group.first for group in groups])
+    return [(group, found[group.first["run_id"]]) for group in groups]
+
+
+def _band(figure: go.Figure, x: np.ndarray, table: pd.DataFrame, look: Look, name: str, hover: str, marks: bool = False) -> None:
+    """Edges without a line and the room between them filled, then the mean; they share a legend entry, so both hide together."""
+    red, green, blue = (int(look.colour[i : i + 2], 16) for i in (1, 3, 5))
+    edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False, "legendgroup": name}
+    x, mean, low, high = style.thin(np.asarray(x, float), *(table[column].to_numpy(float) for column in ("mean", "low", "high")))
+    figure.add_trace(go.Scatter(x=x, y=high, **edge))
+    figure.add_trace(go.Scatter(x=x, y=low, fill="tonexty", fillcolor=f"rgba({red},{green},{blue},0.18)", **edge))
+    figure.add_trace(
+        go.Scatter(
+            x=x,
+            y=mean,
+            name=name,
+            legendgroup=name,
+            mode="lines+markers" if marks else "lines",
+            line={"color": look.colour, "dash": look.dash, "width": 2.5},
+            marker={"symbol": look.symbol, "size": 8},
+            customdata=np.column_stack([low, high]),
+            hovertemplate=f"{hover} (%{{customdata[0]:{'+' if marks else ''}.1f}} to %{{customdata[1]:{'+' if marks else ''}.1f}})",
+        )
+    )
+
+
+def _digits(unit: str) -> str:
+    return ".1f" if unit else ",.4~g"

@@ -1,0 +1,141 @@
+"""All experiments in turn, their results in a terminal, as JSON and as docs/FIDELITY.md; and the sanity card of a finished run."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+
+from .. import paths
+from ..analysis.samples import HOLDS
+from ..bench import timing
+from ..config import build
+from ..errors import InputError
+from ..storage import checkpoint
+from ..storage.store import Store
+from . import collapse, early_layers, exact, gap, lottery, released, replay, sanity, shuffle
+from .experiment import Finding, Lab, Part, markdown
+
+INTRODUCTION = (
+    "Statements of the literature, tested at small scale through this engine. `python -m appcore check --write FILE` wrote this file, "
+    "experiment by experiment (`--only` replaces some and leaves the others); do not edit it by hand."
+)
+READING = (
+    "Numbers are mean ± standard deviation over n seeds. A claim of more or less *holds* when the 95 % confidence interval of the "
+    "differences, paired by seed, leaves 0 out on the claimed side; it *does not hold at this scale* when it does so on the other, and "
+    f"is *inconclusive* otherwise. A claim of no difference holds when the interval lies within ±{100 * sanity.MARGIN:.0f} points. An "
+    "experiment has the verdict of its worst part. Statements marked exact must be true to the last weight or image, or the command exits "
+    "with 1. Networks, images and epochs are far fewer than in the papers: a claim that does not hold here is not thereby refuted."
+)
+EXPERIMENTS = {module.NUMBER: module for module in (exact, released, early_layers, collapse, lottery, shuffle, replay, gap)}
+
+
+def measure(lab: Lab, numbers: Iterable[int]) -> Iterable[Finding]:
+    """Carry out experiments one by one."""
+    torch.set_num_threads(1)  # the last bits, and so the numbers, do not then depend on the machine's cores
+    for number in numbers:
+        lab.say(f"experiment {number}: {EXPERIMENTS[number].TITLE}")
+        yield EXPERIMENTS[number].measure(lab)
+
+
+def surroundings(command: str, is_quick: bool) -> dict[str, Any]:
+    """Date, machine, versions and command: what a reader needs to judge the numbers."""
+    versions = {name: metadata.version(name) for name in ("torch", "torchvision", "numpy")}
+    about = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": timing.machine()["processor"], "system": platform.system()}
+    return {**about, "versions": {"python": platform.python_version(), **versions}, "command": command, "is_quick": is_quick}
+
+
+def lines(finding: Finding) -> str:
+    """A finding for a terminal."""
+    head = f"{finding.number}. {finding.title}: {finding.verdict}\n   claim: {finding.claim}\n   source: {finding.source}"
+    return "\n".join([head, *(f"   - {part.statement}: {part.measured}: {_verdict(part)}" for part in finding.parts)])
+
+
+def document(findings: Iterable[Finding], about: dict[str, Any], before: str = "") -> str:
+    """docs/FIDELITY.md: sections of these findings, and those of the other experiments as they stand in `before`."""
+    sections = _sections(before) | {finding.number: _section(finding, about) for finding in findings}
+    rows = [_row(number, sections[number]) for number in sorted(sections)]
+    blocks = ["# Fidelity", INTRODUCTION, READING, markdown(["#", "claim", "verdict"], rows)]
+    return "\n\n".join([*blocks, *(sections[number] for number in sorted(sections))]) + "\n"
+
+
+def _sections(text: str) -> dict[int, str]:
+    parts = re.split(r"^(?=## \d+\. )", text, flags=re.MULTILINE)[1:]
+    return {int(part[3:].partition(".")[0]): part.strip() for part in parts}
+
+
+def _row(number: int, section: str) -> list[str]:
+    """A line of the summary, read from the section itself."""
+    claim, verdict = (re.search(rf"^{what}: (.*)$", section, flags=re.MULTILINE) for what in ("Claim", "Verdict"))
+    return [str(number), _escaped(claim[1]) if claim else "", verdict[1] if verdict else ""]
+
+
+def _section(finding: Finding, about: dict[str, Any]) -> str:
+    rows = [[_escaped(part.statement), _escaped(part.measured), _verdict(part)] for part in finding.parts]
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    quick = " Quick settings: a smoke test, not evidence." if about["is_quick"] else ""
+    blocks = [
+        f"## {finding.number}. {finding.title}",
+        f"Claim: {finding.claim}",
+        f"Verdict: **{finding.verdict}**",
+        f"Source: {finding.source}.",
+        f"Settings: {finding.settings}.",
+        f"Measured by `{about['command']}`, {about['date']}, {about['machine']} ({about['system']}, one thread), {versions}.{quick}",
+        markdown(["statement", "measured", "verdict"], rows),
+        finding.table,
+        "\n".join(f"- {remark}" for remark in finding.remarks),
+    ]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _verdict(part: Part) -> str:
+    return f"{part.verdict} (exact)" if part.is_exact and part.verdict == HOLDS else part.verdict
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+# ---- the sanity card of a run
+
+
+def card_of(store: Store, run_id: str, repeats: int, lab: Lab) -> sanity.Card:
+    """The sanity card of a run that is done, for the masks that it ended with. InputError where there are none."""
+    row = store.get(run_id)
+    if row["status"] != "done":
+        raise InputError(f"run {row['run_id']} is {row['status']}; a sanity card needs a finished run", "run")
+    files = sorted(paths.masks(paths.run_folder(store.folder, row["run_id"]), 0).parent.glob("*.safetensors"))
+    if not files:
+        raise InputError(f"run {row['run_id']} was never pruned, so it has no masks to check", "run")
+    found = {name: torch.from_numpy(numpy.array(mask)) for name, mask in checkpoint.load_masks(files[-1]).items()}
+
+    def watch(arm: str, repeat: int, accuracy: float) -> None:
+        lab.say(f"{arm}, repeat {repeat + 1}: {100 * accuracy:.1f} %")
+
+    return sanity.card(build(row["config"]), found, repeats=repeats, watch=watch)
+
+
+def card_lines(card: sanity.Card) -> str:
+    """A card for a terminal."""
+    rows = [f"  {arm:24s} {found.text():>14s} %   {sanity.MEANING[arm]}" for arm, found in card.accuracy.items()]
+    about = f"density {card.density:.4f}; all arms but the redrawn ones start at {card.start}"
+    return "\n".join([card.verdict, about, *rows, *(f"  {remark}" for remark in card.remarks)])
+
+
+def write(path: str | Path, findings: Iterable[Finding], about: dict[str, Any]) -> None:
+    """Put findings into the document at `path`, whole or not at all."""
+    target = Path(path)
+    try:
+        before = target.read_text(encoding="utf-8") if target.exists() else ""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        paths.temporary(target).write_text(document(findings, about, before), encoding="utf-8")
+        paths.temporary(target).replace(target)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"write: {target} cannot be written ({getattr(error, 'strerror', None) or error})", "write") from None

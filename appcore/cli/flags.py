@@ -1,0 +1,98 @@
+"""RunConfig on the command line: a flag for every field, and settings from the flags that were given. Imports no torch."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any, Literal, get_args, get_origin
+
+from .. import plugins
+from ..config import RunConfig
+from ..errors import InputError
+from ..presets import PRESETS
+
+LAUNCHERS = ("thread", "process")
+_MENUS = {"arch": "models", "dataset": "datasets", "method": "methods", "pruner": "pruners", "schedule": "schedules"}
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """A flag for each field of RunConfig, in the groups of the form."""
+    recipes = "What is left out follows the recipe of the method and of the data set, and then the default in [brackets]."
+    parser.usage, parser.epilog = "%(prog)s [--json] [SETTINGS]", _options()
+    parser.description = f"{parser.description}. {recipes}"
+    parser.add_argument("--preset", metavar="NAME", help=f"start from a named setting: {', '.join(PRESETS)}")
+    parser.add_argument(
+        "--launcher", default="thread", metavar="|".join(LAUNCHERS), help="train in this process or in one of its own [thread]"
+    )
+    add_share(parser)
+    groups: dict[str, Any] = {}
+    for name, field in RunConfig.model_fields.items():
+        title = field.json_schema_extra["group"]
+        group = groups.setdefault(title, parser.add_argument_group(title) if title not in groups else None)
+        flag, text = f"--{name.replace('_', '-')}", _help(name, field)
+        if name == "options":
+            group.add_argument(
+                "--option", action="append", metavar="NAME=VALUE", help="parameter of a chosen plug-in, see below; may be repeated"
+            )
+        elif field.annotation is bool:
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
+        else:
+            group.add_argument(flag, metavar=_metavar(name, field.annotation), help=text)
+
+
+def add_share(parser: argparse.ArgumentParser) -> None:
+    """The flag of everything that trains."""
+    parser.add_argument("--share", action="store_true", help="do not wait for other programs that train on this machine; both get slower")
+
+
+def settings(args: argparse.Namespace) -> dict[str, Any]:
+    """RunConfig fields that were given on the command line, on top of the preset's. InputError for a flag that cannot be read."""
+    if args.preset is not None and args.preset not in PRESETS:
+        raise InputError(f"preset: unknown name {args.preset!r}; choose one of {', '.join(PRESETS)}", "preset")
+    if args.launcher not in LAUNCHERS:
+        raise InputError(f"launcher: unknown name {args.launcher!r}; choose one of {', '.join(LAUNCHERS)}", "launcher")
+    values = dict(PRESETS[args.preset].settings) if args.preset else {}
+    for name, field in RunConfig.model_fields.items():
+        given = getattr(args, name, None)
+        if given is not None:
+            values[name] = [part for part in given.split(",") if part] if get_origin(field.annotation) is tuple else given
+    if args.option:
+        values["options"] = {**values.get("options", {}), **dict(map(_option, args.option))}
+    return values
+
+
+def _help(name: str, field: Any) -> str:
+    menu = f"; one of {', '.join(plugins.choices(_MENUS[name]))}" if name in _MENUS else ""
+    return f"{field.description}{menu} [{_shown(field.default)}]".replace("%", "%%")
+
+
+def _options() -> str:
+    """Every plug-in parameter with its default."""
+    found: dict[str, list[str]] = {}
+    for kind in _MENUS.values():
+        for name, choice in plugins.choices(kind).items():
+            listed = ", ".join(f"{option}={about['default']}" for option, about in choice.options.items())
+            if listed:
+                found.setdefault(listed, []).append(name)
+    lines = [f"{', '.join(names)}: {listed}" for listed, names in found.items()]
+    return f"Parameters for --option: {'; '.join(lines)}.".replace("%", "%%")
+
+
+def _metavar(name: str, annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return "|".join(map(str, get_args(annotation)))
+    return {int: "N", float: "X", str: "NAME"}.get(annotation, "A,B,...")
+
+
+def _shown(default: Any) -> str:
+    return ",".join(map(str, default)) or "none" if isinstance(default, tuple) else str(default)
+
+
+def _option(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"option: {text!r} must look like NAME=VALUE, e.g. rounds=100", "options")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value

@@ -1,0 +1,257 @@
+"""`python -m appcore VERB`: runs, the library, backups, checks of this machine. Bad input is answered before torch is imported.
+
+Exit code 0 done, 1 failed, 2 bad input (one line on stderr, nothing written), 130 interrupted (resumable).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .. import paths
+from ..config import RunConfig, build
+from ..errors import InputError
+from ..runner.slots import SHARE_VARIABLE
+from . import check as checks
+from . import flags
+from .terminal import STOP_SECONDS, follow, one_line, print_result
+
+_ACTIVE = ("queued", "running", "paused")
+_DESCRIPTION = "Train networks on data streams while pruning them, and see what happens."
+_CLOSING = (
+    "Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted (resumable). APPCORE_STORE names the store, APPCORE_DATA the data folder."
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line instead of argparse's usage block."""
+        raise InputError(f"{message}; see {self.prog} --help")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Carry out one command; returns the exit code."""
+    try:
+        parser = _parser()
+        args = parser.parse_args(argv)
+        if getattr(args, "share", False):
+            os.environ[SHARE_VARIABLE] = "1"
+        if "command" in args:
+            return args.command(args)
+        parser.print_help()
+        return 0
+    except InputError as error:
+        print(f"error: {one_line(error.message)}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if (error.name or __package__).partition(".")[0] == __package__.partition(".")[0]:
+            raise
+        print(f"error: the package {error.name} is not installed; run: pip install -r requirements.txt", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output went away, e.g. `| head`; nothing more can be said, at exit neither
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m appcore", description=_DESCRIPTION, epilog=_CLOSING, allow_abbrev=False)
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+
+    def verb(name: str, command: Any, help: str, argument: str = "", meaning: str = "") -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}", allow_abbrev=False)
+        added.set_defaults(command=command)
+        if argument:
+            added.add_argument(argument.lower(), metavar=argument, help=meaning)
+        added.add_argument("--json", action="store_true", help="print one JSON document on stdout and nothing else")
+        return added
+
+    run = "id of a run, or its beginning where that is unique"
+    flags.add(verb("run", _run, "start a run and wait for its end"))
+    verb("list", _list, "list all runs, newest first")
+    verb("show", _show, "show one run: settings, status, numbers so far", "RUN", run)
+    flags.add_share(verb("resume", _resume, "go on with a run that was stopped, failed or lost, and wait for its end", "RUN", run))
+    verb("stop", _stop, "stop a run, whichever process drives it; it can be resumed", "RUN", run)
+    export = verb("export", _export, "write a run's settings, numbers, masks, weights and bundle into a folder", "RUN", run)
+    export.add_argument("--to", required=True, metavar="DIR", help="folder to write into; made when it is not there")
+    verb("import", _import, "add a run from a bundle that export wrote", "FILE", "RUN.zip of an export")
+    backup = verb("backup", _backup, "write every run of the store, with its files, into one file; runs may go on")
+    backup.add_argument("--to", required=True, metavar="FILE", help="file to write, e.g. backup.zip; replaced when it is there")
+    verb("restore", _restore, "put a backup into an empty store, of SQLite or PostgreSQL", "FILE", "a file that backup wrote")
+    doctor = verb("doctor", _doctor, "check packages, devices, store, checkpoints and data sets")
+    doctor.add_argument("--repair", action="store_true", help="mend what can be mended safely: no run, row or whole checkpoint is touched")
+    bench = verb("bench", _bench, "measure this machine: masked steps, prune points, and the engine against the published style")
+    bench.add_argument("--quick", action="store_true", help="fewer rounds, under three minutes")
+    check = verb("check", _check, "test what the literature says, at small scale; or the sanity card of a finished run")
+    checks.add(check)
+    flags.add_share(check)
+    return parser
+
+
+# ---- verbs
+
+
+def _run(args: argparse.Namespace) -> int:
+    from ..planning.plan import check
+
+    config = build(flags.settings(args))
+    check(config)
+    shared = _rehearse(config) if args.launcher == "thread" else None
+    manager = _manager()
+    (run_id,) = manager.start([config.model_dump()], launcher=args.launcher)
+    code = follow(manager, run_id, args.json)
+    del shared
+    return code
+
+
+def _resume(args: argparse.Namespace) -> int:
+    manager = _manager()
+    run_id = _find(manager, args.run)
+    manager.resume(run_id)
+    return follow(manager, run_id, args.json)
+
+
+def _list(args: argparse.Namespace) -> int:
+    manager = _manager()
+    runs = manager.runs() if _has_store(manager) else []
+    if args.json:
+        print(json.dumps(runs, default=str))
+        return 0
+    for row in runs:
+        print(f"{row['run_id']}  {row['status']:8s}  {row['method']:6s} {row['pruner']:10s} {row['arch']:12s} {row['dataset']}")
+    if not runs:
+        print("no runs yet; start one with: python -m appcore run", file=sys.stderr)
+    return 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    manager = _manager()
+    result = manager.result(_find(manager, args.run))
+    if not args.json:
+        print("\n".join(f"{name}: {value}" for name, value in result["config"].items()))
+    print_result(result, args.json)
+    return 0
+
+
+def _stop(args: argparse.Namespace) -> int:
+    manager = _manager()
+    run_id = _find(manager, args.run)
+    manager.stop(run_id)
+    status = manager.wait(run_id, timeout=STOP_SECONDS) or manager.get(run_id)["status"]
+    print(json.dumps({"run_id": run_id, "status": status}) if args.json else f"run {run_id}: {status}")
+    if status in _ACTIVE:
+        print(f"run {run_id} was told to stop and has not answered within {STOP_SECONDS:.0f} s", file=sys.stderr)
+    return 1 if status in _ACTIVE else 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    from ..transfer.bundle_export import export
+
+    manager = _manager()
+    files = export(manager.store, _find(manager, args.run), args.to)
+    if paths.exported("weights") not in {Path(file).name for file in files}:
+        print("no checkpoint yet, so no weights were exported", file=sys.stderr)
+    print(json.dumps({"files": files}) if args.json else "\n".join(files))
+    return 0
+
+
+def _import(args: argparse.Namespace) -> int:
+    run_id = _manager().import_bundle(args.file)
+    print(json.dumps({"run_id": run_id}) if args.json else f"run {run_id}")
+    return 0
+
+
+def _backup(args: argparse.Namespace) -> int:
+    from ..transfer.backup import backup
+
+    manager = _manager()
+    if not _has_store(manager):
+        raise InputError(f"there is no store yet at {paths.store_file(manager.store.url)}; there is nothing to back up")
+    found = backup(manager.store, args.to)
+    print(json.dumps(found) if args.json else f"{found['runs']} runs, {found['files']} files, {found['bytes']:,} bytes: {args.to}")
+    return 0
+
+
+def _restore(args: argparse.Namespace) -> int:
+    from ..transfer.backup import restore
+
+    found = restore(_manager().store, args.file)
+    print(json.dumps(found) if args.json else f"{found['runs']} runs are back")
+    return 0
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from .doctor import examine
+
+    findings = examine(repair=args.repair)
+    if args.json:
+        print(json.dumps(findings))
+    else:
+        for finding in findings:
+            print(f"{'ok  ' if finding['ok'] else 'FAIL'}  {finding['name']}: {finding['text']}")
+    return 0 if all(finding["ok"] for finding in findings) else 1
+
+
+def _bench(args: argparse.Namespace) -> int:
+    _check_torch()
+    from ..bench.machine import measure
+    from ..bench.timing import table
+
+    found = measure(quick=args.quick)
+    print(json.dumps(found) if args.json else table(found))
+    return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    _check_torch()
+
+    def find(name: str) -> tuple[Any, str]:
+        manager = _manager()
+        return manager.store, _find(manager, name)
+
+    return checks.carry_out(args, find)
+
+
+# ---- within
+
+
+def _manager() -> Any:
+    from ..service.manager import shared
+
+    return shared()
+
+
+def _has_store(manager: Any) -> bool:
+    """Whether there is anything to look into; a look must not create a store."""
+    file = paths.store_file(manager.store.url)
+    return file is None or file.exists()
+
+
+def _find(manager: Any, name: str) -> str:
+    """The id of the run that `name` begins."""
+    if not _has_store(manager):
+        raise InputError(f"no run {name!r}: there is no store yet at {paths.store_file(manager.store.url)}", "run_id")
+    return manager.get(name)["run_id"]
+
+
+def _check_torch() -> None:
+    from ..installation import mismatch
+
+    if problem := mismatch():
+        raise InputError(problem)
+
+
+def _rehearse(config: RunConfig) -> Any:
+    """Refuse what would fail at the start of a run: device, data, network. Returns the data, which the run shares while it is kept."""
+    _check_torch()
+    from ..engine.stream import load_data, pick_device
+    from ..runner.engine_port import check_network
+
+    data = load_data(config, pick_device(config.device))
+    check_network(config.arch, data.shape, len(data.classes), config.prunable, config.exempt)
+    return data

@@ -1,0 +1,1 @@
+"""Training and pruning as a loop of events; torch lives here."""

@@ -1,0 +1,205 @@
+"""What a run will cost, before it starts: images, FLOPs, time and memory, from the plan and the network's shapes."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from statistics import median
+from typing import Any
+
+import psutil
+import torch
+from torch.nn.functional import cross_entropy
+
+from .. import plugins
+from ..config import RunConfig
+from ..errors import BusyError, InputError
+from ..models import base as models
+from ..planning.plan import check, plan
+from ..planning.stream_sizes import samples, segment_samples, train_images
+from . import flops, memory_formats
+from .steps import dtype_for
+from .stream import evaluation_batch, pick_device
+from .threads import threads_for, use_threads
+
+InTrainer = Callable[[Callable[[], Any]], Any]
+_PROBE_FLOPS = 2e10  # about half a second of a slow core
+_SAME_STEP = ("arch", "dataset", "image_size", "batch_size", "precision", "device", "method")  # what decides what a step takes
+_EARLIER_RUNS = 3
+_BUSY_CORES = 0.4  # used by other programs while steps are timed: a browser that draws the page uses less
+_speeds: dict[tuple, float] = {}  # images per second, timed on an idle machine
+# Measured with torch 2.15 on a CPU, benchmarks/memory.py: the process with torch and a data set's libraries (for a GPU: a guess at its
+# context); activations with the scratch space of the kernels, in parts of what autograd keeps in fp32; copies of the weights: values,
+# gradients, momentum, best epoch, the network for evaluation, and what scoring and a checkpoint hold besides.
+_PROCESS_BYTES = {"cpu": 850e6, "cuda": 600e6}
+_ACTIVATIONS = {torch.float32: 1.4, torch.bfloat16: 0.65}
+_TRAINING_COPIES, _SCORING_COPIES, _SAVING_COPIES = 5.5, 8, 13
+
+
+def _here(function: Callable[[], Any]) -> Any:
+    return function()
+
+
+def estimate(config: RunConfig, earlier: Sequence[tuple[RunConfig, float]] = (), in_trainer: InTrainer = _here) -> dict[str, Any]:
+    """Plain numbers: samples, training_flops, seconds, memory_bytes, images_per_second, parameters, and a list of megabatches.
+
+    `earlier` holds settings and seconds of runs on this machine, newest first. Those with equal steps tell the speed; without any, a few
+    training steps are timed by `in_trainer`, which calls a function in the thread that trains or raises BusyError. On a busy machine
+    images_per_second and seconds are None when they cannot be known; `measured_on` says how they are known, or why not.
+    InputError for settings that cannot run.
+    """
+    description = check(config)
+    device = pick_device(config.device)
+    segments, per_epoch = plan(config), samples(config, description)
+    trained = sum(segment_samples(config, per_epoch, segment) for segment in segments)
+    cost = flops.count(config.arch, description.shape, len(description.classes))
+    speed, known_from = _earlier_speed(config, earlier) or _timed_speed(config, description, device, in_trainer)
+    densities = {segment.megabatch: segment.density for segment in segments}
+    epochs = Counter(segment.megabatch for segment in segments if segment.kind == "epoch")
+    return {
+        "samples": trained,
+        "samples_per_epoch": per_epoch,
+        "training_flops": trained * cost.training,
+        "images_per_second": speed,
+        "measured_on": known_from,
+        "seconds": speed and _passes(config, description, per_epoch) / speed,
+        "memory_bytes": memory_bytes(config),
+        "parameters": cost.parameters,
+        "train_images": description.train_images,
+        "test_images": description.test_images,
+        "device": device.type,
+        "notes": list(description.notes),
+        "megabatches": [
+            {"megabatch": t, "density": densities[t], "train_images": images, "epochs": epochs[t]} for t, images in enumerate(per_epoch)
+        ],
+    }
+
+
+def _earlier_speed(config: RunConfig, earlier: Sequence[tuple[RunConfig, float]]) -> tuple[float, str] | None:
+    """Training images per second of the newest runs whose steps are the same, everything else that such a run does included."""
+    found = []
+    for other, seconds in earlier:
+        if len(found) < _EARLIER_RUNS and seconds > 0 and all(getattr(other, name) == getattr(config, name) for name in _SAME_STEP):
+            with suppress(InputError):  # its images are not here any more
+                description = check(other)
+                found.append(_passes(other, description, samples(other, description)) / seconds)
+    return (
+        (median(found), f"{'an earlier run' if len(found) == 1 else f'{len(found)} earlier runs'} with the same steps") if found else None
+    )
+
+
+def _passes(config: RunConfig, description: Any, per_epoch: list[int]) -> float:
+    """Images in units of training work: an evaluated image costs about a third of a trained one."""
+    segments = plan(config)
+    test = min(description.test_images, config.limit_test or description.test_images)
+    total = 0.0
+    for segment in segments:
+        train = per_epoch[segment.megabatch]
+        if segment.kind == "epoch":
+            trained = segment_samples(config, per_epoch, segment)
+            total += trained + train * config.val_fraction / (1 - config.val_fraction) / 3
+        elif segment.kind == "test":
+            total += test / 3
+        elif segment.kind == "prune":
+            total += _scoring(config, description)
+    return total
+
+
+def _scoring(config: RunConfig, description: Any) -> float:
+    """The same for the scores of one prune point, all rungs of the criterion's ladder together."""
+    choice = plugins.find("pruners", config.pruner)
+    options = {name: config.option("pruner", name) for name in choice.options}
+    images = config.score_fraction * train_images(config, description) / config.megabatches
+    if options.get("batches") == "one":
+        images = min(images, config.score_batch_size)
+    return options.get("rounds", 1) * max(1.0, images * choice.literals.get("COST", {}).get(choice.name, 1.0))
+
+
+def memory_bytes(config: RunConfig) -> int:
+    """Bytes at the peak of a process that does this run alone, or on the GPU; within a quarter of what was measured (benchmarks/memory.md).
+
+    The peak is in training, in scoring or while a checkpoint is written, whichever takes most.
+    """
+    description, device = check(config), pick_device(config.device)
+    shape, classes = description.shape, len(description.classes)
+    cost = flops.count(config.arch, shape, classes)
+    channels, height, width = shape
+    padded = channels * (height + 2 * config.crop_padding) * (width + 2 * config.crop_padding)
+    test = min(description.test_images, config.limit_test or description.test_images)
+    data = train_images(config, description) * padded + test * channels * height * width
+    weights, per_image = 4 * cost.parameters, flops.activation_bytes(config.arch, shape, classes)
+    dtype = dtype_for(config.precision, device, cost.training * config.batch_size)
+    scored = min(config.score_batch_size, math.ceil(config.score_fraction * train_images(config, description) / config.megabatches))
+    evaluated = min(evaluation_batch(device), max(test, math.ceil(config.val_fraction * train_images(config, description))))
+    pruner = plugins.find("pruners", config.pruner)
+    phases = (
+        _TRAINING_COPIES * weights + config.batch_size * per_image * _ACTIVATIONS[dtype],
+        _SCORING_COPIES * weights + scored * per_image * (pruner.literal("MEMORY") or _ACTIVATIONS[dtype]),
+        _TRAINING_COPIES * weights + per_image / 8 * evaluated,  # nothing is kept for backward: a few layers' worth at a time
+        _SAVING_COPIES * weights,
+    )
+    return round(_PROCESS_BYTES[device.type] + data + max(phases))
+
+
+def _timed_speed(config: RunConfig, description: Any, device: torch.device, in_trainer: InTrainer) -> tuple[float | None, str]:
+    """Images per second of real training steps, timed now, and how that is known; None where other programs take too much for it.
+
+    Times of an idle machine are remembered. On a busy one the clock of the thread itself still tells what steps of one thread take.
+    """
+    shape, classes = description.shape, len(description.classes)
+    key = (config.arch, shape, classes, config.batch_size, device.type, config.precision)
+    if key not in _speeds:
+        step = _Step(*key)
+        threads = threads_for(step.flops * config.batch_size, device.type)
+        try:
+            seconds, _, busy = in_trainer(lambda: step.timed(threads))
+            others = f"other programs use {busy:.1f} of {psutil.cpu_count()} cores" if busy > _BUSY_CORES else ""
+        except BusyError:
+            others = "another run trains here"
+        if others and (threads > 1 or device.type != "cpu"):
+            return None, f"{others}, so the speed cannot be measured now"
+        if others:
+            return step.images / step.timed(1)[1], f"the processor time of a few steps; {others} now, so it may take longer"
+        _speeds[key] = step.images / seconds
+    return _speeds[key], "a few steps"
+
+
+class _Step:
+    """A training step on a batch that is small enough to be timed at once."""
+
+    def __init__(self, arch: str, shape: tuple[int, int, int], classes: int, batch_size: int, device: str, precision: str):
+        cost = flops.count(arch, shape, classes)
+        self.flops, self.images = cost.training, max(2, min(batch_size, int(_PROBE_FLOPS / cost.training)))
+        self._build = (arch, shape, classes, device, dtype_for(precision, torch.device(device), cost.training * batch_size), cost)
+
+    def timed(self, threads: int) -> tuple[float, float, float]:
+        """Seconds of the fastest of a few steps by the clock and by this thread's processor time, and cores that others used meanwhile."""
+        arch, shape, classes, device, dtype, cost = self._build
+        use_threads(threads)
+        model = memory_formats.arrange(models.create(arch, shape, classes, seed=0), cost, dtype, torch.device(device)).train()
+        x = torch.zeros(self.images, *shape, device=device).contiguous(memory_format=torch.channels_last)
+        y = torch.zeros(self.images, dtype=torch.int64, device=device)
+        walls, own = [], []
+        for turn in range(4):
+            if turn == 1:  # the first step warms up
+                begun, used, ours = time.perf_counter(), _used(), time.process_time()
+            start, started = time.perf_counter(), time.thread_time()
+            with torch.autocast(device, dtype, enabled=dtype != torch.float32):
+                loss = cross_entropy(model(x), y)
+            loss.backward()
+            float(loss.detach())
+            if device == "cuda":
+                torch.cuda.synchronize()
+            walls.append(time.perf_counter() - start)
+            own.append(time.thread_time() - started)
+        busy = (_used() - used - (time.process_time() - ours)) / (time.perf_counter() - begun)
+        return min(walls[1:]), min(own[1:]), max(0.0, busy)
+
+
+def _used() -> float:
+    """Processor seconds that all programs of this machine have used."""
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)

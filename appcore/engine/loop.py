@@ -1,0 +1,207 @@
+"""The engine: carries out a plan on a state and yields events. The only loop; it writes nothing and decides nothing.
+
+All that matters between two events is in the state, so a run can stop after any segment and go on from `plan[state.cursor:]`.
+No `yield` stands inside a `with`: torch's modes would leak to the consumer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterable, Iterator
+
+import torch
+from torch import Tensor
+
+from ..analysis import anytime
+from ..config import RunConfig
+from ..events import EpochDone, Event, MegabatchDone, Progress, SegmentDone
+from ..masks import selection
+from ..methods.base import Segment, hook
+from ..planning.plan import check, plan
+from . import first_and_last
+from .prune_point import prune_point, share_of
+from .state import Best, RunState
+from .steps import READ_EVERY_STEPS, Sums, evaluate_batch, train_step
+from .stream import Epoch, batches
+
+
+def start(config: RunConfig) -> Iterator[Event]:
+    """Run a configuration in memory: `for event in run(RunConfig(...))`. Nothing is stored; see the manager for kept runs."""
+    check(config)
+    return run(RunState.create(config), plan(config))
+
+
+def run(state: RunState, segments: tuple[Segment, ...]) -> Iterator[Event]:
+    """Carry out the rest of the plan: Started, then the events of each segment and its SegmentDone, then Finished."""
+    yield first_and_last.started(state)
+    for segment in segments[state.cursor :]:
+        yield from _CARRY_OUT.get(segment.kind, _other)(state, segment)
+        state.cursor = segment.index + 1
+        yield SegmentDone(state.cursor)
+    yield first_and_last.finished(state)
+
+
+def _other(state: RunState, segment: Segment) -> Iterator[Event]:
+    """Fresh initial values, or a segment of a kind of the method's own."""
+    yield Progress(segment.index, segment.megabatch, segment.epoch, 0, 1, state.samples_seen, phase="score")
+    with state.timed("score"):
+        if segment.kind == "reinit":
+            state.reinitialise(f"reinit/{segment.megabatch}")
+        else:
+            hook(state.config, "carry_out")(state, segment)
+
+
+def _train_epoch(state: RunState, segment: Segment) -> Iterator[Event]:
+    before, config = state.seconds, state.config
+    if config.patience and segment.epoch > 0 and state.stale_epochs >= config.patience:
+        return  # stopped early: the plan's remaining epochs of this megabatch are passed over
+    _begin_epoch(state, segment)
+    sums, grown = Sums.zero(state.device), 0
+    with state.timed("train"):
+        epoch = state.stream.epoch(segment.megabatch, segment.draw if segment.draw >= 0 else segment.epoch)
+        state.order_hash = epoch.chain(state.order_hash)
+        count = len(batches(len(epoch.order), config.batch_size))
+        steps = _train(state, segment, epoch, count, sums)
+    for step in range(segment.skip_steps + 1, count + 1):
+        with state.timed("train"):
+            grown += next(steps)
+        loss = sums.mean_loss() if step % READ_EVERY_STEPS == 0 else None
+        yield Progress(segment.index, segment.megabatch, segment.epoch, step, count, state.samples_seen, loss)
+    val = yield from _evaluate(state, segment, state.stream.validation(segment.megabatch), "validate")
+    train_loss = sums.mean_loss()
+    if not math.isfinite(train_loss):
+        raise FloatingPointError(
+            f"the loss became {train_loss} in megabatch {segment.megabatch + 1}, epoch {segment.epoch + 1}; "
+            f"try a smaller lr than {config.lr:g} or precision fp32"
+        )
+    _count_flops(state, sums.images)
+    yield EpochDone(
+        segment=segment.index,
+        megabatch=segment.megabatch,
+        epoch=segment.epoch,
+        learning_rate=segment.learning_rate,
+        train_loss=train_loss,
+        train_accuracy=sums.accuracy(),
+        val_loss=val.mean_loss(),
+        val_accuracy=val.accuracy(),
+        samples_seen=state.samples_seen,
+        density=state.density(),
+        seconds=state.seconds - before,
+        is_best=_keep_if_best(state, segment, sums.accuracy(), val.accuracy()),
+        round=segment.round,
+        grown=grown,
+    )
+
+
+def _train(state: RunState, segment: Segment, epoch: Epoch, count: int, sums: Sums) -> Iterator[int]:
+    """Train on the batches of an epoch; yields after each step how many weights came back in it."""
+    own_step, after_step = hook(state.config, "train_step"), hook(state.config, "after_step")
+    pruned = state.pruned()
+    state.model.train()
+    data = epoch.batches(state.config.batch_size, skip=segment.skip_steps)
+    for step, (x, y) in enumerate(data, segment.skip_steps + 1):
+        if not (own_step and own_step(state, segment, x, y, sums)):
+            train_step(state.model, state.optimizer, pruned, x, y, sums, state.dtype)
+        grown = after_step(state, segment, step, count) if after_step else 0
+        if grown:
+            pruned = state.pruned()
+        state.samples_seen += len(y)
+        yield grown
+
+
+def _test(state: RunState, segment: Segment) -> Iterator[Event]:
+    carried = state.best
+    assert carried is not None  # a plan trains before it tests
+    if state.config.restore_best:
+        _restore(state, carried)
+    test = yield from _evaluate(state, segment, state.stream.test(), "test")
+    state.cer += test.errors()
+    with state.timed("measure"):
+        layers = state.layer_densities()
+        effective = selection.effective_density(state.model, list(state.masks))
+    yield MegabatchDone(
+        segment=segment.index,
+        megabatch=segment.megabatch,
+        density_requested=state.density_requested,
+        density_mask=share_of(layers, "kept"),
+        density_effective=effective,
+        density_alive=share_of(layers, "alive"),
+        layers=layers,
+        train_accuracy=carried.train_accuracy,
+        val_accuracy=carried.val_accuracy,
+        test_accuracy=test.accuracy(),
+        test_loss=test.mean_loss(),
+        generalization_gap=anytime.generalization_gap(carried.train_accuracy, carried.val_accuracy),
+        test_errors=test.errors(),
+        test_images=test.images,
+        cer=state.cer,
+        samples_seen=state.samples_seen,
+        train_images=len(state.stream.train_indices(segment.megabatch)),
+        seconds=state.megabatch_seconds,
+        order_hash=state.order_hash,
+    )
+    state.megabatch_seconds = 0.0
+
+
+_CARRY_OUT = {"prune": prune_point, "epoch": _train_epoch, "test": _test}
+
+
+def _evaluate(state: RunState, segment: Segment, data: Iterable[tuple[Tensor, Tensor]], phase: str) -> Generator[Event, None, Sums]:
+    """Accuracy over clean batches; an event after each, so that a long evaluation can be paused and stopped too."""
+    sums, waiting, step = Sums.zero(state.device), iter(data), 0
+    own_network = hook(state.config, "network")
+    with state.timed(phase):
+        state.model.eval()
+        network = own_network(state, segment) if own_network else state.folded()
+    while True:
+        with state.timed(phase):
+            batch = next(waiting, None)
+            if batch is not None:
+                evaluate_batch(network, *batch, sums, state.dtype)
+        if batch is None:
+            return sums
+        step += 1
+        yield Progress(segment.index, segment.megabatch, segment.epoch, step, step, state.samples_seen, phase=phase)
+
+
+def _begin_epoch(state: RunState, segment: Segment) -> None:
+    """The segment's learning rate; at a new megabatch the best epoch is forgotten and momentum dealt with as configured."""
+    for group in state.optimizer.param_groups:
+        group["lr"] = segment.learning_rate
+    if segment.epoch == 0:
+        state.forget_best()
+        if state.config.optimizer_state == "reset":
+            state.set_momentum({})
+
+
+@torch.no_grad()
+def _keep_if_best(state: RunState, segment: Segment, train_accuracy: float, val_accuracy: float) -> bool:
+    """Remember this epoch as the one to carry on with; the last epoch when best weights are not restored."""
+    config = state.config
+    state.stale_epochs = 0 if val_accuracy > state.top_val_accuracy else state.stale_epochs + 1
+    state.top_val_accuracy = max(val_accuracy, state.top_val_accuracy)
+    if config.restore_best and state.best is not None and val_accuracy <= state.best.val_accuracy:
+        return False
+    state.best = Best(segment.epoch, train_accuracy, val_accuracy)
+    if config.restore_best:
+        state.best.weights = {name: tensor.clone() for name, tensor in state.model.state_dict().items()}
+        if hook(state.config, "after_step"):  # masks may have changed by the end of the megabatch
+            state.best.masks = {name: mask.clone() for name, mask in state.masks.items()}
+        if config.optimizer_state == "restore":
+            state.best.momentum = {name: buffer.clone() for name, buffer in state.momentum().items()}
+    return True
+
+
+def _restore(state: RunState, best: Best) -> None:
+    if best.masks:
+        state.set_masks(best.masks)
+    state.model.load_state_dict(best.weights)
+    if state.config.optimizer_state == "restore":
+        state.set_momentum(best.momentum)
+
+
+def _count_flops(state: RunState, images: int) -> None:
+    """Training FLOPs of an epoch: dense, and with each prunable layer scaled by its density (theoretical, see README)."""
+    kept = selection.count(state.masks)
+    state.flops_dense += state.flops.training * images
+    state.flops_sparse += state.flops.sparse_training({name: kept[name] / mask.numel() for name, mask in state.masks.items()}) * images

@@ -1,0 +1,42 @@
+"""The most memory that a run held."""
+
+from __future__ import annotations
+
+import re
+import resource
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def forget_peak(device: torch.device) -> None:
+    """Let the peak begin anew, so that a run does not report what an earlier one in this process held."""
+    if device.type == "cuda":
+        import torch
+
+        if torch.cuda.is_initialized():  # before that nothing was held
+            torch.cuda.reset_peak_memory_stats(device)
+        return
+    with suppress(OSError):  # Linux alone can; elsewhere the peak stays that of the process
+        _CLEAR.write_text("5")
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Most memory held since `forget_peak`: allocated on the device for CUDA, else the peak resident set of this process."""
+    if device.type == "cuda":
+        import torch
+
+        return torch.cuda.max_memory_allocated(device)
+    if _STATUS.exists():
+        found = re.search(r"^VmHWM:\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE)
+        if found:
+            return int(found[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

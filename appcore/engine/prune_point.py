@@ -1,0 +1,199 @@
+"""A prune point: score on scratch copies, select by rank, apply, count everything anew, and say so in events.
+
+New masks come from the method, or from the pruner rung by rung. The two semantics of APP live here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .. import plugins, seeds
+from ..events import Event, LayerDensity, Progress, Pruned
+from ..masks import facts as mask_facts
+from ..masks import selection
+from ..masks.alive import alive_masks
+from ..methods.base import Segment, hook
+from ..models import base as models
+from ..pruners.base import Scoring
+from .state import RunState
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """What a prune point decided: masks of before and after, the scores of the last rung, and which weights that rung could choose from."""
+
+    before: dict[str, Tensor]
+    masks: dict[str, Tensor]
+    scores: dict[str, Tensor]
+    eligible: dict[str, Tensor]
+
+
+def prune(state: RunState, megabatch: int, density: float) -> Cut:
+    """Cut the network of `state` to `density`, in place.
+
+    paper: scores of the live weights; pruned weights cannot return; exactly round(density * n) are kept.
+    released-code: the two defects of the published code (docs: FIDELITY), on purpose. From the second megabatch on the prunable
+    weights are scored at freshly drawn values, and the new mask, ranked over all weights, is multiplied with the old one.
+    """
+    cut = select(state, megabatch, density)
+    state.set_masks(cut.masks)
+    state.density_requested = density
+    state.forget_best()  # weights of before the cut do not fit the new mask
+    return cut
+
+
+def select(state: RunState, megabatch: int, density: float, change: Callable[[dict], dict] | None = None) -> Cut:
+    """What `prune` would do, leaving the state as it is. `change` turns each rung's scores into others before they are ranked."""
+    rungs = walk(state, megabatch, density, change)
+    while True:
+        try:
+            next(rungs)
+        except StopIteration as done:
+            return done.value
+
+
+def walk(
+    state: RunState, megabatch: int, density: float, change: Callable[[dict], dict] | None = None
+) -> Generator[tuple[int, int], None, Cut]:
+    """`select`, one rung of the criterion's ladder for each `next`: yields (rungs done, rungs), returns the Cut. The state is only read."""
+    config, released = state.config, state.config.semantics == "released-code"
+    choice, plugin = plugins.find("pruners", config.pruner), plugins.load("pruners", config.pruner)
+    regrows = bool(choice.literal("REGROWS"))
+    before = {name: mask.clone() for name, mask in state.masks.items()}
+    everything = {name: torch.ones_like(mask) for name, mask in before.items()} if released else before
+    network = _redrawn(state, megabatch) if released and megabatch > 0 else state.model
+    task = Scoring(
+        model=network,
+        names=list(before),
+        batches=state.stream.scoring_batches(megabatch),
+        masks=before,
+        generator=seeds.generator(config.seed, "pruner", megabatch),
+        options={name: config.option("pruner", name) for name in choice.options},
+        originals={name: network.get_parameter(name).detach().clone() for name in before} if regrows else {},
+        dtype=state.dtype,
+    )
+    rungs = [density]
+    if hasattr(plugin, "ladder"):
+        rungs = [*plugin.ladder(selection.density(everything), density, task.options)[:-1], density]
+    cut, pool = None, everything
+    for rung, target in enumerate(rungs):
+        # A rung that would remove nothing is skipped, but for the last, whose scores are asked for.
+        if regrows or rung == len(rungs) - 1 or selection.keep_count(pool, target) < sum(selection.count(pool).values()):
+            scores = _scores(plugin, replace(task, model=_scratch(network, cut), masks=cut.masks if cut else before, rung=rung))
+            cut = Cut(before, selection.keep_top(change(scores) if change else scores, target, config.scope, eligible=pool), scores, pool)
+            pool = everything if regrows else cut.masks
+        yield rung + 1, len(rungs)
+    assert cut is not None
+    return replace(cut, masks={name: mask & before[name] for name, mask in cut.masks.items()}) if released else cut
+
+
+def _redrawn(state: RunState, megabatch: int) -> nn.Module:
+    """The network with freshly drawn prunable weights: what the released code scores from its second megabatch on."""
+    network = copy.deepcopy(state.model)
+    models.initialise(network, state.config.seed, purpose=f"released-code/{megabatch}", only=list(state.masks))
+    return network
+
+
+def _scratch(network: nn.Module, cut: Cut | None) -> nn.Module:
+    """A copy to score on, cut so far: BatchNorm in training mode, as APP scores; dropout off, since it draws process-wide numbers."""
+    scratch = copy.deepcopy(network).eval()
+    for module in scratch.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.train()
+    if cut is not None:
+        selection.apply(scratch, cut.masks)
+    return scratch
+
+
+def _scores(plugin: ModuleType, task: Scoring) -> dict[str, Tensor]:
+    with torch.enable_grad():
+        return plugin.scores(task)
+
+
+def prune_point(state: RunState, segment: Segment) -> Iterator[Event]:
+    """Carry out a prune segment: Progress after each rung of the criterion, then Pruned."""
+    before = state.seconds
+    yield Progress(segment.index, segment.megabatch, segment.epoch, 0, 1, state.samples_seen, phase="score")
+    with state.timed("score"):
+        old = {name: mask.clone() for name, mask in state.masks.items()}
+        requested, is_named = _requested(state, segment), not hook(state.config, "IS_STEERED")
+        make = hook(state.config, "new_masks")
+        new, cut = make(state, segment) if make else None, None
+        if new is not None:
+            state.set_masks(new)
+    if new is None:
+        cut = yield from _by_pruner(state, segment, requested)
+    state.forget_best()  # weights of before the cut do not fit the new mask
+    with state.timed("measure"):
+        state.density_requested = requested if is_named else state.density()
+        alive = alive_masks(state.model, state.masks, state.stream.data.shape)
+        layers = state.layer_densities(alive)
+        effective = selection.effective_density(state.model, list(state.masks))
+        facts = _facts(state, old, alive, cut)
+    yield Pruned(
+        segment=segment.index,
+        megabatch=segment.megabatch,
+        density_requested=state.density_requested,
+        density_mask=share_of(layers, "kept"),
+        density_effective=effective,
+        density_alive=share_of(layers, "alive"),
+        layers=layers,
+        seconds=state.seconds - before,
+        epoch=segment.epoch,
+        round=segment.round,
+        is_named=is_named,
+        facts=facts,
+    )
+
+
+def share_of(layers: tuple[LayerDensity, ...], what: str) -> float:
+    """Kept or alive weights of all layers as a fraction."""
+    return sum(getattr(layer, what) for layer in layers) / sum(layer.total for layer in layers)
+
+
+def _requested(state: RunState, segment: Segment) -> float:
+    requested = hook(state.config, "requested")
+    return requested(state, segment) if requested else segment.density
+
+
+def _by_pruner(state: RunState, segment: Segment, density: float) -> Generator[Event, None, Cut]:
+    """Cut with the chosen pruner; an event after each rung, so that a long ladder can be paused and stopped."""
+    rungs = walk(state, segment.megabatch, density)
+    while True:
+        with state.timed("score"):
+            try:
+                done, total = next(rungs)
+            except StopIteration as end:
+                state.set_masks(end.value.masks)
+                return end.value
+        yield Progress(segment.index, segment.megabatch, segment.epoch, done, total, state.samples_seen, phase="score")
+
+
+def _facts(state: RunState, old: dict[str, Tensor], alive: dict[str, Tensor], cut: Cut | None) -> dict[str, Any]:
+    """What Pruned.facts holds, as plain numbers."""
+    overlap, _ = mask_facts.overlap(old, state.masks)
+    changes = mask_facts.changes(old, state.masks)
+    facts: dict[str, Any] = {
+        "overlap": overlap.iou,
+        "overlap_by_chance": overlap.chance,
+        "born": {name: born for name, (born, _) in changes.items()},
+        "dead": {name: dead for name, (_, dead) in changes.items()},
+        "collapsed_layers": mask_facts.collapsed_layers(alive),
+        "collapsed_channels": mask_facts.collapsed_channels(alive),
+    }
+    if cut is None:
+        return facts
+    critical = mask_facts.critical_density(cut.scores, state.config.scope, cut.eligible)
+    if critical is not None:
+        facts["critical"] = {"layer": critical.layer, "kept": critical.kept, "density": critical.density}
+    found = mask_facts.histogram(cut.scores, cut.masks, cut.eligible)
+    facts["scores"] = {"edges": list(found.edges), "kept": list(found.kept), "pruned": list(found.pruned), "threshold": found.threshold}
+    facts["scores"]["thresholds"] = dict(found.thresholds)
+    return facts

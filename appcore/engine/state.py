@@ -1,0 +1,269 @@
+"""RunState: all that a run is at one moment. What a resume needs is in `snapshot`; everything else follows from the configuration."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..config import RunConfig
+from ..events import LayerDensity
+from ..masks import selection
+from ..masks.alive import alive_masks
+from ..models import base as models
+from . import digests, flops, memory, memory_formats, no_compiler
+from .folding import Folded
+from .steps import dtype_for
+from .stream import Stream, load_data, pick_device
+from .threads import threads_for, use_threads
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+_FACTS = (
+    "cursor",
+    "samples_seen",
+    "cer",
+    "order_hash",
+    "density_requested",
+    "flops_dense",
+    "flops_sparse",
+    "phase_seconds",
+    "megabatch_seconds",
+    "stale_epochs",
+    "top_val_accuracy",
+)
+
+
+@dataclass
+class Best:
+    """The epoch of the current megabatch to carry on with: its accuracies, weights, masks and momentum (empty when not kept)."""
+
+    epoch: int
+    train_accuracy: float
+    val_accuracy: float
+    weights: dict[str, Tensor] = field(default_factory=dict)
+    momentum: dict[str, Tensor] = field(default_factory=dict)
+    masks: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass
+class RunState:
+    """A run between two events. Build with `create` or `restore`; `cursor` is the next segment of the plan."""
+
+    config: RunConfig
+    device: torch.device
+    dtype: torch.dtype
+    stream: Stream
+    model: nn.Module
+    optimizer: torch.optim.SGD
+    masks: dict[str, Tensor]
+    flops: flops.Flops
+    init_hash: str
+    cursor: int = 0
+    samples_seen: int = 0
+    cer: int = 0
+    order_hash: str = ""
+    density_requested: float = 1.0
+    best: Best | None = None
+    flops_dense: int = 0
+    flops_sparse: int = 0
+    phase_seconds: dict[str, float] = field(default_factory=dict)
+    megabatch_seconds: float = 0.0
+    stale_epochs: int = 0  # epochs without a better validation accuracy, for patience
+    top_val_accuracy: float = -1.0
+    extra: dict[str, Tensor] = field(default_factory=dict)  # a method's own, as "group/name of a weight or buffer"
+    _folded: Folded | None = None
+    _layers: tuple[tuple[int, ...], tuple[LayerDensity, ...]] | None = None
+
+    @classmethod
+    def create(cls, config: RunConfig) -> RunState:
+        """The state before the first segment. InputError for a missing device or unusable data."""
+        device = pick_device(config.device)
+        _make_deterministic(device)
+        memory.forget_peak(device)
+        data = load_data(config, device)
+        model = models.create(config.arch, data.shape, len(data.classes), config.seed)
+        init_hash = digests.digest(model.state_dict())
+        cost = flops.count(config.arch, data.shape, len(data.classes))
+        dtype = dtype_for(config.precision, device, cost.training * config.batch_size)
+        model = memory_formats.arrange(model, cost, dtype, device)
+        names = selection.prunable_names(model, config.prunable, config.exempt)
+        no_compiler.spare(torch.optim.SGD)
+        optimizer = torch.optim.SGD(model.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
+        return cls(
+            config=config,
+            device=device,
+            dtype=dtype,
+            stream=Stream(config, data),
+            model=model,
+            optimizer=optimizer,
+            masks=selection.full_masks(model, names),
+            flops=cost,
+            init_hash=init_hash,
+        )
+
+    @classmethod
+    def restore(cls, config: RunConfig, tensors: dict[str, Tensor], facts: dict[str, Any]) -> RunState:
+        """The state that `snapshot` described."""
+        state = cls.create(config)
+        groups: dict[str, dict[str, Tensor]] = {}
+        for path, tensor in tensors.items():
+            group, _, name = path.partition("/")
+            groups.setdefault(group, {})[name] = tensor
+        state.model.load_state_dict(groups["model"])
+        with torch.no_grad():
+            for name, mask in state.masks.items():
+                mask.copy_(groups["masks"][name])
+        state.set_momentum(groups.get("momentum", {}))
+        shapes = state.model.state_dict()
+        for path, tensor in ((path.partition("/")[2], tensor) for path, tensor in tensors.items() if path.startswith("extra/")):
+            # The memory format of the weight that it belongs to, for the same reason as in set_momentum.
+            state.extra[path] = torch.empty_like(shapes[path.partition("/")[2]], dtype=tensor.dtype).copy_(tensor)
+        state.dtype = _DTYPES[facts.get("precision", state.precision)]  # a run keeps its arithmetic wherever it goes on
+        for name in _FACTS:
+            setattr(state, name, facts.get(name, getattr(state, name)))
+        if facts["best"]:
+            on_device = {
+                key: {name: tensor.to(state.device) for name, tensor in groups.get(f"best-{key}", {}).items()}
+                for key in ("weights", "momentum", "masks")
+            }
+            state.best = Best(**facts["best"], **on_device)
+        return state
+
+    def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that a resume needs: contiguous CPU tensors, and plain facts. Valid between segments."""
+        groups = {
+            "model": self.model.state_dict(),
+            "masks": self.masks,
+            "momentum": self.momentum(),
+            "best-weights": self.best.weights if self.best else {},
+            "best-momentum": self.best.momentum if self.best else {},
+            "best-masks": self.best.masks if self.best else {},
+            "extra": self.extra,
+        }
+        tensors = {
+            f"{group}/{name}": tensor.detach().to("cpu", copy=True).contiguous()
+            for group, named in groups.items()
+            for name, tensor in named.items()
+        }
+        best = self.best and {"epoch": self.best.epoch, "train_accuracy": self.best.train_accuracy, "val_accuracy": self.best.val_accuracy}
+        facts = {name: copy.copy(getattr(self, name)) for name in _FACTS} | {"best": best or None, "precision": self.precision}
+        return tensors, facts
+
+    def momentum(self) -> dict[str, Tensor]:
+        """Momentum buffers by parameter name; empty before the first step."""
+        found = {}
+        for name, parameter in self.model.named_parameters():
+            buffer = self.optimizer.state.get(parameter, {}).get("momentum_buffer")
+            if buffer is not None:
+                found[name] = buffer
+        return found
+
+    def set_momentum(self, buffers: dict[str, Tensor]) -> None:
+        """Replace the momentum buffers; parameters that are not named lose theirs."""
+        for name, parameter in self.model.named_parameters():
+            self.optimizer.state.pop(parameter, None)
+            if name in buffers:
+                # The parameter's own memory format, so that a resumed step runs the same code as an uninterrupted one.
+                self.optimizer.state[parameter] = {"momentum_buffer": torch.empty_like(parameter).copy_(buffers[name]).detach()}
+
+    def pruned(self) -> list[tuple[Tensor, Tensor]]:
+        """Each masked weight with its mask in the weight's dtype; empty when nothing is pruned."""
+        if self.density() == 1.0:
+            return []
+        parameters = dict(self.model.named_parameters())
+        return [(parameters[name], mask.to(parameters[name].dtype)) for name, mask in self.masks.items()]
+
+    def folded(self) -> nn.Module:
+        """The network as it is now, for evaluation: in evaluation mode, BatchNorm folded into convolutions."""
+        self._folded = self._folded or Folded(self.model)
+        return self._folded.refresh()
+
+    def descend(self) -> None:
+        """One step of the optimizer along the gradients of now."""
+        no_compiler.step(self.optimizer)
+
+    def apply_masks(self) -> None:
+        """Set pruned weights to exactly 0."""
+        selection.apply(self.model, self.masks)
+
+    def set_masks(self, new: dict[str, Tensor]) -> None:
+        """Change the masks: removed weights become 0, and those brought back start from 0; neither has momentum."""
+        buffers = self.momentum()
+        for name, mask in self.masks.items():
+            if name in buffers:
+                buffers[name].masked_fill_(~(mask & new[name]), 0.0)
+            mask.copy_(new[name])
+        self.apply_masks()
+
+    def forget_best(self) -> None:
+        """Begin to look for the best epoch anew."""
+        self.best, self.stale_epochs, self.top_val_accuracy = None, 0, -1.0
+
+    def keep_weights(self) -> None:
+        """Remember the weights and buffers of this moment for `rewind`."""
+        self.extra |= {f"kept/{name}": tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+
+    def forget_kept(self) -> None:
+        """Free what `keep_weights` remembered."""
+        self.extra = {name: tensor for name, tensor in self.extra.items() if not name.startswith("kept/")}
+
+    def rewind(self) -> None:
+        """Return to the kept weights, times the masks of now, with a fresh optimizer."""
+        self.model.load_state_dict({name.partition("/")[2]: kept for name, kept in self.extra.items() if name.startswith("kept/")})
+        self._start_over()
+
+    def reinitialise(self, purpose: str) -> None:
+        """Fresh initial values, times the masks of now, with a fresh optimizer; `purpose` keys the draw."""
+        models.initialise(self.model, self.config.seed, purpose=purpose)
+        self._start_over()
+
+    def _start_over(self) -> None:
+        self.apply_masks()
+        self.set_momentum({})
+        self.forget_best()
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Count the time of a block as this run's own: waiting and the turns of other runs are left out."""
+        use_threads(threads_for(self.flops.training * self.config.batch_size, self.device.type))
+        start = time.perf_counter()
+        yield
+        spent = time.perf_counter() - start
+        self.phase_seconds[phase] = self.phase_seconds.get(phase, 0.0) + spent
+        self.megabatch_seconds += spent
+
+    @property
+    def precision(self) -> str:
+        """The name of what forward and backward compute in."""
+        return next(name for name, dtype in _DTYPES.items() if dtype == self.dtype)
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.phase_seconds.values())
+
+    def density(self) -> float:
+        """Fraction kept, counted from the masks."""
+        return sum(selection.count(self.masks).values()) / sum(mask.numel() for mask in self.masks.values())
+
+    def layer_densities(self, known: dict[str, Tensor] | None = None) -> tuple[LayerDensity, ...]:
+        """Kept and alive weights of each prunable layer, in network order; counted once for the same masks. `known`: the alive ones."""
+        changes = tuple(mask._version for mask in self.masks.values())  # torch counts what is written into a tensor
+        if known is not None or self._layers is None or self._layers[0] != changes:
+            kept = selection.count(self.masks)
+            alive = selection.count(known or alive_masks(self.model, self.masks, self.stream.data.shape))
+            found = tuple(LayerDensity(name, kept[name], alive[name], mask.numel()) for name, mask in self.masks.items())
+            self._layers = (changes, found)
+        return self._layers[1]
+
+
+def _make_deterministic(device: torch.device) -> None:
+    if device.type == "cuda":
+        # Process-wide, because torch offers nothing narrower; resume and pairing need the same kernels every time.
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.benchmark = False

@@ -1,0 +1,82 @@
+"""Scores of a network as it is now, boiled down to a sketch that answers any density (analysis/what_if). The half that needs torch."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ..analysis import what_if
+from ..config import RunConfig, build
+from ..masks import selection
+from ..planning import plan
+from .prune_point import walk
+from .state import RunState
+from .threads import use_threads
+
+_SMALL = 1e-6  # share of what is in force that a ladder's first rung has to remove, so that it scores at all
+
+
+def present(config: RunConfig, tensors: dict[str, Tensor] | None = None, facts: dict[str, Any] | None = None) -> RunState:
+    """The network at its initial values, or as a checkpoint holds it. InputError for data or devices that are not there."""
+    return RunState.create(config) if tensors is None else RunState.restore(config, tensors, facts or {})
+
+
+def scores(state: RunState, criterion: str) -> dict[str, Tensor]:
+    """Scores by this criterion of the state as it is, once: of an iterative criterion the first round, before anything is cut.
+
+    Semantics `paper`, whatever the run's own. The state is only read.
+    """
+    config = state.config
+    values = config.model_dump(mode="json") | {"pruner": criterion, "semantics": "paper", "options": {}}
+    found: dict[str, Tensor] = {}
+
+    def take(given: dict[str, Tensor]) -> dict[str, Tensor]:
+        found.update(given)
+        return given
+
+    use_threads(1)  # the thread that trains may be at work
+    task = replace(state, config=build(values))
+    rungs = walk(task, megabatch(state), max(0.5 * state.density(), _SMALL), take)
+    with suppress(StopIteration):
+        while not found:
+            next(rungs)
+    rungs.close()
+    return found
+
+
+def megabatch(state: RunState) -> int:
+    """The megabatch whose scoring set is used: that of the last segment that was carried out."""
+    segments = plan.plan(state.config)
+    return segments[min(max(state.cursor - 1, 0), len(segments) - 1)].megabatch
+
+
+def sketch(state: RunState, found: dict[str, Tensor]) -> dict[str, Any]:
+    """Plain numbers and arrays: layers in network order, and their scores at some ranks. Pruned weights are left out."""
+    layers, ranks, values = [], [], []
+    for name, score in found.items():
+        candidates = score[state.masks[name]].reshape(-1)
+        if candidates.numel() and not all(math.isfinite(extreme) for extreme in candidates.aminmax()):
+            raise ValueError(f"the scores of {name} are not finite, so weights cannot be ranked; the training has probably diverged")
+        places = what_if.positions(candidates.numel())
+        falling = candidates.sort(descending=True).values.cpu().numpy()
+        shape = tuple(score.shape)
+        about = {"name": name, "shape": shape, "total": score.numel(), "eligible": candidates.numel()}
+        layers.append({**about, "flops": state.flops.layers.get(name, 0)})
+        ranks.append(places)
+        values.append(falling[places].astype(np.float64))
+    return {
+        "layers": layers,
+        "ranks": ranks,
+        "scores": values,
+        "order": what_if.ordered(ranks, values, [layer["eligible"] for layer in layers]),
+        "parameters": state.flops.parameters,
+        "forward_flops": state.flops.forward,
+        "density": selection.density(state.masks),
+        "megabatch": megabatch(state),
+        "cursor": state.cursor,
+    }

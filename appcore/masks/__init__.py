@@ -1,0 +1,1 @@
+"""Which weights stay, and which of those still matter."""

@@ -1,0 +1,1 @@
+"""What would happen in a run, from its settings alone; no torch."""

@@ -1,0 +1,43 @@
+"""Which settings do anything, given the others. Free of torch, so that forms and ablations can ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .. import plugins
+from ..config import RunConfig
+from .plan import plan
+
+_Values = Mapping[str, Any]
+_OF_PRUNING = ("pruner", "schedule", "tau", "scope", "prunable", "exempt", "score_fraction", "score_batch_size")
+_STEERED = ("pruner", "schedule", "tau", "scope", "score_fraction", "score_batch_size")  # what a method that finds its own masks ignores
+
+
+def is_relevant(name: str, values: _Values) -> bool:
+    """Whether a setting does anything with the other settings as they are."""
+    return _RULES.get(name, lambda _: True)(values)
+
+
+def _is_pruned(values: _Values) -> bool:
+    """Whether the method's plan has a prune point; while the settings are wrong, everything is offered."""
+    try:
+        return any(segment.kind == "prune" for segment in plan(RunConfig(**values)))
+    except ValueError:
+        return True
+
+
+def _is_ranked(values: _Values) -> bool:
+    """Whether a schedule and a pruner decide what goes."""
+    return _is_pruned(values) and not plugins.load("methods", values["method"]).__dict__.get("IS_STEERED", False)
+
+
+_RULES: dict[str, Callable[[_Values], bool]] = {
+    "buffer_size": lambda values: values["replay"] == "buffer",
+    "replay_fraction": lambda values: values["replay"] == "fraction",
+    "image_size": lambda values: values["dataset"].startswith(("images:", "restricted-imagenet")),
+    "semantics": lambda values: values["method"] == "app",
+    **dict.fromkeys(_OF_PRUNING, _is_pruned),
+    **dict.fromkeys(_STEERED, _is_ranked),
+    "lr_gamma": lambda values: bool(values["lr_drops"]),
+}

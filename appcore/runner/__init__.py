@@ -1,0 +1,1 @@
+"""Who drives a run: drivers, queues, worker processes."""

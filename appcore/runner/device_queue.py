@@ -1,0 +1,247 @@
+"""A queue: the jobs of one device, and the thread that serves them. Knows no launchers.
+
+One job at a time trains on a device; the next begins when it has ended or all of it is paused. A resumed run carries on at once,
+in turn with whatever trains by then.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..errors import BusyError, InputError
+from ..storage import heartbeat
+from ..storage.store import Store
+from .engine_port import Engine, Work, threads_of
+from .slots import Slot
+
+POLL_SECONDS = 0.1  # how soon a resumed run or an ended worker is noticed
+
+
+class Job(Protocol):
+    """Runs that advance in turn. It says after each `advance` whether it occupies its device (`is_running`: not all paused) and whether it
+    wants its next turn at once (`is_eager`) or can be looked at again a moment later.
+    """
+
+    run_ids: list[str]
+    is_running: bool
+    is_eager: bool
+
+    def __init__(self, store: Store, run_ids: list[str], work: Work | None = None): ...
+    def advance(self) -> bool: ...
+    def close(self, seconds: float = 0.0) -> None: ...
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """A job that has not begun. One that is held lets others pass."""
+
+    run_ids: list[str]
+    is_held: bool = False
+
+
+class Queue:
+    """The jobs of one device, first come first served by one daemon thread, which no exception of a run ends."""
+
+    def __init__(self, name: str, store: Store, job: type[Job], work: Work | None):
+        self._name, self._store, self._job, self._work = name, store, job, work
+        self._lock = threading.Condition()
+        self._waiting: list[_Waiting] = []
+        self._started: list[Job] = []
+        self._slot = Slot(name)
+        self._calls: list[tuple[Future[Any], Callable[[], Any]]] = []
+        self._is_closing, self._deadline = False, 0.0
+        self._thread: threading.Thread | None = None
+
+    def add(self, run_ids: list[str]) -> None:
+        with self._lock:
+            if self._is_closing:
+                raise InputError("the program is ending; start it again, then resume", "launcher")
+            self._waiting.append(_Waiting(list(run_ids)))
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._serve, name=f"appcore-{self._name}", daemon=True)
+            self._thread.start()
+            heartbeat.Heartbeat(self._beat, self.run_ids, self._thread.is_alive).start()
+        self._lock.notify()
+
+    def call(self, function: Callable[[], Any]) -> Any:
+        """What a function returns that is called in the thread that trains; `BusyError` while something trains or waits to.
+
+        The thread that trains is the only one that computes with several threads.
+        """
+        called: Future[Any] = Future()
+        with self._lock:
+            if self._waiting or self._started or self._is_closing:
+                raise BusyError
+            self._calls.append((called, function))
+            self._wake()
+        return called.result()
+
+    def run_ids(self) -> list[str]:
+        """Every run that waits or has begun here and has not ended."""
+        with self._lock:
+            return [run_id for part in (*self._waiting, *self._started) for run_id in part.run_ids]
+
+    def position(self, run_id: str) -> int | None:
+        """0: begun; n: the n-th to wait; None: not here."""
+        with self._lock:
+            found = [index for index, job in enumerate([*self._started, *self._waiting]) if run_id in job.run_ids]
+            return max(0, found[0] - len(self._started) + 1) if found else None
+
+    def waits_for(self, run_id: str) -> str:
+        """The other program whose turn it is, in words, where the run is the next one here; else empty."""
+        return self._slot.waits_for if self.position(run_id) == 1 else ""
+
+    def is_alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def waiting(self) -> list[str]:
+        """The runs that wait, in the order in which they will begin."""
+        with self._lock:
+            return [run_id for job in self._waiting for run_id in job.run_ids]
+
+    def move(self, run_id: str, where: str) -> bool:
+        """Let a job that waits begin earlier or later; False when it is not waiting here."""
+        with self._lock:
+            place = next((index for index, job in enumerate(self._waiting) if run_id in job.run_ids), None)
+            if place is None:
+                return False
+            job = self._waiting.pop(place)
+            self._waiting.insert({"front": 0, "up": max(0, place - 1), "down": place + 1, "back": len(self._waiting)}[where], job)
+            return True
+
+    def sweep(self) -> None:
+        """See to the commands for jobs that wait: stop takes a run out, pause holds a job, resume lets it wait again."""
+        with self._lock:
+            told = self._store.commands(self.waiting()) if self._waiting else {}
+            for run_id in [run_id for run_id in told if told[run_id] == "stop"]:
+                self._stop_waiting(run_id)
+            self._hold([job for job in self._waiting if not job.is_held and {told.get(run_id) for run_id in job.run_ids} == {"pause"}])
+            self._release([job for job in self._waiting if job.is_held and "resume" in {told.get(run_id) for run_id in job.run_ids}])
+            self._lock.notify()
+
+    def _hold(self, jobs: list[_Waiting]) -> None:
+        """Only whole jobs are held; a single run of several that advance in turn is paused when its job begins."""
+        self._change(jobs, ("queued",), status="paused")
+        for job in jobs:
+            job.is_held = True
+
+    def _release(self, jobs: list[_Waiting]) -> None:
+        self._change(jobs, ("paused",), status="queued")
+        for job in jobs:
+            job.is_held = False
+
+    def _change(self, jobs: list[_Waiting], statuses: tuple[str, ...], **columns: Any) -> None:
+        if jobs:
+            self._store.update_all([run_id for job in jobs for run_id in job.run_ids], statuses, command=None, **columns)
+
+    def close(self, deadline: float) -> None:
+        with self._lock:
+            self._is_closing, self._deadline = True, deadline
+            for run_id in self.waiting():
+                self._stop_waiting(run_id)
+            self._lock.notify()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _stop_waiting(self, run_id: str) -> None:
+        for job in self._waiting:
+            job.run_ids = [other for other in job.run_ids if other != run_id]
+        self._waiting = [job for job in self._waiting if job.run_ids]
+        with suppress(InputError):  # deleted, or taken by another process
+            self._store.claim(run_id, ("queued", "paused"), status="stopped", command=None)
+
+    def _beat(self, run_ids: list[str]) -> None:
+        self._store.beat(run_ids)
+        self.sweep()
+
+    def _serve(self) -> None:
+        try:
+            while not self._is_closing:
+                try:
+                    self._round()
+                except BaseException:  # of the queue's own, e.g. a store that is locked: runs go on at the next round
+                    traceback.print_exc()
+                    time.sleep(POLL_SECONDS)
+        finally:  # or the thread dies, for nobody listens to what it prints: what it had begun is stopped, not to go on in the next one
+            for job in self._started:
+                with suppress(Exception):
+                    job.close(max(0.0, self._deadline - time.monotonic()))
+            self._started = []
+            self._slot.release()
+            for called, _ in self._calls:
+                called.set_exception(BusyError())
+
+    def _round(self) -> None:
+        """Begin the next job when none is running, then give each begun one a turn."""
+        with self._lock:
+            if not (self._waiting or self._started or self._calls or self._is_closing):
+                self._lock.wait()
+            elif not (any(job.is_eager for job in self._started) or self._next() or self._calls):
+                self._lock.wait(POLL_SECONDS)
+            next_job = None if self._is_closing else self._next()
+            calls, self._calls = self._calls, []
+        for called, function in calls:
+            try:
+                called.set_result(function())
+            except Exception as error:  # the caller's
+                called.set_exception(error)
+        if next_job:
+            self._begin_in_turn(next_job)
+        for job in self._started:
+            if self._is_closing:
+                return
+            if not job.advance():
+                self._started = [other for other in self._started if other is not job]  # never changed in place: others read it
+        self._keep_slot()
+
+    def _begin_in_turn(self, job: _Waiting) -> None:
+        """Begin a job as soon as this machine's line of training programs allows, unless it was held, moved or stopped meanwhile."""
+        is_our_turn = self._take_slot(job)
+        with self._lock:
+            if is_our_turn and job is self._next() and not self._is_closing:
+                self._waiting.remove(job)
+                self._begin(job.run_ids)
+            elif not self._is_closing:
+                self._lock.wait(POLL_SECONDS)
+
+    def _keep_slot(self) -> None:
+        """Slots are for whoever trains: others have their turn between two jobs, and a paused run that was resumed goes on at once."""
+        training = next((job for job in self._started if job.is_running), None)
+        if training and not self._slot.is_taken:
+            self._take_slot(training, at_once=True)
+        elif not training and (self._slot.is_taken or not self._next()):
+            self._slot.release()
+
+    def _take_slot(self, job: _Waiting | Job, at_once: bool = False) -> bool:
+        configs = []
+        for run_id in job.run_ids:
+            with suppress(InputError):  # deleted meanwhile
+                configs.append(self._store.get(run_id)["config"])
+        need = threads_of(self._work or Engine(), configs)
+        return self._slot.take(need, f"run {' and '.join(job.run_ids)}", at_once)
+
+    def _next(self) -> _Waiting | None:
+        """The job that may begin now: none while another one trains."""
+        if any(job.is_running for job in self._started):
+            return None
+        return next((job for job in self._waiting if not job.is_held), None)
+
+    def _begin(self, run_ids: list[str]) -> None:
+        try:
+            self._started = [*self._started, self._job(self._store, run_ids, self._work)]
+        except Exception as error:
+            print(f"runs {', '.join(run_ids)}: {error}", file=sys.stderr)
+            for run_id in run_ids:
+                with suppress(InputError):
+                    self._store.claim(run_id, ("queued",), status="failed", error=f"could not be started: {error}")

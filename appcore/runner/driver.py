@@ -1,0 +1,270 @@
+"""The driver: takes one run from its first event to its last, whoever calls. Writes events, saves checkpoints, obeys commands.
+
+All launchers, the command line and the tests go through `steps`. Events are told apart by class name: after a source reload two
+classes of one name live in one process.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from .. import paths
+from ..storage import checkpoint, heartbeat
+from ..storage.store import Store, TakenOverError
+from . import slots
+from .engine_port import Engine, Work, threads_of
+from .failures import explain
+from .progress import Pace
+
+if TYPE_CHECKING:
+    from ..events import Event
+
+FLUSH_SECONDS = 0.5  # rows wait for each other this long: a transaction costs a few disk syncs, 5 to 20 ms
+COMMAND_SECONDS = 0.1  # how often a waiting command is looked for; pause and stop answer within this and one step
+CHECKPOINT_SECONDS = 10.0  # at most this much work, and one segment, is done again after a kill; a save takes tens of milliseconds
+_SAVE_SHARE = 20  # ... and slow saves, of large networks on slow disks, take at most 1/20 of the time
+_AT_ONCE = {"Started", "Pruned"}  # what people wait for; the end of a megabatch is followed by a checkpoint, and rows go first
+_STARTABLE = ("queued", "stopped", "failed", "lost")
+
+
+def steps(store: Store, run_id: str, *, work: Work | None = None, watch: Callable[[Event], None] | None = None) -> Iterator[str]:
+    """Advance a run by one event for each `next`; yields its status, the last one being done, stopped or failed.
+
+    While a run is paused every `next` yields "paused" at once: the caller sleeps. Closing the generator stops the run; it can be
+    resumed. Whatever goes wrong inside the run ends as status failed; only a run that cannot be taken over raises (InputError).
+    """
+    driver = _Driver(store, run_id, work or Engine(), watch)
+    try:
+        yield from driver.events()
+    except GeneratorExit:
+        driver.stop(is_consistent=True)
+        raise
+    except (KeyboardInterrupt, SystemExit):  # may have struck in the middle of a step
+        driver.stop(is_consistent=False)
+        raise
+    except TakenOverError:
+        yield "lost"  # from here; the run is another process's now, which writes its status
+    except BaseException as error:
+        driver.fail(error)
+        yield "failed"
+    finally:
+        driver.release()
+
+
+def drive(store: Store, run_id: str, *, work: Work | None = None, watch: Callable[[Event], None] | None = None) -> str:
+    """Drive a run to its end in this thread; returns its last status. Ctrl-C stops it, resumable, and goes on to the caller.
+
+    Waits until other programs that train on this machine have had their turn, and says so on stderr.
+    """
+    status, config = "queued", store.get(run_id)["config"]
+    turn = slots.turn(slots.device_of(config.get("device", "auto")), threads_of(work or Engine(), [config]), f"run {run_id}")
+    with turn, heartbeat.Heartbeat(store.beat, lambda: [run_id]), closing(steps(store, run_id, work=work, watch=watch)) as driven:
+        for status in driven:
+            if status == "paused":
+                time.sleep(COMMAND_SECONDS)
+    return status
+
+
+class _Driver:
+    def __init__(self, store: Store, run_id: str, work: Work, watch: Callable[[Event], None] | None):
+        self._store, self._run_id, self._work, self._watch = store, run_id, work, watch
+        row = store.get(run_id)
+        mine = ("running", "paused") if heartbeat.is_mine(row) else ()  # left behind by a driver of this process that could not write
+        self._row = store.claim(run_id, (*_STARTABLE, *mine), status="running", error=None, traceback=None, totals=None)
+        self._folder = paths.run_folder(store.folder, run_id)
+        self._notes: list[str] = list(row["notes"] or [])
+        self._state: Any = None
+        self._plan: tuple = ()
+        self._pending: list[tuple[int, Event]] = []
+        self._counts: Counter[str] = Counter()
+        self._last = ""
+        self._is_paused = self._has_ended = self._has_grown = False
+        self._pace = Pace(0)
+        self._flushed = self._saved = time.monotonic()
+        self._asked = -COMMAND_SECONDS
+        self._saved_cursor, self._save_seconds = 0, 0.0
+        self._spent: Counter[str] = Counter()  # seconds of what the engine does not see, for the profile of the run
+
+    # ---- the run
+
+    def events(self) -> Iterator[str]:
+        """Carry out the run, one event for each status that is yielded."""
+        for status in self._obey():
+            yield status
+            if status == "stopped":
+                return
+        self._begin()
+        with closing(self._work.run(self._state, self._plan)) as stream:
+            for event in stream:
+                self._take(event)
+                yield "running"
+                for status in self._obey(at_once=self._last == "SegmentDone"):
+                    yield status
+                    if status == "stopped":
+                        return
+        self.end("done")
+        yield "done"
+
+    def _begin(self) -> None:
+        """Build the state, from the newest whole checkpoint when there is one, and drop rows that will be written anew."""
+        start = time.monotonic()
+        config = self._work.config(self._row["config"])
+        versions = self._work.versions()
+        self._plan = self._work.plan(config)
+        known = {"fingerprint": self._row["fingerprint"], "versions": versions, "saved": self._row["saved"] or 0}
+        tensors, facts, remark = checkpoint.load(self._folder, **known)
+        self._state = self._work.create(config) if tensors is None else self._work.restore(config, tensors, facts)
+        self._remark(remark)
+        self._saved_cursor = facts.get("cursor", 0)
+        self._has_grown = facts.get("has_grown", self._saved_cursor > 0)  # checkpoints of old do not say; perhaps it had
+        self._pace = Pace(self._work.total_samples(config))
+        columns = {"saved": self._saved_cursor, "segments": len(self._plan), "versions": versions, "notes": self._notes}
+        self._store.rewind(self._run_id, self._saved_cursor, **columns)
+        self._saved = time.monotonic()
+        self._spent["load"] += self._saved - start
+
+    def _take(self, event: Event) -> None:
+        """Record an event; rows go to the store together with others unless someone is waiting for them."""
+        self._last = kind = type(event).__name__
+        self._has_grown |= getattr(event, "grown", 0) > 0
+        if self._watch:
+            self._watch(event)
+        if kind == "Finished":
+            event = replace(event, phase_seconds={**event.phase_seconds, **self._spent})
+        if kind == "Progress":
+            self._pace.take(event)
+        else:
+            self._pending.append((self._counts[kind], event))
+            self._counts[kind] += 1
+        if kind == "Started":
+            self._compare(event)
+        elif kind == "Pruned" or (kind == "MegabatchDone" and self._has_grown):  # epochs of some methods move the masks as well
+            start = time.monotonic()
+            checkpoint.save_masks(paths.masks(self._folder, event.segment), self._state.masks)
+            self._spent["checkpoint"] += time.monotonic() - start
+            self._has_grown = False
+        if kind in _AT_ONCE or time.monotonic() - self._flushed >= FLUSH_SECONDS:
+            self._flush()
+        if kind == "SegmentDone":
+            self._counts.clear()
+            if self._is_checkpoint_due(event.cursor):
+                self.save_at_boundary()
+
+    def _compare(self, started: Any) -> None:
+        """Say what is not as it was when the run began: the proof of pairing would be false."""
+        before = self._row["started"]
+        if before:
+            changed = [name for name, value in started.hashes.items() if before["hashes"].get(name, value) != value]
+            if changed:
+                self._remark(f"data or initial weights differ from those that the run began with (hash of {', '.join(changed)})")
+            if before["device"] != started.device:
+                self._remark(f"began on {before['device']}, resumed on {started.device}: the last bits may differ")
+        for note in started.notes:
+            self._remark(note)
+
+    def _remark(self, note: str | None) -> None:
+        if note and note not in self._notes:
+            self._notes.append(note)
+
+    # ---- commands
+
+    def _obey(self, at_once: bool = False) -> Iterator[str]:
+        """Look for a command; yields "paused" as long as the run is, and "stopped" as the last thing."""
+        while True:
+            if at_once or time.monotonic() - self._asked >= COMMAND_SECONDS:
+                self._asked, at_once = time.monotonic(), False
+                command = self._store.take_command(self._run_id)
+                if command == "stop":
+                    self.save_at_boundary()
+                    self.end("stopped")
+                    yield "stopped"
+                    return
+                if command in ("pause", "resume") and self._is_paused != (command == "pause"):
+                    self._is_paused = command == "pause"
+                    self.save_at_boundary()
+                    self._pace.interrupt()
+                    self._flush(status="paused" if self._is_paused else "running")
+            if not self._is_paused:
+                return
+            yield "paused"
+
+    # ---- writing
+
+    def _flush(self, **columns: Any) -> None:
+        start = time.monotonic()
+        pending, self._pending = self._pending, []
+        progress = {"progress": self._pace.read()} if self._pace.is_known else {}
+        self._store.write(
+            self._run_id,
+            [event for _, event in pending],
+            seqs=[nth for nth, _ in pending],
+            **{"notes": self._notes, "saved": self._saved_cursor, "heartbeat": time.time(), **progress, **columns},
+        )
+        self._flushed = time.monotonic()
+        self._spent["store"] += self._flushed - start
+
+    def _is_checkpoint_due(self, cursor: int) -> bool:
+        ends_megabatch = cursor == len(self._plan) or self._plan[cursor].megabatch != self._plan[cursor - 1].megabatch
+        return ends_megabatch or time.monotonic() - self._saved >= max(CHECKPOINT_SECONDS, _SAVE_SHARE * self._save_seconds)
+
+    def save_at_boundary(self) -> None:
+        """Save a checkpoint if the run stands between two segments. Rows go first: a checkpoint promises that they are there."""
+        if self._last != "SegmentDone" or self._state.cursor == self._saved_cursor:
+            return
+        self._flush()
+        start = time.monotonic()
+        tensors, facts = self._state.snapshot()
+        known = {"fingerprint": self._row["fingerprint"], "versions": self._work.versions()}
+        checkpoint.save(self._folder, self._state.cursor, tensors, {**facts, "has_grown": self._has_grown}, **known)
+        self._saved_cursor = self._state.cursor  # only now: the store is told of saves that are finished
+        self._saved = time.monotonic()
+        self._save_seconds = self._saved - start
+        self._spent["checkpoint"] += self._save_seconds
+
+    # ---- ends
+
+    def end(self, status: str) -> None:
+        """Write what is left and the final status."""
+        self._pace.interrupt()
+        self._flush(status=status, command=None)
+        self._has_ended = True
+
+    def stop(self, is_consistent: bool) -> None:
+        """End as stopped from outside, keeping the last segment when the state can be trusted."""
+        if self._has_ended:
+            return
+        try:
+            if is_consistent:
+                self.save_at_boundary()
+            self.end("stopped")
+        except Exception as error:
+            self.fail(error)
+
+    def fail(self, error: BaseException) -> None:
+        """Keep the cause in the store, or on stderr when the store itself is the cause."""
+        config = self._row["config"]
+        told = explain(error, config, lambda: self._work.memory_bytes(self._work.config(config)))
+        cause = {"error": told, "traceback": "".join(traceback.format_exception(error))}
+        for write in (self._flush, lambda **columns: self._store.update(self._run_id, **columns)):
+            try:
+                write(status="failed", command=None, **cause)
+                return
+            except Exception as problem:
+                print(f"run {self._run_id}: {cause['error']} (not stored: {problem})", file=sys.stderr)
+                self._pending = []
+
+    def release(self) -> None:
+        """Let go of the network and the data, on the device too."""
+        self._state = None
+        cuda = getattr(sys.modules.get("torch"), "cuda", None)
+        if cuda is not None and cuda.is_initialized():
+            gc.collect()
+            cuda.empty_cache()

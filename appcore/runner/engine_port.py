@@ -1,0 +1,111 @@
+"""What a driver drives, as one narrow seam: the engine, or a stand-in that tests pass instead."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from ..config import RunConfig
+    from ..events import Event
+
+
+class Work(Protocol):
+    """`create` and `restore` give a state with `cursor`, `masks` and `snapshot() -> (tensors, facts)`."""
+
+    def config(self, values: dict[str, Any]) -> Any: ...
+    def check(self, config: Any) -> None: ...
+    def plan(self, config: Any) -> tuple: ...
+    def total_samples(self, config: Any) -> int: ...
+    def estimate(self, config: Any, earlier: Sequence[tuple[Any, float]], in_trainer: Callable) -> dict[str, Any]: ...
+    def memory_bytes(self, config: Any) -> int: ...
+    def threads(self, config: Any) -> int: ...
+    def versions(self) -> dict[str, Any]: ...
+    def create(self, config: Any) -> Any: ...
+    def restore(self, config: Any, tensors: dict[str, Any], facts: dict[str, Any]) -> Any: ...
+    def run(self, state: Any, plan: tuple) -> Generator[Event, None, None]: ...
+
+
+def threads_of(work: Work, configs: Iterable[dict[str, Any]]) -> int:
+    """CPU threads that runs which advance in turn compute with; at least 1, also where a run's driver is going to say what is wrong."""
+    need = 1
+    for values in configs:
+        with suppress(Exception):
+            need = max(need, work.threads(work.config(values)))
+    return need
+
+
+class Engine:
+    """The real work. Modules are looked up when they are needed: importing torch takes seconds, and a plug-in that was edited
+    while the app runs counts from the next run on."""
+
+    def config(self, values: dict[str, Any]) -> RunConfig:
+        """Settings from plain values; InputError for what cannot be."""
+        return _module("config").build(values)
+
+    def check(self, config: RunConfig) -> None:
+        """InputError when these settings cannot run with this data on this machine."""
+        found = _module("planning.plan").check(config)
+        # Only settings that can go wrong are worth the seconds that torch's import takes when Start is the first thing pressed.
+        if config.device == "cuda" or ":" in config.arch or config.exempt or config.prunable != "auto":
+            _module("engine.stream").pick_device(config.device)
+            check_network(config.arch, found.shape, len(found.classes), config.prunable, config.exempt)
+
+    def plan(self, config: RunConfig) -> tuple:
+        """The segments of a run."""
+        return _module("planning.plan").plan(config)
+
+    def total_samples(self, config: RunConfig) -> int:
+        """Training images of the whole plan, repeats counted."""
+        plan = _module("planning.plan")
+        return plan.total_samples(config, plan.check(config))
+
+    def estimate(self, config: RunConfig, earlier: Sequence[tuple[RunConfig, float]], in_trainer: Callable) -> dict[str, Any]:
+        """What a run would cost, see `estimate.estimate`."""
+        return _module("engine.estimate").estimate(config, earlier, in_trainer)
+
+    def memory_bytes(self, config: RunConfig) -> int:
+        """What a run would need at its peak, on the device where there is one."""
+        return _module("engine.estimate").memory_bytes(config)
+
+    def threads(self, config: RunConfig) -> int:
+        """CPU threads that the steps of a run compute with."""
+        found = _module("planning.plan").check(config)
+        step = _module("engine.flops").count(config.arch, found.shape, len(found.classes)).training * config.batch_size
+        return _module("engine.threads").threads_for(step, _module("engine.data").pick_device(config.device).type)
+
+    def versions(self) -> dict[str, Any]:
+        """What decides the last bits of a result besides settings and device."""
+        torch = import_module("torch")
+        return {
+            "torch": torch.__version__,
+            "numpy": metadata.version("numpy"),
+            "machine": platform.machine(),
+            "threads": _module("engine.threads").ALL_THREADS,
+        }
+
+    def create(self, config: RunConfig) -> Any:
+        """The state before the first segment."""
+        return _module("engine.state").RunState.create(config)
+
+    def restore(self, config: RunConfig, tensors: dict[str, Any], facts: dict[str, Any]) -> Any:
+        """The state that a checkpoint holds."""
+        return _module("engine.state").RunState.restore(config, tensors, facts)
+
+    def run(self, state: Any, plan: tuple) -> Generator[Event, None, None]:
+        """The events of the rest of the plan."""
+        return _module("engine.loop").run(state, plan)
+
+
+@lru_cache(maxsize=64)  # an ablation asks the same for every run
+def check_network(arch: str, shape: tuple[int, int, int], classes: int, prunable: str, exempt: tuple[str, ...]) -> None:
+    """InputError for a network that cannot take these images, or that has no layer which may be pruned."""
+    _module("masks.selection").prunable_names(_module("models.base").skeleton(arch, shape, classes), prunable, exempt)
+
+
+def _module(name: str) -> Any:
+    return import_module(f"..{name}", __package__)

@@ -1,0 +1,104 @@
+"""Runs in worker processes: a crash there leaves this process alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from ... import paths
+from ...errors import InputError
+from ...statuses import ACTIVE
+from ...storage import heartbeat
+from ...storage.database import StoreError
+from ...storage.store import Store
+from ..engine_port import Work
+from .base import Launcher
+
+_LOG_CHARACTERS = 4000
+_OVER = ("done", "failed", "stopped")
+
+
+class WorkerJob:
+    """Runs driven in lockstep by a process of their own, which ends with this one: its standard input is a pipe from here.
+
+    When this program ends, however it ends, the worker notices, stops its runs and goes; they can be resumed.
+    """
+
+    is_eager = False
+
+    def __init__(self, store: Store, run_ids: list[str], work: Work | None = None):
+        assert work is None, "a worker process drives the engine"
+        self._store, self._all = store, list(run_ids)
+        self.run_ids, self.is_running = list(run_ids), True
+        self._log = paths.worker_log(paths.run_folder(store.folder, run_ids[0]))
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        root = str(Path(__file__).resolve().parents[3])
+        environment = {**os.environ, paths.STORE_VARIABLE: store.url, "PYTHONUNBUFFERED": "1"}
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-X", "faulthandler", "-m", f"{__package__.rpartition('.')[0]}.worker", "--tethered", *run_ids],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,  # Ctrl-C in the terminal is for this process, which then closes the pipe
+            )
+
+    def advance(self) -> bool:
+        """See how the worker is doing; False when it has ended."""
+        code = self._process.poll()
+        if code is not None:
+            self._account(code)
+            self.run_ids = []
+            return False
+        statuses = {run_id: status for run_id, _, status in self._store.revision(self._all)}
+        self.run_ids = [run_id for run_id in self._all if statuses.get(run_id) not in (None, *_OVER)]
+        self.is_running = any(statuses[run_id] != "paused" for run_id in self.run_ids)
+        return True
+
+    def close(self, seconds: float = 0.0) -> None:
+        """Ask the worker to stop its runs and end; it does so after the step that it is in."""
+        self._process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._account(self._process.wait(seconds))
+
+    def _account(self, code: int) -> None:
+        """Name the cause for runs that the worker left in the middle."""
+        self._process.stdin.close()
+        for run_id in self.run_ids:
+            try:
+                row = self._store.get(run_id)
+                if row["status"] == "lost" or (row["status"] in ACTIVE and heartbeat.is_mine(row)):
+                    self._store.update(run_id, status="lost", command=None, error=_cause(code), traceback=self._last_words())
+            except StoreError:  # locked, or the disk is full: the queue tries again, so that the cause is not lost with the run
+                raise
+            except InputError:  # deleted
+                continue
+
+    def _last_words(self) -> str:
+        with suppress(OSError):
+            text = self._log.read_text(errors="replace")
+            return text if len(text) <= 2 * _LOG_CHARACTERS else f"{text[:_LOG_CHARACTERS]}\n...\n{text[-_LOG_CHARACTERS:]}"
+        return ""
+
+
+def _cause(code: int) -> str:
+    if code >= 0:
+        return f"the worker process ended early with code {code}; its last words are kept with the run; resume to go on"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    often = "; often because this machine ran out of memory" if name == "SIGKILL" else ""
+    return f"the worker process was ended by {name}{often}; resume to go on from the last checkpoint"
+
+
+class ProcessLauncher(Launcher):
+    """Drives each job in a worker process: a crash there, or a GPU in a bad state, leaves this process alone."""
+
+    _job = WorkerJob

@@ -1,0 +1,54 @@
+"""Runs driven in lockstep in this process: a job of the queue (see device_queue). Knows no queue."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import suppress
+
+from ..statuses import ACTIVE
+from ..storage.store import Store
+from . import driver
+from .engine_port import Work
+
+
+class LocalJob:
+    """Runs driven in the calling thread, in lockstep: one event of each in turn."""
+
+    def __init__(self, store: Store, run_ids: list[str], work: Work | None = None):
+        self._store, self._work = store, work
+        self._driven: dict[str, Iterator[str] | None] = dict.fromkeys(run_ids)
+        self.run_ids = list(run_ids)
+        self.is_running = self.is_eager = True
+
+    def advance(self) -> bool:
+        """One event of every run; False when all have ended."""
+        statuses = {run_id: self._advance(run_id) for run_id in self.run_ids}
+        self.run_ids = [run_id for run_id, status in statuses.items() if status in ACTIVE]
+        self.is_running = self.is_eager = any(status in ("queued", "running") for status in statuses.values())
+        return bool(self.run_ids)
+
+    def close(self, seconds: float = 0.0) -> None:
+        """Stop every run; each can be resumed. Takes no time that could be limited."""
+        for run_id in self.run_ids:
+            driven = self._driven.pop(run_id)
+            if driven is not None:
+                with suppress(Exception):
+                    driven.close()
+        self.run_ids = []
+
+    def _advance(self, run_id: str) -> str | None:
+        """The run's status after one more event. No trouble with one run reaches its partners or the thread."""
+        status = None
+        try:
+            driven = self._driven[run_id]
+            if driven is None:
+                driven = self._driven[run_id] = driver.steps(self._store, run_id, work=self._work)
+            status = next(driven, None)
+            if status not in ACTIVE:
+                self._driven.pop(run_id).close()
+        except (Exception, SystemExit) as error:
+            traceback.print_exc()
+            with suppress(Exception):  # refused where another process has the run by now
+                self._store.claim(run_id, ("queued",), status="failed", error=driver.explain(error))
+        return status

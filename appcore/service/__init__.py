@@ -1,0 +1,1 @@
+"""What pages and the command line may ask: plain data in, plain data out."""

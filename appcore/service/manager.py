@@ -1,0 +1,290 @@
+"""The manager: what pages and the command line may do with runs. Takes and gives plain data only.
+
+Plain, because Streamlit loads edited source anew: classes then have two identities in one process, dicts do not. For the same
+reason pages that catch its errors should catch ValueError, which InputError is, and read `.message` and `.field`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import copy
+import json
+import secrets
+import sys
+import threading
+import time
+from collections import OrderedDict
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from .. import limits, paths
+from ..errors import InputError
+from ..runner.engine_port import Engine, Work
+from ..runner.launchers.process import ProcessLauncher
+from ..runner.launchers.thread import ThreadLauncher
+from ..runner.slots import device_of
+from ..statuses import ACTIVE, ENDED
+from ..storage import heartbeat, run_result
+from ..storage.store import COMMANDS, Store
+from ..transfer import bundle_import
+from . import access
+from .ablations import Sweeping
+from .labels import checked_labels
+from .model_files import Exports
+from .what_if import Scoring
+
+RETIRE_SECONDS = 3600.0  # how often a start looks for runs that are too old to stay
+TWICE_SECONDS = 5.0  # a second press of Start within this time means the first
+_RESUMABLE = ("stopped", "failed", "lost")
+_ESTIMATES = 512
+_EARLIER = 50  # newest runs among which an estimate looks for one with the same steps
+MOVES = ("front", "up", "down", "back")
+_BOX = "_appcore_runtime"  # outside the package and without a file: Streamlit's reloader leaves it alone
+
+
+class Manager:
+    """Starts runs and passes on commands; one for each process and store, see `shared`."""
+
+    def __init__(self, store: Store | None = None, *, work: Work | None = None):
+        self.store = self._everybody = store or Store()
+        self._work = work or Engine()
+        self._launchers = {"thread": ThreadLauncher(self.store, work=work), "process": ProcessLauncher(self.store)}
+        self.sweeps = Sweeping(self.store, self.start)
+        self.exports = Exports(self.store)
+        self._scoring = Scoring(self.store)
+        self._lock, self._estimating = threading.Lock(), threading.Lock()
+        self._tokens: dict[str, tuple[float, list[str]]] = {}
+        self._estimates: OrderedDict[tuple, dict[str, Any]] = OrderedDict()
+        self._views: dict[tuple[str, bool], Manager] = {}
+        self._retired = -RETIRE_SECONDS
+
+    def of(self, owner: str, *, sees_all: bool = False) -> Manager:
+        """This manager as one person has it: what they start is theirs, and unless they see all there are no other runs."""
+        with self._lock:
+            view = self._views.get((owner, sees_all))
+            if view is None:
+                view = self._views[owner, sees_all] = copy.copy(self)
+                view.store = self._everybody.of(owner, sees_all=sees_all)
+                view.sweeps = Sweeping(view.store, view.start)
+                view.exports = access.Owned(self.exports, view.store)
+            return view
+
+    # ---- verbs
+
+    def start(
+        self,
+        configs: list[dict[str, Any]],
+        launcher: str = "thread",
+        titles: list[str] | None = None,
+        token: str | None = None,
+        *,
+        group: str | None = None,
+    ) -> list[str]:
+        """Create runs that advance in turn, and queue them. InputError before anything is written.
+
+        With a `group` of your own they run one after another instead. A `token` that comes again within seconds gives the same runs,
+        so that Start pressed twice is one run.
+        """
+        with self._lock:
+            made, run_ids = self._tokens.get(token, (0.0, []))
+            if token is None or time.monotonic() - made > TWICE_SECONDS:
+                run_ids = self._start(configs, launcher, titles, group)
+            if token is not None:
+                now = time.monotonic()
+                self._tokens = {key: value for key, value in self._tokens.items() if now - value[0] <= TWICE_SECONDS}
+                self._tokens.setdefault(token, (now, run_ids))
+            return list(run_ids)
+
+    def pause(self, run_id: str) -> None:
+        """Hold a run where it is, its state kept in memory, or in the queue while others pass."""
+        row = self.store.get(run_id)
+        if row["status"] not in ACTIVE:
+            raise InputError(f"run {row['run_id']} is {row['status']}; only a run that is going on can be paused", "run_id")
+        if row["status"] != "paused" or row["command"]:
+            self._tell([row["run_id"]], "pause")
+
+    def resume(self, run_id: str, launcher: str | None = None) -> None:
+        """Go on: at once with a paused run, from its last checkpoint with one that was stopped, failed or lost."""
+        row = self.store.get(run_id)
+        run_id = row["run_id"]
+        if row["status"] in ACTIVE:
+            self._tell([run_id], "resume")
+            return
+        if row["status"] == "done":
+            raise InputError(f"run {run_id} is done; there is nothing left to resume", "run_id")
+        launcher = launcher or (row["launcher"] if row["launcher"] in self._launchers else "thread")
+        self._check_launcher(launcher)
+        self._wait_until_let_go(run_id)
+        with self._lock:
+            access.check_room(self.store, self._everybody, 1)
+            self.store.claim(run_id, _RESUMABLE, status="queued", command=None, error=None, traceback=None, launcher=launcher)
+        self._launchers[launcher].start([run_id])
+
+    def stop(self, run_id: str) -> None:
+        """End a run, in whatever process it is; it can be resumed. Does nothing to one that has ended."""
+        row = self.store.get(run_id)
+        if row["status"] in ACTIVE:
+            self._tell([row["run_id"]], "stop")
+
+    def tell(self, run_ids: list[str], command: str) -> None:
+        """Pause, resume or stop those of many runs that are going on, at once; those that have ended stay as they are."""
+        if command not in COMMANDS:
+            raise InputError(f"command: unknown name {command!r}; choose one of {', '.join(COMMANDS)}", "command")
+        self._tell(run_ids, command)
+
+    def move(self, run_id: str, where: str) -> None:
+        """Change the place of a run that waits: "front", "up", "down" or "back". Runs that advance in turn move together."""
+        if where not in MOVES:
+            raise InputError(f"where: unknown place {where!r}; choose one of {', '.join(MOVES)}", "where")
+        run_id = self.store.get(run_id)["run_id"]
+        if not any(launcher.move(run_id, where) for launcher in self._launchers.values()):
+            raise InputError(f"run {run_id} is not waiting in this process; only a run that waits can be moved", "run_id")
+
+    def label(self, run_id: str, **labels: Any) -> None:
+        """Write on a run: title=text, note=text, tags=list of words, archived=bool (out of sight, nothing is deleted)."""
+        self.store.update(self.store.get(run_id)["run_id"], **checked_labels(labels))
+
+    def delete(self, run_id: str) -> None:
+        """Remove an ended run with its files."""
+        self.store.delete(run_id)
+
+    def import_bundle(self, path: str | Path) -> str:
+        """Add the run of a bundle that `export` wrote, perhaps elsewhere; returns its id."""
+        return bundle_import.import_bundle(self.store, path, allow=lambda size: access.check_upload(self.store, self._everybody, size))
+
+    # ---- questions
+
+    def runs(self, limit: int | None = None) -> list[dict[str, Any]]:
+        """Every run, newest first, without the long columns `started` and `traceback`."""
+        return self.store.runs(limit)
+
+    def get(self, run_id: str) -> dict[str, Any]:
+        """All columns of a run, which may be named by a unique beginning of its id."""
+        return self.store.get(run_id)
+
+    def result(self, run_id: str) -> dict[str, Any]:
+        """The object that `run --json` prints."""
+        return run_result.result(self.store, run_id)
+
+    def estimate(self, config: dict[str, Any]) -> dict[str, Any]:
+        """What a run would cost; equal questions are answered from memory, unless the machine was too busy to tell."""
+        built = self._work.config(config)
+        earlier = [row for row in self._everybody.runs(_EARLIER) if row["status"] == "done" and row["host"] == heartbeat.me()["host"]]
+        key = (json.dumps(built.model_dump(mode="json"), sort_keys=True), earlier[0]["run_id"] if earlier else "")
+        with self._estimating:  # one after the other: they time training steps
+            found = self._estimates.get(key)
+            if found is None:
+                known = [(self._work.config(row["config"]), sum(row["totals"]["phase_seconds"].values())) for row in earlier]
+                in_trainer = partial(self._launchers["thread"].call, device_of(built.device))
+                found = self._work.estimate(built, known, in_trainer)
+                if found["seconds"] is not None:
+                    self._estimates[key] = found
+                while len(self._estimates) > _ESTIMATES:
+                    self._estimates.popitem(last=False)
+            return copy.deepcopy(found)
+
+    def waiting(self) -> list[str]:
+        """The runs that wait in this process, in the order in which they will begin."""
+        found = [run_id for launcher in self._launchers.values() for run_id in launcher.waiting()]
+        visible = {run_id for run_id, _, _ in self.store.revision(found)} if found else set()
+        return [run_id for run_id in found if run_id in visible]
+
+    def scores(self, config: dict[str, Any] | None, run_id: str | None, criterion: str) -> dict[str, Any]:
+        """Scores of a fresh network or of a run's newest checkpoint as a sketch: {"state": ready, "sketch"}, or failed with "error",
+        or waiting or scoring, when it is to be asked again. See service/what_if and analysis/what_if."""
+        return self._scoring.ask(config, run_id and self.store.get(run_id)["run_id"], criterion)
+
+    def forget_scores(self, key: str) -> None:
+        """Let a question for scores that failed be asked again."""
+        self._scoring.forget(key)
+
+    def queue_position(self, run_id: str) -> int | None:
+        """0: begun; n: the n-th job to wait for its device; None: not looked after by this process."""
+        found = [launcher.position(run_id) for launcher in self._launchers.values()]
+        return next((position for position in found if position is not None), None)
+
+    def waits_for(self, run_id: str) -> str:
+        """Which other program's run is in front of a run that is the next one here, in words; empty where none is."""
+        return next((words for launcher in self._launchers.values() if (words := launcher.waits_for(run_id))), "")
+
+    def wait(self, run_id: str, timeout: float | None = None) -> str | None:
+        """The final status of a run once it has ended, or None when it has not within `timeout` seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            status = self.store.get(run_id)["status"]
+            if status in ENDED:
+                return status
+            if deadline is not None and time.monotonic() >= deadline:
+                return None
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        """Stop what this process drives; it can be resumed. Returns within about two seconds."""
+        for launcher in self._launchers.values():
+            launcher.close()
+        self._scoring.close()
+
+    # ---- within
+
+    def _tell(self, run_ids: list[str], command: str) -> None:
+        self.store.update_all(run_ids, ACTIVE, command=command)
+        for launcher in self._launchers.values():
+            launcher.sweep()
+
+    def _start(self, configs: list[dict[str, Any]], launcher: str, titles: list[str] | None, group: str | None) -> list[str]:
+        self._check_launcher(launcher)
+        if not configs:
+            raise InputError("there is nothing to start; choose at least one run", "")
+        built = [self._work.config(config) for config in configs]
+        allowed = limits.load(self.store.folder)
+        for config in built:
+            self._work.check(config)
+            allowed.check_run(config, self._work.total_samples(config) if allowed.images is not None else 0)
+        self._retire()
+        access.check_room(self.store, self._everybody, len(built))
+        plans = [self._work.plan(config) for config in built]
+        jobs = [[index] for index in range(len(built))] if group else [list(range(len(built)))]
+        group = group or (secrets.token_hex(4) if len(built) > 1 else "")
+        titles = titles or [_title(config) for config in built]
+        run_ids = [
+            self.store.create_run(config, group=group, launcher=launcher, plan_length=len(plan), title=title)
+            for config, plan, title in zip(built, plans, titles, strict=True)
+        ]
+        for job in jobs:
+            self._launchers[launcher].start([run_ids[index] for index in job])
+        return run_ids
+
+    def _retire(self) -> None:
+        if time.monotonic() - self._retired > RETIRE_SECONDS:
+            access.retire(self._everybody)
+            self._retired = time.monotonic()
+
+    def _check_launcher(self, launcher: str) -> None:
+        if launcher not in self._launchers:
+            raise InputError(f"launcher: unknown name {launcher!r}; choose one of {', '.join(self._launchers)}", "launcher")
+
+    def _wait_until_let_go(self, run_id: str) -> None:
+        """A status is written a moment before the thread is done with the run."""
+        deadline = time.monotonic() + 2.0
+        while any(launcher.alive(run_id) for launcher in self._launchers.values()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+
+def shared() -> Manager:
+    """The one manager of this process for the store that APPCORE_STORE names; survives source reloads and cleared caches."""
+    box = sys.modules.setdefault(_BOX, ModuleType(_BOX))
+    lock = box.__dict__.setdefault("lock", threading.Lock())
+    managers = box.__dict__.setdefault("managers", {})
+    place = (paths.store_address(), Path.cwd())
+    with lock:
+        if place not in managers:
+            managers[place] = Manager(Store(place[0]))
+            atexit.register(managers[place].close)
+        return managers[place]
+
+
+def _title(config: Any) -> str:
+    what = config.method if config.method == "dense" else f"{config.method} {config.pruner}"
+    return f"{what}, {config.arch}, {config.dataset.rpartition('/')[2]}"

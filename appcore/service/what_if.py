@@ -1,0 +1,136 @@
+"""Scores for the What if page: computed on a thread of its own, one question after the other, and kept as sketches.
+
+A question is a configuration (the network at its initial values) or a run (its newest checkpoint), and a criterion.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import OrderedDict
+from importlib import import_module
+from typing import Any
+
+from .. import paths
+from ..config import build
+from ..errors import InputError
+from ..runner.failures import explain
+from ..storage import checkpoint
+from ..storage.store import Store
+
+_SKETCHES = 24  # a sketch of ResNet-50 has about 7 MB
+_FORGET_SECONDS = 15.0  # a question that nobody asks any more is passed over
+_IDLE_SECONDS = 30.0  # then the thread ends and the network is let go
+_IGNORED = ("pruner", "scope", "semantics", "options", "tau", "method", "epochs", "lr", "lr_drops", "lr_gamma", "momentum", "device")
+
+
+class Scoring:
+    """Answers what can be answered at once, and works on the rest."""
+
+    def __init__(self, store: Store):
+        self._store = store
+        self._lock = threading.Condition()
+        self._done: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._waiting: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._current: dict[str, Any] | None = None
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
+
+    def ask(self, config: dict[str, Any] | None, run_id: str | None, criterion: str) -> dict[str, Any]:
+        """{"state": ready, "sketch": ...}, {"state": failed, "error": ...}, or waiting or scoring with "seconds" and "ahead"."""
+        question = self._question(config, run_id, criterion)
+        with self._lock:
+            key = question["key"]
+            if key in self._done:
+                self._done.move_to_end(key)
+                return {**self._done[key], "key": key}
+            known = self._current if self._current and self._current["key"] == key else self._waiting.get(key)
+            if known is None:
+                known = self._waiting[key] = question
+                self._start()
+            known["asked"] = time.monotonic()
+            if known is self._current:
+                return {"state": "scoring", "seconds": time.monotonic() - known["began"], "key": key}
+            return {"state": "waiting", "ahead": list(self._waiting).index(key), "key": key}
+
+    def forget(self, key: str) -> None:
+        """Let a question that failed be asked again."""
+        with self._lock:
+            self._done.pop(key, None)
+
+    def close(self) -> None:
+        """Take no more questions; the one that is worked on is not waited for."""
+        with self._lock:
+            self._is_closed = True
+            self._waiting.clear()
+            self._lock.notify_all()
+
+    def _question(self, config: dict[str, Any] | None, run_id: str | None, criterion: str) -> dict[str, Any]:
+        if run_id is None:
+            built = build({**(config or {}), "pruner": criterion})
+            values = {name: value for name, value in built.model_dump(mode="json").items() if name not in _IGNORED}
+            source = json.dumps(values, sort_keys=True)
+            return {"key": f"{criterion} {source}", "source": source, "config": config or {}, "run_id": None, "criterion": criterion}
+        row = self._store.get(run_id)
+        newest = paths.manifests(paths.run_folder(self._store.folder, row["run_id"]))
+        if not newest:
+            raise InputError(f"run {row['run_id']} has no checkpoint here yet; ask for its network at the start", "run_id")
+        source = f"{row['run_id']} {newest[0].stem}"
+        return {"key": f"{criterion} {source}", "source": source, "config": row["config"], "run_id": row["run_id"], "criterion": criterion}
+
+    def _start(self) -> None:
+        if self._thread is None and not self._is_closed:
+            self._thread = threading.Thread(target=self._work, name="appcore-scoring", daemon=True)
+            self._thread.start()
+        self._lock.notify_all()
+
+    def _work(self) -> None:
+        """One question after the other; those of the same network follow each other, so that it is built once."""
+        source, state = "", None
+        while (question := self._next(source)) is not None:
+            try:
+                if question["source"] != source:
+                    source, state = "", None  # let the old one go first
+                    state = self._load(question)
+                    source = question["source"]
+                sketching = import_module("..engine.what_if_sketch", __package__)
+                start = time.perf_counter()
+                sketch = sketching.sketch(state, sketching.scores(state, question["criterion"]))
+                found = {"state": "ready", "sketch": sketch, "seconds": time.perf_counter() - start}
+            except Exception as error:
+                found = {"state": "failed", "error": explain(error)}
+            with self._lock:
+                self._current = None
+                self._done[question["key"]] = found
+                while len(self._done) > _SKETCHES:
+                    self._done.popitem(last=False)
+
+    def _next(self, source: str) -> dict[str, Any] | None:
+        with self._lock:
+            deadline = time.monotonic() + _IDLE_SECONDS
+            while True:
+                now = time.monotonic()
+                for key in [key for key, question in self._waiting.items() if now - question["asked"] > _FORGET_SECONDS]:
+                    del self._waiting[key]
+                if self._waiting and not self._is_closed:
+                    key = next((key for key, question in self._waiting.items() if question["source"] == source), next(iter(self._waiting)))
+                    self._current = self._waiting.pop(key)
+                    self._current["began"] = now
+                    return self._current
+                if self._is_closed or now > deadline:
+                    self._thread = None
+                    return None
+                self._lock.wait(1.0)
+
+    def _load(self, question: dict[str, Any]) -> Any:
+        sketching = import_module("..engine.what_if_sketch", __package__)
+        config = build(question["config"])
+        if question["run_id"] is None:
+            return sketching.present(config)
+        saved = checkpoint.newest(paths.run_folder(self._store.folder, question["run_id"]))
+        if saved is None:
+            raise InputError("the checkpoint cannot be read; resume the run to write it again", "run_id")
+        body, data = saved
+        tensors = import_module("safetensors.torch").load(data)
+        return sketching.present(config, tensors, {**body["facts"], "cursor": body["cursor"]})

@@ -1,0 +1,4 @@
+"""The states of a run, in sets."""
+
+ACTIVE = ("queued", "running", "paused")
+ENDED = ("done", "failed", "stopped", "lost")

@@ -1,0 +1,1 @@
+"""Where runs are kept: rows, checkpoints and masks; no torch, no plug-ins."""

@@ -1,0 +1,184 @@
+"""Opening a database: address, connections, transactions, and one place that puts database errors into plain words."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from .. import paths
+from ..errors import InputError
+from . import interrupts, migrate, schema
+
+_CONNECT_SECONDS = 10
+_LOOKED_THROUGH = 100 * 2**20  # bytes; a file up to this size is looked through when it is opened, which takes 5 ms for each MB
+
+
+class StoreError(InputError):
+    """The store cannot be used: one line with its name and the remedy."""
+
+    def __init__(self, message: str):
+        super().__init__(message, "store")
+
+
+# What SQLite and PostgreSQL say, in the words of a remedy. The first that occurs in the message is taken.
+_REMEDIES = {
+    "deadlock": "was changed by two at the same moment and let one go first; try again",
+    "locked": "is locked by another program for more than {busy:g} s; close that program, then try again",
+    "not a database": "is not a store; move the file away or name another with {variable}",
+    "malformed": "is damaged; restore a copy of it, or move the file away to begin a new one",
+    "disk is full": "could not be written, the disk is full; free some space, then resume",
+    "disk I/O error": "could not be read or written (disk I/O error); check disk and free space",
+    "readonly": "cannot be written; check the permissions of the file and its folder, or name another with {variable}",
+    "onnection refused": "is not reached, nobody answers there; start the server, or check host and port in {variable}",
+    "No such file or directory\n\tIs the server running": "is not reached, no server has that socket; start it, or check {variable}",
+    "resolve host": "is not reached, nobody knows that host; check the name in {variable} and the network",
+    "timeout expired": "is not reached, the server does not answer; check host, port and firewall in {variable}",
+    "authentication failed": "does not let this user in; check user and password in {variable}",
+    "does not exist": "is not there; create the database and the user, or check their names in {variable}",
+    "unable to open": "cannot be opened; check that its folder exists and can be written, or name another with {variable}",
+}
+
+
+class Database:
+    """Connections to the store at a path or URL.
+
+    Nothing is opened or created before the first transaction, so that input that is refused leaves no trace.
+    """
+
+    def __init__(self, address: str | Path, busy_seconds: float):
+        self._busy_seconds = busy_seconds
+        url = _url(address)
+        self.is_file = url.get_backend_name() == "sqlite"
+        self.name = url.database if self.is_file else url.render_as_string(hide_password=True)
+        self.url = f"sqlite:///{url.database}" if self.is_file else url.render_as_string(hide_password=False)
+        self.folder = Path(url.database).parent if self.is_file else paths.runs_folder()
+        self.engine = _file_engine(url, busy_seconds) if self.is_file else _server_engine(url)
+        # SQLite refuses to let a reader become a writer while another one writes, so a writer takes its turn at once.
+        self._writer = self.engine.execution_options(begin="BEGIN IMMEDIATE")
+        self._opening = threading.Lock()
+        self._is_open = False
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads."""
+        with interrupts.held_back(), self._plain_words():
+            self._open()
+            with self.engine.begin() as connection:
+                yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that may write."""
+        with interrupts.held_back(), self._plain_words():
+            self._open()
+            with self._writer.begin() as connection:
+                yield connection
+
+    def _open(self) -> None:
+        with self._opening:
+            if not self._is_open:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._check_schema()
+                self._check_whole()
+                self._is_open = True
+
+    def _check_schema(self) -> None:
+        try:
+            with self.engine.begin() as connection:
+                if self.is_file and migrate.version(connection) is None and inspect(connection).get_table_names():
+                    raise StoreError(f"store {self.name} is a database of another program; name another with {paths.STORE_VARIABLE}")
+                if migrate.version(connection) is not None and migrate.is_current(connection):
+                    return
+            with self._writer.begin() as connection:
+                migrate.bring_up(connection, Path(self.name) if self.is_file else None)
+        except migrate.NewerError as error:
+            raise StoreError(
+                f"store {self.name} was written by a newer version (schema {error.version}, here {schema.VERSION}); update it here"
+            ) from None
+
+    def _check_whole(self) -> None:
+        """Damage that no query stumbles over, an index that lost its rows, would make runs seem not to be there."""
+        if not self.is_file or Path(self.name).stat().st_size > _LOOKED_THROUGH:
+            return
+        with self.engine.begin() as connection:
+            found = damage(connection.exec_driver_sql("PRAGMA integrity_check(3)").scalars())
+        if found:
+            remedy = "`python -m appcore doctor --repair` mends indexes, a backup the rest; or move the file away to begin a new one"
+            raise StoreError(f"store {self.name} is damaged ({found}); {remedy}")
+
+    @contextmanager
+    def _plain_words(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise StoreError(self._explain(str(error.orig))) from error
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(self._explain(str(error))) from error
+
+    def _explain(self, message: str) -> str:
+        for sign, remedy in _REMEDIES.items():
+            if sign in message:
+                return f"store {self.name} {remedy.format(busy=self._busy_seconds, variable=paths.STORE_VARIABLE)}"
+        return f"store {self.name} cannot be used: {' '.join(message.split())}; name another with {paths.STORE_VARIABLE}"
+
+
+def damage(answer: Iterable[str]) -> str:
+    """What SQLite's integrity check found, in one line; empty when the file is whole."""
+    found = list(answer)
+    return "" if found == ["ok"] else "; ".join(" ".join(line.split()) for line in found)[:300]
+
+
+def _url(address: str | Path) -> URL:
+    """The address as a URL, its file made absolute: a worker process may start elsewhere."""
+    text = str(address)
+    if "://" not in text:
+        path = Path(text)
+    elif text.startswith("sqlite:///"):
+        path = Path(text.removeprefix("sqlite:///"))  # by hand: a path may hold ? and %
+    else:
+        return _server_url(text)
+    if not text or path.is_dir():
+        raise StoreError(f"store {text!r} is a folder; name a file in it, e.g. {path / 'appcore.db'}")
+    return URL.create("sqlite", database=str(path.expanduser().absolute()))
+
+
+def _server_url(text: str) -> URL:
+    try:
+        url = make_url(text)
+        if url.get_backend_name() == "postgresql" and url.database:
+            return url.set(drivername="postgresql+psycopg")
+    except (ArgumentError, ValueError):
+        pass
+    scheme = text.partition("://")[0]
+    raise StoreError(f"store {scheme}://... is not possible; use a path, sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE")
+
+
+def _file_engine(url: URL, busy_seconds: float) -> Engine:
+    # Readers are many and short (tabs that poll), so connections are not rationed.
+    engine = create_engine(url, connect_args={"timeout": busy_seconds}, pool_size=5, max_overflow=50)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, record: Any) -> None:
+        connection.isolation_level = None  # transactions are begun below; the driver's own begin would come too late to read safely
+        for pragma in ("foreign_keys=ON", "synchronous=FULL", "journal_mode=DELETE"):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+    return engine
+
+
+def _server_engine(url: URL) -> Engine:
+    try:
+        return create_engine(url, pool_pre_ping=True, max_overflow=50, connect_args={"connect_timeout": _CONNECT_SECONDS})
+    except (ImportError, NoSuchModuleError):
+        raise StoreError("a PostgreSQL store needs its driver: pip install 'psycopg[binary]'") from None

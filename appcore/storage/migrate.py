@@ -1,0 +1,88 @@
+"""The version of a store: made new, brought forward step by step, or refused because it is newer than this program. Forward only."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from importlib import import_module
+from pathlib import Path
+
+from sqlalchemy import Column, Connection, Table, inspect, select, text, update
+
+from .. import paths
+from . import schema
+
+_ONE_AT_A_TIME = 7_402_519  # any number: the name of PostgreSQL's lock for this
+
+
+class NewerError(Exception):
+    """The store was written by a newer version of this program; `version` is its schema's."""
+
+    def __init__(self, version: int):
+        super().__init__(version)
+        self.version = version
+
+
+def version(connection: Connection) -> int | None:
+    """The schema version of a store; None where there is none."""
+    if not inspect(connection).has_table("meta"):
+        return None
+    found = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == "schema"))
+    return None if found is None else int(found)
+
+
+def is_current(connection: Connection) -> bool:
+    """Whether nothing is to be done; NewerError when this program is too old."""
+    found = version(connection)
+    if found is not None and found > schema.VERSION:
+        raise NewerError(found)
+    return found == schema.VERSION and _lacks(connection) == ([], [])
+
+
+def bring_up(connection: Connection, file: Path | None) -> None:
+    """Within one writing transaction: create the tables, or take the steps that are missing, after a copy of an SQLite `file`."""
+    if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ONE_AT_A_TIME})
+    found = version(connection)  # again: another process may have been quicker
+    if found is None:
+        schema.metadata.create_all(connection)
+        connection.execute(schema.meta.insert().values(key="schema", value=str(schema.VERSION)))
+        return
+    if found < schema.VERSION:
+        if file:
+            _copy(file, paths.before_upgrade(file, found))
+        _migrate(connection, found)
+    tables, columns = _lacks(connection)
+    schema.metadata.create_all(connection, tables=tables)
+    for column in columns:
+        kind = column.type.compile(connection.dialect)
+        connection.exec_driver_sql(f'ALTER TABLE {column.table.name} ADD COLUMN "{column.name}" {kind}')
+
+
+def _migrate(connection: Connection, found: int) -> None:
+    from alembic.operations import Operations  # a fifth of a second, for the one opening in a store's life that needs it
+    from alembic.runtime.migration import MigrationContext
+
+    op = Operations(MigrationContext.configure(connection))
+    for number in range(found + 1, schema.VERSION + 1):
+        import_module(f".migrations.v{number}", __package__).upgrade(op)
+        connection.execute(update(schema.meta).where(schema.meta.c.key == "schema").values(value=str(number)))
+
+
+def _lacks(connection: Connection) -> tuple[list[Table], list[Column]]:
+    """Tables, and columns that may be empty, which came after the store was made: nothing is to be converted, so no step is needed."""
+    found = inspect(connection)
+    names = set(found.get_table_names())
+    there = {name: {column["name"] for column in found.get_columns(name)} for name in names & set(schema.metadata.tables)}
+    tables = [table for table in schema.metadata.sorted_tables if table.name not in there]
+    columns = [column for name in there for column in schema.metadata.tables[name].columns if column.name not in there[name]]
+    return tables, [column for column in columns if column.nullable]
+
+
+def _copy(file: Path, to: Path) -> None:
+    """What was there last, whole, whoever reads or writes meanwhile."""
+    temporary = paths.temporary(to)
+    temporary.unlink(missing_ok=True)
+    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(temporary)) as target:
+        source.backup(target)
+    temporary.replace(to)

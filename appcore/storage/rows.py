@@ -1,0 +1,58 @@
+"""Rows and what they mean: columns that follow from the settings, whether someone is still at work, events told, tables read."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Table, delete, func, insert, select
+
+from ..config import RunConfig
+from ..statuses import ACTIVE
+from . import heartbeat, schema
+from .schema import plain
+
+if TYPE_CHECKING:
+    import pandas
+
+    from ..events import Event
+
+
+def described(config: RunConfig) -> dict[str, Any]:
+    """The columns of `runs` that follow from the settings."""
+    values = {name: plain(getattr(config, name)) for name in ("method", "pruner", "arch", "dataset", "seed", "fingerprint")}
+    return values | {"config": plain(config.model_dump(mode="json"))}
+
+
+def live(row: Any) -> dict[str, Any]:
+    """A row as a dict, its status `lost` where it says that someone is at work and nobody is."""
+    values = dict(row)
+    if "tags" in values:  # rows of before these columns existed have nothing there
+        values |= {"tags": values["tags"] or [], "note": values["note"] or "", "archived": bool(values["archived"])}
+    if values["status"] in ACTIVE and heartbeat.is_gone(values, time.time()):
+        values["status"] = "lost"
+    return values
+
+
+def tell(connection: Connection, run_id: str, event: Event, nth: int) -> None:
+    """Write an event's rows over what is there at the same place; delete and insert, because every database knows these."""
+    for table, rows in schema.rows(run_id, event, nth):
+        place = ("run_id", "segment", "point", "nth") if table is schema.layers else ("run_id", "segment", "seq")
+        if rows:
+            connection.execute(delete(table).where(*(table.c[name] == rows[0][name] for name in place)))
+            connection.execute(insert(table), rows)
+
+
+def frame(connection: Connection, table: Table, run_ids: list[str], conditions: tuple, newest: bool) -> pandas.DataFrame:
+    """Rows of a table in order, of those of these runs that fulfil the conditions; `newest`: of the last segment of each run only."""
+    import pandas  # takes half a second, and most commands show no table
+
+    last = table.alias()
+    order = [table.c[name] for name in ("run_id", "segment", "point", "nth", "seq") if name in table.c]
+    query = select(table).where(table.c.run_id.in_(run_ids)).order_by(*order)
+    if conditions:
+        query = query.where(table.c.run_id.in_(select(schema.runs.c.run_id).where(*conditions)))
+    if newest:
+        query = query.where(table.c.segment == select(func.max(last.c.segment)).where(last.c.run_id == table.c.run_id).scalar_subquery())
+    found = pandas.DataFrame.from_records(connection.execute(query).all(), columns=[column.name for column in table.columns])
+    return found.astype({name: kind for name, kind in schema.kinds(table).items() if kind is float or found[name].notna().all()})

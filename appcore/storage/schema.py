@@ -1,0 +1,158 @@
+"""Tables of the store and how events become rows. Tidy: pandas reads them without reshaping. Knows no connection."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, ForeignKey, Integer, MetaData, String, Table, Text
+
+from .. import events
+
+VERSION = 2  # what is not a column of an event needs a new number, and migrations/vN.py
+metadata = MetaData()
+meta = Table("meta", metadata, Column("key", String(40), primary_key=True), Column("value", Text, nullable=False))
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", String(40), primary_key=True),
+    Column("title", Text, nullable=False, default=""),
+    Column("created", String(40), nullable=False, index=True),
+    Column("status", String(20), nullable=False, index=True),
+    Column("config", JSON, nullable=False),
+    Column("fingerprint", String(40), nullable=False),
+    *(Column(name, Text, nullable=False) for name in ("method", "pruner", "arch", "dataset")),
+    Column("seed", BigInteger, nullable=False),
+    Column("group_id", String(40), nullable=False, default="", index=True),
+    Column("launcher", String(20), nullable=False, default=""),
+    Column("pid", Integer),
+    Column("host", Text),
+    Column("process_started", Float),
+    Column("heartbeat", Float),
+    Column("command", String(20)),
+    Column("cursor", Integer, nullable=False, default=0),
+    Column("saved", Integer),  # cursor of a checkpoint that was whole when this was written; the newest may be newer by one
+    Column("segments", Integer, nullable=False),
+    Column("hashes", JSON),
+    Column("started", JSON),
+    Column("progress", JSON),
+    Column("totals", JSON),
+    Column("error", Text),
+    Column("traceback", Text),
+    Column("versions", JSON),
+    Column("revision", Integer, nullable=False, default=0),
+    Column("notes", JSON),
+    Column("tags", JSON),  # what people write on a run: words, a note, and whether it is out of sight
+    Column("note", Text),
+    Column("archived", Boolean),
+    Column("owner", String(320), nullable=False, server_default="", index=True),  # who started it, where people sign in
+)
+
+sweeps = Table(
+    "sweeps",
+    metadata,
+    Column("sweep_id", String(40), primary_key=True),
+    Column("title", Text, nullable=False, default=""),
+    Column("created", String(40), nullable=False, index=True),
+    Column("base", JSON, nullable=False),
+    Column("axes", JSON, nullable=False),
+    Column("owner", String(320), nullable=False, server_default=""),
+)
+sweep_runs = Table(  # a run that is used again belongs to several sweeps
+    "sweep_runs",
+    metadata,
+    Column("sweep_id", String(40), ForeignKey("sweeps.sweep_id", ondelete="CASCADE"), primary_key=True),
+    Column("run_id", String(40), ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True),
+)
+
+_TYPES = {"int": BigInteger, "float": Float, "bool": Boolean, "str": Text, "dict[str, Any]": JSON}
+
+
+def _event_table(name: str, event: type) -> Table:
+    """A table whose columns are the fields of an event; lists have tables of their own."""
+    plain = [field for field in fields(event) if field.type in _TYPES and field.name != "segment"]
+    return Table(name, metadata, *_place(), *(Column(field.name, _TYPES[field.type]) for field in plain))
+
+
+def _place() -> list[Column]:
+    """The key that makes a replay overwrite: run, segment, and which event of its kind within the segment."""
+    owner = Column("run_id", String(40), ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True)
+    return [owner, Column("segment", Integer, primary_key=True), Column("seq", Integer, primary_key=True)]
+
+
+epochs = _event_table("epochs", events.EpochDone)
+megabatches = _event_table("megabatches", events.MegabatchDone)
+prunes = _event_table("prunes", events.Pruned)
+layers = Table(
+    "layers",
+    metadata,
+    *_place(),  # seq is the position in network order
+    Column("point", String(8), primary_key=True),  # "prune": right after a prune point; "end": end of a megabatch
+    Column("nth", Integer, primary_key=True),  # which prune point within the segment
+    Column("megabatch", Integer, nullable=False),
+    Column("layer", Text, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in ("kept", "alive", "total")),
+)
+EVENT_TABLES = (epochs, megabatches, prunes, layers)
+OWNED_TABLES = (*EVENT_TABLES, sweep_runs)  # rows that go when their run goes
+_TABLE_OF = {"EpochDone": (epochs, ""), "MegabatchDone": (megabatches, "end"), "Pruned": (prunes, "prune")}
+
+
+def rows(run_id: str, event: events.Event, nth: int) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
+    """The rows of an event, by table; none for events that only change columns of `runs`.
+
+    Events are told apart by class name: after a source reload two classes of one name live in one process.
+    """
+    table, point = _TABLE_OF.get(type(event).__name__, (None, ""))
+    if table is None:
+        return
+    values = asdict(event)
+    place = {"run_id": run_id, "segment": event.segment}
+    own = {column.name: values[column.name] for column in table.columns if column.name in values and column.name not in place}
+    yield table, [{**place, "seq": nth, **{name: plain(value) if isinstance(value, (dict, str)) else value for name, value in own.items()}}]
+    if point:
+        common = {**place, "point": point, "nth": nth, "megabatch": event.megabatch}
+        yield (
+            layers,
+            [
+                {**common, "seq": position, "layer": plain(layer["name"]), **{name: layer[name] for name in ("kept", "alive", "total")}}
+                for position, layer in enumerate(values["layers"])
+            ],
+        )
+
+
+def columns(event: events.Event) -> dict[str, Any]:
+    """What an event changes in its row of `runs`."""
+    kind = type(event).__name__
+    if kind == "Started":
+        started = asdict(event)
+        for layer, values in zip(event.layers, started["layers"], strict=True):
+            values["total"] = layer.total
+        return {"started": started, "hashes": started["hashes"]}
+    if kind == "Finished":
+        return {"totals": asdict(event)}
+    if kind == "SegmentDone":
+        return {"cursor": event.cursor}
+    return {}
+
+
+def kinds(table: Table) -> dict[str, type]:
+    """Python types of the columns, for charts: SQLite keeps NaN as NULL, and an empty column would have no type. Dicts stay dicts."""
+    found = {column.name: float if isinstance(column.type, Float) else column.type.python_type for column in table.columns}
+    return {name: kind for name, kind in found.items() if kind is not dict}
+
+
+def plain(value: Any) -> Any:
+    """`value` as any database takes it: no NaN in JSON, no broken Unicode, no NUL."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {plain(str(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value

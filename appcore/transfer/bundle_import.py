@@ -1,0 +1,259 @@
+"""Import of a bundle that a stranger may have made: judged from the zip's list of contents, then read member by member with counted caps.
+
+Nothing is unpickled and no name of the zip becomes a path. A bundle is taken in whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import struct
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import takewhile
+from pathlib import Path
+from typing import IO, Any
+
+import safetensors
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .. import paths
+from ..config import RunConfig
+from ..errors import InputError
+from ..storage import checkpoint
+from ..storage.store import Store
+from ..untrusted.refusals import shown
+from ..untrusted.zip_file import Capped, overlap, problem
+from . import bundle_record
+from .bundle_export import EVENTS, FORMAT, MANIFEST, RECORD
+
+_MEGABYTE = 2**20
+MOST_BYTES = 4096 * _MEGABYTE
+# Every name that a bundle may hold, and how many bytes at most.
+_MEMBERS = {
+    re.compile(re.escape(MANIFEST)): 4 * _MEGABYTE,
+    re.compile(re.escape(RECORD)): _MEGABYTE,
+    re.compile(re.escape(EVENTS)): 32 * _MEGABYTE,
+    re.compile(r"checkpoint-[0-9]{9}\.json"): 4 * _MEGABYTE,
+    re.compile(r"checkpoint-[0-9]{9}\.safetensors"): MOST_BYTES,
+    re.compile(r"masks/[0-9]{9}\.safetensors"): 32 * _MEGABYTE,
+}
+_MOST_HEADER = 4 * _MEGABYTE
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error, ValueError, OverflowError, KeyError)
+
+
+class _Listed(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    size: int = Field(ge=0)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+class _Manifest(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    format: int
+    program: str
+    run_id: str = Field(pattern=bundle_record.RUN_ID)
+    members: dict[str, _Listed]
+
+
+def import_bundle(store: Store, path: str | Path, *, allow: Callable[[int], None] = lambda size: None) -> str:
+    """Add the run of a bundle to the store and return its id; a run that is there already with the same content is left alone.
+
+    `allow` is asked with the size of the file, and again with what it unpacks to, and refuses with InputError.
+
+    InputError, in one line that names the file, for anything else than a whole bundle; nothing is written then.
+    """
+    path = Path(path).expanduser()
+    with _plain_words(path), Capped(path) as file:
+        allow(path.stat().st_size)
+        bundle = _Bundle(file)
+        allow(bundle.size)
+        record, config, told = bundle_record.read(bundle.read(RECORD), bundle.lines(EVENTS))
+        _require(record.run_id == bundle.manifest.run_id, "its manifest belongs to another run")
+        with _staging(store.folder, bundle.size) as folder:
+            bundle.copy(folder)
+            saved = _check_checkpoint(folder, bundle, record, config)
+            _check_masks(folder, record, told)
+            if store.revision([record.run_id]):
+                _require(_is_same(store, record, told), f"run {record.run_id} is here already with other content; delete that one first")
+                return record.run_id
+            _place(store, folder, record, config, told, saved)
+    return record.run_id
+
+
+class _Bundle:
+    """A zip whose list of contents has been found to be that of a bundle."""
+
+    def __init__(self, file: IO[bytes]):
+        self._zip = zipfile.ZipFile(file)
+        infos = self._zip.infolist()
+        self._sizes = {info.filename: info.file_size for info in infos}
+        for info in infos:
+            most = next((most for name, most in _MEMBERS.items() if name.fullmatch(info.orig_filename)), None)
+            found = problem(info, most or MOST_BYTES) or ("" if most else "does not belong in a bundle")
+            _require(not found, f"member {shown(info.orig_filename)} {found}")
+        _require(len(self._sizes) == len(infos), "a member occurs twice")
+        _require(not (found := overlap(infos, self._zip.start_dir)), found)
+        _require(MANIFEST in self._sizes, "it has no manifest, so it is no bundle")
+        self.manifest = self._read_manifest()
+        listed = {name: member.size for name, member in self.manifest.members.items()}
+        _require(
+            listed == {name: size for name, size in self._sizes.items() if name != MANIFEST}, "its members are not those of its manifest"
+        )
+        _require({RECORD, EVENTS} <= set(listed), "it holds no run")
+        self.size = sum(listed.values())
+
+    def _read_manifest(self) -> _Manifest:
+        try:
+            found = json.loads(self._zip.read(MANIFEST))
+            version = found.get("format") if isinstance(found, dict) else None
+            _require(not isinstance(version, int) or version <= FORMAT, f"its format {version} is newer than {FORMAT}; update the program")
+            return _Manifest.model_validate(found)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            raise InputError(f"manifest: {'.'.join(map(str, first['loc']))[:100]}: {first['msg'][:200]}") from None
+
+    def names(self, start: str) -> list[str]:
+        """Members whose name begins so."""
+        return sorted(name for name in self.manifest.members if name.startswith(start))
+
+    def read(self, name: str) -> bytes:
+        """A small member, verified."""
+        data = self._zip.read(name)
+        _require(hashlib.sha256(data).hexdigest() == self.manifest.members[name].sha256, f"member {name} is damaged: its checksum differs")
+        return data
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        """The lines of a member, verified before the first is given."""
+        return iter(self.read(name).splitlines())
+
+    def copy(self, folder: Path) -> None:
+        """The files of the run into `folder`, each verified; the names are ours, not the zip's."""
+        for name in self.names("checkpoint-") + self.names("masks/"):
+            number = int(re.sub("[^0-9]", "", name))
+            if name.startswith("masks/"):
+                path = paths.masks(folder, number)
+            else:
+                path = (paths.manifest if name.endswith(".json") else paths.checkpoint)(folder, number)
+            checkpoint.commit(path, lambda temporary, name=name: self._stream(name, temporary))
+
+    def _stream(self, name: str, path: Path) -> None:
+        left, found = self.manifest.members[name].size, hashlib.sha256()
+        with self._zip.open(name) as source, path.open("wb") as target:
+            while chunk := source.read(_MEGABYTE):
+                left -= len(chunk)
+                _require(left >= 0, f"member {name} is longer than it says")
+                found.update(chunk)
+                target.write(chunk)
+        _require(found.hexdigest() == self.manifest.members[name].sha256, f"member {name} is damaged: its checksum differs")
+
+
+def _check_checkpoint(folder: Path, bundle: _Bundle, record: bundle_record.Record, config: RunConfig) -> int | None:
+    """The checkpoint, where there is one, must be whole and fit the settings and the network; returns its cursor."""
+    names = bundle.names("checkpoint-")
+    if not names:
+        return None
+    stem = names[0].partition(".")[0]
+    _require(names == [f"{stem}.json", f"{stem}.safetensors"], "it needs one checkpoint of two files, or none")
+    text = bundle.read(names[0])
+    body = json.loads(text)["manifest"]
+    _require(isinstance(body, dict) and text.decode() == checkpoint.manifest_text(body), "the checkpoint's manifest is damaged")
+    listed = bundle.manifest.members[names[1]]
+    told = tuple(body.get(key) for key in ("format", "file", "size", "sha256", "fingerprint"))
+    _require(told == (checkpoint.FORMAT, names[1], listed.size, listed.sha256, config.fingerprint), "its checkpoint is that of another run")
+    _require(body.get("cursor") == int(stem[-9:]) <= record.cursor, "its checkpoint is of another moment than its run")
+    _require(isinstance(body.get("facts"), dict) and isinstance(body.get("versions"), dict), "the checkpoint's manifest is damaged")
+    tensors = _header(paths.checkpoint(folder, body["cursor"]))[0]
+    for layer in record.started.layers if record.started else ():
+        fits = [tensors.get(f"{group}/{layer.name}", ("", ()))[1] == list(layer.shape) for group in ("model", "masks")]
+        _require(all(fits) and tensors[f"masks/{layer.name}"][0] == "BOOL", f"the checkpoint does not fit layer {shown(layer.name)}")
+    return body["cursor"]
+
+
+def _check_masks(folder: Path, record: bundle_record.Record, told: list[bundle_record.Told]) -> None:
+    """The masks of every prune point must fit the network and keep what the run says that they keep."""
+    points = {one.pruned.segment: one.pruned for one in told if one.pruned}
+    found = {int(path.stem): path for path in paths.masks(folder, 0).parent.glob("*.safetensors")}
+    _require(set(found) == set(points), "it needs the masks of every prune point, and no others")
+    shapes = {layer.name: list(layer.shape) for layer in record.started.layers} if record.started else {}
+    for segment, path in found.items():
+        _require(json.loads(_header(path)[1].get("shapes", "null")) == shapes, f"the masks of segment {segment} do not fit the network")
+        kept = {name: int(mask.sum()) for name, mask in checkpoint.load_masks(path).items()}
+        _require(kept == {layer.name: layer.kept for layer in points[segment].layers}, f"the masks of segment {segment} keep other weights")
+
+
+def _header(path: Path) -> tuple[dict[str, tuple[str, list[int]]], dict[str, str]]:
+    """Kind and shape of each tensor of a safetensors file, and its remarks."""
+    with path.open("rb") as file:
+        _require(int.from_bytes(file.read(8), "little") <= _MOST_HEADER, "a file of tensors has too long a header")
+    with safetensors.safe_open(path, framework="numpy") as file:
+        parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118, it is no dict
+        return {name: (part.get_dtype(), part.get_shape()) for name, part in parts.items()}, file.metadata() or {}
+
+
+def _is_same(store: Store, record: bundle_record.Record, told: list[bundle_record.Told]) -> bool:
+    """Whether the store has this very run; what people call it there is their affair."""
+    named = record.model_copy(update={"title": store.get(record.run_id)["title"]})
+    return bundle_record.describe(store, record.run_id) == bundle_record.text(named, told)
+
+
+def _place(
+    store: Store, folder: Path, record: bundle_record.Record, config: RunConfig, told: list[bundle_record.Told], saved: int | None
+) -> None:
+    """Rows and files as one: a run is in the store only when it is whole, and nobody's files are touched when the id is taken."""
+    target = paths.run_folder(store.folder, record.run_id)
+
+    def place() -> None:
+        shutil.rmtree(target, ignore_errors=True)  # of a run that the store does not know
+        folder.rename(target)
+
+    events, seqs = [one.event for one in told], [one.nth for one in told]
+    store.add(record.run_id, config, events, seqs=seqs, place=place, saved=saved, **bundle_record.columns(record, config))
+
+
+@contextmanager
+def _staging(parent: Path, size: int) -> Iterator[Path]:
+    """A folder beside the runs that is gone at the end, unless it was renamed."""
+    existing = next(folder for folder in (parent, *parent.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    _require(size < free, f"it needs {size:,} bytes and {free:,} are free in {existing}; make room first")
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=paths.IMPORT_PREFIX, dir=parent))
+    try:
+        folder.chmod(0o755)  # mkdtemp's is for its owner alone, and this becomes the run's folder
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # not empty, as a rule
+            for made in takewhile(lambda folder: folder != existing, (parent, *parent.parents)):
+                made.rmdir()
+
+
+@contextmanager
+def _plain_words(path: Path) -> Iterator[None]:
+    """Turns whatever a broken file causes into one line that names the file."""
+    try:
+        yield
+    except InputError as error:
+        if error.field == "store":
+            raise
+        raise InputError(f"bundle {shown(path)}: {shown(error.message, 400)}", "file") from error
+    except FileNotFoundError as error:
+        raise InputError(f"bundle {shown(path)}: there is no such file; name one that `export` wrote", "file") from error
+    except OSError as error:
+        raise InputError(f"bundle {shown(path)}: {error.strerror or error}; name a file that `export` wrote", "file") from error
+    except (*BROKEN, TypeError, AttributeError, RecursionError, safetensors.SafetensorError) as error:
+        problem = f"it is not a bundle that can be read ({type(error).__name__}: {shown(error)})"
+        raise InputError(f"bundle {shown(path)}: {problem}; export the run anew", "file") from error
+
+
+def _require(is_so: Any, otherwise: str) -> None:
+    if not is_so:
+        raise InputError(otherwise)

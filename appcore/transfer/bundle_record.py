@@ -1,0 +1,224 @@
+"""A run as text that another store can take in: what is known of it as one JSON object, and its events, one to a line. Knows no files.
+
+Both directions go through the typed `Record` and `Told`, so what is read is what could have been written. Megabatches count from 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .. import events, plugins
+from ..config import RunConfig, build
+from ..errors import InputError
+from ..planning.plan import plan
+from ..statuses import ENDED
+from ..storage import schema
+from ..storage.store import Store
+
+if TYPE_CHECKING:
+    import pandas
+
+RUN_ID = "^[0-9]{8}-[0-9]{6}-[0-9a-f]{4}$"
+LINE_LENGTH = 2000
+MOST_SEGMENTS = 100_000  # building a plan takes time and memory, and a stranger's settings may ask for any
+_Line = Annotated[str, Field(max_length=LINE_LENGTH)]
+_Number = Annotated[int, Field(ge=0, lt=2**62)]
+_STRICT = ConfigDict(extra="forbid", ser_json_inf_nan="strings", protected_namespaces=())
+
+
+class Pace(BaseModel):
+    """The last known progress of a run."""
+
+    model_config = _STRICT
+
+    segment: _Number
+    megabatch: _Number
+    epoch: _Number
+    step: _Number
+    steps: _Number
+    phase: _Line
+    samples_seen: _Number
+    samples_total: _Number
+    loss: float | None
+    images_per_second: float | None
+    eta_seconds: float | None
+    updated: _Line
+
+
+class Record(BaseModel):
+    """A run without its events and without what only concerns the process that drove it."""
+
+    model_config = _STRICT
+
+    run_id: str = Field(pattern=RUN_ID)
+    title: _Line
+    created: str = Field(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.+]{8,30}$")
+    status: Literal["done", "failed", "stopped"]
+    group: str = Field(max_length=40)
+    launcher: str = Field(max_length=20)
+    config: dict[str, Any]
+    cursor: _Number
+    versions: dict[str, int | _Line]
+    notes: list[_Line] = Field(max_length=1000)
+    error: _Line | None
+    progress: Pace | None
+    started: events.Started | None
+    totals: events.Finished | None
+
+
+class Told(BaseModel):
+    """One event with its place: which one of its kind in its segment it is."""
+
+    model_config = _STRICT
+
+    nth: int = Field(ge=0, lt=1000)
+    pruned: events.Pruned | None = None
+    epoch: events.EpochDone | None = None
+    megabatch: events.MegabatchDone | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Told:
+        if sum(event is not None for event in (self.pruned, self.epoch, self.megabatch)) != 1:
+            raise ValueError("a line holds exactly one event")
+        return self
+
+    @property
+    def event(self) -> Any:
+        """The event itself."""
+        return self.pruned or self.epoch or self.megabatch
+
+
+def describe(store: Store, run_id: str) -> tuple[str, list[str]]:
+    """A run of the store as JSON text, and the lines of its events in order of time. One that is still going on counts as stopped."""
+    row = store.get(run_id)
+    run_id = row["run_id"]
+    known = {name: row[name] for name in ("run_id", "created", "config", "cursor", "progress", "totals", "launcher")}
+    known |= {"status": row["status"] if row["status"] in ENDED[:-1] else "stopped", "group": row["group_id"]}
+    known |= {
+        "versions": row["versions"] or {},
+        "notes": [note[:LINE_LENGTH] for note in row["notes"] or []],
+        "started": _started(row["started"]),
+    }
+    known |= {"title": row["title"][:LINE_LENGTH], "error": row["error"] and row["error"][:LINE_LENGTH]}
+    told = [*_told(store.prunes(run_id), events.Pruned, store.layers(run_id), "prune"), *_told(store.epochs(run_id), events.EpochDone)]
+    told += _told(store.megabatches(run_id), events.MegabatchDone, store.layers(run_id), "end")
+    told.sort(key=lambda one: (one.event.segment, one.nth))
+    return text(Record(**known), told)
+
+
+def _started(values: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The event without what the store adds to it."""
+    layers = [{key: layer[key] for key in ("name", "shape", "flops")} for layer in values["layers"]] if values else []
+    return values and {**values, "layers": layers}
+
+
+def text(record: Record, told: list[Told]) -> tuple[str, list[str]]:
+    """A run as JSON text and lines."""
+    return record.model_dump_json(), [one.model_dump_json(exclude_none=True) for one in told]
+
+
+def _told(frame: pandas.DataFrame, kind: type, layers: pandas.DataFrame | None = None, point: str = "") -> list[Told]:
+    """The events of one kind, put together again from their rows."""
+    counted = {}
+    if layers is not None:
+        for place, group in layers[layers["point"] == point].groupby(["segment", "nth"]):
+            rows = group.sort_values("seq").rename(columns={"layer": "name"})[["name", "kept", "alive", "total"]].to_dict("records")
+            counted[place] = tuple(events.LayerDensity(**row) for row in rows)
+    plain = {field.name: field.type for field in fields(kind) if field.name != "layers"}
+    name = {"Pruned": "pruned", "EpochDone": "epoch", "MegabatchDone": "megabatch"}[kind.__name__]
+    found = []
+    for row in frame.to_dict("records"):
+        # A row of before a field existed has nothing there (None, or NaN in a column of whole numbers): the default stands.
+        values = {field: row[field] for field, kept in plain.items() if field in row and (kept == "float" or row[field] == row[field])}
+        values = {field: value for field, value in values.items() if value is not None}
+        if layers is not None:
+            values["layers"] = counted[row["segment"], row["seq"]]
+        found.append(Told(nth=row["seq"], **{name: kind(**values)}))
+    return found
+
+
+def read(record: str | bytes, lines: Iterable[str | bytes]) -> tuple[Record, RunConfig, list[Told]]:
+    """The typed run that texts describe, checked against its own plan; InputError for anything that a run could not have told."""
+    try:
+        known = Record.model_validate_json(record)
+        told = []
+        for line in lines:
+            told.append(Told.model_validate_json(line))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"][:4])) or "text"
+        raise InputError(f"{where[:100]}: {first['msg'][:200]}") from None
+    # A setting that did not exist yet when the run was made has its default, which changes nothing, and not a recipe's value.
+    config = build({name: field.default for name, field in RunConfig.model_fields.items()} | known.config)
+    known = known.model_copy(update={"config": schema.plain(config.model_dump(mode="json"))})
+    planned = plugins.load("methods", config.method).segments(config) if config.megabatches * config.epochs <= MOST_SEGMENTS else ()
+    length = sum(1 for _ in islice(planned, MOST_SEGMENTS + 1))
+    _require(0 < length <= MOST_SEGMENTS, f"its plan has more than {MOST_SEGMENTS:,} segments")
+    _check(known, config, told)
+    return known, config, told
+
+
+def columns(record: Record, config: RunConfig) -> dict[str, Any]:
+    """The columns of `runs` for Store.add, besides those that follow from the settings."""
+    found = {name: getattr(record, name) for name in ("title", "created", "status", "launcher", "cursor", "versions", "notes", "error")}
+    found |= {"group_id": record.group, "segments": len(plan(config)), "progress": record.progress and record.progress.model_dump()}
+    for event in (record.started, record.totals):
+        found |= schema.columns(event) if event else {}
+    return found
+
+
+def _check(record: Record, config: RunConfig, told: list[Told]) -> None:
+    segments = plan(config)
+    _require(record.cursor <= len(segments), f"cursor {record.cursor} lies behind the end of the plan ({len(segments)} segments)")
+    _require(record.status != "done" or record.totals is not None, "a run that is done has totals")
+    _require(not told or record.started is not None, "a run with events has begun")
+    network = _network(record.started) if record.started else []
+    seen = set()
+    for one in told:
+        event, place = one.event, (type(one.event).__name__, one.event.segment, one.nth)
+        _require(place not in seen, f"{place[0]} of segment {event.segment} occurs twice")
+        seen.add(place)
+        _require(0 <= event.segment < len(segments), f"segment {event.segment} is not in the plan of {len(segments)} segments")
+        planned = segments[event.segment].megabatch
+        _require(event.megabatch == planned, f"segment {event.segment} is of megabatch {planned}, not {event.megabatch}")
+        _check_numbers(asdict(event))
+        layers = getattr(event, "layers", None)
+        if layers is not None:
+            _require([(layer.name, layer.total) for layer in layers] == network, "layers differ from those of the network")
+            _require(all(0 <= layer.alive <= layer.kept <= layer.total for layer in layers), "layers keep more weights than they have")
+    for known in filter(None, (record.started, record.totals)):
+        _check_numbers(asdict(known))
+
+
+def _network(started: events.Started) -> list[tuple[str, int]]:
+    """Name and size of each layer, in network order."""
+    for layer in started.layers:
+        is_small = 1 <= len(layer.shape) <= 5 and all(1 <= size < 2**24 for size in layer.shape) and len(layer.name) <= LINE_LENGTH
+        _require(is_small, "a layer without name and shape")
+    _require({"init", "order", "scoring"} <= set(started.hashes), "the hashes of init, order and scoring are missing")
+    names = {layer.name for layer in started.layers}
+    _require(len(names) == len(started.layers), "two layers of one name")
+    return [(layer.name, layer.total) for layer in started.layers]
+
+
+def _check_numbers(values: dict[str, Any]) -> None:
+    """NaN is a number that a diverged run may have; nothing may be too large for a database."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            _check_numbers(value)
+        elif isinstance(value, (int, float)) and not math.isnan(value):
+            _require(abs(value) < 2**62, f"{name} is too large")
+            _require(value >= 0 or not isinstance(value, int), f"{name} {value} is negative")
+            is_share = name.startswith("density") or name.endswith("_accuracy")
+            _require(not is_share or 0 <= value <= 1, f"{name} {value:g} is not between 0 and 1")
+
+
+def _require(is_so: bool, otherwise: str) -> None:
+    if not is_so:
+        raise InputError(otherwise)

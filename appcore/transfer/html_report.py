@@ -1,0 +1,210 @@
+"""A report of a run, or of a comparison, as one HTML file that opens from disk: interactive charts, numbers, settings, hashes, versions.
+
+Pure: rows and frames come in, text goes out. Everything that a person or a bundle may have written is escaped, and a content policy in
+the file forbids it to load or send anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from .. import charts
+
+POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
+_CONFIG = {"responsive": True, "displaylogo": False, "toImageButtonOptions": {"format": "svg"}}
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1B2430; --muted: #566172; --line: #DCE1E8; --ground: #FFFFFF; --soft: #F5F6F9; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #E6E9EE; --muted: #9BA6B5; --line: #2E3742; --ground: #12161C; --soft: #1B2129; }
+}
+body { font: 16px/1.5 "Source Sans 3", "Helvetica Neue", Arial, sans-serif; color: var(--ink); background: var(--ground);
+  max-width: 76rem; margin: 0 auto; padding: 1.5rem 1.25rem 4rem; }
+h1 { font-size: 1.9rem; line-height: 1.2; margin: 0.5rem 0; overflow-wrap: anywhere; } h2 { font-size: 1.3rem; margin: 2.2rem 0 0.6rem; }
+h3 { font-size: 1.05rem; margin: 1.4rem 0 0.3rem; overflow-wrap: anywhere; }
+p { margin: 0.3rem 0; overflow-wrap: anywhere; } .muted { color: var(--muted); }
+.note { white-space: pre-wrap; border-left: 3px solid var(--line); padding-left: 0.8rem; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1.5rem 1.25rem; }
+.chart { min-width: 0; } .scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: 0.93rem; } th, td { text-align: left; padding: 0.3rem 0.9rem 0.3rem 0; vertical-align: top;
+  border-bottom: 1px solid var(--line); overflow-wrap: anywhere; } th { color: var(--muted); font-weight: 600; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; } code { font-size: 0.9em; overflow-wrap: anywhere; }
+details { margin: 0.6rem 0; } summary { cursor: pointer; } summary:focus-visible { outline: 2px solid #4A45A0; outline-offset: 2px; }
+@media print { .charts { grid-template-columns: 1fr 1fr; } details { display: block; } }
+"""
+_SCRIPT = """
+const FIGURES = JSON.parse(document.getElementById('figures').textContent);
+const TEMPLATES = JSON.parse(document.getElementById('templates').textContent);
+const CONFIG = __CONFIG__;
+const dark = matchMedia('(prefers-color-scheme: dark)');
+function draw() {
+  FIGURES.forEach((figure, index) => {
+    figure.layout.template = TEMPLATES[dark.matches ? 1 : 0];
+    Plotly.react('chart-' + index, figure.data, figure.layout, CONFIG);
+  });
+  document.body.dataset.drawn = FIGURES.length;
+}
+draw();
+dark.addEventListener('change', draw);
+"""
+
+
+@dataclass(frozen=True)
+class Data:
+    """What the store knows of some runs, oldest first in each table."""
+
+    epochs: pd.DataFrame
+    megabatches: pd.DataFrame
+    prunes: pd.DataFrame
+    layers: pd.DataFrame
+
+
+def report(runs: Sequence[Mapping[str, Any]], data: Data, *, script: str, made: str, program: str) -> str:
+    """The whole file. `script` is the text of plotly.js, `made` the moment, `program` the name and version that are printed below."""
+    names = charts.labels(runs)
+    title = (runs[0]["title"] or runs[0]["run_id"]) if len(runs) == 1 else f"Comparison of {len(runs)} runs"
+    shown = _figures(runs, data)
+    parts = [f"<h1>{escape(title)}</h1>", f'<p class="muted">{escape(program)} · {escape(made)}</p>']
+    parts += [_head(run, names[run["run_id"]]) for run in runs]
+    parts += ["<h2>Final numbers</h2>", _numbers(charts.final_table(runs, data.megabatches))]
+    parts.append('<h2>Charts</h2><noscript>The charts need JavaScript.</noscript><div class="charts">')
+    parts += [f'<div class="chart" id="chart-{index}" role="img" aria-label="{escape(alt)}"></div>' for index, (alt, _) in enumerate(shown)]
+    parts += ["</div>", _settings(runs), _pairing(runs)]
+    parts += [_proof(run, names[run["run_id"]]) for run in runs]
+    return _document(title, "\n".join(parts), [figure for _, figure in shown], script)
+
+
+def _figures(runs: Sequence[Mapping[str, Any]], data: Data) -> list[tuple[str, go.Figure]]:
+    """(description, figure) in reading order."""
+    curves = (data.epochs, data.megabatches)
+    found = [
+        ("Curves: accuracy over the stream", charts.accuracy(runs, *curves)),
+        ("Curves: generalization gap over the stream", charts.gap(runs, *curves)),
+    ]
+    if len(runs) == 1 and len(data.layers):
+        count = int(runs[0]["config"]["megabatches"])
+        found.append(("Heatmap: sparsity of each layer at each megabatch", charts.sparsity_map(data.layers, count)))
+    elif len(data.layers):
+        last = int(data.layers.groupby("run_id")["megabatch"].max().min())
+        found.append(("Marks: share kept of each layer at the newest megabatch", charts.kept_by_layer(data.layers, runs, last)))
+        found.append(
+            ("Heatmap: difference of the shares kept of the first two runs", charts.difference_map(data.layers, runs[0], runs[1], last))
+        )
+    found.append(("Curves: loss over the stream", charts.loss(runs, *curves)))
+    found.append(("Curves: test errors added up over the megabatches", charts.errors(runs, *curves)))
+    return found
+
+
+def _head(run: Mapping[str, Any], name: str) -> str:
+    """What a run is and what people wrote on it."""
+    config = run["config"]
+    what = f"{config['method']} {config['pruner']}" if config["method"] != "dense" else "dense"
+    line = f"{what} · {config['arch']} on {config['dataset']} · {config['megabatches']} megabatches of {config['epochs']} epochs · seed "
+    parts = [f"<h3>{escape(name)}: {escape(run['title'] or run['run_id'])}</h3>"]
+    parts.append(f'<p>{escape(run["status"])} · {escape(line)}{config["seed"]} <span class="muted">· {escape(run["run_id"])}</span></p>')
+    parts += [f'<p class="muted">Tags: {escape(", ".join(run["tags"]))}</p>'] if run.get("tags") else []
+    parts += [f'<p class="note">{escape(run["note"])}</p>'] if run.get("note") else []
+    parts += [f"<p><b>Failed:</b> {escape(run['error'])}</p>"] if run.get("error") else []
+    return "\n".join(parts)
+
+
+_COLUMNS = {
+    "run": ("Run", ""),
+    "megabatches": ("Megabatches", ""),
+    "test_accuracy": ("Test accuracy, %", ".2f"),
+    "gap": ("Gap, points", "+.2f"),
+    "cer": ("CER, errors", ",.0f"),
+    "sparsity": ("Sparsity, %", ".2f"),
+    "alive": ("Alive, %", ".2f"),
+    "flops": ("Dense FLOPs, T", ".3f"),
+    "flops_share": ("Sparse FLOPs, %", ".0f"),
+    "seconds": ("Time, s", ".1f"),
+    "images_per_second": ("Images/s", ",.0f"),
+    "memory": ("Memory, MB", ".0f"),
+}
+
+
+def _numbers(frame: pd.DataFrame) -> str:
+    head = "".join(f'<th scope="col">{label}</th>' for name, (label, _) in _COLUMNS.items() if name in frame)
+    body = []
+    for row in frame.to_dict("records"):
+        cells = []
+        for name, (_, form) in _COLUMNS.items():
+            if name in row:
+                empty = row[name] is None or row[name] != row[name]
+                text = "–" if empty else format(row[name], form) if form else escape(str(row[name]))
+                cells.append(f'<td class="number">{text}</td>' if form else f"<td>{text}</td>")
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
+
+
+def _settings(runs: Sequence[Mapping[str, Any]]) -> str:
+    differing, equal = charts.setting_differences(runs)
+    parts = ["<h2>Settings</h2>"]
+    if len(runs) > 1:
+        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("setting", *differing.columns))
+        rows = [
+            f'<th scope="row">{escape(str(field))}</th>' + "".join(f"<td>{escape(str(v))}</td>" for v in row)
+            for field, *row in differing.itertuples()
+        ]
+        parts.append(
+            f'<div class="scroll"><table><tr>{head}</tr>{"".join(f"<tr>{row}</tr>" for row in rows)}</table></div>'
+            if rows
+            else "<p>All settings are equal.</p>"
+        )
+    pairs = [(name, charts.setting_text(value)) for name, value in equal.items() if value != {}]
+    state, summary = (" open", "All settings") if len(runs) == 1 else ("", "Settings that are equal")
+    parts.append(f"<details{state}><summary>{summary}</summary>{_pairs(pairs)}</details>")
+    return "\n".join(parts)
+
+
+def _pairing(runs: Sequence[Mapping[str, Any]]) -> str:
+    if len(runs) < 2:
+        return ""
+    words = {True: "the same", False: "different", None: "not known yet"}
+    rows = [(charts.PAIRING[name], words[state]) for name, state in charts.pairing(runs).items()]
+    return f"<h2>Are they paired?</h2>{_pairs(rows)}"
+
+
+def _proof(run: Mapping[str, Any], name: str) -> str:
+    """Hashes, versions and settings in a form that the program takes in again."""
+    facts = [("run", run["run_id"]), ("fingerprint", run["fingerprint"]), ("created", run["created"])]
+    facts += [(f"hash of {charts.PAIRING.get(key, key)}", value) for key, value in (run["hashes"] or {}).items()]
+    facts += [("hash of the final weights", (run["totals"] or {})["weights_hash"])] if (run["totals"] or {}).get("weights_hash") else []
+    facts += [(f"version: {key}", str(value)) for key, value in (run["versions"] or {}).items()]
+    facts += [("remark", str(note)) for note in run["notes"] or []]
+    text = escape(json.dumps(run["config"], indent=1))
+    summary = "Settings as JSON: drop it on the page Runs"
+    return f"<h2>Proof: {escape(name)}</h2>{_pairs(facts)}<details><summary>{summary}</summary><pre>{text}</pre></details>"
+
+
+def _pairs(rows: Sequence[tuple[str, str]]) -> str:
+    cells = "".join(f'<tr><th scope="row">{escape(str(name))}</th><td>{escape(str(value))}</td></tr>' for name, value in rows)
+    return f'<div class="scroll"><table>{cells}</table></div>'
+
+
+def _document(title: str, body: str, figures: Sequence[go.Figure], script: str) -> str:
+    templates = [
+        json.loads(go.Figure(layout={"template": charts.template(dark)}).to_json())["layout"]["template"] for dark in (False, True)
+    ]
+    drawn = "[" + ",".join(figure.to_json() for figure in figures) + "]"
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n"
+        f"<body>\n{body}\n"
+        f'<script type="application/json" id="figures">{_inert(drawn)}</script>\n'
+        f'<script type="application/json" id="templates">{_inert(json.dumps(templates))}</script>\n'
+        f"<script>{script}</script>\n<script>{_SCRIPT.replace('__CONFIG__', json.dumps(_CONFIG))}</script>\n</body></html>\n"
+    )
+
+
+def _inert(text: str) -> str:
+    """JSON that cannot end the script element that it lies in."""
+    return text.replace("<", "\\u003c")

@@ -1,0 +1,182 @@
+"""A run's network as files for other programs: plain weights, torch.nn.utils.prune state, masks alone, ONNX. Never a pickle.
+
+Everything is made from the newest whole checkpoint and names its cursor, so a file never passes for a later state. torch is imported
+when a file is made: pages ask only what there is.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import paths
+from ..config import RunConfig, build
+from ..errors import InputError
+from ..storage import checkpoint
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+FORMATS = {  # what a file holds, for people
+    "dense": "Dense weights, zeros baked in",
+    "prune": "State for torch.nn.utils.prune",
+    "masks": "Masks alone",
+    "onnx": "ONNX",
+}
+ONNX_REASON = "ONNX needs the package onnx, which is not installed: pip install -r requirements.txt"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network as a checkpoint holds it: weights with pruned ones exactly 0 (`state`), masks by weight name, and what to build it from."""
+
+    config: RunConfig
+    shape: tuple[int, int, int]
+    classes: int
+    cursor: int
+    state: dict[str, Tensor]
+    masks: dict[str, Tensor]
+
+    @property
+    def density(self) -> float:
+        """Fraction kept by the masks."""
+        return sum(int(mask.sum()) for mask in self.masks.values()) / sum(mask.numel() for mask in self.masks.values())
+
+    def model(self) -> nn.Module:
+        """The network on the CPU, for evaluation."""
+        model = self.bare()
+        model.load_state_dict(self.state)
+        return model.eval()
+
+    def bare(self) -> nn.Module:
+        """The same architecture with fresh values."""
+        from ..models import base
+
+        return base.create(self.config.arch, self.shape, self.classes, seed=0)
+
+
+def can_be_made(what: str) -> str:
+    """Why a format is not offered here, in one line; empty when it is."""
+    return ONNX_REASON if what == "onnx" and not _is_installed("onnx") else ""
+
+
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def newest_cursor(folder: Path) -> int | None:
+    """Steps of the plan that the newest checkpoint of a run's folder has behind it; None without one. Reads file names only."""
+    found = paths.manifests(folder)
+    return int(found[0].stem.rpartition("-")[2]) if found else None
+
+
+def made(folder: Path, cursor: int) -> dict[str, Path]:
+    """The files that there are of this state, by format."""
+    return {what: path for what in FORMATS if (path := paths.model_file(folder, what, cursor)).exists()}
+
+
+def load(row: Mapping[str, Any], folder: Path) -> Network:
+    """The network of a run's newest whole checkpoint; InputError when there is none or the run has not begun."""
+    import safetensors.torch
+
+    found = checkpoint.newest(folder)
+    if found is None or not row["started"]:
+        raise InputError(f"run {row['run_id']} has no checkpoint that can be read; resume or repeat it to write one", "run_id")
+    body, data = found
+    groups: dict[str, dict[str, Tensor]] = {"model": {}, "masks": {}}
+    for path, tensor in safetensors.torch.load(data).items():
+        group, _, name = path.partition("/")
+        if group in groups:
+            groups[group][name] = tensor
+    masks = {name: mask.bool() for name, mask in groups["masks"].items()}
+    state = {name: tensor.masked_fill(~masks[name], 0) if name in masks else tensor for name, tensor in groups["model"].items()}
+    started = row["started"]
+    return Network(build(row["config"]), tuple(started["image_shape"]), int(started["classes"]), int(body["cursor"]), state, masks)
+
+
+def write(network: Network, what: str, folder: Path, about: Mapping[str, Any]) -> Path:
+    """Make one file of a network; files of earlier states of the same format go. `about`: plain facts for the file's own header."""
+    if what not in FORMATS:
+        raise InputError(f"format: unknown name {what!r}; choose one of {', '.join(FORMATS)}", "format")
+    if reason := can_be_made(what):
+        raise InputError(reason, "format")
+    path = paths.model_file(folder, what, network.cursor)
+    checkpoint.commit(path, lambda temporary: _WRITERS[what](network, temporary, header(network, about)))
+    for other in path.parent.glob(f"{what}-*{path.suffix}"):
+        if other != path:
+            with suppress(OSError):
+                other.unlink()
+    return path
+
+
+def header(network: Network, about: Mapping[str, Any]) -> dict[str, str]:
+    """What a file says of itself: enough to build the network that its tensors fit."""
+    facts = {"arch": network.config.arch, "image_shape": list(network.shape), "classes": network.classes, "cursor": network.cursor}
+    facts |= {"density": network.density, "fingerprint": network.config.fingerprint, **about}
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
+
+
+def prune_state(network: Network) -> dict[str, Tensor]:
+    """The state dict of the network after torch.nn.utils.prune: weight_orig and weight_mask in place of each pruned weight."""
+    found: dict[str, Tensor] = {}
+    for name, tensor in network.state.items():
+        if name in network.masks:
+            found[f"{name}_orig"] = tensor
+            found[f"{name}_mask"] = network.masks[name].to(tensor.dtype)
+        else:
+            found[name] = tensor
+    return found
+
+
+def prepared(network: Network) -> nn.Module:
+    """A fresh network whose prunable layers went through torch.nn.utils.prune.identity, as a receiver of `prune_state` would prepare it."""
+    from torch.nn.utils import prune
+
+    model = network.bare()
+    for name in network.masks:
+        owner, _, leaf = name.rpartition(".")
+        prune.identity(model.get_submodule(owner), leaf)
+    return model.eval()
+
+
+def _write_dense(network: Network, path: Path, about: dict[str, str]) -> None:
+    _save(network.state, path, about)
+
+
+def _write_prune(network: Network, path: Path, about: dict[str, str]) -> None:
+    _save(prune_state(network), path, about)
+
+
+def _write_masks(network: Network, path: Path, about: dict[str, str]) -> None:
+    _save(network.masks, path, about)
+
+
+def _save(tensors: Mapping[str, Tensor], path: Path, about: dict[str, str]) -> None:
+    import safetensors.torch
+
+    safetensors.torch.save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata=about)
+
+
+def _write_onnx(network: Network, path: Path, about: dict[str, str]) -> None:
+    """By the exporter that traces: it needs the package onnx alone, the newer one three packages more for the same file."""
+    import onnx
+    import torch
+
+    images = torch.zeros(2, *network.shape)
+    names = {"input_names": ["images"], "output_names": ["logits"], "dynamic_axes": {"images": {0: "n"}, "logits": {0: "n"}}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(network.model(), (images,), str(path), dynamo=False, **names)
+    made = onnx.load(str(path), format="protobuf")
+    onnx.checker.check_model(made)
+    onnx.helper.set_model_props(made, about)
+    onnx.save(made, str(path), format="protobuf")
+
+
+_WRITERS = {"dense": _write_dense, "prune": _write_prune, "masks": _write_masks, "onnx": _write_onnx}

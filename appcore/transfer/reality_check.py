@@ -1,0 +1,232 @@
+"""The reality check of a pruned network on this machine: bytes, latency beside a dense twin, and whether its files can be trusted.
+
+Nothing here is estimated: files are written, read again and run.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import model_formats, sparse_sizes
+
+SECONDS = 3.0  # of timing, for each batch size
+MOST_ROUNDS, LEAST_ROUNDS, WARM_UP = 400, 20, 3
+NOTICEABLE = 0.03  # a difference in time that is called one
+_SAMPLE_FLOPS, _BATCH_FLOPS, _ONNX_FLOPS = 3e11, 6e9, 2e9
+_BATCH = 512  # as the engine tests, so that the same kernels give the same bits
+
+
+def check(
+    row: Mapping[str, Any], network: model_formats.Network, folder: Path, about: Mapping[str, Any], tell: Callable[[str], None]
+) -> dict:
+    """Write every format, measure, reload; plain data for JSON. `tell` gets a few words at each step."""
+    tell("writing the files")
+    files = {
+        what: model_formats.write(network, what, folder, about) for what in model_formats.FORMATS if not model_formats.can_be_made(what)
+    }
+    tell("measuring bytes")
+    arrays = {name: tensor.numpy() for name, tensor in network.state.items()}
+    found = sparse_sizes.sizes(arrays, {name: mask.numpy() for name, mask in network.masks.items()})
+    tell("reading the files again")
+    images, labels, words = _images(network)
+    checks = _checks(row, network, files, images, labels, words)
+    tell("timing dense and pruned in turn")
+    times = latencies(network)
+    result = {
+        "cursor": network.cursor,
+        "density": network.density,
+        "bytes": found,
+        "latency": times,
+        "checks": checks,
+        "machine": _machine(),
+    }
+    return result | {
+        "files": {what: path.stat().st_size for what, path in files.items()},
+        "is_faster": any(t["high"] < 1 - NOTICEABLE for t in times),
+    }
+
+
+def _machine() -> dict[str, Any]:
+    import torch
+
+    return {"torch": torch.__version__, "threads": torch.get_num_threads(), "cores": os.cpu_count(), "processor": platform.machine()}
+
+
+# ---- time
+
+
+def latencies(network: model_formats.Network, seconds: float | None = None) -> list[dict[str, Any]]:
+    """Time of a forward pass on the CPU, dense twin and pruned network by turns, for a batch of one and a larger one."""
+    import torch
+
+    from ..engine import flops
+    from ..engine.threads import use_threads
+
+    cost = flops.count(network.config.arch, network.shape, network.classes).forward
+    use_threads(1)  # a team of threads here would slow a run that trains meanwhile, and both sides are measured alike
+    form = torch.channels_last
+    pair = [model.eval().to(memory_format=form) for model in (network.bare(), network.model())]
+    found = []
+    for batch in sorted({1, int(np.clip(_BATCH_FLOPS // cost, 1, 64))}):
+        images = torch.zeros(batch, *network.shape).contiguous(memory_format=form)
+        with torch.inference_mode():
+            dense, pruned = alternate([partial(model, images) for model in pair], seconds or SECONDS)
+        low, middle, high = interval(pruned / dense)
+        found.append(
+            {
+                "batch": batch,
+                "rounds": len(dense),
+                "ratio": middle,
+                "low": low,
+                "high": high,
+                "dense": spread(dense),
+                "pruned": spread(pruned),
+            }
+        )
+    return found
+
+
+def alternate(pair: list[Callable[[], Any]], seconds: float) -> np.ndarray:
+    """Seconds of each call, [2, rounds]: one after the other and in turns first, so that a busy moment meets both."""
+    for _ in range(WARM_UP):
+        for call in pair:
+            call()
+    rounds: list[list[float]] = []
+    end = time.perf_counter() + seconds
+    while len(rounds) < LEAST_ROUNDS or (len(rounds) < MOST_ROUNDS and time.perf_counter() < end):
+        spent = [0.0, 0.0]
+        for place in (0, 1) if len(rounds) % 2 == 0 else (1, 0):
+            start = time.perf_counter()
+            pair[place]()
+            spent[place] = time.perf_counter() - start
+        rounds.append(spent)
+    return np.asarray(rounds).T
+
+
+def interval(values: np.ndarray) -> tuple[float, float, float]:
+    """(low, median, high): the 95 % interval of the median by its ranks, which asks nothing of the distribution."""
+    ordered, count = np.sort(values), len(values)
+    half = 0.98 * np.sqrt(count)
+    low, high = max(0, int(np.floor(count / 2 - half))), min(count - 1, int(np.ceil(count / 2 + half)))
+    return float(ordered[low]), float(np.median(ordered)), float(ordered[high])
+
+
+def spread(seconds: np.ndarray) -> dict[str, float]:
+    """Median and quartiles."""
+    low, middle, high = np.quantile(seconds, [0.25, 0.5, 0.75])
+    return {"median": float(middle), "low": float(low), "high": float(high)}
+
+
+# ---- truth
+
+
+def _images(network: model_formats.Network) -> tuple[Any, Any, str]:
+    """(images, labels or None, what they are): the test set or its beginning, or fixed noise where the data are not here."""
+    import torch
+
+    from .. import seeds
+    from ..engine import flops
+    from ..engine.data import load_data
+    from ..engine.stream import normalised
+
+    cost = flops.count(network.config.arch, network.shape, network.classes).forward
+    try:
+        data = load_data(network.config, torch.device("cpu"))
+    except Exception as error:  # data of an imported run need not be here; the files can be compared all the same
+        noise = torch.randn(64, *network.shape, generator=seeds.generator(0, "export"))
+        return noise, None, f"64 images of fixed noise (the data are not here: {type(error).__name__})"
+    count = min(len(data.test_x), max(50, int(_SAMPLE_FLOPS // cost)))
+    whole = count == len(data.test_x)
+    words = f"all {count:,} test images" if whole else f"the first {count:,} of {len(data.test_x):,} test images"
+    return normalised(data.test_x[:count], data), data.test_y[:count], words
+
+
+def _logits(model: Any, images: Any, *, as_trained: bool = False) -> Any:
+    """`as_trained`: in the memory format of training, whose kernels round in their own way."""
+    import torch
+
+    model = model.eval().to(memory_format=torch.channels_last if as_trained else torch.contiguous_format)
+    images = images if as_trained else images.contiguous()
+    with torch.inference_mode():
+        return torch.cat([model(part) for part in images.split(_BATCH)])
+
+
+def _checks(
+    row: Mapping[str, Any], network: model_formats.Network, files: Mapping[str, Path], images: Any, labels: Any, words: str
+) -> list[dict]:
+    """Each claim about the files, whether it held (None: cannot be said), and the numbers."""
+    import safetensors.torch
+
+    read = {what: safetensors.torch.load_file(path) for what, path in files.items() if what != "onnx"}
+    plain, receiver = network.bare(), model_formats.prepared(network)
+    total = sum(mask.numel() for mask in network.masks.values())
+    kept = sum(int(mask.sum()) for mask in network.masks.values())
+    nonzero = sum(int(read["dense"][name].count_nonzero()) for name in network.masks)
+    have = (set(read["dense"]), set(read["prune"]), set(read["masks"]))
+    wanted = (set(plain.state_dict()), set(receiver.state_dict()), set(network.masks))
+    found = [
+        _check(
+            "Keys",
+            have == wanted,
+            f"{len(have[0])} dense, {len(have[1])} prune-compatible, {len(have[2])} masks: as the networks want them",
+        )
+    ]
+    stored = sum(int(mask.sum()) for mask in read["masks"].values())
+    numbers = f"{nonzero:,} non-zero of {total:,} prunable weights; the masks keep {stored:,}"
+    found.append(_check("Density", nonzero == kept == stored, numbers))
+    plain.load_state_dict(read["dense"])
+    receiver.load_state_dict(read["prune"])
+    own, dense, pruned = (_logits(model, images) for model in (network.model(), plain, receiver))
+    same = bool((own == dense).all()) and bool((own == pruned).all())
+    found.append(_check("Outputs", same, f"dense file, prune-compatible file and checkpoint, bit by bit on {words}"))
+    if labels is not None:
+        found += _accuracies(row, network, [own, dense, pruned], images, labels, words)
+    return [*found, _onnx(network, files.get("onnx"), images, own)]
+
+
+def _check(name: str, is_equal: bool | None, text: str) -> dict[str, Any]:
+    return {"name": name, "is_equal": is_equal, "text": text}
+
+
+def _accuracies(row: Mapping[str, Any], network: model_formats.Network, outputs: list, images: Any, labels: Any, words: str) -> list[dict]:
+    """Accuracy of each file, and beside what the run itself measured."""
+    rights = [int((logits.argmax(1) == labels).sum()) for logits in outputs]
+    found = [_check("Accuracy", len(set(rights)) == 1, f"{100 * rights[0] / len(labels):.2f} % right, each file alike, on {words}")]
+    recorded = row.get("test_accuracy")
+    if recorded is None or not words.startswith("all"):
+        return found
+    is_same_kind = (
+        row["started"]["device"].startswith("cpu") and row["started"]["precision"] == "fp32" and network.cursor == row["segments"]
+    )
+    measured, here = round(recorded * len(labels)), int((_logits(network.model(), images, as_trained=True).argmax(1) == labels).sum())
+    text = f"the run itself counted {measured:,} of {len(labels):,} right, its weights here {here:,}"
+    if not is_same_kind:
+        text += " (another device or precision, or later steps: a few may differ)"
+    return [*found, _check("Accuracy of the run", measured == here if is_same_kind else None, text)]
+
+
+def _onnx(network: model_formats.Network, path: Path | None, images: Any, own: Any) -> dict[str, Any]:
+    """The ONNX file run by the reference implementation of the package onnx, which is slow: a few images."""
+    from ..engine import flops
+
+    if path is None:
+        return _check("ONNX", None, model_formats.ONNX_REASON)
+    few = min(4, len(images))
+    if few * flops.count(network.config.arch, network.shape, network.classes).forward > _ONNX_FLOPS:
+        return _check("ONNX", None, "well formed; too large to be run by the reference implementation here")
+    from onnx.reference import ReferenceEvaluator
+
+    logits = ReferenceEvaluator(str(path)).run(None, {"images": images[:few].contiguous().numpy()})[0]
+    away = float(np.abs(logits - own[:few].numpy()).max())
+    scale = max(1.0, float(own[:few].abs().max()))
+    return _check(
+        "ONNX", away < 1e-3 * scale, f"outputs on {few} images differ by at most {away:.1e} (rounding: normalisation is folded in)"
+    )

@@ -1,0 +1,64 @@
+"""Everything that was measured as tables, and as one zip of files. Knows neither streamlit nor torch."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ..analysis.run_library import flat
+from ..storage.store import Store
+
+_TABLES = ("runs", "epochs", "megabatches", "prunes", "layers")
+
+
+def tables(store: Any, run_ids: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Everything that was measured, tidy: runs (one column per setting), epochs, megabatches, prunes, layers; counted from 1."""
+    wanted = set(run_ids)
+    found = {"runs": _runs_table([run for run in store.runs() if run["run_id"] in wanted])}
+    for name in _TABLES[1:]:
+        frame = getattr(store, name)(run_ids)
+        counted = {column: frame[column] + 1 for column in ("megabatch", "epoch", "round") if column in frame}
+        found[name] = frame.assign(**counted).drop(columns=["seq", "nth", "facts"], errors="ignore")
+    found["layers"] = found["layers"].assign(density=found["layers"]["kept"] / found["layers"]["total"])
+    return found
+
+
+def _runs_table(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    names = ("run_id", "title", "created", "status", "fingerprint", "group_id", "note", "archived", "error")
+    rows = []
+    for run in runs:
+        row = {name: run[name] for name in names} | {"tags": ", ".join(run["tags"])}
+        row |= {f"config.{name}": flat(value) for name, value in run["config"].items()}
+        row |= {f"hash.{name}": value for name, value in (run["hashes"] or {}).items()}
+        row |= {f"total.{name}": value for name, value in (run["totals"] or {}).items() if not isinstance(value, (dict, list))}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def packed(frames: Mapping[str, pd.DataFrame], kind: str) -> bytes:
+    """The tables as one zip of csv or parquet files."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, frame in frames.items():
+            file.writestr(f"{name}.{kind}", frame.map(_harmless).to_csv(index=False) if kind == "csv" else frame.to_parquet(index=False))
+    return target.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula gets an apostrophe; runs may come from strangers."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def run_tables(store: Store, run_id: str) -> dict[str, Any]:
+    """The tables of a run as people count: megabatches, epochs and rounds from 1; `segment`, the place in the plan, from 0."""
+    frames = {"epochs": store.epochs(run_id), "megabatches": store.megabatches(run_id), "layers": store.layers(run_id)}
+    layers = frames["layers"]
+    frames["layers"] = layers.assign(density=layers["kept"] / layers["total"], position=layers["seq"] + 1)
+    for name, frame in frames.items():
+        counted = {column: frame[column] + 1 for column in ("megabatch", "epoch", "round") if column in frame}
+        frames[name] = frame.assign(**counted).drop(columns=["seq", "nth"], errors="ignore")
+    return frames

@@ -1,0 +1,237 @@
+"""The board of an ablation: states filling live, results in four views, failed cells with their reasons, the queue."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from appcore import charts
+from appcore.analysis import ablation_results
+from appcore.charts import ablation_results as result_charts
+from appcore.planning import ablation_grid
+
+from ..app import page
+from ..widgets import live_chart, parallel_coordinates
+from ..words import format, run_status
+from ..words.text import plain
+from . import form
+
+VIEWS = ("Heatmap", "Small multiples", "Parallel coordinates", "Table")
+_Cells = Sequence[Mapping[str, Any]]
+
+
+class Board:
+    """What the figures of one ablation share: rows, axes, their values in order and their names."""
+
+    def __init__(self, board: Mapping[str, Any]):
+        self.sweep, self.cells = board["sweep"], board["cells"]
+        self.axes = list(self.sweep["axes"])
+        self.order = {name: [ablation_grid.value_text(value) for value in values] for name, values in self.sweep["axes"].items()}
+        self.labels = {name: form.label(name) for name in self.axes} | {"": ""}
+        run_ids = [cell["run"]["run_id"] for cell in self.cells if cell["run"]]
+        self.rows = ablation_results.rows(self.cells, page.store().megabatches(run_ids, newest=True))
+        self.token = tuple(zip(self.rows["run_id"], self.rows["state"]))
+        self.fixed: tuple[str, ...] = ()  # values of other settings that the results are confined to
+
+    @property
+    def main(self) -> list[str]:
+        """Axes to lay out: all but the seed, which is averaged over; the seed too where there is nothing else."""
+        return [name for name in self.axes if name != ablation_results.SEED] or self.axes
+
+
+def only(board: Board, down: str, across: str) -> None:
+    """Settings that are neither rows nor columns are averaged over, unless one of their values is chosen."""
+    others = [name for name in board.main if name not in (down, across)]
+    if others:
+        with st.container(horizontal=True, gap="small"):
+            for name in others:
+                value = st.selectbox(
+                    f"Only {board.labels[name].lower()}", board.order[name], index=None, key=f"only-{name}", bind="query-params",
+                    placeholder="all, averaged", width=200,
+                )  # fmt: skip
+                if value is not None:
+                    board.rows = board.rows[board.rows[name].isin([value, ablation_results.ANY])]
+                    board.fixed = (*board.fixed, value)
+
+
+def controls(board: Board) -> tuple[str, str, str, str]:
+    """(view, metric, rows, columns), kept in the address."""
+    axes = board.main if len(board.main) > 1 else board.axes if len(board.axes) > 1 else [*board.main, ""]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        metric = st.selectbox(
+            "Metric",
+            list(ablation_results.METRICS),
+            format_func=lambda name: ablation_results.METRICS[name].label,
+            key="metric",
+            bind="query-params",
+            width=250,
+        )
+        down = st.selectbox("Rows", axes, key="rows", bind="query-params", format_func=board.labels.get, width=200)
+        others = [name for name in axes if name != down] or [""]
+        if st.session_state.get("columns") not in others:
+            st.session_state["columns"] = others[0]
+        across = st.selectbox("Columns", others, key="columns", bind="query-params", format_func=board.labels.get, width=200)
+        view = st.segmented_control("Results as", VIEWS, key="view", bind="query-params", default="Heatmap", required=True)
+    return view, metric, down, across
+
+
+def states(board: Board, down: str, across: str) -> None:
+    """Every run in its cell, coloured and signed by its state."""
+    live_chart.chart(
+        "board",
+        (board.sweep["sweep_id"], board.token, down, across),
+        lambda: result_charts.board(board.rows, down, across, board.order, board.labels, revision=board.sweep["sweep_id"]),
+        alt="Board: every run of the ablation with its state",
+    )
+
+
+def results(board: Board, view: str, metric: str, down: str, across: str) -> None:
+    """The chosen view of what has finished."""
+    if not (board.rows["state"] == "done").any():
+        st.caption("Results appear here with the first run that is done.")
+        return
+    _DRAW[view](board, metric, down, across)
+
+
+def _heatmap(board: Board, metric: str, down: str, across: str) -> None:
+    axes, order, rows = [name for name in (down, across) if name], board.order, board.rows
+    if not across:
+        axes, order, rows = [*axes, ""], {**order, "": [" "]}, rows.assign(**{"": " "})
+    table = ablation_results.summary(rows, axes, metric)
+    live_chart.chart(
+        "heatmap",
+        (board.sweep["sweep_id"], board.token, board.fixed, metric, down, across),
+        lambda: result_charts.heatmap(table, metric, down, across, order, board.labels, revision=board.sweep["sweep_id"]),
+        alt=f"Heatmap: mean {ablation_results.METRICS[metric].label} of each combination",
+    )
+    averaged = [board.labels[name] for name in board.axes if name not in axes and len(set(board.rows[name]) - {ablation_results.ANY}) > 1]
+    if averaged:
+        st.caption(f"Averaged over: {plain(', '.join(averaged).lower())}.")
+
+
+def _multiples(board: Board, metric: str, down: str, across: str) -> None:
+    panel = next((name for name in board.main if name not in (down, across)), "")
+    live_chart.chart(
+        "multiples",
+        (board.sweep["sweep_id"], board.token, board.fixed, metric, down, across, panel),
+        lambda: result_charts.small_multiples(
+            board.rows, metric, (across or down, down if across else "", panel), board.order, board.labels, revision=metric + across
+        ),
+        alt=f"Small multiples: {ablation_results.METRICS[metric].label} against {board.labels[across or down]}",
+    )
+
+
+def _parallel(board: Board, metric: str, down: str, across: str) -> None:
+    figure = result_charts.parallel(board.rows, board.axes, metric, board.order, board.labels)
+    names = result_charts.parallel_names(board.rows, board.axes, metric, board.order)
+    ranges = parallel_coordinates.chart("parallel", figure, names, alt="Parallel coordinates: settings and results of every finished run")
+    done = board.rows[board.rows["state"] == "done"]
+    found = ablation_results.within(done, ranges, board.order)
+    st.caption(f"{len(found)} of {len(done)} finished runs" + (" inside the drawn ranges" if ranges else ""))
+    shown = found[[*board.axes, *ablation_results.METRICS, "run_id"]].rename(columns={name: board.labels[name] for name in board.axes})
+    _frame(shown, "Runs inside the drawn ranges")
+
+
+def _table(board: Board, metric: str, down: str, across: str) -> None:
+    table = ablation_results.summary(board.rows, board.main, metric)
+    best, about = ablation_results.winner(table, metric), ablation_results.METRICS[metric]
+    shown = table[board.main].rename(columns=board.labels)
+    shown["n"], shown["Mean"], shown["± SD"] = table["n"], table["mean"], table["sd"]
+    shown["95 % from"], shown["to"] = table["low"], table["high"]
+    shown["Not done"] = table["runs"] - table["n"]
+    if about.better:
+        shown.insert(len(board.main), "Best", ["★" if index == best else "" for index in table.index])
+    st.markdown(f"**{about.label}, {about.unit}:** mean ± standard deviation over seeds")
+    _frame(
+        shown.round(dict.fromkeys(("Mean", "± SD", "95 % from", "to"), max(about.digits, 1) + 1)),
+        f"{about.label} of each combination",
+        {name: f"%.{max(about.digits, 1) + 1}f" for name in ("Mean", "± SD", "95 % from", "to")},
+    )
+    if about.better:
+        no = "No winner is marked: intervals overlap, or a combination has fewer than two runs."
+        st.caption("★ its 95 % interval (Student's t) overlaps with no other." if best is not None else no)
+
+
+def _frame(frame: pd.DataFrame, alt: str, formats: Mapping[str, str] | None = None) -> None:
+    texts = [name for name in frame if name not in ablation_results.METRICS and frame[name].map(lambda value: isinstance(value, str)).all()]
+    frame = frame.assign(**{name: frame[name].map(charts.word) for name in texts})
+    number = st.column_config.NumberColumn
+    config: dict[str, Any] = {name: number(f"{m.label}, {m.unit}", format=f"%.{m.digits}f") for name, m in ablation_results.METRICS.items()}
+    config |= {name: number(format=form) for name, form in (formats or {}).items()} | {"run_id": "Run"}
+    height = min(420, 38 + 35 * max(len(frame), 1))
+    st.dataframe(frame, hide_index=True, column_config=config, height=height, placeholder="–", alt=alt)
+
+
+_DRAW: dict[str, Callable[[Board, str, str, str], None]] = dict(zip(VIEWS, (_heatmap, _multiples, _parallel, _table)))
+
+
+def failures(board: Board) -> None:
+    """Cells that failed, with the reason and a retry."""
+    failed = [cell for cell in board.cells if cell["run"] and cell["run"]["status"] == "failed"]
+    for cell in failed[:12]:
+        run = cell["run"]
+        with st.container(horizontal=True, vertical_alignment="center", border=True):
+            st.markdown(
+                f":material/error: **{plain(ablation_grid.label(cell['values']))}**: {plain(run['error'] or 'ended with an error', 240)}"
+            )
+            st.button("Try again", key=f"again-{run['run_id']}", icon=":material/replay:", on_click=resume, args=([run["run_id"]],))
+    if len(failed) > 12:
+        st.caption(f"and {len(failed) - 12} more that failed")
+
+
+def resume(run_ids: Sequence[str]) -> None:
+    """Let runs that failed, stopped or were lost go on."""
+    for run_id in run_ids:
+        said(functools.partial(page.manager().resume, run_id))()
+
+
+def said(act: Callable[[], Any]) -> Callable[[], None]:
+    """A verb whose refusal is told in one line."""
+
+    def run() -> None:
+        try:
+            act()
+        except ValueError as error:
+            st.toast(plain(str(error), 300), icon=":material/error:")
+
+    return run
+
+
+def queue(board: Board, waiting: Sequence[str]) -> None:
+    """The runs of this ablation that wait, in order, with what can be done to each."""
+    titles = {cell["run"]["run_id"]: ablation_grid.label(cell["values"]) for cell in board.cells if cell["run"]}
+    mine = [run_id for run_id in waiting if run_id in titles]
+    if not mine:
+        st.caption("Nothing of this ablation is waiting.")
+    for run_id in mine[:15]:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(f"{waiting.index(run_id) + 1}. {plain(titles[run_id])}", width="stretch")
+            for where, icon, words in (
+                ("front", "first_page", "To the front"),
+                ("up", "arrow_upward", "Earlier"),
+                ("down", "arrow_downward", "Later"),
+            ):
+                act = said(functools.partial(page.manager().move, run_id, where))
+                st.button("", icon=f":material/{icon}:", key=f"{where}-{run_id}", on_click=act, help=words)
+            act = said(functools.partial(page.manager().stop, run_id))
+            st.button("", icon=":material/close:", key=f"cancel-{run_id}", on_click=act, help="Cancel this run")
+    if len(mine) > 15:
+        st.caption(f"and {len(mine) - 15} more")
+
+
+def time_left(board: Board) -> str:
+    """An estimate from the runs of this ablation that are done."""
+    seconds = [
+        cell["run"]["totals"]["seconds"]
+        for cell in board.cells
+        if cell["run"] and cell["run"]["status"] == "done" and cell["run"]["totals"]
+    ]
+    open_runs = [cell["run"] for cell in board.cells if cell["run"] and run_status.is_active(cell["run"])]
+    if not seconds or not open_runs:
+        return ""
+    left = sum(1 - run_status.share_done(run) for run in open_runs) * sum(seconds) / len(seconds)
+    return f" · about {format.about(left)} left"

@@ -1,0 +1,170 @@
+"""Setting up an ablation: a base, values for any settings, and what all of it will cost before anything runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from appcore import charts
+from appcore.config import RunConfig, build
+from appcore.planning import ablation_grid
+from appcore.presets import PRESETS
+
+from ..app import page
+from ..settings import fields
+from ..words import format, run_text, setting_labels
+from ..words.text import plain
+
+_COMMON = ("pruner", "seed")
+_TYPED = {"seed": "0-2", "tau": "2, 4.5, 8", "megabatches": "2, 4, 8", "epochs": "4, 8", "lr": "0.02, 0.05, 0.1"}
+_RUNS = 40
+_MOST_SHAPES = 24
+
+
+def label(name: str) -> str:
+    """A setting's name for people; parameters of plug-ins say so."""
+    if name.startswith(ablation_grid.OPTION):
+        return f"{setting_labels.label(name.removeprefix(ablation_grid.OPTION))} (parameter)"
+    return setting_labels.label(name)
+
+
+def show() -> tuple[dict[str, Any], dict[str, list[Any]], str]:
+    """Draw the form; (base, axes, title). Settings with one value are part of the base. Axes are empty while something is wrong."""
+    base = _base()
+    complete = build(base).model_dump(mode="json")
+    names = st.multiselect(
+        "Vary",
+        ablation_grid.axis_names(),
+        default=list(_COMMON),
+        format_func=label,
+        key="vary",
+        placeholder="Settings whose values to try",
+        help="Any setting of a run, and every parameter of a pruner, method or schedule. A setting with one value holds for all runs.",
+    )
+    chosen = {name: _values(name, complete) for name in names}
+    if any(values is None for values in chosen.values()):
+        return base, {}, ""
+    picked = {name: values for name, values in chosen.items() if values}
+    for name in names:
+        if not picked.get(name):
+            st.caption(f":orange[:material/info: {label(name)}: choose at least one value.]")
+    fixed = {name: values[0] for name, values in picked.items() if len(values) == 1}
+    axes = {name: values for name, values in picked.items() if len(values) > 1} or picked
+    title = st.text_input("Title", key="sweep-title", max_chars=200, placeholder=ablation_grid.title(axes) if axes else "")
+    return _with(base, {name: value for name, value in fixed.items() if name not in axes}), axes, title
+
+
+def _with(base: dict[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:
+    """The base with settings that all runs share; parameters go where they belong."""
+    options = {name.removeprefix(ablation_grid.OPTION): value for name, value in fixed.items() if name.startswith(ablation_grid.OPTION)}
+    found = {**base, **{name: value for name, value in fixed.items() if not name.startswith(ablation_grid.OPTION)}}
+    return {**found, "options": {**found.get("options", {}), **options}} if options else found
+
+
+def _base() -> dict[str, Any]:
+    runs = {run["run_id"]: run for run in page.manager().runs(_RUNS)}
+    names = {**{name: f"Preset: {preset.title}" for name, preset in PRESETS.items()}}
+    names |= {run_id: f"Run: {run['title'] or run_id} · {run_id[-4:]}" for run_id, run in runs.items()}
+    asked = st.query_params.get("base")
+    if asked in names and "base-choice" not in st.session_state:
+        st.session_state["base-choice"] = asked
+    choice = st.selectbox("Base", list(names), format_func=names.get, key="base-choice", help="All settings that you do not vary")
+    base = dict(PRESETS[choice].settings) if choice in PRESETS else dict(runs[choice]["config"])
+    config = build(base)
+    st.caption(plain(run_text.summary({"config": config.model_dump(mode="json")}), 300))
+    return base
+
+
+def _values(name: str, base: Mapping[str, Any]) -> list[Any] | None:
+    """The control for one axis. None when what was typed cannot be read."""
+    menu = ablation_grid.menu(name, base)
+    key, help = f"axis-{name}", None if name.startswith(ablation_grid.OPTION) else fields.help_text(name)
+    if menu is not None:
+        default = ["snip", "magnitude"] if name == "pruner" else []
+        titles = setting_labels.VALUE_LABELS.get(name, {})
+        return st.multiselect(
+            label(name),
+            menu,
+            default=default,
+            format_func=lambda value: titles.get(value) or charts.word(ablation_grid.value_text(value)),
+            key=key,
+            help=help,
+        )
+    text = st.text_input(label(name), value="0-2" if name == "seed" else "", key=key, help=help, placeholder=_example(name))
+    try:
+        return ablation_grid.parse(name, text)
+    except ValueError as error:
+        fields.show_errors([plain(str(error), 300)])
+        return None
+
+
+def _example(name: str) -> str:
+    listed = name in ("lr_drops", "exempt")
+    return f"e. g. {_TYPED.get(name, '0.4, 0.8; 0.5' if listed else 'several, divided by commas')}"
+
+
+def cost(found: Mapping[str, Any], reused: int) -> None:
+    """How many runs, and what they take: every shape is estimated once."""
+    cells, shapes = found["cells"], ablation_grid.shapes(found["cells"])
+    total = {"samples": 0.0, "training_flops": 0.0, "seconds": 0.0}
+    note, timed, unknown = "", "", False
+    with st.skeleton(height=120):
+        if cells and len(shapes) <= _MOST_SHAPES:
+            try:
+                for config, count in shapes:
+                    part = page.manager().estimate(config)
+                    total = {name: total[name] + count * (part[name] or 0) for name in total}
+                    unknown = unknown or part["seconds"] is None
+                    timed = format.how_timed(part)
+            except ValueError as error:
+                note = f":red[:material/error: {plain(str(error), 300)}]"
+        known = bool(cells) and len(shapes) <= _MOST_SHAPES and not note
+        with st.grid(4, min_column_width=120, gap="small"):
+            st.metric("Runs", format.count(len(cells)), help="Combinations that make sense; each is one run")
+            st.metric("Training images", format.count(total["samples"]) if known else "–")
+            st.metric("Training FLOPs", format.flops(total["training_flops"]) if known else "–")
+            seconds = f"≈ {format.about(total['seconds'])}" if known and not unknown else "–"
+            seconds = f"≈ {format.about(total['seconds'])}" if known and not unknown else "–"
+            st.metric("Time", seconds, help="One after another on this machine")
+        share = f" {reused} of them exist already and are used again, which saves their part." if reused else ""
+        many = f" More than {_MOST_SHAPES} different shapes: not estimated." if len(shapes) > _MOST_SHAPES else ""
+        how = f"; {timed}" if timed else ""
+        st.caption(note or f"Repeats of images counted; dense FLOPs{how}; {len(shapes)} different shapes estimated.{share}{many}")
+
+
+def preview(found: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> None:
+    """Every run that will be, and every combination that will not, with the reason."""
+    with st.expander(f"All {len(found['cells'])} runs", icon=":material/list:"):
+        rows = [
+            {label(n): "any" if v is None else ablation_grid.value_text(v) for n, v in cell["values"].items()} for cell in found["cells"]
+        ]
+        st.dataframe(pd.DataFrame(rows), height="auto" if len(rows) < 10 else 340, alt="Runs of this ablation")
+    if found["left_out"]:
+        with st.expander(f"{len(found['left_out'])} combinations left out", icon=":material/block:"):
+            rows = [
+                {**{label(n): ablation_grid.value_text(v) for n, v in left["values"].items()}, "Reason": left["reason"]}
+                for left in found["left_out"]
+            ]
+            st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Combinations that are left out, and why")
+
+
+@st.cache_data(ttl=60, max_entries=20, show_spinner=False)
+def expanded(base: str, axes: str) -> dict[str, Any]:
+    """`ablation_grid.expand`, remembered for a moment: data sets are asked about every combination. JSON in, plain data out."""
+    return ablation_grid.expand(json.loads(base), json.loads(axes))
+
+
+def dumped(value: Any) -> str:
+    """Settings as JSON for `expanded`."""
+    return json.dumps(value)
+
+
+def differs(config: Mapping[str, Any]) -> str:
+    """A base in words: what it sets other than the defaults of its data set."""
+    given = RunConfig(**{name: config[name] for name in ("dataset", "method") if name in config}).model_dump(mode="json")
+    shown = {name: value for name, value in config.items() if name in given and given[name] != value and value != {}}
+    return ", ".join(f"{setting_labels.label(name).lower()} {ablation_grid.value_text(value)}" for name, value in shown.items())

@@ -1,0 +1,166 @@
+"""Ablations as things: the list of those in the store, and the head of one with its verbs and facts."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from appcore.planning import ablation_grid
+
+from ..app import page
+from ..widgets.run_picker import MOST
+from ..words import format, run_status
+from ..words.text import plain
+from . import board as ablation_board
+from . import form
+
+_AGAIN = ("failed", "stopped", "lost")
+
+
+def show(found: Sequence[Mapping[str, Any]]) -> None:
+    """Every ablation of the store, newest first, with the way to it."""
+    st.subheader("In this store", anchor=False)
+    if not found:
+        st.markdown("**No ablations yet.** The first one appears here and stays when the browser is closed; its address can be shared.")
+        return
+    states = {run_id: state for run_id, _, state in page.store().revision()}
+    with st.container(border=True, gap="xsmall"):
+        for sweep in found[:30]:
+            name, how, when = st.columns([5, 4, 1.6], vertical_alignment="center", gap="small")
+            with name:
+                st.page_link(page.ABLATIONS, label=f"**{plain(sweep['title'])}**", query_params={"sweep": sweep["sweep_id"]}, icon="")
+            counts = Counter(states.get(run_id, "deleted") for run_id in sweep["run_ids"])
+            how.caption(" · ".join(f"{count} {state}" for state, count in counts.most_common()) or "no runs")
+            when.caption(format.age(sweep["created"]))
+
+
+def head(board: ablation_board.Board) -> None:
+    """Title, what is varied, and the verbs; a verb that cannot be used is grey."""
+    sweep, manager = board.sweep, page.manager()
+    runs = [cell["run"] for cell in board.cells if cell["run"]]
+    active = [run["run_id"] for run in runs if run_status.is_active(run)]
+    moving = [run["run_id"] for run in runs if run["status"] in ("queued", "running")]
+    again = [run["run_id"] for run in runs if run["status"] in _AGAIN]
+    missing = len(board.cells) - len(runs)
+    st.title(plain(sweep["title"]))
+    varied = " × ".join(f"{form.label(name)} ({len(values)})" for name, values in sweep["axes"].items())
+    st.caption(f"{plain(varied)} = {len(board.cells)} runs · {format.age(sweep['created'])}")
+    tell = lambda ids, word: ablation_board.said(functools.partial(manager.tell, ids, word))  # noqa: E731
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="verbs"):
+        act = ablation_board.said(functools.partial(manager.sweeps.run_missing, sweep["sweep_id"]))
+        st.button(f"Run missing ({missing})", icon=":material/playlist_add:", key="missing", disabled=not missing, on_click=act)
+        is_held = bool(active) and not moving
+        st.button(
+            "Resume" if is_held else "Pause",
+            icon=":material/play_arrow:" if is_held else ":material/pause:",
+            key="hold",  # one element for both, so that no click falls between two that change places
+            type="primary" if is_held else "secondary",
+            disabled=not active,
+            on_click=tell(active, "resume") if is_held else tell(moving, "pause"),
+        )
+        st.button(
+            "Cancel",
+            icon=":material/stop:",
+            key="cancel",
+            disabled=not active,
+            on_click=tell(active, "stop"),
+            help="Stop what runs or waits; it can be resumed",
+        )
+        again_act = functools.partial(ablation_board.resume, again)
+        st.button(
+            f"Try again ({len(again)})",
+            icon=":material/replay:",
+            key="again",
+            disabled=not again,
+            on_click=again_act,
+            help="Failed, stopped and lost runs go on from their last checkpoint",
+        )
+        _front(board)
+        with st.popover("More", icon=":material/more_horiz:", key="more"):
+            _more(board, runs)
+
+
+def _front(board: ablation_board.Board) -> None:
+    mine = {cell["run"]["run_id"] for cell in board.cells if cell["run"]}
+    waiting = page.manager().waiting()
+    own = [run_id for run_id in waiting if run_id in mine]
+    is_first = waiting[: len(own)] == own
+
+    def act() -> None:
+        for run_id in reversed(own):
+            page.manager().move(run_id, "front")
+
+    st.button(
+        "To the front",
+        icon=":material/first_page:",
+        key="front",
+        disabled=is_first,
+        on_click=ablation_board.said(act),
+        help="Before everything else that waits",
+    )
+
+
+def _more(board: ablation_board.Board, runs: Sequence[Mapping[str, Any]]) -> None:
+    sweep = board.sweep
+    done = [run["run_id"] for run in runs if run["status"] == "done"][:MOST]
+    if done:
+        st.page_link(page.COMPARE, label="Compare its runs", icon=":material/compare_arrows:", query_params={"runs": ",".join(done)})
+        st.page_link(
+            page.RUNS,
+            label="Its runs in the library",
+            icon=":material/inventory_2:",
+            query_params={"runs": ",".join(run["run_id"] for run in runs)},
+        )
+    st.session_state["rename-sweep"] = sweep["title"]
+    st.text_input(
+        "Title",
+        key="rename-sweep",
+        max_chars=200,
+        on_change=lambda: page.manager().sweeps.rename(sweep["sweep_id"], st.session_state["rename-sweep"]),
+    )
+    st.button(
+        "Forget this ablation",
+        icon=":material/delete:",
+        key="forget",
+        on_click=_forget,
+        args=(sweep["sweep_id"],),
+        help="Its runs stay in the library",
+    )
+    st.page_link(page.ABLATIONS, label="All ablations", icon=":material/apps:", query_params={})
+
+
+def _forget(sweep_id: str) -> None:
+    page.manager().sweeps.delete(sweep_id)
+    st.query_params.clear()
+
+
+def progress(board: ablation_board.Board) -> None:
+    """How far all of it is."""
+    shares = [run_status.share_done(cell["run"]) if cell["run"] else 0.0 for cell in board.cells]
+    done = sum(cell["run"] is not None and cell["run"]["status"] == "done" for cell in board.cells)
+    share = sum(shares) / max(len(shares), 1)
+    st.progress(min(1.0, share), text=f"**{done} of {len(shares)} runs done**{ablation_board.time_left(board)}")
+
+
+def facts(data: Mapping[str, Any]) -> None:
+    """The base, and what was left out."""
+    with st.expander("Base settings", icon=":material/settings:"):
+        config = data["cells"][0]["config"] if data["cells"] else {}
+        rows = [
+            {"setting": form.label(name), "value": "varied" if name in data["sweep"]["axes"] else ablation_grid.value_text(value)}
+            for name, value in config.items()
+            if name != "options"
+        ]
+        st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Settings that all runs share")
+    if data["left_out"]:
+        with st.expander(f"{len(data['left_out'])} combinations left out", icon=":material/block:"):
+            rows = [
+                {**{form.label(n): ablation_grid.value_text(v) for n, v in one["values"].items()}, "Reason": one["reason"]}
+                for one in data["left_out"]
+            ]
+            st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Combinations that are left out, and why")

@@ -1,0 +1,1 @@
+"""What all pages share: the guard, the manager, sign-in, tables and figures kept between pages."""

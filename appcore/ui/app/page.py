@@ -1,0 +1,98 @@
+"""What every page starts with: the deep-link guard, the shared manager and its store. Hands out plain data only."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from ..words import text
+from . import signin
+
+HOME, RUN, COMPARE = "pages/home.py", "pages/run.py", "pages/compare.py"
+RUNS, ABLATIONS = "pages/runs.py", "pages/ablations.py"
+MASKS, WHAT_IF = "pages/masks.py", "pages/what_if.py"
+_spent, _lock, _this_thread = [0.0], threading.Lock(), threading.local()
+
+
+def guard(page: str) -> None:
+    """First line of a page. Streamlit finds a folder pages/ by itself, so when the first request of a fresh process is a deep link, it runs
+    the page without app.py: remember where to go and run app.py first."""
+    if "nav_ready" not in st.session_state:
+        st.session_state["_goto"] = (page, st.query_params.to_dict())
+        st.switch_page("app.py")
+
+
+def careful(draw: Callable[[], None]) -> Callable[[], None]:
+    """Answer trouble that people can mend (a locked or broken store, a full disk) with its one line, not with a traceback.
+
+    What drawing takes is counted, see `spent`.
+    """
+
+    @functools.wraps(draw)
+    def drawn() -> None:
+        begun, outer = time.thread_time(), getattr(_this_thread, "is_drawing", False)
+        _this_thread.is_drawing = True
+        try:
+            draw()
+        except ValueError as error:  # InputError, which has another identity after a source reload
+            if not hasattr(error, "message"):
+                raise
+            st.error(text.harmless(error.message), icon=":material/error:", title="This cannot be shown now")
+        finally:
+            _this_thread.is_drawing = outer
+            if not outer:  # a page counts the fragments in it
+                with _lock:
+                    _spent[0] += time.thread_time() - begun
+
+    return drawn
+
+
+def spent() -> float:
+    """Processor seconds that all pages of this process have been drawn for."""
+    return _spent[0]
+
+
+def own_place() -> Any:
+    """Where a timed fragment is drawn: one element of the page, whatever is in it.
+
+    When the first tick comes before a slow connection took the page in, Streamlit (1.67) drops what the fragment had drawn and keeps
+    what stands below it; without a place of its own that is drawn at places that do not exist, and the browser shows a white page.
+    """
+    return st.container()
+
+
+def place_in_line(run: Mapping[str, Any]) -> dict[str, Any]:
+    """What `status.sentence` says of a run that waits: its position in this process, and the other program whose turn it is."""
+    if run["status"] != "queued":
+        return {}
+    return {"position": manager().queue_position(run["run_id"]), "waits_for": manager().waits_for(run["run_id"])}
+
+
+def manager() -> Any:
+    """The process-wide manager, the same one in every tab and after every reload; with sign-in, as this person may have it."""
+    from appcore.service import manager as module
+
+    return signin.seen(module.shared())
+
+
+def store() -> Any:
+    """The store that the manager writes to."""
+    return manager().store
+
+
+def requested(name: str) -> list[str]:
+    """Run ids in the address: ?runs=a,b (or ?run=a) -> [a, b]."""
+    return [part for part in st.query_params.get(name, "").split(",") if part]
+
+
+def find(run_id: str) -> tuple[dict[str, Any] | None, str]:
+    """(run, "") or (None, reason) for an id that came from an address."""
+    try:
+        return manager().get(run_id), ""
+    except ValueError as error:
+        return None, str(error)

@@ -1,0 +1,133 @@
+"""The layers of two runs at one megabatch, which a slider or a timer moves: shares kept, their difference, the same weights or others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import streamlit as st
+
+from appcore import charts
+from appcore.charts.masks import mask_words
+
+from ..app import mask_data, tables
+from ..widgets import live_chart, player
+from ..words import run_status
+from ..words.text import harmless
+
+Run = dict[str, Any]
+Runs = Sequence[Run]
+KEY = "megabatch"
+
+
+def megabatches(runs: Runs) -> int:
+    """The longest stream among the runs."""
+    return max(run["config"]["megabatches"] for run in runs)
+
+
+def _pick_megabatch(runs: Runs, data: tables.Frames) -> int:
+    """The megabatch (from 0) whose layers are shown: chosen with the slider, played, or the newest that all runs have reached."""
+    count = megabatches(runs)
+    if count < 2:
+        return 0
+    is_live = any(run_status.is_active(run) for run in runs)
+    player.advance(count, KEY)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        if player.button(count, KEY):
+            st.rerun()
+        follows = is_live and not player.is_playing(KEY) and st.toggle("Follow the newest", value=True, key="follow", width=180)
+        if follows and len(data.layers):
+            st.session_state[KEY] = int(data.layers.groupby("run_id")["megabatch"].max().min()) + 1
+        chosen = st.slider("Megabatch", 1, count, key=KEY, bind="query-params", disabled=follows, width="stretch")
+    return chosen - 1
+
+
+def show(runs: Runs, pair: tuple[str, str], data: tables.Frames) -> None:
+    """Everything about layers; nothing for a single run."""
+    if len(runs) < 2:
+        return
+    st.subheader("Layer by layer", anchor=False)
+    megabatch = _pick_megabatch(runs, data)
+    by_id = {run["run_id"]: run for run in runs}
+    first, second = by_id[pair[0]], by_id[pair[1]]
+    layers = data.once(("layers", pair), lambda: data.layers[data.layers["run_id"].isin(pair)])
+    both, token = ",".join(pair), (pair, megabatch, data.token("layers"))
+    common = shared_moments(first, second, data)
+    with live_chart.grid(3 if common else 2):
+        live_chart.chart(
+            "mirrored",
+            token,
+            lambda: charts.mirrored(layers, first, second, megabatch, revision=both),
+            alt="Bars back to back: share that each of the two runs keeps of each layer",
+            shared=data.figures,
+        )
+        live_chart.chart(
+            "difference-map",
+            token,
+            lambda: charts.difference_map(data.layers, first, second, megabatch, revision=both),
+            alt="Heatmap: difference of the shares kept, by layer and megabatch",
+            shared=data.figures,
+        )
+        words = _same_weights(first, second, common, megabatch)
+    st.markdown(words)
+    if len(runs) > 2:
+        everyone = ",".join(by_id)
+        live_chart.chart(
+            "kept-by-layer",
+            (everyone, *token),
+            lambda: charts.kept_by_layer(data.layers, runs, megabatch, revision=everyone),
+            alt="Marks: share kept of each layer, one mark per run",
+            shared=data.figures,
+        )
+
+
+def shared_moments(first: Run, second: Run, data: tables.Frames) -> dict[int, tuple[str, str]]:
+    """Megabatches (from 0) at whose end both runs have a stored mask, and the two files."""
+    one, other = (data.once(("moments", run["run_id"]), lambda run=run: mask_data.moments(run, data)) for run in (first, second))
+    files, others = mask_data.at_megabatches(one), mask_data.at_megabatches(other)
+    return {t: (files[t], others[t]) for t in sorted(files.keys() & others.keys())}
+
+
+def _same_weights(first: Run, second: Run, common: dict[int, tuple[str, str]], megabatch: int) -> str:
+    """Whether equal shares are equal weights, layer by layer, as a figure; in all, as a sentence."""
+    if not common:
+        if "dense" in (first["method"], second["method"]):
+            return ":gray[:material/info: A dense run keeps every weight; there are no masks to lay upon each other.]"
+        return ":gray[:material/info: Whether the two keep the same weights shows here once both have stored masks on this machine.]"
+    at = max([t for t in common if t <= megabatch], default=min(common))
+    try:
+        iou, chance, layers, of_layers, chance_of_layers = mask_data.alike(*common[at])
+    except (ValueError, OSError) as error:  # other layers, a damaged file, or a run that was deleted meanwhile
+        return f":gray[:material/info: {harmless(str(error)[0].upper() + str(error)[1:])}.]"
+    names = _names(first, second)
+    live_chart.chart(
+        "same-by-layer",
+        (first["run_id"], second["run_id"], at),
+        lambda: charts.overlap_by_layer(layers, of_layers, chance_of_layers, names, revision=f"{first['run_id']},{second['run_id']}"),
+        alt="Marks: overlap of the two masks in each layer beside chance",
+    )
+    return mask_words.alike(iou, chance, f"At megabatch {at + 1}, {names[0]}", names[1])
+
+
+def same_weights_over_time(runs: Runs, pair: tuple[str, str], data: tables.Frames) -> None:
+    """The same over the stream, in all."""
+    by_id = {run["run_id"]: run for run in runs}
+    first, second = by_id[pair[0]], by_id[pair[1]]
+    common = shared_moments(first, second, data) if len(runs) > 1 else {}
+    with suppress(ValueError, OSError):  # said above, at the layers
+        found = [mask_data.alike(*files) for files in common.values()]
+        if found:
+            iou, chance = [both[0] for both in found], [both[1] for both in found]
+            count = megabatches([first, second])
+            live_chart.chart(
+                "same-weights",
+                (pair, tuple(common)),
+                lambda: charts.same_weights(list(common), iou, chance, _names(first, second), count, revision=",".join(pair)),
+                alt="Curves: overlap of the two masks after each megabatch beside chance",
+            )
+
+
+def _names(first: Run, second: Run) -> tuple[str, str]:
+    looks = charts.looks([first, second])
+    return looks[first["run_id"]].label, looks[second["run_id"]].label

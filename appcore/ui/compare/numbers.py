@@ -1,0 +1,123 @@
+"""Curves laid over each other, differences from a baseline, and the last numbers: of runs, or of experiments repeated over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from appcore import charts
+from appcore.analysis.ablation_results import METRICS
+from appcore.analysis.repeats import Repeats, grouped
+
+from ..app import tables
+from ..widgets import live_chart
+from . import layers
+
+Runs = Sequence[dict[str, Any]]
+_ALT = {
+    "accuracy": "Curves: validation and test accuracy",
+    "gap": "Curves: generalization gap",
+    "loss": "Curves: validation loss",
+    "errors": "Curves: test errors summed over the megabatches",
+}
+
+
+def pick_bands(runs: Runs) -> bool:
+    """Whether curves are means over seeds with bands; asked only where runs differ in nothing but their seed."""
+    if len(grouped(runs)) == len(runs):
+        return False
+    return st.toggle("Average over seeds", value=True, key="bands", bind="query-params", help="One line per experiment: mean and range")
+
+
+def curve(name: str, runs: Runs, data: tables.Frames, bands: bool) -> None:
+    """One curve of each run, or the band of each experiment."""
+    revision = ",".join(run["run_id"] for run in runs)
+    draw = (
+        (lambda: charts.bands(name, grouped(runs), data.epochs, data.megabatches, revision=revision))
+        if bands
+        else (lambda: getattr(charts, name)(runs, data.epochs, data.megabatches, revision=revision))
+    )
+    live_chart.chart(f"compare-{name}", (revision, bands, data.token("epochs", "megabatches")), draw, alt=_ALT[name], shared=data.figures)
+
+
+def curves(runs: Runs, pair: tuple[str, str], data: tables.Frames, bands: bool) -> None:
+    """The other curves, laid over each other."""
+    st.subheader("Over the stream", anchor=False)
+    with live_chart.grid(2):
+        for name in ("gap", "loss", "errors"):
+            curve(name, runs, data, bands)
+        layers.same_weights_over_time(runs, pair, data)
+
+
+def differences(runs: Runs, data: tables.Frames) -> None:
+    """What each experiment gains over a chosen one, with intervals over the seeds that both have."""
+    groups = grouped(runs)
+    if len(groups) < 2:
+        return
+    names = charts.labels([group.first for group in groups])
+    by_id = {group.first["run_id"]: group for group in groups}
+    st.subheader("Gain over a baseline", anchor=False)
+    if st.session_state.get("baseline") not in by_id:
+        st.session_state["baseline"] = next(iter(by_id))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.selectbox("Baseline", list(by_id), format_func=names.get, key="baseline", bind="query-params", width=260)
+        metric = st.selectbox(
+            "Of", charts.DIFFERENCES, format_func=lambda name: METRICS[name].label, key="metric", bind="query-params", width=260
+        )
+    revision = ",".join(run["run_id"] for run in runs)
+    live_chart.chart(
+        "differences",
+        (revision, chosen, metric, data.token("megabatches")),
+        lambda: charts.differences(metric, groups, by_id[chosen], data.megabatches, revision=revision),
+        alt="Curves: difference of each experiment from the baseline after each megabatch, with 95 % intervals",
+        shared=data.figures,
+    )
+    if max(len(group.runs) for group in groups) < 2:
+        st.caption("One seed each: a difference of one pair of runs has no interval. An ablation over three or more seeds gives one.")
+
+
+def numbers(runs: Runs, data: tables.Frames) -> None:
+    """The last numbers of each experiment with the best marked where that can be said, then of each run."""
+    st.subheader("Numbers", anchor=False)
+    groups = grouped(runs)
+    if max(len(group.runs) for group in groups) > 1:
+        _of_experiments(groups, data)
+    _of_runs(runs, data)
+    if len(runs) > 1 and len(groups) == len(runs):
+        st.caption("One seed each: such differences may be luck, so no number is marked as the best.")
+
+
+def _of_experiments(groups: Sequence[Repeats], data: tables.Frames) -> None:
+    st.dataframe(
+        data.once("summary", lambda: charts.summary_table(groups, data.megabatches)),
+        hide_index=True,
+        alt="Mean and standard deviation over seeds of the last numbers of each experiment",
+    )
+    st.caption("Mean ± standard deviation over the seeds that are done. ★ best: ahead of every other seed by seed, with 95 % confidence.")
+
+
+def _of_runs(runs: Runs, data: tables.Frames) -> None:
+    column = st.column_config.NumberColumn
+    st.dataframe(
+        data.once("final", lambda: charts.final_table(runs, data.megabatches)),
+        hide_index=True,
+        alt="Final numbers of each run",
+        placeholder="–",
+        column_config={
+            "run": "Run",
+            "megabatches": "Megabatches",
+            "test_accuracy": column("Test accuracy", format="%.1f %%", help="Of the weights carried on from the last finished megabatch"),
+            "gap": column("Gap, points", format="%+.1f", help="Train minus validation accuracy"),
+            "cer": column("CER, errors", format="localized", help="Misclassified test images, summed over megabatches; lower is better"),
+            "sparsity": column("Sparsity", format="%.2f %%", help="Counted from the mask"),
+            "alive": column("Alive", format="%.2f %%", help="Weights on a path from input to output"),
+            "size": column("Size, MB", format="%.2f", help="Zeros left out: 4 bytes for each kept weight and a bit for each prunable one"),
+            "flops": column("Dense FLOPs, T", format="%.2f", help="Forward and backward of every training image"),
+            "flops_share": column("Sparse FLOPs", format="%.0f %%", help="Theoretical share that is left; masks alone make nothing faster"),
+            "seconds": column("Time, s", format="%.1f", help="Measured"),
+            "images_per_second": column("Images/s", format="%.0f", help="Measured"),
+            "memory": column("Memory, MB", format="%.0f", help="Peak of the process or the GPU"),
+        },
+    )

@@ -1,0 +1,192 @@
+"""The parts of the Export page: which run, its files, and the reality check. Asks the manager, computes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from appcore.charts import reality_check as figures
+from appcore.transfer import model_formats, sparse_sizes
+
+from ..app import page
+from ..widgets import download, live_chart
+from ..words import format, run_status, run_text
+from ..words.text import harmless
+
+NOTICEABLE = 0.03  # as in transfer.reality_check, which imports torch's neighbours only when it measures
+ABOUT = {
+    "dense": "One tensor for each parameter; pruned weights are 0. Loads into the plain network.",
+    "prune": "weight_orig and weight_mask, as torch.nn.utils.prune names them: pruning can go on elsewhere.",
+    "masks": "One bool tensor for each pruned layer: True is kept.",
+    "onnx": "For other runtimes. Normalisation is folded into the convolutions; any number of images.",
+}
+CODE = {
+    "dense": 'model.load_state_dict(safetensors.torch.load_file("{file}"))',
+    "prune": 'for layer in layers: torch.nn.utils.prune.identity(layer, "weight")\n'
+    'model.load_state_dict(safetensors.torch.load_file("{file}"))',
+    "masks": 'masks = safetensors.torch.load_file("{file}")',
+    "onnx": 'onnx.reference.ReferenceEvaluator("{file}").run(None, {{"images": images}})',
+}
+_MARKS = {
+    True: ":green[:material/check_circle:\u00a0holds]",
+    False: ":red[:material/error:\u00a0differs]",
+    None: ":gray[:material/help:\u00a0unknown]",
+}
+
+
+def pick(everything: dict[str, dict[str, Any]]) -> str | None:
+    """The run of the address (?run=), changed by the picker; without one, the newest that is done."""
+    if "run" not in st.query_params:
+        done = [run_id for run_id, run in everything.items() if run["status"] == "done"]
+        st.query_params["run"] = (done or list(everything))[0]
+    asked = st.query_params["run"]
+    st.session_state["export_run"] = asked if asked in everything else None
+    names = {key: f"{run['title'] or key} · {format.age(run['created'])} · {key[-4:]}" for key, run in everything.items()}
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.selectbox("Run", list(everything), format_func=names.get, key="export_run", on_change=_picked, width=420)
+    if asked not in everything:
+        st.caption(f":orange[:material/search_off: Not in this store: {asked}]")
+    return st.session_state["export_run"]
+
+
+def _picked() -> None:
+    st.query_params["run"] = st.session_state["export_run"]
+
+
+def what_it_is(run: dict[str, Any], cursor: int) -> None:
+    """Which state of the run is exported."""
+    last = cursor >= run["segments"]
+    state = "its final weights" if last else f"its checkpoint after {cursor} of {run['segments']} steps of the plan"
+    st.markdown(f"{run_status.markdown(run)} &nbsp; {run_text.summary(run)}")
+    st.caption(f"Exported are {state}." + ("" if last else " A later checkpoint makes these files anew."))
+
+
+def nothing_yet(run: dict[str, Any]) -> None:
+    """Why there is no model to export, and what to do."""
+    with st.container(border=True, key="no-model"):
+        if run_status.is_active(run):
+            st.markdown(f"#### No checkpoint yet  \n{run_status.sentence(run)} The first checkpoint appears here by itself.")
+        elif run["status"] == "done":
+            st.markdown(
+                "#### The weights of this run are not on this machine  \nIts rows are in the store, its checkpoint is not: it lies in the "
+                "run's folder on the machine that ran it. Import its bundle, or repeat the run, to have it here."
+            )
+        else:
+            st.markdown(f"#### It ended before its first checkpoint  \n{run_status.sentence(run)}")
+        st.page_link(page.RUN, label="Open the run", icon=":material/play_circle:", query_params={"run": run["run_id"]})
+
+
+def files(run: dict[str, Any], state: dict[str, Any]) -> None:
+    """A card for each format: what it holds, make it, get it."""
+    st.subheader("Files", anchor=False)
+    with st.grid(4, min_column_width=290, gap="small"):
+        for what, title in model_formats.FORMATS.items():
+            with st.container(border=True, height="stretch", key=f"card-{what}"):
+                st.markdown(f"**{title}**  \n:small[{ABOUT[what]}]")
+                _card(run, what, state)
+
+
+def _card(run: dict[str, Any], what: str, state: dict[str, Any]) -> None:
+    job, path = state["jobs"].get(what, {}), state["files"].get(what)
+    if reason := model_formats.can_be_made(what):
+        st.caption(f":material/info: {reason}")
+    elif job.get("status") in ("queued", "working"):
+        st.caption(f":material/hourglass_top: {job['words']} …")
+    elif path:
+        _download(run, what, Path(path))
+    else:
+        if job.get("status") == "failed":
+            st.caption(f":red[:material/error: {harmless(job['words'])}]")
+        st.button("Make", icon=":material/build:", key=f"make-{what}", on_click=_start, args=(run["run_id"], what), width="stretch")
+
+
+def _download(run: dict[str, Any], what: str, path: Path) -> None:
+    name = f"{what}-{run['run_id'][-4:]}{path.suffix}"
+    download.button(
+        f"Download · {size(path.stat().st_size)}",
+        path.read_bytes,
+        name,
+        "application/octet-stream",
+        icon=":material/download:",
+        key=f"get-{what}",
+        type="primary",
+        width="stretch",
+    )
+    st.code(CODE[what].format(file=name), language=None, wrap_lines=True)
+
+
+def size(count: int) -> str:
+    """Bytes with two or three digits."""
+    return f"{count / 1e6:.3g} MB" if count >= 1e6 else f"{count / 1e3:.3g} kB"
+
+
+def _start(run_id: str, what: str) -> None:
+    try:
+        page.manager().exports.start(run_id, what)
+    except ValueError as error:
+        st.toast(harmless(str(error)), icon=":material/error:")
+
+
+def is_busy(state: dict[str, Any]) -> bool:
+    """Whether something is being made."""
+    return any(job["status"] in ("queued", "working") for job in state["jobs"].values())
+
+
+def reality(run: dict[str, Any], state: dict[str, Any]) -> None:
+    """Measure on this machine, and what came out."""
+    st.subheader("Reality check", anchor=False)
+    job, found = state["jobs"].get("reality", {}), state["reality"]
+    with st.container(gap="xsmall"):  # always there: what is inserted above a chart would make the browser build it anew
+        if job.get("status") in ("queued", "working"):
+            st.markdown(f":material/hourglass_top: **Measuring:** {job['words']} …")
+        elif job.get("status") == "failed":
+            st.error(harmless(job["words"]), icon=":material/error:")
+        if found is None:
+            st.markdown(
+                "Writes every file, reads it again, compares keys, density and accuracy, counts bytes, and times the network beside a "
+                "dense twin, by turns. Takes about ten seconds for a small network."
+            )
+    busy = job.get("status") in ("queued", "working")
+    st.button(
+        "Measure on this machine" if found is None else "Measure again",
+        icon=":material/speed:",
+        key="measure",
+        type="primary" if found is None else "secondary",
+        disabled=busy,
+        on_click=_start,
+        args=(run["run_id"], "reality"),
+    )
+    if found is not None:
+        _found(run, found)
+
+
+def _found(run: dict[str, Any], found: dict[str, Any]) -> None:
+    head, detail = figures.verdict(found, NOTICEABLE)
+    with st.container(border=True, key="answer"):
+        st.markdown(f"#### {head}  \n{detail}")
+    token = (run["run_id"], found["cursor"], found["latency"][0]["ratio"])
+    with live_chart.grid(2):
+        live_chart.chart(
+            "weights",
+            token,
+            lambda: figures.weights(found["bytes"], sparse_sizes.WAYS, revision=run["run_id"]),
+            alt="Bars: bytes of the network raw, compressed and sparse-encoded",
+        )
+        live_chart.chart(
+            "latency",
+            token,
+            lambda: figures.latency(found["latency"], revision=run["run_id"]),
+            alt="Marks: milliseconds of a forward pass, dense and pruned",
+        )
+    machine, rounds = found["machine"], " and ".join(str(time["rounds"]) for time in found["latency"])
+    text = (
+        f"{rounds} rounds by turns; torch {machine['torch']} on {machine['processor']}, {machine['threads']} of {machine['cores']} cores."
+    )
+    if found["trained_meanwhile"]:
+        text += " :orange[A run was training meanwhile: both sides are slower, their ratio is still fair.]"
+    st.caption(text)
+    st.markdown("**Can the files be trusted?**")
+    lines = [f"| {check['name']} | {_MARKS[check['is_equal']]} | {check['text']} |" for check in found["checks"]]
+    st.markdown("\n".join(["| check | | measured |", "|---|---|---|", *lines]))

@@ -1,0 +1,132 @@
+"""Choosing on the Masks page: the runs, the moment, the page of a large layer; and what stands there when there is nothing to choose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from appcore.analysis import mask_history
+
+from ..app import page
+from ..app.mask_data import Moment
+from ..words import format, run_status
+
+Run = Mapping[str, Any]
+_MOMENT = "A prune point, or the end of a megabatch whose epochs moved the mask; arrow keys step, Play goes through"
+
+
+@dataclass(frozen=True)
+class Side:
+    """A run with its stored masks, as everything below needs it."""
+
+    run: Run
+    look: Any
+    moments: list[Moment]
+
+    def thinned(self, chosen: int) -> tuple[list[Moment], int]:
+        """The moments of a comparison, the chosen one always among them, and its place there."""
+        places = sorted({*mask_history.thinned(len(self.moments)), chosen})
+        return [self.moments[place] for place in places], places.index(chosen)
+
+
+def pick(everything: dict[str, dict[str, Any]]) -> tuple[str | None, str | None]:
+    """The run of the address (?run=a, and ?against=b), changed by the pickers; without any, the newest that is pruned."""
+    if "run" not in st.query_params:
+        pruned = [run_id for run_id, run in everything.items() if run["method"] != "dense"]
+        st.query_params["run"] = (pruned or list(everything))[0]
+    run_id, other = st.query_params["run"], st.query_params.get("against")
+    missing = [asked for asked in (run_id, other) if asked and asked not in everything]
+    st.session_state["masks_run"] = run_id if run_id in everything else None
+    st.session_state["masks_against"] = other if other in everything and other != run_id else None
+    names = {key: f"{run['title'] or key} · {format.age(run['created'])} · {key[-4:]}" for key, run in everything.items()}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox("Run", list(everything), format_func=names.get, key="masks_run", on_change=_picked, args=("run",), width=360)
+        others = [key for key in everything if key != run_id]
+        st.selectbox(
+            "Compare with",
+            others,
+            index=None,
+            format_func=names.get,
+            key="masks_against",
+            on_change=_picked,
+            args=("against",),
+            placeholder="No second run",
+            width=360,
+        )
+    if missing:
+        st.caption(f":orange[:material/search_off: Not in this store: {', '.join(missing)}]")
+    return st.session_state["masks_run"], st.session_state["masks_against"]
+
+
+def _picked(name: str) -> None:
+    chosen = st.session_state[f"masks_{name}"]
+    if chosen:
+        st.query_params[name] = chosen
+    else:
+        st.query_params.pop(name, None)
+
+
+def nothing_yet(run: Run) -> None:
+    """Why there are no masks to look at, and what to do."""
+    with st.container(border=True, key="no-masks"):
+        if run["method"] == "dense":
+            st.markdown(
+                "#### This run keeps every weight  \nA dense run is never pruned, so it has no masks. Pick a run that is pruned above."
+            )
+        elif run_status.is_active(run):
+            st.markdown(f"#### No prune point yet  \n{run_status.sentence(run)} The first mask appears here by itself.")
+        elif run["status"] in ("failed", "stopped", "lost") and not run["cursor"]:
+            st.markdown(f"#### It ended before its first prune point  \n{run_status.sentence(run)}")
+        else:
+            st.markdown(
+                "#### The masks of this run are not on this machine  \nIts rows are in the store, its mask files are not: they lie in "
+                "the run's folder on the machine that ran it. Import its bundle, or resume or repeat the run, to have them here."
+            )
+        st.page_link(page.RUN, label="Open the run", icon=":material/play_circle:", query_params={"run": run["run_id"]})
+
+
+def pick_moment(side: Side, follows: bool) -> int:
+    """The moment (from 0) on the slider, or the newest while the run is followed."""
+    count = len(side.moments)
+    if follows or st.session_state.get("point", 1) > count:
+        st.session_state["point"] = count
+    if count == 1:
+        st.caption(f"One mask so far: {side.moments[0].words}.")
+        return 0
+    newest = {} if "point" in st.session_state else {"value": count}
+    return st.slider("Moment", 1, count, **newest, key="point", bind="query-params", disabled=follows, help=_MOMENT) - 1
+
+
+def beside(side: Side, at: int, other: Side) -> int:
+    """The moment of the other run that goes with moment `at` of this one: the last that is not later in the stream."""
+    if len(side.moments) == len(other.moments):
+        return at
+    return max((i for i, moment in enumerate(other.moments) if moment.megabatch <= side.moments[at].megabatch), default=0)
+
+
+def size(shape: Sequence[int]) -> str:
+    return "×".join(str(side) for side in shape)
+
+
+def most(shape: Sequence[int]) -> tuple[int, int]:
+    """How many filters and inputs fit on a picture whose cells can still be seen."""
+    height, width = (shape[2], shape[3]) if len(shape) == 4 else (1, shape[2] if len(shape) == 3 else 1)
+    return (128 if height == 1 else 128 // (height + 1)), (192 if width == 1 else 160 // (width + 1))
+
+
+def window(what: str, count: int, limit: int) -> range:
+    """A page of filters or inputs, with a picker where there is more than one."""
+    pages = [range(start, min(start + limit, count)) for start in range(0, count, limit)]
+    if len(pages) == 1:
+        return pages[0]
+    chosen = st.selectbox(
+        f"{what.capitalize()}s",
+        list(range(len(pages))),
+        format_func=lambda p: f"{pages[p].start} to {pages[p].stop - 1} of {count}",
+        key=f"{what}_page",
+        width=170,
+    )
+    return pages[chosen or 0]

@@ -1,0 +1,166 @@
+"""The parts of the Masks page: the answer in words, all layers, over time, two runs, one layer."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from appcore.analysis import mask_history
+from appcore.charts.masks import mask_history as history_charts
+from appcore.charts.masks import mask_layers as layer_charts
+from appcore.charts.masks import mask_one_layer, mask_words
+
+from ..app import mask_data, tables
+from ..widgets import live_chart
+from ..words.text import harmless
+from . import choose
+from .choose import Side
+
+
+def answer(side: Side, at: int, data: tables.Frames) -> pd.DataFrame:
+    """The state of the masks at a moment in sentences; returns the changes since the moment before, by layer."""
+    now, run_id = side.moments[at], side.run["run_id"]
+    bits, shapes = mask_data.packed(now.path)
+    before = mask_data.packed(side.moments[at - 1].path)[0] if at else None
+    changes = mask_history.changes(before, bits, mask_data.totals(shapes))
+    _, empty, filters = mask_data.strips(now.path)
+    alive = mask_data.alive(run_id, now.segment, data.layers)
+    found = mask_words.collapse(
+        changes,
+        dict(zip(bits, zip(empty, filters))),
+        dict(zip(alive["layer"], alive["alive"])),
+        mask_data.dead_channels(run_id, now.segment, data.prunes),
+    )
+    words = now.words[0].upper() + now.words[1:]
+    with st.container(border=True, key="answer"):
+        st.markdown(f"#### {words}: {mask_words.headline(changes)}")
+        st.markdown("  \n".join(found))
+    return changes
+
+
+def all_layers(side: Side, at: int, changes: pd.DataFrame, data: tables.Frames) -> None:
+    """Strips of filters, what went and came back, alive or not."""
+    now, run_id = side.moments[at], side.run["run_id"]
+    names, token = changes["layer"].tolist(), (run_id, now.segment)
+    strips, empty, filters = mask_data.strips(now.path)
+    since = side.moments[at - 1].words if at else "the dense network"
+    counted = mask_data.alive(run_id, now.segment, data.layers)
+    with live_chart.grid(3, 340):
+        live_chart.chart(
+            "filter-strips",
+            token,
+            lambda: layer_charts.filter_strips(names, strips, empty, filters, revision=run_id),
+            alt="Heatmap: share kept of the filters of each layer, sorted",
+        )
+        live_chart.chart(
+            "moves",
+            token,
+            lambda: layer_charts.moves(changes, since, revision=run_id),
+            alt="Bars: weights removed and brought back in each layer since the moment before",
+        )
+        live_chart.chart(
+            "alive",
+            (*token, len(counted)),
+            lambda: layer_charts.alive(counted, revision=run_id),
+            alt="Marks: kept and alive share of each layer",
+        )
+
+
+def over_time(side: Side, at: int, other: Side | None, other_at: int) -> None:
+    """Survival, and the overlap of all pairs of moments beside chance."""
+    st.subheader("Over time", anchor=False)
+    some, place = side.thinned(at)
+    if len(some) < len(side.moments):
+        st.caption(f"Shown are {len(some)} of {len(side.moments)} moments, evenly spread; each pair is counted exactly.")
+    found, run_id = mask_data.shared([moment.path for moment in some]), side.run["run_id"]
+    labels, token = [moment.short for moment in some], (run_id, len(side.moments), place)
+    curves = [_survival(side, labels, found, place)]
+    if other:
+        theirs, there = other.thinned(other_at)
+        ours = mask_data.shared([moment.path for moment in theirs])
+        curves.append(_survival(other, [moment.short for moment in theirs], ours, there))
+        token = (*token, other.run["run_id"], len(other.moments), there)
+    iou, chance = found.overlap()
+    with live_chart.grid(3, 340):
+        live_chart.chart(
+            "survival",
+            token,
+            lambda: history_charts.survival(curves, side.moments[at].words, revision=run_id),
+            alt="Curves: share of the weights kept at a moment that are kept at the others",
+        )
+        _overlaps("overlap", token, (iou, chance), labels, labels, (place, place), None, run_id)
+
+
+def _survival(side: Side, labels: list[str], found: mask_history.Shared, place: int) -> history_charts.Survival:
+    return history_charts.Survival(side.look, labels, found.survival()[place], found.survival_of_layers(place), found.layers)
+
+
+def _overlaps(key: str, token: tuple, found: tuple, rows: list, columns: list, chosen: tuple, names: tuple | None, revision: str) -> None:
+    for kind, values, by_chance in (("found", found[0], False), ("chance", found[1], True)):
+        live_chart.chart(
+            f"{key}-{kind}",
+            token,
+            lambda values=values, by_chance=by_chance: history_charts.overlap(
+                values, rows, columns, chosen, by_chance=by_chance, names=names, revision=revision
+            ),
+            alt=f"Heatmap: overlap of the masks of two moments, {'expected by chance' if by_chance else 'as found'}",
+        )
+
+
+def two_runs(side: Side, at: int, other: Side, other_at: int) -> None:
+    """Overlap between two runs, over all moments and layer by layer at the chosen one."""
+    st.subheader("Between the two runs", anchor=False)
+    (some, i), (theirs, j) = side.thinned(at), other.thinned(other_at)
+    try:
+        found = mask_data.shared([moment.path for moment in some], [moment.path for moment in theirs])
+    except ValueError as error:
+        st.caption(f":material/info: {harmless(str(error)[0].upper() + str(error)[1:])}.")
+        return
+    iou, chance = found.overlap()
+    names = (side.look.label, other.look.label)
+    at_one, at_other = (f"{name} ({moment.words})" for name, moment in zip(names, (some[i], theirs[j])))
+    st.markdown(mask_words.alike(iou[i, j], chance[i, j], at_one, at_other))
+    both = f"{side.run['run_id']},{other.run['run_id']}"
+    token = (both, len(side.moments), len(other.moments), i, j)
+    rows, columns = [moment.short for moment in some], [moment.short for moment in theirs]
+    by_layer = found.overlap_of_layers(i, j)
+    with live_chart.grid(3, 340):
+        _overlaps("between", token, (iou, chance), rows, columns, (i, j), names, both)
+        live_chart.chart(
+            "overlap-by-layer",
+            token,
+            lambda: history_charts.overlap_by_layer(found.layers, *by_layer, names, revision=both),
+            alt="Marks: overlap of the two masks in each layer beside chance",
+        )
+
+
+def one_layer(side: Side, at: int) -> None:
+    """A layer that is picked: its filters over time and its kernels at the moment."""
+    st.subheader("Inside a layer", anchor=False)
+    now, (_, shapes) = side.moments[at], mask_data.packed(side.moments[at].path)
+    named = {name.removesuffix(".weight"): name for name in shapes}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        short = st.selectbox("Layer", list(named), index=len(named) // 2, key="layer", width=320)
+        layer = named[short]
+        shape = shapes[layer]
+        filters, inputs = (
+            choose.window(what, count, most) for what, count, most in zip(("filter", "input"), shape[:2], choose.most(shape))
+        )
+    some, place = side.thinned(at)
+    fates = mask_data.fates(side.moments[at - 1].path if at else None, now.path, layer)
+    run_id = side.run["run_id"]
+    token, paths = (run_id, layer, len(side.moments), now.segment), tuple(moment.path for moment in some)
+    shares, labels = mask_data.filters(paths, layer), [moment.short for moment in some]
+    with live_chart.grid(2):
+        live_chart.chart(
+            "filters",
+            token,
+            lambda: mask_one_layer.filters_over_time(layer, shares, labels, place, revision=f"{run_id} {layer}"),
+            alt="Heatmap: share kept of each filter of the layer at each moment",
+        )
+        live_chart.chart(
+            "kernels",
+            (*token, filters, inputs),
+            lambda: mask_one_layer.kernels(layer, fates, filters, inputs, revision=f"{run_id} {layer}"),
+            alt="Cells: each weight of the layer's kernels, kept, came back, just removed or removed earlier",
+        )

@@ -1,0 +1,181 @@
+"""The table of the Runs page: search, filters, groups, and which runs are picked. Every choice is in the address."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from appcore import charts
+from appcore.analysis import run_library
+
+from ..app import page
+from ..words import format
+
+_STATES = {  # a sign for those who cannot tell the colours apart, and the words of the badges
+    "queued": "◔ queued",
+    "running": "▶ running",
+    "paused": "❙❙ paused",
+    "done": "● done",
+    "failed": "✕ failed",
+    "stopped": "■ stopped",
+    "lost": "⚠ lost",
+}
+_LABELS = {"status": "State", "method": "Method", "pruner": "Pruner", "dataset": "Data set", "arch": "Network", "tag": "Tag"}
+_HEIGHT = 430
+
+
+def filters(frame: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
+    """(the rows that were asked for, what to group them by or None)."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        text = st.text_input(
+            "Search",
+            key="q",
+            type="search",
+            bind="query-params",
+            icon=":material/search:",
+            placeholder="words in name, note, tag, settings",
+        )
+        by = st.selectbox(
+            "Group by",
+            list(run_library.GROUPS),
+            index=None,
+            key="by",
+            bind="query-params",
+            placeholder="nothing",
+            width=230,
+        )
+        archived = st.toggle("Archived too", key="archived", bind="query-params", width="content")
+    found = run_library.search(run_library.choose(frame, {}, archived=archived), text or "")
+    return run_library.choose(found, _chosen(frame), archived=True), by
+
+
+def _chosen(frame: pd.DataFrame) -> dict[str, list[str]]:
+    """One menu for each property that differs among the runs."""
+    menus = {name: run_library.values(frame, name) for name in run_library.FILTERS}
+    shown = {name: options for name, options in menus.items() if len(options) > 1 or (name == "tag" and options)}
+    chosen: dict[str, list[str]] = {}
+    if shown:
+        with st.grid(len(shown), min_column_width=170, gap="small"):
+            for name, options in shown.items():
+                chosen[name] = st.multiselect(_LABELS[name], options, key=name, bind="query-params", placeholder="all", max_selections=20)
+    return chosen
+
+
+def table(frame: pd.DataFrame) -> list[str]:
+    """Show the runs; returns the ids of those that are picked."""
+    shown = pd.DataFrame(
+        {
+            "State": frame["status"].map(_STATES),
+            "Name": frame["title"].where(frame["title"] != "", frame["run_id"]),
+            "Test": 100 * frame["test_accuracy"],
+            "Gap": 100 * frame["generalization_gap"],
+            "CER": frame["cer"],
+            "Sparsity": 100 * (1 - frame["density_mask"]),
+            "Method": frame["method"].map(charts.word),
+            "Pruner": frame["pruner"].map(charts.word),
+            "Data": frame["dataset"],
+            "Network": frame["arch"],
+            "Seed": frame["seed"],
+            "Tags": frame["tags"],
+            "Note": frame["note"].str.replace("\n", " "),
+            "Time": frame["seconds"],
+            "Started": pd.to_datetime(frame["created"], utc=True),
+            "Id": frame["run_id"],
+        }
+    )
+    empty = [name for name, column in (("Tags", "tags"), ("Note", "note")) if not frame[column].map(len).any()]
+    shown = shown.drop(columns=empty)
+    if frame["archived"].any():
+        shown.insert(1, "Archived", frame["archived"])
+    ids = [[run_id] for run_id in frame["run_id"]]
+    return _select("runs", shown, ids, _columns(), f"{len(ids)} runs")
+
+
+def groups(frame: pd.DataFrame) -> list[str]:
+    """Show groups of runs with mean and spread; returns the ids of the runs in those that are picked."""
+    percent = {name: 100 * frame[name] for name in ("test_accuracy", "test_accuracy_sd", "generalization_gap", "generalization_gap_sd")}
+    shown = pd.DataFrame(
+        {
+            "Group": frame["name"],
+            "Runs": frame["runs"],
+            "Done": frame["done"],
+            "Seeds": frame["seeds"],
+            "Test": percent["test_accuracy"],
+            "± Test": percent["test_accuracy_sd"],
+            "Gap": percent["generalization_gap"],
+            "± Gap": percent["generalization_gap_sd"],
+            "CER": frame["cer"],
+            "± CER": frame["cer_sd"],
+            "Sparsity": 100 * (1 - frame["density_mask"]),
+            "Started": pd.to_datetime(frame["created"], utc=True),
+        }
+    )
+    return _select("groups", shown, frame["run_ids"].tolist(), _columns(), f"{len(shown)} groups of runs")
+
+
+def _columns() -> dict[str, Any]:
+    number, spread = st.column_config.NumberColumn, "Standard deviation over the runs of the group"
+    return {
+        "State": st.column_config.TextColumn(width=95),
+        "Name": st.column_config.TextColumn(width=230),
+        "Group": st.column_config.TextColumn(width=300),
+        "Test": number(format="%.1f %%", help="Test accuracy after the newest finished megabatch"),
+        "± Test": number(format="%.1f", help=spread),
+        "Gap": number("Gap, points", format="%+.1f", help="Train minus validation accuracy"),
+        "± Gap": number(format="%.1f", help=spread),
+        "CER": number("CER, errors", format="localized", help="Misclassified test images, summed over megabatches; lower is better"),
+        "± CER": number(format="%.0f", help=spread),
+        "Sparsity": number(format="%.1f %%", help="Counted from the mask"),
+        "Time": number("Time, s", format="%.0f"),
+        "Tags": st.column_config.ListColumn(width=130),
+        "Note": st.column_config.TextColumn(width=160),
+        "Started": st.column_config.DatetimeColumn(format="distance"),
+        "Id": st.column_config.TextColumn(width=170),
+    }
+
+
+def _select(name: str, shown: pd.DataFrame, ids: list[list[str]], columns: dict[str, Any], alt: str) -> list[str]:
+    """A selection is a list of row numbers, so it belongs to one list of runs: another list is another table, with the picks kept."""
+    key = f"{name}-{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}"
+    picked = set(page.requested("runs"))
+    kept = st.session_state.setdefault("_default_rows", {})
+    kept["ids"] = ids
+    if kept.get("key") != key:
+        kept.update(key=key, rows=[row for row, run_ids in enumerate(ids) if picked and set(run_ids) <= picked])
+    event = st.dataframe(
+        shown,
+        key=key,
+        hide_index=True,
+        height=min(_HEIGHT, 44 + 35 * len(shown)) if len(shown) else "auto",
+        column_config={column: config for column, config in columns.items() if column in shown},
+        # By name alone: Streamlit keeps the callback of every table that a session ever had, and each new run makes another table.
+        on_select=partial(_remember, key),
+        selection_mode="multi-row",
+        selection_default={"selection": {"rows": list(kept["rows"])}},
+        placeholder="–",
+        alt=alt,
+    )
+    rows = event.selection.rows
+    return list(dict.fromkeys(run_id for row in rows if row < len(ids) for run_id in ids[row]))
+
+
+def _remember(key: str) -> None:
+    kept = st.session_state.get("_default_rows", {})
+    if kept.get("key") != key:  # a click on a table that is no more
+        return
+    rows, ids = st.session_state[key].selection.rows, kept["ids"]
+    chosen = list(dict.fromkeys(run_id for row in rows if row < len(ids) for run_id in ids[row]))
+    if chosen:
+        st.query_params["runs"] = ",".join(chosen)
+    elif "runs" in st.query_params:
+        del st.query_params["runs"]
+
+
+def counted(shown: int, all_runs: int, archived: int) -> str:
+    """How many runs the table has, and why not all."""
+    text = f"{format.count(shown)} of {format.count(all_runs)} runs" if shown != all_runs else f"{format.count(all_runs)} runs"
+    return f"{text} · {archived} archived" if archived else text

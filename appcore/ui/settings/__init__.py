@@ -1,0 +1,1 @@
+"""Settings as widgets, and the form made of them."""

@@ -1,0 +1,202 @@
+"""The first half of the Stream page: settings of a stream in the address, its timeline, and what they cost beside every other rule."""
+
+from __future__ import annotations
+
+from typing import Any, get_origin
+
+import pandas as pd
+import streamlit as st
+
+from appcore.charts import stream_timeline as timeline_charts
+from appcore.config import RunConfig
+from appcore.planning import stream_timeline
+from appcore.planning.relevance import is_relevant
+
+from ..app import page
+from ..settings import fields, form
+from ..widgets import live_chart
+from ..words import format, setting_labels
+from ..words.text import harmless
+
+FIELDS = ("dataset", "arch", "megabatches", "epochs", "replay", "replay_fraction", "buffer_size", "budget", "val_fraction")
+NAMES = {**setting_labels.VALUE_LABELS["replay"], "none": "no replay"}
+_VERBS = {
+    "full": "Seeing all earlier data again",
+    "one": "Seeing the previous part again",
+    "buffer": "Replay from a fixed buffer",
+    "fraction": "Replay of a fading share",
+}
+_KEY = "stream_{}"
+
+
+def choose(everything: dict[str, dict[str, Any]]) -> tuple[RunConfig | None, dict[str, Any]]:
+    """Draw the settings; returns (the configuration, or None while something is wrong, and the settings that make it)."""
+    base = _base(everything)
+    asked, unreadable = _asked()
+    overrides = {**base, **asked}
+    config, errors = form.check(overrides)
+    defaults = {name: field.default for name, field in RunConfig.model_fields.items()}
+    values = config.model_dump() if config else {**defaults, **overrides}
+    with st.grid(4, min_column_width=170, gap=("xsmall", "medium")):
+        for name in FIELDS:
+            if is_relevant(name, values):
+                _field(name, values[name], errors.get(name, []))
+    rest = [text for name, found in errors.items() if name not in FIELDS for text in found]
+    for text in [*rest, *unreadable]:
+        st.markdown(f":red[:material/error: {harmless(text)}]")
+    return config, overrides
+
+
+def _base(everything: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The settings of the run in the address (?from=), or none: then the recipe of the data set holds."""
+    chosen = st.query_params.get("from")
+    st.session_state["stream_from"] = chosen if chosen in everything else None
+    names = {key: f"{run['title'] or key} · {format.age(run['created'])} · {key[-4:]}" for key, run in everything.items()}
+    if everything:
+        st.selectbox(
+            "Settings of",
+            list(everything),
+            index=None,
+            format_func=names.get,
+            key="stream_from",
+            on_change=_picked,
+            placeholder="the data set's recipe",
+            help="Begin with all settings of a run; what you change below is then different from it",
+            width=420,
+        )
+    if chosen and chosen not in everything:
+        st.caption(f":orange[:material/search_off: Not in this store: {chosen}]")
+    return dict(everything[chosen]["config"]) if chosen in everything else {}
+
+
+def _picked() -> None:
+    for name in FIELDS:
+        st.query_params.pop(name, None)
+    _put("from", st.session_state["stream_from"])
+
+
+def _put(name: str, value: Any) -> None:
+    if value is None:
+        st.query_params.pop(name, None)
+    else:
+        st.query_params[name] = str(value)
+
+
+def _asked() -> tuple[dict[str, Any], list[str]]:
+    """(settings in the address, what in it cannot be read)."""
+    found, bad = {}, []
+    for name in FIELDS:
+        if name not in st.query_params:
+            continue
+        text, kind = st.query_params[name], RunConfig.model_fields[name].annotation
+        try:
+            found[name] = text if get_origin(kind) else kind(text)
+            if get_origin(kind) and text not in kind.__args__:
+                raise ValueError
+        except ValueError:
+            found.pop(name, None)
+            bad.append(f"{setting_labels.label(name)} in the address cannot be {text[:40]!r}; choose a value above")
+    return found, bad
+
+
+def _field(name: str, value: Any, errors: list[str]) -> None:
+    key = _KEY.format(name)
+    st.session_state[key] = fields.to_widget(name, value)
+    with st.container(gap="xxsmall"):
+        fields.widget(name, value, key, _changed)
+        fields.show_errors(errors)
+
+
+def _changed(name: str) -> None:
+    value = fields.from_widget(name, st.session_state[_KEY.format(name)])
+    _put(name, f"{value:g}" if isinstance(value, float) else value)
+
+
+@st.cache_data(max_entries=64, ttl=600, show_spinner=False)
+def _rules(settings: dict[str, Any]) -> tuple[pd.DataFrame, Any, Any, list[tuple[int, int]]]:
+    """(images of every rule, timeline) as plain data; InputError is for the form to tell."""
+    from appcore.planning import plan
+
+    config = RunConfig(**settings)
+    found = plan.check(config)
+    shown = stream_timeline.timeline(config, found)
+    return stream_timeline.rules(config, found), shown.train, shown.val, shown.parts
+
+
+def show(config: RunConfig, overrides: dict[str, Any]) -> None:
+    """Costs in numbers, the timeline, and every rule of replay side by side."""
+    settings = config.model_dump(mode="json")
+    rules, train, val, parts = _rules(settings)
+    _answer(config, rules)
+    _costs(settings, rules, config.replay)
+    token = config.fingerprint
+    live_chart.chart(
+        "timeline",
+        token,
+        lambda: timeline_charts.timeline(train, val, parts, revision="timeline"),
+        alt="Picture: which parts of the data are trained on and validated on at each megabatch",
+    )
+    with live_chart.grid(2):
+        live_chart.chart(
+            "rule-costs",
+            token,
+            lambda: timeline_charts.rule_costs(rules, config.replay, NAMES, revision="rules"),
+            alt="Bars: training images of the whole stream under every rule of replay",
+        )
+        live_chart.chart(
+            "growth",
+            token,
+            lambda: timeline_charts.growth(rules, config.replay, NAMES, revision="growth"),
+            alt="Curves: training images so far for the chosen rule, none and full",
+        )
+    if st.button("Set up a run with this stream", icon=":material/play_circle:", key="stream_to_run"):
+        st.session_state["form"] = {"overrides": overrides, "preset": "quick"}
+        st.switch_page(page.RUN)
+
+
+def _answer(config: RunConfig, rules: pd.DataFrame) -> None:
+    """The question of the page answered in a sentence made from the plan."""
+    totals = rules.groupby("replay")["samples"].sum()
+    mine, none, full = (int(totals[rule]) for rule in (config.replay, "none", "full"))
+    law = stream_timeline.law(config.megabatches)
+    if config.replay == "none":
+        head = (
+            f"Without replay the stream costs {format.count(mine)} training images; full replay would cost {full / none:.2f} times as much"
+        )
+    else:
+        head = f"{_VERBS[config.replay]} costs {mine / none:.2f} times as much as no replay"
+    why = f"Full replay sees part 1 in all {config.megabatches} megabatches and the last one once: (T + 1) / 2 = **{law:g} times** none"
+    if abs(full / none - law) >= 0.005:
+        because = "the budget cuts every megabatch to the same size" if config.budget else "its parts are not all of one size"
+        why += f". With this stream it is {full / none:.2f} times, because {because}"
+    with st.container(border=True, key="answer"):
+        st.markdown(f"#### {head}  \n{why}.")
+
+
+def _costs(settings: dict[str, Any], rules: pd.DataFrame, chosen: str) -> None:
+    """The chosen stream in images, FLOPs and time, each beside no replay."""
+    totals = rules.groupby("replay")["samples"].sum()
+    with st.skeleton(height=110):
+        try:
+            found = page.manager().estimate(settings)
+            note = f"Dense FLOPs of forward and backward; {format.how_timed(found)}."
+        except ValueError as error:
+            found, note = None, f":red[:material/error: {error}]"
+        share = totals["none"] / totals[chosen]
+        per_image = found["training_flops"] / found["samples"] if found else None
+        with st.container(gap="xsmall"), st.grid(4, min_column_width=150, gap="small"):
+            more = f"{format.count(int(totals['none']))} without replay"
+            _metric("Training images", format.count(int(totals[chosen])), more)
+            flops = [format.flops(per_image * totals[rule]) if per_image else "–" for rule in (chosen, "none")]
+            _metric("Training FLOPs", flops[0], f"{flops[1]} without replay")
+            seconds = found["seconds"] if found else None
+            times = [f"≈ {format.about(value)}" if value else "–" for value in (seconds, seconds and seconds * share)]
+            _metric("Time", times[0], f"{times[1]} without replay")
+            _metric("For one image", format.flops(per_image), "forward and backward")
+        st.caption(note)
+
+
+def _metric(label: str, value: str, beside: str) -> None:
+    with st.container(gap="xxsmall"):
+        st.metric(label, value)
+        st.caption(beside)

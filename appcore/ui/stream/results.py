@@ -1,0 +1,138 @@
+"""The second half of the Stream page: what runs gave for their cost. Errors on the way, anytime relative error, the Pareto front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from appcore.analysis import anytime
+from appcore.charts import cost_and_benefit
+
+from ..app import page, tables
+from ..widgets import live_chart, run_picker
+from ..words import format
+
+Runs = Sequence[dict[str, Any]]
+
+
+def on_the_way(runs: Runs, data: tables.Frames) -> None:
+    """Errors and their change over the stream, of the picked runs."""
+    ends = data.megabatches
+    if ends.empty:
+        st.markdown("**No megabatch is finished yet.** The errors appear here by themselves after the first one.")
+        return
+    revision = ",".join(run["run_id"] for run in runs)
+    token = (revision, data.token("megabatches"))
+    changes = relative(ends)
+    with live_chart.grid(2):
+        live_chart.chart(
+            "error-area",
+            token,
+            lambda: cost_and_benefit.error_area(runs, ends, revision=revision),
+            alt="Steps: wrong test images after each megabatch; the area below is the cumulative error rate",
+        )
+        live_chart.chart(
+            "relative-errors",
+            token,
+            lambda: cost_and_benefit.relative_errors(runs, changes, revision=revision),
+            alt="Curves: change of the test error from one megabatch to the next",
+        )
+
+
+def relative(ends: pd.DataFrame) -> pd.DataFrame:
+    """Anytime relative error of each run: columns run_id, megabatch (from 0; the first has none), change (a fraction)."""
+    rows = []
+    for run_id, mine in ends.sort_values("megabatch").groupby("run_id"):
+        changes = anytime.anytime_relative_errors(mine["test_errors"].tolist(), int(mine["test_images"].iloc[0]))
+        rows += [{"run_id": run_id, "megabatch": int(t), "change": value} for t, value in zip(mine["megabatch"].iloc[1:], changes)]
+    return pd.DataFrame(rows, columns=["run_id", "megabatch", "change"])
+
+
+def _kind(run: dict[str, Any]) -> str:
+    """Runs whose accuracies mean the same: one data set, one test set."""
+    config = run["config"]
+    limit = f", {config['limit_test']:,} test images" if config.get("limit_test") else ""
+    return f"{run['dataset'].rpartition('/')[2]}{limit}"
+
+
+def front(everything: Runs, picked: Sequence[str]) -> None:
+    """Accuracy against compute over all finished runs of the store on one data set."""
+    st.subheader("All finished runs", anchor=False)
+    done = [run for run in everything if run["status"] == "done" and not run.get("archived")]
+    if not done:
+        st.markdown("**No run is finished yet.** Each finished run becomes a point of accuracy against compute here.")
+        return
+    kinds: dict[str, Runs] = {}
+    for run in done:
+        kinds.setdefault(_kind(run), []).append(run)
+    compute, kind = _axes(kinds, next((_kind(run) for run in done if run["run_id"] in picked), next(iter(kinds))))
+    points = cost_and_benefit.worth(kinds[kind], page.store().megabatches([run["run_id"] for run in kinds[kind]], newest=True), compute)
+    if points.empty:
+        st.caption("The finished runs did not record their compute.")
+        return
+    live_chart.chart(
+        "pareto",
+        (kind, compute, tuple(picked), tuple(points["run_id"])),
+        lambda: cost_and_benefit.pareto(points, compute, picked, revision=f"{kind}{compute}"),
+        alt="Marks: final test accuracy against compute, one mark for each finished run, and the front",
+    )
+    st.caption(_words(points, compute))
+
+
+def _axes(kinds: dict[str, Runs], first: str) -> tuple[str, str]:
+    """Which compute, and which data: both in the address."""
+    asked = st.query_params.get("compute", "dense"), st.query_params.get("data", first)
+    st.session_state["stream_compute"] = asked[0] if asked[0] in cost_and_benefit.COMPUTE else "dense"
+    st.session_state["stream_data"] = asked[1] if asked[1] in kinds else first
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.segmented_control(
+            "Compute",
+            list(cost_and_benefit.COMPUTE),
+            format_func=lambda name: cost_and_benefit.COMPUTE[name][0],
+            key="stream_compute",
+            on_change=_chosen,
+            args=("compute",),
+            required=True,
+        )
+        if len(kinds) > 1:
+            st.selectbox(
+                "Data set",
+                list(kinds),
+                format_func=lambda name: f"{name} · {len(kinds[name])} runs",
+                key="stream_data",
+                on_change=_chosen,
+                args=("data",),
+                width=340,
+            )
+    return st.session_state["stream_compute"], st.session_state["stream_data"]
+
+
+def _chosen(name: str) -> None:
+    st.query_params[name] = st.session_state[f"stream_{name}"]
+
+
+def _words(points: pd.DataFrame, compute: str) -> str:
+    best = points[points["is_front"]].sort_values("compute")
+    cheap, good = best.iloc[0], best.iloc[-1]
+    noun = {"dense": "dense FLOPs", "sparse": "theoretical sparse FLOPs", "seconds": "measured time"}[compute]
+    text = "A mark is one run: differences smaller than the spread over seeds say nothing. "
+    if compute == "sparse":
+        text += "Sparse FLOPs are what zeros could save, not what this machine saved. "
+    if cheap["run_id"] == good["run_id"]:
+        return text + "One run is both the cheapest of the front and the most accurate."
+    times = good["compute"] / cheap["compute"]
+    return (
+        text
+        + f"From {format.percent(cheap['accuracy'])} to {format.percent(good['accuracy'])} the front costs {times:.1f} times the {noun}."
+    )
+
+
+def pick(everything: dict[str, dict[str, Any]]) -> Runs:
+    """The runs of the first two figures: those of ?runs=, as on Compare."""
+    runs = [everything[run_id] for run_id in run_picker.pick(everything)]
+    if runs:
+        run_picker.legend(runs)
+    return runs

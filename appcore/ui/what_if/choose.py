@@ -1,0 +1,130 @@
+"""Choosing on the What if page: whose weights are scored, by which criteria, and what is asked. Everything is in the address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from appcore import plugins
+
+from ..words import format, run_text
+
+SCOPES = {"global": "Whole network", "layer": "Each layer alike", "erk": "Erdős–Rényi kernel"}
+_ITERATIVE = "rounds"  # a criterion with this option scores many times, cutting in between
+
+
+@dataclass(frozen=True)
+class Source:
+    """Whose weights: a fresh network by its settings, or a run's newest checkpoint."""
+
+    config: dict[str, Any] | None
+    run_id: str | None
+    words: str
+
+
+def densities() -> list[float]:
+    """Weights kept in percent, from all to one in ten thousand: even steps on a logarithmic scale, and round numbers."""
+    steps = [float(f"{100 * 10 ** (-place / 30):.3g}") for place in range(121)]
+    known = [80.0, 50.0, 36.6, 20.0, 5.0, 2.0, 0.5, 0.2, 0.05, 0.02]
+    return sorted({*steps, *known}, reverse=True)
+
+
+def source(everything: Mapping[str, dict[str, Any]]) -> Source | None:
+    """The network of the address: ?run=ID, or arch, dataset and seed."""
+    names = {
+        "": "A fresh network",
+        **{key: f"{run['title'] or key} · {format.age(run['created'])} · {key[-4:]}" for key, run in everything.items()},
+    }
+    asked = st.query_params.get("run", "")
+    st.session_state["what_if_run"] = asked if asked in names else ""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox("Weights of", list(names), format_func=names.get, key="what_if_run", on_change=_picked, width=320)
+        found = _fresh() if not st.session_state["what_if_run"] else _of_run(everything[st.session_state["what_if_run"]])
+    if asked not in names:
+        st.caption(f":orange[:material/search_off: Not in this store: {asked}]")
+    return found
+
+
+def _picked() -> None:
+    if st.session_state["what_if_run"]:
+        st.query_params["run"] = st.session_state["what_if_run"]
+    else:
+        st.query_params.pop("run", None)
+
+
+def _fresh() -> Source:
+    archs = list(plugins.choices("models"))
+    sets = [name for name, choice in plugins.choices("datasets").items() if not choice.takes_argument]
+    arch = st.selectbox("Network", archs, index=archs.index("resnet20"), key="arch", bind="query-params", width=170)
+    dataset = st.selectbox("Data set", sets, index=sets.index("digits"), key="dataset", bind="query-params", width=170)
+    seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params", width=110)
+    words = f"{arch} on {dataset}, at its initial values (seed {seed})"
+    return Source({"arch": arch, "dataset": dataset, "seed": int(seed)}, None, words)
+
+
+def _of_run(run: dict[str, Any]) -> Source:
+    moments = {"now": "Its newest checkpoint", "start": "Its initial values"}
+    when = st.segmented_control(
+        "As they were at", list(moments), format_func=moments.get, default="now", required=True, key="when", bind="query-params"
+    )
+    if when == "start":
+        config = {name: value for name, value in run["config"].items() if name not in ("options", "semantics")}
+        return Source(config, None, f"{run_text.summary(run)}, at its initial values")
+    return Source(None, run["run_id"], f"{run_text.summary(run)}, at its newest checkpoint")
+
+
+def criteria() -> list[str]:
+    """The criteria side by side; the first is the one whose scores are shown."""
+    known = plugins.choices("pruners")
+    return st.multiselect(
+        "Criteria",
+        list(known),
+        default=[name for name in ("snip", "magnitude") if name in known],
+        format_func=lambda name: known[name].title,
+        key="criteria",
+        bind="query-params",
+        help="The scores of the first one are drawn below",
+    )
+
+
+def rounds_note(chosen: list[str]) -> str:
+    """What is said about criteria that score many times in a run."""
+    known = plugins.choices("pruners")
+    several = [known[name].title for name in chosen if _ITERATIVE in known[name].options]
+    if not several:
+        return ""
+    verb = "scores" if len(several) == 1 else "score"
+    return f"{', '.join(several)} {verb} again and again while cutting in a run; here once, at the weights as they are, so a run differs."
+
+
+def question(layers: list[str], most: float) -> tuple[float, str, list[str]]:
+    """(density, scope, exempt layers) as they are dragged; no more than `most` can be kept."""
+    options = [value for value in densities() if value <= 100 * most + 0.05] or [densities()[-1]]
+    usual = options[int(np.argmin([abs(value - 36.6) for value in options]))]
+    left, middle, right = st.columns([4, 2, 3], gap="medium", vertical_alignment="bottom")
+    if st.session_state.get("density") not in (None, *options):
+        st.session_state["density"] = usual
+    percent = left.select_slider(
+        "Weights kept", options, value=usual, format_func=lambda value: f"{value:g} %", key="density", bind="query-params",
+        help="Density, on a logarithmic scale; arrow keys step",
+    )  # fmt: skip
+    scope = middle.selectbox(
+        "Scope", list(SCOPES), format_func=SCOPES.get, key="scope", bind="query-params", help="Over what the scores are compared"
+    )
+    short = {name.removesuffix(".weight"): name for name in layers}
+    exempt = right.multiselect("Layers that are not pruned", list(short), key="exempt", bind="query-params", placeholder="None")
+    return percent / 100, scope, [short[name] for name in exempt]
+
+
+def small_print(source: Source, criteria: list[str], sketch: dict[str, Any], milliseconds: float) -> None:
+    """What was scored, how exact the answer is, and how long it took."""
+    pruned = f" Of its weights {100 * sketch['density']:.1f} % are left; pruned ones cannot return." if sketch["density"] < 1 else ""
+    st.caption(
+        f"Scored: {source.words}, with the scoring images of megabatch {sketch['megabatch'] + 1}.{pruned} {rounds_note(criteria)}  \n"
+        "Exact for layers of up to 4,096 weights and for the 1,024 best of each; beyond, counts of a layer are right to about 0.7 % of "
+        f"themselves or 1/2048 of the layer, and always sum to the number asked for. Answered in {milliseconds:.0f} ms."
+    )

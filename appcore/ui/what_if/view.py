@@ -1,0 +1,182 @@
+"""The parts of the What if page: asking for scores, the answer in words and numbers, and the figures. Arithmetic on sketches only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from appcore import charts
+from appcore.analysis import what_if
+from appcore.analysis.what_if import Answer
+from appcore.charts import what_if as what_if_charts
+from appcore.charts.masks import mask_words
+
+from ..app import page
+from ..widgets import live_chart
+from ..words.text import harmless
+from .choose import Source
+
+_NOT_YET = ("waiting", "scoring")
+
+
+def ask(source: Source, criteria: list[str]) -> dict[str, dict[str, Any]]:
+    """The state of the scores by each criterion."""
+    found = {}
+    for criterion in criteria:
+        try:
+            found[criterion] = page.manager().scores(source.config, source.run_id, criterion)
+        except ValueError as error:
+            found[criterion] = {"state": "failed", "error": str(error), "key": ""}
+    return found
+
+
+def is_waiting(found: Mapping[str, dict[str, Any]]) -> bool:
+    """Whether an answer is still to come."""
+    return any(reply["state"] in _NOT_YET for reply in found.values())
+
+
+def progress(found: Mapping[str, dict[str, Any]]) -> None:
+    """What is being computed, and what went wrong."""
+    for criterion, reply in found.items():
+        name = charts.word(criterion)
+        if reply["state"] == "scoring":
+            st.markdown(
+                f":blue-badge[:material/hourglass_top: Scoring] {name}, {reply['seconds']:.0f} s so far; the page goes on by itself."
+            )
+        elif reply["state"] == "waiting":
+            st.markdown(f":gray-badge[:material/schedule: Waiting] {name}: scores are computed one criterion after the other.")
+        elif reply["state"] == "failed":
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.error(f"{name}: {harmless(reply['error'])}", icon=":material/error:")
+                if reply["key"]:
+                    st.button("Try again", key=f"again-{criterion}", on_click=page.manager().forget_scores, args=(reply["key"],))
+
+
+def answer(sketches: Mapping[str, Any], density: float, scope: str, exempt: list[str]) -> tuple[dict[str, Answer], float]:
+    """What each criterion keeps, and how many milliseconds it took to find out."""
+    start = time.perf_counter()
+    found = {name: what_if.answer(sketch, density, scope, exempt) for name, sketch in sketches.items()}
+    return found, 1000 * (time.perf_counter() - start)
+
+
+def falls(found: Mapping[str, dict[str, Any]], scope: str, exempt: list[str]) -> dict[str, pd.DataFrame]:
+    """When each layer dies; no density is in it, so it is kept between drags."""
+    memo = st.session_state.setdefault("_falls", {})
+    wanted = {name: (reply["key"], scope, tuple(exempt)) for name, reply in found.items()}
+    kept = {key: memo.get(key) for key in wanted.values()}
+    for name, key in wanted.items():
+        if kept[key] is None:
+            kept[key] = what_if.deaths(found[name]["sketch"], scope, exempt)
+    st.session_state["_falls"] = kept
+    return {name: kept[key] for name, key in wanted.items()}
+
+
+def in_words(answers: Mapping[str, Answer], deaths: Mapping[str, pd.DataFrame]) -> None:
+    """Which layers would be empty by each criterion, else which would be first."""
+    lines = []
+    for name, found in answers.items():
+        empty = found.layers.loc[(found.layers["kept"] == 0) & (found.layers["total"] > 0), "layer"].tolist()
+        fall = deaths[name]
+        if empty:
+            lines.append(f"**{charts.word(name)} would leave nothing of {mask_words.listed(empty)}.**")
+        elif len(fall):
+            first = fall.iloc[0]
+            who = mask_words.short(first["layer"])
+            lines.append(f"{charts.word(name)}: every layer lives; the first to die is {who}, under {_fine(first['density'])} kept.")
+    one = next(iter(answers.values()))
+    removed = 1 - one.keep / max(one.total, 1)
+    with st.container(border=True, key="answer"):
+        st.markdown(f"#### {one.keep:,} of {one.total:,} prunable weights would be kept: {_fine(removed)} sparsity")
+        st.markdown("  \n".join(lines))
+
+
+def _fine(fraction: float) -> str:
+    """A percentage with as many digits as it needs: 63.4 %, 99.98 %, 0.013 %."""
+    percent = 100 * fraction
+    digits = 1 if 1 <= percent <= 99 else 2 if 0.1 <= percent <= 99.9 else 3
+    return f"{percent:.{digits}f}\u00a0%"
+
+
+def numbers(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: Mapping[str, pd.DataFrame]) -> None:
+    """Criteria side by side: FLOPs, bytes, what dies."""
+    rows = []
+    for name, found in answers.items():
+        cost, fall = what_if.costs(sketches[name], found), deaths[name]
+        shares = (found.layers["kept"] / found.layers["total"])[~found.layers["exempt"]]
+        rows.append(
+            {
+                "criterion": charts.word(name),
+                "flops": 100 * cost["flops"] / cost["flops_dense"],
+                "left": f"{cost['flops'] / 1e6:,.2f} MFLOP",
+                "bytes": f"{cost['bytes'] / 1e6:.2f} of {cost['bytes_dense'] / 1e6:.2f} MB",
+                "lowest": 100 * float(shares.min()) if len(shares) else None,
+                "empty": int((found.layers["kept"] == 0).sum()),
+                "first": mask_words.short(fall["layer"].iloc[0]) if len(fall) else "",
+                "sparsity": 100 * (1 - float(fall["density"].iloc[0])) if len(fall) else None,
+            }
+        )
+    column = st.column_config.NumberColumn
+    st.subheader("Criteria side by side", anchor=False)
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        alt="FLOPs, bytes and first layer to die for each criterion",
+        column_config={
+            "criterion": "Criterion",
+            "flops": column("Forward FLOPs left", format="%.1f %%", help="If work shrank with density; masks alone make nothing faster"),
+            "left": "per image",
+            "bytes": st.column_config.TextColumn(
+                "Stored", help="fp32: kept values, one bit per prunable weight for the mask, all else dense"
+            ),
+            "lowest": column("Emptiest layer keeps", format="%.2f %%"),
+            "empty": column("Empty layers", format="%d"),
+            "first": "First to die",
+            "sparsity": column("at sparsity", format="%.3f %%"),
+        },
+    )
+    st.caption("Unstructured sparsity saves bytes; it saves no time on today's GPUs. FLOPs are theoretical.")
+
+
+def figures(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: Mapping[str, pd.DataFrame], asked: tuple) -> None:
+    """What is left of each layer, where the threshold falls, what dies when."""
+    density = asked[0]
+    logarithmic = st.toggle("Logarithmic shares", key="log", bind="query-params", help="Tells small shares apart")
+    token = (*asked, tuple(sketches), logarithmic)
+    with live_chart.grid(2):
+        live_chart.chart(
+            "what-is-left",
+            token,
+            lambda: what_if_charts.kept(answers, logarithmic=logarithmic),
+            alt="Marks: share kept of each layer, one mark per criterion",
+        )
+        live_chart.chart(
+            "first-to-die",
+            token,
+            lambda: what_if_charts.first_to_die(deaths, density),
+            alt="Marks: density at which each layer loses its last weight",
+        )
+
+
+def scores(sketches: Mapping[str, Any], answers: Mapping[str, Answer], asked: tuple) -> None:
+    """The histogram of one criterion, in all layers or in one."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        names = list(sketches)
+        criterion = st.selectbox("Scores by", names, format_func=charts.word, key="scores_by", width=220) or names[0]
+        found = answers[criterion]
+        short = {name.removesuffix(".weight"): name for name in found.layers["layer"]}
+        where = st.selectbox("of", ["all layers", *short], key="layer", bind="query-params", width=260)
+    layer = short.get(where)
+    bins = what_if.histogram(sketches[criterion], found, layer)
+    threshold = found.threshold
+    if layer and found.layers.set_index("layer").loc[layer, "exempt"]:
+        threshold = None
+    live_chart.chart(
+        "score-histogram",
+        (*asked, criterion, where),
+        lambda: what_if_charts.score_histogram(bins, threshold, criterion, where),
+        alt="Bars: how many weights have which score, kept and pruned, with the threshold",
+    )

@@ -1,0 +1,276 @@
+"""A plotly chart that is updated in place: zoom, hidden curves, hover and scroll survive, nothing blinks.
+
+`st.plotly_chart` destroys and rebuilds the chart whenever its data change. This element calls Plotly.react on the node that is there.
+Each chart can also be read "as table", made in the browser from the numbers that it draws (table.js).
+It knows nothing of runs. Where the script cannot be served or loaded it falls back to `st.plotly_chart`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Any
+
+import plotly
+import plotly.graph_objects as go
+import streamlit as st
+
+from appcore import charts
+
+from . import projector
+
+SCRIPT = Path(__file__).parents[3] / "static" / "plotly.min.js"  # beside app.py
+_CONFIG = {
+    "responsive": True,
+    "displaylogo": False,
+    "doubleClick": "reset",
+    "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+    "toImageButtonOptions": {"format": "svg"},
+}
+_HTML = """
+<div class="frame">
+  <div class="chart" role="img"></div>
+  <div class="table" role="region" tabindex="0" hidden></div>
+  <div class="zoomed" hidden>zoomed · double-click to see all</div>
+  <button class="switch" type="button" aria-pressed="false">as table</button>
+</div>
+"""
+_CSS = """
+.frame { position: relative; width: 100%; }
+.chart { width: 100%; }
+.zoomed { position: absolute; right: 0.5rem; bottom: 0.4rem; font-size: 0.75rem; color: var(--st-gray-text-color); pointer-events: none; }
+.switch { position: absolute; left: 0; bottom: 0; padding: 0.1rem 0.4rem; font-size: 0.75rem; line-height: 1.3; cursor: pointer;
+  color: var(--st-gray-text-color); background: transparent; border: 1px solid transparent; border-radius: 0.3rem; }
+.switch[aria-pressed='true'] { background: var(--st-background-color); }
+.switch:hover, .switch:focus-visible { color: var(--st-text-color); border-color: var(--st-border-color); }
+.switch:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 1px; }
+.table { overflow: auto; box-sizing: border-box; padding-bottom: 1.8rem; }
+.table table { border-collapse: collapse; font-size: 0.8rem; font-variant-numeric: tabular-nums; }
+.table caption { text-align: left; font-weight: 600; padding: 0 0 0.4rem; }
+.table th, .table td { padding: 0.15rem 0.6rem; border-bottom: 1px solid var(--st-border-color); text-align: right; white-space: nowrap; }
+.table thead th { position: sticky; top: 0; background: var(--st-background-color); }
+.table tbody th { text-align: left; font-weight: 400; }
+"""
+_TABLE_JS = (Path(__file__).parent / "table.js").read_text(encoding="utf-8")
+_JS = """
+const TEMPLATES = __TEMPLATES__;
+const CONFIG = __CONFIG__;
+const ONE_ROW = 30;  // pixels of a legend that takes one row
+const SOURCE = new URL('app/static/plotly.min.js', document.baseURI).href;
+
+function load() {
+  if (window.Plotly) return Promise.resolve(window.Plotly);
+  window.__plotlyLoading = window.__plotlyLoading || new Promise((done, failed) => {
+    const script = document.createElement('script');
+    script.src = SOURCE;
+    script.onload = () => done(window.Plotly);
+    script.onerror = failed;
+    document.head.appendChild(script);
+  });
+  return window.__plotlyLoading;
+}
+
+function isDark(node) {
+  const probe = document.createElement('span');
+  probe.style.color = getComputedStyle(node).getPropertyValue('--st-background-color');
+  node.appendChild(probe);
+  const [red, green, blue] = getComputedStyle(probe).color.match(/[0-9.]+/g).map(Number);
+  probe.remove();
+  return 0.299 * red + 0.587 * green + 0.114 * blue < 128;
+}
+
+// A chart that nobody sees keeps its newest figure and draws it when it comes near: on a long page most of the work of an update.
+function drawNext(host) {
+  const next = host.next;
+  host.next = null;
+  if (next) next();
+}
+
+if (!window.__liveCharts) {
+  window.__liveCharts = new Set();
+  document.addEventListener('visibilitychange', () => {
+    if (!document.hidden) window.__liveCharts.forEach((host) => { if (!host.isFar) drawNext(host); });
+  });
+  window.addEventListener('beforeprint', () => window.__liveCharts.forEach(drawNext));
+}
+
+function prepare(Plotly, host, note) {
+  if (host.watcher) return;
+  host.sight = new IntersectionObserver((seen) => {
+    host.isFar = !seen.at(-1).isIntersecting;
+    if (!host.isFar) drawNext(host);
+  }, { rootMargin: '300px', scrollMargin: '300px' });
+  host.sight.observe(host.parentElement);
+  window.__liveCharts.add(host);
+  host.watcher = new ResizeObserver(() => { if (host.data && host.clientWidth) Plotly.Plots.resize(host); });
+  host.watcher.observe(host);
+  host.addEventListener('mousemove', (event) => { host.pointer = [event.clientX, event.clientY]; });
+  host.addEventListener('mouseleave', () => { host.pointer = null; });
+  host.on('plotly_relayout', (change) => {
+    const keys = Object.keys(change);
+    if (keys.some((key) => /axis.*range\\[/.test(key))) note.hidden = false;
+    if (keys.some((key) => /axis.*(autorange|range)$/.test(key))) note.hidden = true;
+  });
+}
+
+// A legend of several rows grows over the subtitle; the plot gives way.
+function makeRoom(Plotly, host, top) {
+  const rows = host._fullLayout.legend?._height || 0;
+  const wanted = top + Math.max(0, rows - ONE_ROW * (host._fullLayout.legend?.font.size || 13) / 13);
+  if (Math.abs(host._fullLayout.margin.t - wanted) > 2) return Plotly.relayout(host, { 'margin.t': wanted });
+}
+
+function hoverAgain(host) {
+  if (!host.pointer) return;
+  const layer = host.querySelector('.nsewdrag');
+  if (!layer) return;
+  const [clientX, clientY] = host.pointer;
+  layer.dispatchEvent(new MouseEvent('mousemove', { clientX, clientY, bubbles: true }));
+}
+
+__TABLE__
+
+// For a room: every font, line and mark grows; the room that titles take grows with them.
+function enlarge(node, factor, inFont) {
+  if (Array.isArray(node)) { node.forEach((item) => enlarge(item, factor, inFont)); return; }
+  if (node === null || typeof node !== 'object' || ArrayBuffer.isView(node)) return;
+  for (const [key, value] of Object.entries(node)) {
+    const isSize = (key === 'size' && (inFont || typeof value === 'number')) || (key === 'width' && inFont === 'line');
+    if (isSize && typeof value === 'number') node[key] = value * factor;
+    else if (typeof value === 'object') enlarge(value, factor, /font$/i.test(key) ? 'font' : key === 'line' ? 'line' : undefined);
+  }
+}
+
+function showTable(frame, host, isOn) {
+  const table = frame.querySelector('.table');
+  const button = frame.querySelector('.switch');
+  button.setAttribute('aria-pressed', String(isOn));
+  button.textContent = isOn ? 'as chart' : 'as table';
+  table.hidden = !isOn;
+  host.style.display = isOn ? 'none' : '';
+  if (isOn) {
+    table.style.height = host.style.height;
+    table.setAttribute('aria-label', host.getAttribute('aria-label'));
+    fillTable(table, host);
+  } else if (host.data) window.Plotly.Plots.resize(host);
+}
+
+export default function (component) {
+  const { data, parentElement, setTriggerValue } = component;
+  const host = parentElement.querySelector('.chart');
+  const note = parentElement.querySelector('.zoomed');
+  host.style.height = data.height + 'px';
+  host.setAttribute('aria-label', data.alt);
+  const frame = parentElement.querySelector('.frame');
+  const button = parentElement.querySelector('.switch');
+  button.onclick = () => showTable(frame, host, button.getAttribute('aria-pressed') !== 'true');
+  const dark = isDark(host);
+  const wanted = (dark ? 'dark' : 'light') + data.scale + data.figure;
+  if (host.wanted === wanted) return;
+  host.wanted = wanted;
+  load().then((Plotly) => {
+    if (host.wanted !== wanted) return;
+    host.next = () => draw(Plotly).catch(failed);
+    if (!host.data || !(host.isFar || document.hidden)) drawNext(host);
+  }).catch(failed);
+
+  async function draw(Plotly) {
+    const figure = JSON.parse(data.figure);
+    figure.layout.template = structuredClone(TEMPLATES[dark ? 1 : 0]);
+    if (data.scale !== 1) {
+      enlarge(figure, data.scale);
+      figure.layout.margin.t *= data.scale;
+    }
+    const top = figure.layout.margin.t;
+    return Plotly.react(host, figure.data, figure.layout, CONFIG).then(() => makeRoom(Plotly, host, top)).then(() => {
+      prepare(Plotly, host, note);
+      host.dataset.updates = Number(host.dataset.updates || 0) + 1;
+      hoverAgain(host);
+      if (button.getAttribute('aria-pressed') === 'true') fillTable(frame.querySelector('.table'), host);
+    });
+  }
+
+  function failed(error) {
+    console.warn('live chart', error);
+    setTriggerValue('failed', true);
+  }
+
+  return () => {
+    if (host.watcher) {
+      host.watcher.disconnect();
+      host.sight.disconnect();
+      window.__liveCharts.delete(host);
+    }
+    if (window.Plotly && host.data) window.Plotly.purge(host);
+  };
+}
+"""
+
+
+def _templates() -> str:
+    figures = [go.Figure(layout={"template": charts.template(dark)}) for dark in (False, True)]
+    return json.dumps([json.loads(figure.to_json())["layout"]["template"] for figure in figures])
+
+
+_component = st.components.v2.component(
+    "live_plotly",
+    html=_HTML,
+    css=_CSS,
+    js=_JS.replace("__TABLE__", _TABLE_JS).replace("__TEMPLATES__", _templates()).replace("__CONFIG__", json.dumps(_CONFIG)),
+    isolate_styles=False,
+)
+
+
+def chart(key: str, token: Hashable, build: Callable[[], go.Figure], *, alt: str, shared: dict[str, Any] | None = None) -> None:
+    """Show the figure that `build` makes; it is built again only when `token` changes, so that a tick without news costs nothing.
+
+    What one page built others take from `shared`, when all that the figure shows is in the token and in what `shared` belongs to.
+    """
+    mine = st.session_state.setdefault("_figures", {})
+    made = next((known[key] for known in (mine, shared or {}) if key in known and known[key][0] == token), None)
+    if made is None:
+        figure = build()
+        height = int(figure.layout.height or 360)
+        figure.layout.height = None
+        made = token, figure.to_json(), height
+    mine[key] = made
+    if shared is not None:
+        shared[key] = made
+    _, text, height = made
+    if st.session_state.get("_no_live_charts") or not SCRIPT.exists():
+        _still(key, text, height, alt)
+        return
+    scale = projector.scale()
+    height = round(height * (1 + (scale - 1) / 2))  # half of it: type grows, and a chart must still fit a screen
+    data = {"figure": text, "height": height, "alt": alt, "scale": scale}
+    result = _component(key=key, data=data, height=height, on_failed_change=lambda: None)
+    if result.failed:
+        st.session_state["_no_live_charts"] = True
+        st.rerun()
+
+
+def grid(columns: int, width: int = 380) -> Any:
+    """Places for charts side by side, at most so many and none narrower than `width` pixels, or than its large type needs in a room."""
+    return st.grid(columns, min_column_width=round(width * projector.scale()), gap=("medium", "medium"))
+
+
+def _still(key: str, text: str, height: int, alt: str) -> None:
+    figure = go.Figure(json.loads(text))
+    figure.update_layout(template=charts.template(st.context.theme.type == "dark"), height=height)
+    st.plotly_chart(figure, key=f"{key}-still", width="stretch", theme=None, config=_CONFIG, alt=alt)
+
+
+def serve_script() -> None:
+    """Put the plotly script beside app.py once, so that the browser gets it from this server; without it charts fall back."""
+    source = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+    if SCRIPT.exists() and SCRIPT.stat().st_size == source.stat().st_size:
+        return
+    try:
+        SCRIPT.parent.mkdir(exist_ok=True)
+        unfinished = SCRIPT.with_suffix(".tmp")
+        shutil.copyfile(source, unfinished)
+        unfinished.replace(SCRIPT)
+    except OSError as error:
+        print(f"live charts are drawn the slow way: {SCRIPT} cannot be written ({error})")

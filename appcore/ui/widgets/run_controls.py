@@ -1,0 +1,61 @@
+"""Pause, resume and stop as buttons. They stand in the main script of a page, where no busy fragment delays them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from ..app import page
+from ..words import run_status
+from ..words.text import harmless
+
+_AGAIN = ("stopped", "failed", "lost")
+
+
+def buttons(run: Mapping[str, Any]) -> None:
+    """What can be done with one run now. Every button keeps its place; one that cannot be used is grey."""
+    again = "Try again" if run["status"] == "failed" else "Resume"
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        hold([run], "Pause", again)
+        _stop([run], "Stop")
+
+
+def all_buttons(runs: Sequence[Mapping[str, Any]]) -> None:
+    """Pause or stop several runs at once."""
+    active = [run for run in runs if run_status.is_active(run)]
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        hold(active, "Pause all", "Resume all")
+        _stop(active, "Stop all")
+
+
+def hold(runs: Sequence[Mapping[str, Any]], pause: str, resume: str) -> None:
+    """Pause, or once nothing moves any more, resume. One element for both, so that no click falls between two that change places."""
+    moving = [run for run in runs if run_status.is_active(run) and run["status"] != "paused"]
+    held = [run for run in runs if run["status"] in ("paused", *_AGAIN)]
+    verb = "resume" if held and not moving else "pause"
+    told = [run["run_id"] for run in (held if verb == "resume" else moving) if run["command"] is None]
+    st.button(
+        resume if verb == "resume" else pause,
+        icon=":material/play_arrow:" if verb == "resume" else ":material/pause:",
+        key="hold",
+        type="primary" if verb == "resume" else "secondary",
+        disabled=not told,
+        on_click=_tell,
+        args=(verb, *told),
+    )
+
+
+def _stop(runs: Sequence[Mapping[str, Any]], label: str) -> None:
+    told = [run["run_id"] for run in runs if run_status.is_active(run) and run["command"] != "stop"]
+    st.button(label, icon=":material/stop:", key="stop", disabled=not told, on_click=_tell, args=("stop", *told))
+
+
+def _tell(verb: str, *run_ids: str) -> None:
+    tell: Callable[[str], Any] = getattr(page.manager(), verb)
+    for run_id in run_ids:
+        try:
+            tell(run_id)
+        except ValueError as error:
+            st.toast(harmless(str(error)), icon=":material/error:")

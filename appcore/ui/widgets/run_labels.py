@@ -1,0 +1,51 @@
+"""Name, tags and note of a run as fields."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from ..app import page
+from ..words.text import plain
+
+
+def details(run: dict[str, Any], tags: Sequence[str]) -> None:
+    """Name, tags and note of one run, kept as soon as a field is left."""
+    run_id = run["run_id"]
+    keys = {name: f"{name}-{run_id}" for name in ("title", "tags", "note")}
+    for name, key in keys.items():
+        st.session_state[key] = run[name]
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.text_input("Name", key=keys["title"], max_chars=200, on_change=_edited, args=(run_id, "title"))
+        options = list(dict.fromkeys([*run["tags"], *tags]))
+        st.multiselect(
+            "Tags",
+            options,
+            key=keys["tags"],
+            accept_new_options=True,
+            on_change=_edited,
+            args=(run_id, "tags"),
+            placeholder="Type a word, press Enter",
+        )
+    with right:
+        st.text_area("Note", key=keys["note"], max_chars=20_000, height=118, on_change=_edited, args=(run_id, "note"))
+
+
+def name_of(run: dict[str, Any]) -> str:
+    return run["title"] or run["run_id"]
+
+
+def _edited(run_id: str, name: str) -> None:
+    keep([run_id], **{name: st.session_state[f"{name}-{run_id}"]})
+
+
+def keep(run_ids: Sequence[str], **labels: Any) -> None:
+    for run_id in run_ids:
+        try:
+            page.manager().label(run_id, **labels)
+        except ValueError as error:
+            st.toast(plain(str(error), 300), icon=":material/error:")
+            return

@@ -1,0 +1,63 @@
+"""Runs and settings in words: a name, one line, a table, and the colour that belongs to them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pandas as pd
+
+from appcore import charts, plugins
+from appcore.config import RunConfig
+
+from . import setting_labels
+from .text import harmless
+
+
+def title(settings: dict[str, Any]) -> str:
+    """A name for a new run: SNIP on Digits."""
+    config = RunConfig(**settings)
+    return f"{_what(config.method, config.pruner)} on {_title('datasets', config.dataset)}"
+
+
+def _what(method: str, pruner: str) -> str:
+    if method in charts.METHOD_COLOURS:
+        return charts.word(method)
+    return charts.word(pruner) if method == "app" else f"{charts.word(method)} {charts.word(pruner)}"
+
+
+def colour(config: RunConfig) -> str:
+    """The fixed colour that a run with this configuration has everywhere."""
+    return charts.looks([{"run_id": "new", "method": config.method, "pruner": config.pruner}])["new"].colour
+
+
+def summary(run: dict[str, Any]) -> str:
+    """What a run is, in one line: ResNet-20 on Digits · APP · SNIP · seed 0."""
+    config = run["config"]
+    parts = [harmless(f"{_title('models', config['arch'])} on {_title('datasets', config['dataset'])}"), charts.word(config["method"])]
+    if config["method"] != "dense":
+        parts.append(charts.word(config["pruner"]))
+    parts += [f"{config['megabatches']} megabatches of {config['epochs']} epochs", f"seed {config['seed']}"]
+    return " · ".join(parts)
+
+
+def _title(kind: str, name: str) -> str:
+    known = plugins.choices(kind)
+    if name in known:
+        return re.split(r" \(|, |:", known[name].title)[0]
+    return name.rpartition("/")[2] or name  # images:PATH is told by its last part
+
+
+def settings_table(run: dict[str, Any]) -> pd.DataFrame:
+    """Every setting of a run with its meaning."""
+    model = RunConfig.model_fields
+    rows = [
+        {
+            "setting": setting_labels.label(name),
+            "value": charts.setting_text(value),
+            "meaning": model[name].description if name in model else "",
+        }
+        for name, value in run["config"].items()
+        if value != {}
+    ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,43 @@
+"""Names of settings, and of their values, for people."""
+
+from __future__ import annotations
+
+LABELS = {
+    "arch": "Network",
+    "dataset": "Data set",
+    "megabatches": "Megabatches (T)",
+    "epochs": "Epochs per megabatch",
+    "tau": "Tau",
+    "lr": "Learning rate",
+    "lr_drops": "Learning-rate drops",
+    "lr_gamma": "Factor of a drop",
+    "limit_train": "Training images at most",
+    "limit_test": "Test images at most",
+    "val_fraction": "Validation share",
+    "score_fraction": "Scoring share",
+    "score_batch_size": "Scoring batch size",
+    "image_size": "Image side, pixels",
+    "crop_padding": "Crop padding, pixels",
+    "flip": "Horizontal flips",
+    "restore_best": "Carry on with the best weights",
+    "optimizer_state": "Momentum between megabatches",
+    "order": "Order of the stream",
+    "prunable": "Prunable layers",
+}
+VALUE_LABELS = {
+    "replay": {
+        "full": "all earlier data",
+        "none": "none",
+        "one": "the previous one",
+        "buffer": "a fixed buffer",
+        "fraction": "a fading share",
+    },
+    "scope": {"global": "whole network", "layer": "each layer alike", "erk": "ERK shares"},
+    "semantics": {"paper": "paper (exact)", "released-code": "released code (its defects)"},
+    "device": {"auto": "auto", "cpu": "CPU", "cuda": "GPU"},
+}
+
+
+def label(name: str) -> str:
+    """A setting's name for people."""
+    return LABELS.get(name, name.replace("_", " ").capitalize())

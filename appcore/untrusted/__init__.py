@@ -1,0 +1,1 @@
+"""What strangers made: read entry by entry, with caps."""

@@ -1,0 +1,129 @@
+"""A zip that a stranger may have made, read entry by entry and never extracted. Knows nothing of images; bundles of runs use it too.
+
+Whatever could lead outside, or fill memory or time, is judged from the list of contents before any content is read.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import stat
+import zipfile
+from functools import cached_property
+from pathlib import Path
+from typing import IO
+
+from .member import MAX_MEMBER_BYTES, MAX_MEMBERS, SPLITS, Member, is_junk
+from .refusals import UNPRINTABLE, refuse, shown
+
+MAX_DIRECTORY_BYTES = 32 * 2**20  # of the list of contents
+MAX_TOTAL_BYTES = 32 * 2**30
+MAX_RATIO = 200  # image files hardly shrink in a zip; a flat bitmap may, so files under FREE_BYTES are not judged
+FREE_BYTES = 2**20
+NESTED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+class Capped(io.FileIO):
+    """A file that refuses the huge reads which a forged list of contents asks for, before zipfile makes objects of it."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > max(MAX_DIRECTORY_BYTES, MAX_MEMBER_BYTES):
+            raise zipfile.BadZipFile("its list of contents is too long")
+        data = super().read(size)
+        if len(data) >= 46 * MAX_MEMBERS and data.count(b"PK\1\2") > MAX_MEMBERS:  # 46: the least that an entry takes there
+            raise zipfile.BadZipFile(f"it has more than {MAX_MEMBERS:,} entries")
+        return data
+
+
+class Zip:
+    """A zip whose entries are judged when they are first asked for."""
+
+    def __init__(self, dataset: str, path: Path):
+        self.dataset = dataset
+        facts = path.stat()
+        self.token = f"{path.resolve()}\0{facts.st_ino}\0{facts.st_size}\0{facts.st_mtime_ns}"  # changes when the file does
+        self._file = Capped(path)
+
+    @cached_property
+    def members(self) -> list[Member]:
+        """The entries that count, a single folder around train/ and test/ taken off their names."""
+        infos = self._zip.infolist()
+        self._check(infos)
+        kept = [info for info in infos if not any(map(is_junk, info.filename.split("/")))]
+        tops = {info.filename.partition("/")[0] for info in kept}
+        cut = len(min(tops)) + 1 if len(tops) == 1 and not tops & set(SPLITS) else 0
+        return [Member(info.filename[cut:], info.file_size, info) for info in kept if info.filename[cut:]]
+
+    def open(self, member: Member) -> IO[bytes]:
+        """The member's content as a stream."""
+        return self._zip.open(member.source)
+
+    def read(self, member: Member) -> bytes:
+        """The member's content; zipfile stops at the declared size, which was capped, and compares the CRC."""
+        with self._zip.open(member.source) as file:
+            return file.read(member.size + 1)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    @cached_property
+    def _zip(self) -> zipfile.ZipFile:
+        try:
+            return zipfile.ZipFile(self._file)
+        except Exception as error:  # zipfile raises half a dozen kinds for a broken file
+            raise refuse(self.dataset, f"not a zip that can be read ({shown(error)}); make it anew or give a folder") from error
+
+    def _check(self, infos: list[zipfile.ZipInfo]) -> None:
+        names: set[str] = set()
+        for info in infos:
+            found = problem(info)
+            if found:
+                raise refuse(self.dataset, f"entry {shown(info.orig_filename)} {found}")
+            name = info.filename.removesuffix("/")
+            if name in names:
+                raise refuse(self.dataset, f"entry {shown(name)} occurs twice; make the zip anew")
+            names.add(name)
+        total = sum(info.file_size for info in infos)
+        if total > MAX_TOTAL_BYTES:
+            raise refuse(self.dataset, f"unpacks to {total:,} bytes; use a selection of at most {MAX_TOTAL_BYTES:,}")
+        packed = sum(info.compress_size for info in infos)
+        if total > max(256 * FREE_BYTES, MAX_RATIO * packed):
+            raise refuse(self.dataset, f"unpacks to {total:,} bytes from {packed:,}, as in a zip bomb; use another zip")
+        found = overlap(infos, self._zip.start_dir)
+        if found:
+            raise refuse(self.dataset, found)
+
+
+def overlap(infos: list[zipfile.ZipInfo], start_dir: int) -> str:
+    """Which entry shares bytes with another or with the list of contents at `start_dir`; empty when none does."""
+    end = 0
+    for info in sorted(infos, key=lambda info: info.header_offset):
+        if info.header_offset < end:
+            return f"entry {shown(info.filename)} overlaps another one, as in a zip bomb; make the zip anew"
+        end = info.header_offset + 30 + len(info.orig_filename) + info.compress_size  # 30: the fixed part before the name
+    return "an entry reaches into the list of contents, as in a zip bomb; make the zip anew" if end > start_dir else ""
+
+
+def problem(info: zipfile.ZipInfo, most_bytes: int = MAX_MEMBER_BYTES, *, nested: bool = False) -> str:
+    """Why an entry of a zip is not to be touched; empty when it is fine. `nested`: archives in the archive are what is expected."""
+    name, kind = info.orig_filename, stat.S_IFMT(info.external_attr >> 16)
+    parts = name.removesuffix("/").split("/")
+    if "\\" in name or name.startswith("/") or _DRIVE.match(name) or not {"", ".", ".."}.isdisjoint(parts):
+        return "could lie outside the archive (absolute, drive, backslash or ..); make the zip from inside the folder"
+    if UNPRINTABLE.search(name):
+        return "holds control or broken characters in its name; rename it"
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is a link or a device; put the file itself there"
+    if info.flag_bits & 0x2041:  # encrypted, strongly encrypted, masked
+        return "is encrypted; make the zip without a password"
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # the others unpack without a limit on memory
+        return "is packed in a way that is not read; make the zip with stored or deflated entries"
+    if name.lower().endswith(NESTED) and not nested:
+        return "is an archive in the archive; unpack it or leave it out"
+    if info.file_size > most_bytes:
+        return f"unpacks to {info.file_size:,} bytes; shrink it to at most {most_bytes:,} or remove it"
+    if info.file_size > max(FREE_BYTES, MAX_RATIO * info.compress_size):
+        return f"unpacks to {info.file_size:,} bytes from {info.compress_size:,}, as in a zip bomb; remove it"
+    return ""

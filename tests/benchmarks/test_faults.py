@@ -1,0 +1,25 @@
+"""No kill loses or doubles anything, and no damaged file is read as if it were whole. All of it: `python benchmarks/faults.py`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, str(ROOT / "benchmarks" / "faults.py"), "--no-table"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="needs fork")
+def test_a_sample_of_kills_and_damages(tmp_path: Path) -> None:
+    """In a process of its own, in which torch has never used a second thread: forking is safe there."""
+    sample = ["--methods", "app", "rigl", "--every", "61", "--damages", "30", "--signals", "0"]
+    done = subprocess.run([*COMMAND, *sample], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for method in ("app", "rigl"):
+        assert f"{method}: kills" in done.stdout
+        assert f"{method}: single failures" in done.stdout

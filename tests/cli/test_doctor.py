@@ -1,0 +1,233 @@
+"""The doctor: each finding in one line, a remedy where something is wrong, and never a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections import namedtuple
+from contextlib import closing
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import torch
+
+from appcore import paths
+from appcore.cli import doctor
+from appcore.cli.main import main
+from appcore.config import build
+from appcore.storage import checkpoint
+from appcore.storage.store import Store
+
+NAMES = ["python", "packages", "torch and torchvision", "devices", "sqlite", "store", "checkpoints"]
+NAMES += ["leftovers", "limits", "disk", "data sets", "streamlit"]
+
+
+def finding(name: str) -> dict:
+    return doctor._finding(name, doctor._CHECKS[name])
+
+
+def test_a_good_installation_is_well_and_nothing_is_written(tmp_path: Path) -> None:
+    findings = doctor.examine()
+    assert [found["name"] for found in findings] == NAMES
+    assert all(set(found) == {"name", "ok", "text"} and "\n" not in found["text"] for found in findings)
+    assert [found["name"] for found in findings if not found["ok"]] == []
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_prints_it_as_lines_or_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_CHECKS", {"python": doctor._python, "disk": doctor._disk})
+    assert main(["doctor"]) == 0
+    assert capsys.readouterr().out.startswith("ok    python: Python 3.")
+    assert main(["doctor", "--json"]) == 0
+    assert [found["name"] for found in json.loads(capsys.readouterr().out)] == ["python", "disk"]
+    monkeypatch.setattr(doctor, "LEAST_FREE_BYTES", 2**80)
+    assert main(["doctor"]) == 1
+    assert "FAIL  disk:" in capsys.readouterr().out
+
+
+def test_whatever_goes_wrong_inside_is_a_finding() -> None:
+    def broken() -> str:
+        raise RuntimeError("two\nlines")
+
+    assert doctor._finding("x", broken) == {"name": "x", "ok": False, "text": "RuntimeError: two lines"}
+
+
+def test_a_missing_or_old_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("# comment\nnumpy>=99\nno-such-package-here\n")
+    monkeypatch.setattr(doctor, "REQUIREMENTS", requirements)
+    found = finding("packages")
+    assert not found["ok"]
+    assert "no-such-package-here is not installed" in found["text"] and ">=99" in found["text"] and doctor.INSTALL in found["text"]
+
+
+def test_a_pair_that_does_not_match_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    from appcore import installation
+
+    monkeypatch.setattr(installation, "mismatch", lambda: "torch 1 and torchvision 2 do not match: install again.")
+    assert finding("torch and torchvision") == {
+        "name": "torch and torchvision",
+        "ok": False,
+        "text": "torch 1 and torchvision 2 do not match: install again.",
+    }
+    monkeypatch.setattr(installation, "mismatch", lambda: None)
+    monkeypatch.setattr(doctor, "import_module", lambda name: exec("raise ImportError('no nms')"))
+    assert "cannot be imported together (no nms)" in finding("torch and torchvision")["text"]
+
+
+def test_old_sqlite_is_explained_and_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 40, 1))
+    assert finding("sqlite")["ok"] and "WAL" in finding("sqlite")["text"]
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 3))
+    assert "WAL" not in finding("sqlite")["text"]
+
+
+def test_a_store_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.db"
+    broken.write_bytes(b"not a database" * 100)
+    monkeypatch.setenv("APPCORE_STORE", str(broken))
+    assert not finding("store")["ok"] and "is not a store" in finding("store")["text"]
+    monkeypatch.setenv("APPCORE_STORE", "mysql://somewhere/x")
+    assert not finding("store")["ok"] and "mysql" in finding("store")["text"]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_a_store_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "locked").mkdir(mode=0o500)
+    monkeypatch.setenv("APPCORE_STORE", str(tmp_path / "locked" / "runs.db"))
+    assert not finding("store")["ok"] and "cannot be written" in finding("store")["text"]
+
+
+def test_a_damaged_checkpoint_of_a_new_run_is_found() -> None:
+    store = Store()
+    run_id = store.create_run(build({"arch": "mlp"}), plan_length=3)
+    folder = paths.run_folder(store.folder, run_id)
+    for cursor in (1, 2):
+        checkpoint.save(folder, cursor, {"model/w": torch.ones(3)}, {}, fingerprint="f")
+    assert finding("checkpoints")["text"] == "those of the newest 1 runs are whole"
+    path = paths.checkpoint(folder, 2)
+    path.write_bytes(path.read_bytes()[:-1])
+    found = finding("checkpoints")
+    assert not found["ok"] and f"run {run_id}: checkpoint {path.stem}: its tensors are damaged" in found["text"]
+    assert path.exists() and paths.manifest(folder, 2).exists()
+    assert finding("store")["text"].endswith("1 runs")
+
+
+def test_a_damaged_checkpoint_is_put_aside_when_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store()
+    run_id = store.create_run(build({"arch": "mlp"}), plan_length=3)
+    folder = paths.run_folder(store.folder, run_id)
+    for cursor in (1, 2):
+        checkpoint.save(folder, cursor, {"model/w": torch.ones(3)}, {}, fingerprint="f")
+    paths.checkpoint(folder, 2).write_bytes(b"x")
+    assert "doctor --repair" in finding("checkpoints")["text"]
+    main(["doctor", "--repair", "--json"])
+    found = {one["name"]: one for one in json.loads(capsys.readouterr().out)}["checkpoints"]
+    assert found["ok"] and found["text"].startswith("1 put aside as *.damaged"), found
+    assert checkpoint.newest(folder)[0]["cursor"] == 1
+    assert paths.manifest(folder, 2).with_suffix(".json.damaged").exists()
+
+
+def test_leftovers_of_a_kill_are_removed_when_that_is_asked_for_and_nothing_else() -> None:
+    store = Store()
+    done, going = (store.create_run(build({"arch": "mlp"}), plan_length=3) for _ in range(2))
+    store.update(done, status="done")
+    gone, kept = [], []
+    for run_id in (done, going):
+        folder = paths.run_folder(store.folder, run_id)
+        checkpoint.save(folder, 1, {"model/w": torch.ones(3)}, {}, fingerprint="f")
+        (gone if run_id == done else kept).append(paths.temporary(paths.checkpoint(folder, 2)))
+        kept += [paths.checkpoint(folder, 1), paths.manifest(folder, 1)]
+    young = store.folder / f"{paths.IMPORT_PREFIX}young"
+    gone.append(store.folder / f"{paths.IMPORT_PREFIX}old" / "x")
+    kept.append(young / "x")
+    for path in (*gone, *kept):
+        path.parent.mkdir(exist_ok=True)
+        if not path.exists():
+            path.write_text("x")
+    for path in (*gone, gone[-1].parent, kept[0]):
+        os.utime(path, (1, 1))
+    assert "2 half-written files or folders" in finding("leftovers")["text"]
+    assert all(path.exists() for path in gone)
+    found = doctor._finding("leftovers", doctor._leftovers, repair=True)
+    assert found["ok"] and found["text"] == "2 removed; none"
+    assert not any(path.exists() for path in gone)
+    assert all(path.exists() for path in kept)
+    other = store.folder / "20200101-000000-abcd"
+    other.mkdir()
+    assert "1 folders" in finding("leftovers")["text"] and finding("leftovers")["ok"]
+    assert other.exists()
+
+
+def test_a_store_whose_index_is_damaged_is_mended() -> None:
+    store = Store()
+    run_id = store.create_run(build({"arch": "mlp"}), plan_length=3)
+    store.close()
+    file = paths.store_file(store.url)
+    with sqlite3.connect(file) as connection:
+        connection.execute("PRAGMA writable_schema=ON")
+        # An index whose rows are those of a table without any.
+        connection.execute("CREATE TABLE empty (a)")
+        connection.execute("CREATE INDEX other ON empty (a)")
+        page = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'other'").fetchone()[0]
+        connection.execute("UPDATE sqlite_master SET rootpage = ? WHERE name = 'ix_runs_status'", (page,))
+        connection.execute("DELETE FROM sqlite_master WHERE name = 'other'")
+    connection.close()
+    assert not finding("store")["ok"] and "is damaged" in finding("store")["text"]
+    found = doctor._finding("store", doctor._store, repair=True)
+    assert "indexes made anew" in found["text"], found
+    assert Store().get(run_id)["run_id"] == run_id
+
+
+def test_an_index_with_other_words_than_its_table_is_found() -> None:
+    """As many entries as rows, so that only a comparison shows it; what is looked up by it seems not to be there."""
+    store = Store()
+    store.create_run(build({"arch": "mlp"}), plan_length=3)
+    store.close()
+    file = paths.store_file(store.url)
+    this = "FROM sqlite_master WHERE name = 'ix_runs_status'"
+
+    def changed(statement: str, values: tuple[object, ...] = ()) -> tuple[object, ...] | None:
+        with closing(sqlite3.connect(file)) as connection, connection:  # each anew: the schema is read when a connection opens
+            connection.execute("PRAGMA writable_schema=ON")
+            return connection.execute(statement, values).fetchone()
+
+    index = changed(f"SELECT * {this}")
+    assert index
+    changed(f"DELETE {this}")
+    changed("UPDATE runs SET status = 'done'")  # the index does not hear of it
+    changed("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", index)
+    assert "row 1 missing from index ix_runs_status" in finding("store")["text"]
+
+
+def test_limits_are_told_and_a_mistake_in_them_is_found() -> None:
+    assert finding("limits")["text"] == "none are set"
+    folder = Store().folder
+    folder.mkdir(parents=True)
+    paths.limits(folder).write_text("queue = 3\nepochs = 100\n")
+    assert finding("limits")["text"] == "queue 3, epochs 100"
+    paths.limits(folder).write_text("quota = 3\n")
+    assert not finding("limits")["ok"] and "quota" in finding("limits")["text"]
+
+
+def test_little_disk_space_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage(1, 1, 5 * 2**20))
+    assert not finding("disk")["ok"] and finding("disk")["text"].startswith("5 MiB free")
+
+
+def test_data_sets_on_this_machine_are_told_from_those_to_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("APPCORE_DATA", str(tmp_path))
+    here, _, later = finding("data sets")["text"].partition(";")
+    assert "digits" in here and "cifar10" in later
+    for file in ("train_32x32.mat", "test_32x32.mat"):
+        (tmp_path / file).touch()
+    here, _, later = finding("data sets")["text"].partition(";")
+    assert "svhn" in here and "svhn" not in later
+
+
+def test_an_unsafe_streamlit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metadata, "version", lambda name: "1.53.1")
+    assert not finding("streamlit")["ok"] and "1.54" in finding("streamlit")["text"]

@@ -1,0 +1,137 @@
+"""Convincing runs without training, for the tests of charts and pages: events as the engine would send them."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psutil
+
+from appcore import events
+from appcore.config import RunConfig, build
+from appcore.planning import plan
+
+RESNET20 = (
+    [("conv1.weight", (16, 3, 3, 3))]
+    + [(f"layer1.{b}.conv{c}.weight", (16, 16, 3, 3)) for b in range(3) for c in (1, 2)]
+    + [(f"layer2.{b}.conv{c}.weight", (32, 16 if (b, c) == (0, 1) else 32, 3, 3)) for b in range(3) for c in (1, 2)]
+    + [(f"layer3.{b}.conv{c}.weight", (64, 32 if (b, c) == (0, 1) else 64, 3, 3)) for b in range(3) for c in (1, 2)]
+)
+LAYERS = tuple(events.Layer(name, shape, flops=math.prod(shape) * 2 * 64) for name, shape in RESNET20)
+WEIGHTS = sum(layer.total for layer in LAYERS)
+IMAGES = 1_617
+
+
+def shares(pruner: str, density: float) -> list[float]:
+    """Fraction kept of each layer: SNIP spares the first layers, magnitude cuts them; the rest follows from the density."""
+    last = len(LAYERS) - 1
+    slope = {"snip": 0.55, "magnitude": -0.25, "random": 0.0}.get(pruner, 0.2)
+    raw = [density * (1 + slope * (1 - 2 * i / last)) + 0.03 * math.sin(3 * i) * (1 - density) for i in range(last + 1)]
+    scale = 1.0
+    for _ in range(60):  # until the whole network keeps the density
+        found = [min(1.0, max(0.02, value * scale)) for value in raw]
+        scale *= density * WEIGHTS / sum(share * layer.total for share, layer in zip(found, LAYERS))
+    return found
+
+
+def counts(config: RunConfig, density: float, dead: int = 0) -> tuple[events.LayerDensity, ...]:
+    kept = [round(share * layer.total) for share, layer in zip(shares(config.pruner, density), LAYERS)]
+    kept[-1] += round(density * WEIGHTS) - sum(kept)
+    return tuple(events.LayerDensity(x.name, k, k - (dead if i == 3 else 0), x.total) for i, (x, k) in enumerate(zip(LAYERS, kept)))
+
+
+def started(config: RunConfig) -> events.Started:
+    hashes = {
+        "init": f"{config.seed:02x}5f0c2b7e91" + "a" * 52,
+        "order": f"{config.seed:02x}c1d09a44be" + "b" * 52,
+        "scoring": "77e1aa0b31f2" + "c" * 52,
+    }
+    return events.Started(hashes, "cpu", "fp32", LAYERS, 272_474, IMAGES, 180, (1, 8, 8), 10, 2_574_848, 2_574_848 * 3 * 9 * IMAGES)
+
+
+def story(config: RunConfig, until: int | None = None, dead: int = 0) -> Iterator[events.Event]:
+    """The events of a run up to segment `until` (None: to the end)."""
+    draw, chaos = random.Random(f"{config.pruner}{config.seed}"), random.Random(7)
+    yield started(config)
+    cer = seen = 0
+    for segment in plan.plan(config)[:until]:
+        t, size = segment.megabatch, IMAGES // config.megabatches
+        part = counts(config, segment.density, dead)
+        total = sum(x.total for x in part)
+        mask, alive = sum(x.kept for x in part) / total, sum(x.alive for x in part) / total
+        skill = 1 - math.exp(-0.8 - 0.55 * t - 0.25 * segment.epoch)
+        train = min(0.999, 0.35 + 0.66 * skill + draw.uniform(-0.012, 0.012))
+        val = min(0.995, 0.38 + 0.6 * skill + draw.uniform(-0.02, 0.02))
+        if segment.kind == "prune":
+            yield events.Pruned(segment.index, t, segment.density, mask, mask, alive, part, 0.21)
+        elif segment.kind == "epoch":
+            seen += size * (t + 1)
+            best = chaos.random() < 0.4
+            numbers = (2.2 * (1.02 - train), train, 2.3 * (1.03 - val), val)
+            yield events.EpochDone(segment.index, t, segment.epoch, segment.learning_rate, *numbers, seen, mask, 0.4 + 0.1 * t, best)
+        else:
+            errors = round(180 * (1.02 - val))
+            cer += errors
+            ends = (
+                train,
+                val,
+                1 - errors / 180,
+                2.3 * (1.03 - val),
+                train - val,
+                errors,
+                180,
+                cer,
+                seen,
+                size * (t + 1),
+                3.0 + t,
+                f"{t:064x}",
+            )
+            yield events.MegabatchDone(segment.index, t, segment.density, mask, mask, alive, part, *ends)
+        yield events.SegmentDone(segment.index + 1)
+    if until is None:
+        yield events.Finished(34.2, 1630.0, cer, 10**12 * 2, int(1.2 * 10**12), 512 * 2**20, "f" * 64)
+
+
+def write(
+    store: Any, *, until: int | None = None, status: str = "done", dead: int = 0, group: str = "", title: str = "", **settings: Any
+) -> str:
+    """A fake run in a store, up to segment `until`; returns its id."""
+    config = build({"megabatches": 8, "epochs": 12, **settings})
+    length = len(plan.plan(config))
+    run_id = store.create_run(config, group=group, launcher="thread", plan_length=length, title=title or f"{config.method} {config.pruner}")
+    told = list(story(config, until, dead))
+    store.write(run_id, told, **columns(config, told, status, length))
+    return run_id
+
+
+def columns(config: RunConfig, told: list[events.Event], status: str, length: int) -> dict[str, Any]:
+    cursor = max([event.cursor for event in told if isinstance(event, events.SegmentDone)], default=0)
+    share = cursor / length
+    last = ([e for e in told if isinstance(e, events.EpochDone)] or [None])[-1]
+    progress = {"megabatch": last.megabatch if last else 0, "epoch": last.epoch if last else 0, "step": 12, "steps": 26, "loss": 0.31}
+    progress |= {"samples_seen": int(share * 9 * IMAGES), "samples_total": 9 * IMAGES, "images_per_second": 1630.0}
+    progress |= {"eta_seconds": 30 * (1 - share), "updated": (datetime.now(UTC) + timedelta(hours=1)).isoformat()}  # it never stalls
+    found: dict[str, Any] = {"status": status, "cursor": cursor, "progress": progress}
+    if status == "failed":
+        found |= {
+            "error": "RuntimeError: the disk is full; free some space and resume",
+            "traceback": "Traceback (most recent call last):\n  ...",
+        }
+    return found
+
+
+def advance(store: Any, run_id: str, until: int) -> None:
+    """Let a run in a store have come to segment `until`: what is there is overwritten by the same."""
+    config = build(store.get(run_id)["config"])
+    told = list(story(config, until))
+    store.write(run_id, told, **columns(config, told, "running", len(plan.plan(config))))
+
+
+def keep_alive(store: Any, run_id: str, **columns: Any) -> str:
+    """Let a made-up run look as if a living process were at work on it."""
+    store.update(run_id, pid=1, process_started=psutil.Process(1).create_time(), heartbeat=time.time() + 1e6, **columns)
+    return run_id

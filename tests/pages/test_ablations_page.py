@@ -1,0 +1,192 @@
+"""The page Ablations on empty, running, finished and failed stores: cost before the start, board, results, retry, links. No browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fake_runs
+import pytest
+from streamlit.testing.v1 import AppTest
+from test_pages import no_warm_up, opened, store, words  # noqa: F401
+
+from appcore.planning import ablation_grid
+from appcore.service import manager
+from appcore.storage.store import Store
+
+BASE = {"megabatches": 4, "epochs": 2}
+AXES = {"pruner": ["snip", "magnitude"], "seed": [0, 1]}
+COST = {"samples": 1_000, "training_flops": 2e9, "seconds": 10.0, "memory_bytes": 1, "measured_on": "a few steps"}
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manager.Manager, "estimate", lambda self, config: COST)
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch, store: Store) -> list[dict[str, Any]]:  # noqa: F811
+    """Configurations that were started; the runs are made up and done."""
+    told: list[dict[str, Any]] = []
+
+    def start(configs: list[dict], launcher: str, titles: list[str], group: str) -> list[str]:
+        told.extend(configs)
+        return [fake_runs.write(store, title=title, group=group, **config) for config, title in zip(configs, titles)]
+
+    monkeypatch.setattr(manager.shared().sweeps, "_start", start)
+    return told
+
+
+def swept(store: Store, *states: str, axes: dict | None = None, title: str = "") -> str:  # noqa: F811
+    """An ablation whose first cells have runs in these states."""
+    sweep_id = manager.shared().sweeps.create(title, BASE, axes or AXES)
+    for cell, state in zip(ablation_grid.expand(BASE, axes or AXES)["cells"], states):
+        run_id = fake_runs.write(store, until=None if state == "done" else 4, status=state, **cell["config"])
+        if state in ("running", "queued", "paused"):
+            fake_runs.keep_alive(store, run_id)
+        store.sweeps.add_runs(sweep_id, [run_id])
+    return sweep_id
+
+
+def labels(app: AppTest) -> dict[str, bool]:
+    return {button.label: button.disabled for button in app.button}
+
+
+def test_number_of_runs_and_cost_come_first() -> None:
+    app = opened("ablations")
+    assert {metric.label: metric.value for metric in app.metric} == {
+        "Runs": "6",
+        "Training images": "6,000",
+        "Training FLOPs": "12 GFLOP",
+        "Time": "≈ 1 min",
+    }
+    assert labels(app)["Start 6 runs"] is False
+    assert "No ablations yet" in words(app)
+
+
+def test_what_makes_no_sense_is_listed_with_its_reason() -> None:
+    app = opened("ablations")
+    app.multiselect(key="vary").set_value(["pruner", "method"]).run()
+    assert "choose at least one value" in words(app)
+    app.multiselect(key="axis-method").set_value(["app", "dense"]).run()
+    assert "Start 3 runs" in labels(app)
+    left = next(table.value for table in app.dataframe if "Reason" in table.value)
+    assert left["Reason"].tolist() == ["pruner plays no part here: the same run as another combination"]
+    assert not app.exception
+
+
+def test_what_cannot_be_read_is_told_at_its_field() -> None:
+    app = opened("ablations")
+    app.text_input(key="axis-seed").set_value("0, <b>zebra</b>").run()
+    assert "no whole number" in words(app)
+    assert not any(label.startswith("Start") for label in labels(app))
+    app.text_input(key="axis-seed").set_value("0-600").run()
+    assert "at most 500" in words(app)
+    assert not app.exception
+
+
+def test_every_setting_can_be_varied() -> None:
+    app = opened("ablations")
+    app.multiselect(key="vary").set_value(ablation_grid.axis_names()).run()
+    assert not app.exception
+
+
+def test_start_runs_what_does_not_exist_and_opens_the_board(store: Store, started: list) -> None:  # noqa: F811
+    existing = fake_runs.write(store, **ablation_grid.expand({}, {"pruner": ["snip"], "seed": [0]})["cells"][0]["config"])
+    app = opened("ablations")
+    app.text_input(key="axis-seed").set_value("0-1").run()
+    assert "1 of them exist already" in words(app)
+    app.button(key="start").click().run()
+    assert not app.exception
+    assert [(config["pruner"], config["seed"]) for config in started] == [("magnitude", 0), ("snip", 1), ("magnitude", 1)]
+    sweep = store.sweeps.all()[0]
+    assert existing in sweep["run_ids"]
+    assert sweep["sweep_id"] in str(app.query_params["sweep"])
+    assert "4 of 4 runs done" in words(app)
+
+
+def test_a_fixed_value_is_a_setting_of_all_runs(store: Store, started: list) -> None:  # noqa: F811
+    app = opened("ablations")
+    app.multiselect(key="vary").set_value(["pruner", "seed", "arch", "limit_train"]).run()
+    app.multiselect(key="axis-arch").set_value(["mlp"])
+    app.text_input(key="axis-limit_train").set_value("200")
+    app.text_input(key="axis-seed").set_value("0").run()
+    app.button(key="start").click().run()
+    assert not app.exception
+    assert {(config["arch"], config["limit_train"]) for config in started} == {("mlp", 200)}
+    assert list(store.sweeps.all()[0]["axes"]) == ["pruner"]
+
+
+def test_a_running_ablation_can_be_paused_and_cancelled(store: Store) -> None:  # noqa: F811
+    app = opened("ablations", sweep=swept(store, "done", "running", "queued"))
+    text = words(app)
+    assert "1 of 4 runs done" in text
+    assert labels(app) | {"Run missing (1)": False, "Pause": False, "Cancel": False, "Try again (0)": True} == labels(app)
+    app.button(key="cancel").click().run()
+    assert [run["command"] for run in store.runs()] == ["stop", "stop", None]
+
+
+def test_failed_cells_say_why_and_can_be_tried_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    resumed: list[str] = []
+    monkeypatch.setattr(manager.Manager, "resume", lambda self, run_id: resumed.append(run_id))
+    app = opened("ablations", sweep=swept(store, "done", "failed", "stopped"))
+    assert "snip, seed 1" in words(app)
+    assert "the disk is full" in words(app)
+    next(button for button in app.button if button.label == "Try again").click().run()
+    app.button(key="again").click().run()
+    assert len(resumed) == 3
+    assert not app.exception
+
+
+FOUR = {"tau": [2.0, 4.5], "method": ["app", "dense"], "scope": ["global", "erk"], "seed": [0, 1]}
+
+
+@pytest.mark.parametrize("view", ["Heatmap", "Small multiples", "Parallel coordinates", "Table"])
+@pytest.mark.parametrize("axes", [AXES, {"pruner": ["snip", "magnitude"]}, {"seed": [0, 1]}, FOUR])
+def test_every_view_of_every_kind_of_ablation(store: Store, view: str, axes: dict) -> None:  # noqa: F811
+    count = len(ablation_grid.expand(BASE, axes)["cells"])
+    app = opened("ablations", sweep=swept(store, *["done"] * (count - 1), "failed", axes=axes), view=view)
+    assert f"{count - 1} of {count} runs done" in words(app)
+
+
+def test_the_table_has_mean_spread_and_n_and_marks_no_winner_without_proof(store: Store) -> None:  # noqa: F811
+    sweep_id = swept(store, *["done"] * 4)
+    app = opened("ablations", sweep=sweep_id, view="Table")
+    table = next(table.value for table in app.dataframe if "± SD" in table.value)
+    assert table["n"].tolist() == [2, 2]
+    for pruner, mean in zip(table["Pruner"], table["Mean"]):
+        runs = [run["run_id"] for run in store.runs() if run["pruner"] == pruner.lower()]
+        assert mean == pytest.approx(100 * store.megabatches(runs, newest=True)["test_accuracy"].mean(), abs=0.005)
+    assert set(table["Best"]) == {""}
+    assert "No winner is marked" in words(app)
+
+
+def test_an_ablation_that_is_not_there_is_told_in_one_line() -> None:
+    app = opened("ablations", sweep="s20990101-000000-abcd")
+    assert "s20990101" in app.error[0].value
+
+
+def test_hostile_titles_are_text(store: Store) -> None:  # noqa: F811
+    title = "<script>alert(1)</script> **b** 🧠 " + "long " * 30
+    sweep_id = swept(store, "failed", title=title)
+    for app in (opened("ablations", sweep=sweep_id), opened("ablations")):
+        assert r"\<script\>" in words(app)
+        assert "**b**" not in words(app)
+
+
+def test_a_title_is_changed_and_an_ablation_forgotten(store: Store) -> None:  # noqa: F811
+    sweep_id = swept(store, "done")
+    app = opened("ablations", sweep=sweep_id)
+    app.text_input(key="rename-sweep").set_value("Another").run()
+    assert store.sweeps.get(sweep_id)["title"] == "Another"
+    app.button(key="forget").click().run()
+    assert store.sweeps.all() == []
+    assert len(store.runs()) == 1
+    assert not app.exception
+
+
+def test_results_can_be_confined_to_one_value_of_another_setting(store: Store) -> None:  # noqa: F811
+    app = opened("ablations", sweep=swept(store, *["done"] * len(ablation_grid.expand(BASE, FOUR)["cells"]), axes=FOUR))
+    assert "Averaged over: scope, seed." in words(app)
+    app.selectbox(key="only-scope").select("erk").run()
+    assert "Averaged over: seed." in words(app)
+    assert not app.exception

@@ -1,0 +1,91 @@
+"""The Compare page with pairs, repeats over seeds, stored masks, runs that go on or failed, and with nothing. No browser."""
+
+from __future__ import annotations
+
+import fake_masks
+import fake_runs
+import pytest
+from test_pages import no_warm_up, opened, store, words
+
+from appcore.storage.store import Store
+
+__all__ = ["no_warm_up", "store"]  # fixtures
+
+
+def test_compare_page_with_an_empty_store() -> None:
+    assert "nothing to compare yet" in words(opened("compare"))
+
+
+def test_compare_answers_who_prunes_the_early_layers_harder(store: Store) -> None:
+    pair = [fake_runs.write(store, group="g", pruner=pruner) for pruner in ("snip", "magnitude")]
+    app = opened("compare", runs=",".join(pair))
+    text = words(app)
+    assert "Magnitude prunes the early layers harder at every megabatch" in text
+    assert "**Paired:**" in text
+    assert app.slider(key="megabatch").max == 8
+    app.slider(key="megabatch").set_value(3).run()
+    assert not app.exception
+
+
+def test_compare_without_a_choice_takes_the_newest_group_and_writes_it_into_the_address(store: Store) -> None:
+    pair = [fake_runs.write(store, group="g", pruner=pruner) for pruner in ("snip", "magnitude")]
+    fake_runs.write(store, title="alone")
+    app = opened("compare")
+    assert sorted(str(app.query_params["runs"]).split(",")) == sorted(pair)
+
+
+def test_compare_of_repeats_averages_over_seeds_and_names_a_baseline(store: Store) -> None:
+    runs = [fake_runs.write(store, pruner=pruner, seed=seed) for pruner in ("snip", "magnitude") for seed in range(3)]
+    app = opened("compare", runs=",".join(runs))
+    assert not app.exception and app.toggle(key="bands").value
+    assert app.selectbox(key="baseline").value == runs[0]
+    summary, each = (frame.value for frame in app.dataframe[:2])
+    assert summary["Seeds done"].tolist() == ["3 of 3", "3 of 3"] and len(each) == 6
+    assert summary["Test accuracy"].str.contains("±").all()
+    app.toggle(key="bands").set_value(False).run()
+    app.selectbox(key="metric").set_value("cer").run()
+    assert not app.exception
+
+
+def test_compare_of_one_seed_each_marks_no_best(store: Store) -> None:
+    pair = [fake_runs.write(store, pruner=pruner) for pruner in ("snip", "magnitude")]
+    app = opened("compare", runs=",".join(pair))
+    assert "no number is marked as the best" in words(app)
+    assert not [toggle for toggle in app.toggle if toggle.key == "bands"]
+
+
+def test_compare_shows_whether_two_runs_keep_the_same_weights(store: Store) -> None:
+    pair = [fake_masks.write(store, pruner=pruner, megabatches=4) for pruner in ("snip", "magnitude")]
+    app = opened("compare", runs=",".join(pair), megabatch="2")
+    assert "At megabatch 2, SNIP and Magnitude share" in words(app) and "of the weights that either keeps" in words(app)
+    dense = fake_runs.write(store, method="dense", megabatches=4)
+    assert "A dense run keeps every weight" in words(opened("compare", runs=f"{pair[0]},{dense}"))
+    without = fake_runs.write(store, pruner="random", megabatches=4)
+    assert "once both have stored masks" in words(opened("compare", runs=f"{pair[0]},{without}"))
+
+
+def test_compare_plays_through_the_megabatches(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = [fake_runs.write(store, pruner=pruner, megabatches=3) for pruner in ("snip", "magnitude")]
+    app = opened("compare", runs=",".join(pair), megabatch="2")
+    app.button(key="play").click().run()
+    assert app.button(key="play").label == "Hold" and app.slider(key="megabatch").value == 2
+    monkeypatch.setattr("appcore.ui.widgets.player.SECONDS", 0.0)
+    app.run()
+    assert app.slider(key="megabatch").value == 3
+    app.run()
+    assert app.button(key="play").label == "Play"
+
+
+def test_compare_names_runs_that_are_not_there(store: Store) -> None:
+    app = opened("compare", runs=f"{fake_runs.write(store)},20990101-000000-abcd")
+    assert "Not in this store: 20990101-000000-abcd" in words(app)
+
+
+def test_compare_while_runs_go_on_and_with_a_failed_one(store: Store) -> None:
+    one = fake_runs.keep_alive(store, fake_runs.write(store, until=40, status="running"))
+    two = fake_runs.write(store, until=20, status="failed", pruner="magnitude")
+    three = fake_runs.write(store, method="dense")
+    app = opened("compare", runs=f"{one},{two},{three}")
+    assert "the disk is full" in words(app)
+    app.button(key="stop").click().run()
+    assert store.command(one) == "stop"

@@ -1,0 +1,142 @@
+"""The What if page: its figures and each of its states, with sketches from nowhere in place of the scoring thread. No browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fake_runs
+import numpy as np
+import pytest
+import torch
+from sketches import FOUR, random_scores, sketched
+from test_pages import no_warm_up, opened, store, words
+
+from appcore.analysis import what_if
+from appcore.charts import what_if as what_if_charts
+from appcore.service import manager
+from appcore.storage.store import Store
+
+__all__ = ["no_warm_up", "store"]  # fixtures
+EMPTY = sketched({"a": torch.tensor([4.0, 3.0]), "b": torch.tensor([1.0, 1.0])})
+
+
+def sketch() -> dict:
+    return {**sketched(random_scores((900, 4000, 333))), "density": 1.0, "megabatch": 0, "cursor": 0}
+
+
+@pytest.fixture
+def replies(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict]:
+    """What the manager says about each criterion; ready unless a test says otherwise. Questions are kept under `asked`."""
+    found: dict[str, Any] = {"asked": []}
+
+    def scores(self: Any, config: dict | None, run_id: str | None, criterion: str) -> dict:
+        found["asked"].append((config, run_id, criterion))
+        return found.get(criterion, {"state": "ready", "sketch": sketch(), "key": criterion})
+
+    monkeypatch.setattr(manager.Manager, "scores", scores)
+    return found
+
+
+def test_figures_ask_and_name_their_axes() -> None:
+    found = what_if.answer(FOUR, 0.5)
+    figures = [
+        what_if_charts.kept({"snip": found}),
+        what_if_charts.kept({"snip": found}, logarithmic=True),
+        what_if_charts.score_histogram(what_if.histogram(FOUR, found), found.threshold, "snip"),
+        what_if_charts.first_to_die({"snip": what_if.deaths(FOUR)}, 0.5),
+    ]
+    for figure in figures:
+        assert figure.layout.title.text.endswith("?")
+        assert figure.layout.xaxis.title.text and figure.layout.yaxis.title.text
+        assert len(figure.to_json()) < 30_000
+
+
+def test_what_is_left_is_in_percent_and_empty_layers_are_crossed() -> None:
+    marks = what_if_charts.kept({"snip": what_if.answer(EMPTY, 0.5)}).data[0]
+    assert list(marks.x) == [100, 0]
+    assert list(marks.marker.symbol) == ["circle", "x-thin"]
+    marks = what_if_charts.kept({"snip": what_if.answer(EMPTY, 0.5)}, logarithmic=True).data[0]
+    assert marks.x[1] > 0  # on the edge
+
+
+def test_the_threshold_lies_between_what_is_kept_and_what_is_not() -> None:
+    found = what_if.answer(FOUR, 0.5)
+    bins = what_if.histogram(FOUR, found)
+    figure = what_if_charts.score_histogram(bins, found.threshold, "snip")
+    at = figure.layout.shapes[0].x0
+    pruned, kept = figure.data
+    assert np.asarray(kept.x)[np.asarray(kept.y) > 0].min() + 0.5 >= at
+    assert np.asarray(pruned.x)[np.asarray(pruned.y) > 0].max() - 0.5 <= at
+    assert what_if_charts.score_histogram(bins, None, "snip").layout.shapes == ()
+
+
+def test_layers_right_of_the_line_are_dead() -> None:
+    marks = what_if_charts.first_to_die({"snip": what_if.deaths(FOUR)}, 0.5).data[0]
+    assert dict(zip(marks.text, marks.marker.symbol)) == {"b": "x-thin", "a": "circle"}
+    assert dict(zip(marks.text, marks.y)) == {"a": 0, "b": 1}
+
+
+def test_scores_of_a_fresh_network_answer_a_drag(replies: dict) -> None:
+    app = opened("what_if")
+    assert {(str(config), run_id, name) for config, run_id, name in replies["asked"]} == {
+        ("{'arch': 'resnet20', 'dataset': 'digits', 'seed': 0}", None, name) for name in ("snip", "magnitude")
+    }
+    assert "1,915 of 5,233 prunable weights would be kept: 63.4\u00a0% sparsity" in words(app)
+    app.select_slider(key="density").set_value(0.05).run()
+    assert "3 of 5,233 prunable weights" in words(app)
+    assert "would leave nothing of l" in words(app)
+    app.selectbox(key="scope").select("layer").run()
+    app.multiselect(key="exempt").select("l1").run()
+    assert "of 1,233 prunable weights" in words(app)
+    assert not app.exception
+
+
+def test_every_layer_exempt_is_told(replies: dict) -> None:
+    app = opened("what_if")
+    app.multiselect(key="exempt").set_value(["l0", "l1", "l2"]).run()
+    assert "nothing would be pruned" in words(app)
+
+
+def test_waiting_scoring_and_failed_scores_say_so(replies: dict) -> None:
+    replies["snip"] = {"state": "scoring", "seconds": 12.0, "key": "k"}
+    replies["magnitude"] = {"state": "waiting", "ahead": 0, "key": "k2"}
+    text = words(opened("what_if"))
+    assert "SNIP, 12 s so far" in text and "one criterion after the other" in text
+    replies["snip"] = {"state": "failed", "error": "cifar10 is not here; download it", "key": "k"}
+    del replies["magnitude"]
+    app = opened("what_if")
+    assert "cifar10 is not here" in app.error[0].value
+    assert app.button(key="again-snip").label == "Try again"
+    assert "prunable weights would be kept" in words(app)  # the other one is shown all the same
+
+
+def test_no_criterion_is_told(replies: dict) -> None:
+    app = opened("what_if")
+    app.multiselect(key="criteria").set_value([]).run()
+    assert "Choose a criterion" in words(app)
+
+
+def test_iterative_criteria_are_told_apart(replies: dict) -> None:
+    app = opened("what_if")
+    app.multiselect(key="criteria").set_value(["synflow", "snip"]).run()
+    assert "SynFlow scores again and again while cutting in a run; here once" in words(app)
+
+
+def test_a_run_is_scored_as_it_is_or_as_it_was(replies: dict, store: Store) -> None:
+    run_id = fake_runs.keep_alive(store, fake_runs.write(store, until=40, status="running"))
+    app = opened("what_if", run=run_id)
+    assert replies["asked"][-1][:2] == (None, run_id)
+    app.segmented_control(key="when").set_value("start").run()
+    assert replies["asked"][-1][1] is None
+    assert "at its initial values" in words(app)
+
+
+@pytest.mark.parametrize("status", ["queued", "failed", "done"])
+def test_a_run_without_a_checkpoint_here_is_told(store: Store, status: str) -> None:
+    run_id = fake_runs.write(store, until=0 if status != "done" else None, status=status)
+    app = opened("what_if", run=run_id)
+    assert "no checkpoint here yet" in app.error[0].value
+
+
+def test_a_missing_run_is_told(replies: dict) -> None:
+    assert "Not in this store: 20990101-000000-abcd" in words(opened("what_if", run="20990101-000000-abcd"))

@@ -1,0 +1,334 @@
+"""Launchers: one contract for threads and worker processes, and what each does when something dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from standin import SETTINGS, StandIn
+
+from appcore.config import build
+from appcore.errors import InputError
+from appcore.planning.plan import plan
+from appcore.runner import driver, slots
+from appcore.runner.launchers.process import ProcessLauncher, WorkerJob
+from appcore.runner.launchers.thread import ThreadLauncher
+from appcore.statuses import ENDED
+from appcore.storage.store import Store, StoreError
+
+SHORT = {"arch": "mlp", "dataset": "digits", "megabatches": 2, "epochs": 1, "limit_train": 200, "limit_test": 50, "device": "cpu"}
+LONG = {**SHORT, "epochs": 10_000}
+START_SECONDS = 40.0  # a worker process imports torch first, on a machine that may be busy
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "appcore.db")
+
+
+@pytest.fixture(params=[ThreadLauncher, ProcessLauncher], ids=["thread", "process"])
+def launcher(request: pytest.FixtureRequest, store: Store) -> Iterator[ThreadLauncher | ProcessLauncher]:
+    launcher = request.param(store)
+    yield launcher
+    launcher.close(20.0)
+
+
+@pytest.fixture
+def threads(store: Store) -> Iterator[Callable[[StandIn], ThreadLauncher]]:
+    """Thread launchers with a stand-in for the engine."""
+    made = []
+
+    def make(work: StandIn) -> ThreadLauncher:
+        made.append(ThreadLauncher(store, work=work))
+        return made[-1]
+
+    yield make
+    for launcher in made:
+        launcher.close(5.0)
+
+
+def add(store: Store, settings: dict = SHORT) -> str:
+    config = build(settings)
+    return store.create_run(config, plan_length=len(plan(config)))
+
+
+def wait(until: Callable[[], object], seconds: float = START_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not until():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.02)
+
+
+def status(store: Store, run_id: str) -> str:
+    return store.get(run_id)["status"]
+
+
+def samples(store: Store, run_id: str) -> int:
+    return (store.get(run_id)["progress"] or {}).get("samples_seen", 0)
+
+
+# ---- the contract
+
+
+def test_runs_end_as_when_driven_here_and_advance_in_lockstep(store: Store, launcher: ThreadLauncher | ProcessLauncher) -> None:
+    here = add(store)
+    assert driver.drive(store, here) == "done"
+    pair = [add(store, {**SHORT, "pruner": pruner}) for pruner in ("snip", "magnitude")]
+    launcher.start(pair)
+    assert all(launcher.alive(run_id) for run_id in pair)
+    with pytest.raises(InputError, match="started already"):
+        launcher.start(pair[:1])
+    wait(lambda: all(status(store, run_id) == "done" for run_id in pair))
+    wait(lambda: not any(launcher.alive(run_id) for run_id in pair), 10.0)
+    assert store.get(pair[0])["totals"]["weights_hash"] == store.get(here)["totals"]["weights_hash"]
+    assert store.get(pair[0])["hashes"]["order"] == store.get(pair[1])["hashes"]["order"]
+
+
+def test_a_paused_job_frees_the_queue_and_every_command_is_obeyed(store: Store, launcher: ThreadLauncher | ProcessLauncher) -> None:
+    first, second = add(store, LONG), add(store, LONG)
+    launcher.start([first])
+    launcher.start([second])
+    wait(lambda: samples(store, first))
+    assert [launcher.position(run_id) for run_id in (first, second, "other")] == [0, 1, None]
+    assert status(store, second) == "queued"
+    store.set_command(first, "pause")
+    wait(lambda: status(store, first) == "paused", 5.0)
+    stood = samples(store, first)
+    wait(lambda: samples(store, second))
+    assert samples(store, first) == stood
+    store.set_command(first, "resume")
+    wait(lambda: samples(store, first) > stood, 10.0)
+    seen = samples(store, second)
+    wait(lambda: samples(store, second) > seen, 10.0)  # a resumed run carries on next to the other
+    for run_id in (first, second):
+        store.set_command(run_id, "stop")
+    wait(lambda: [status(store, run_id) for run_id in (first, second)] == ["stopped", "stopped"], 10.0)
+    wait(lambda: not launcher.alive(first) and not launcher.alive(second), 10.0)
+
+
+def test_a_waiting_run_that_is_told_to_stop_never_begins(store: Store, launcher: ThreadLauncher | ProcessLauncher) -> None:
+    first, second, third = add(store, LONG), add(store), add(store)
+    for run_ids in ([first], [second, third]):
+        launcher.start(run_ids)
+    store.set_command(second, "stop")
+    launcher.sweep()
+    assert status(store, second) == "stopped"
+    assert [launcher.alive(second), launcher.alive(third)] == [False, True]
+    store.set_command(first, "stop")
+    wait(lambda: status(store, third) == "done")
+    assert store.get(second)["progress"] is None
+
+
+def test_closing_stops_everything_resumably(store: Store, launcher: ThreadLauncher | ProcessLauncher) -> None:
+    first, second = add(store, LONG), add(store)
+    launcher.start([first])
+    launcher.start([second])
+    wait(lambda: status(store, first) == "running")
+    launcher.close(START_SECONDS)
+    assert [status(store, first), status(store, second)] == ["stopped", "stopped"]
+    with pytest.raises(InputError, match="is ending"):
+        launcher.start([first])
+
+
+# ---- threads
+
+
+def trainers(before: set[threading.Thread]) -> set[threading.Thread]:
+    """Trainer threads that began since `before`: other tests leave sleeping ones behind."""
+    return {t for t in set(threading.enumerate()) - before if t.name.startswith("appcore-") and "heart" not in t.name}
+
+
+def cpu_seconds(thread: threading.Thread) -> float:
+    """Of one thread alone; others of this process may be busy."""
+    return time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the clock of a thread")
+def test_one_thread_serves_a_device_for_all_jobs_and_sleeps_between_them(store: Store, threads: Callable) -> None:
+    before, found = set(threading.enumerate()), set()
+    launcher = threads(StandIn())
+    for _ in range(3):
+        run_id = add(store, SETTINGS)
+        launcher.start([run_id])
+        wait(lambda run_id=run_id: status(store, run_id) == "done")
+        found |= trainers(before)
+    (thread,) = found
+    spent = cpu_seconds(thread)
+    time.sleep(0.5)
+    assert cpu_seconds(thread) - spent < 0.1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the clock of a thread")
+def test_paused_it_sleeps(store: Store, threads: Callable) -> None:
+    before = set(threading.enumerate())
+    run_id = add(store, {**SETTINGS, "epochs": 1000})
+    threads(StandIn(step_seconds=0.001)).start([run_id])
+    wait(lambda: samples(store, run_id))
+    store.set_command(run_id, "pause")
+    wait(lambda: status(store, run_id) == "paused")
+    (thread,) = trainers(before)
+    spent = cpu_seconds(thread)
+    time.sleep(1.0)
+    assert cpu_seconds(thread) - spent < 0.3
+
+
+def test_partners_advance_event_by_event(store: Store, threads: Callable) -> None:
+    work = StandIn(step_seconds=0.002)
+    pair = [add(store, {**SETTINGS, "epochs": 50}) for _ in range(2)]
+    threads(work).start(pair)
+    apart = []
+    wait(lambda: len(work.states) == 2)
+    while any(status(store, run_id) not in ENDED for run_id in pair):
+        apart.append(abs(work.states[0].samples_seen - work.states[1].samples_seen))
+        time.sleep(0.005)
+    assert max(apart) <= 10  # one step
+    assert [status(store, run_id) for run_id in pair] == ["done", "done"]
+
+
+def test_a_failing_run_takes_neither_its_partner_nor_the_thread_along(store: Store, threads: Callable) -> None:
+    def trouble() -> None:
+        raise SystemExit(3)
+
+    work = StandIn()
+    launcher = threads(work)
+    good, bad = add(store, SETTINGS), add(store, SETTINGS)
+    store.update(bad, config={"dataset": "gone"})
+    launcher.start([bad, good])
+    wait(lambda: status(store, good) == "done")
+    assert status(store, bad) == "failed"
+    work.at = {(2, 1): trouble}
+    exits = add(store, SETTINGS)
+    launcher.start([exits])
+    wait(lambda: status(store, exits) == "stopped")
+    work.at = {}
+    last = add(store, SETTINGS)
+    launcher.start([last])
+    wait(lambda: status(store, last) == "done")
+
+
+def test_a_run_deleted_under_way_or_held_elsewhere_is_dropped(store: Store, threads: Callable) -> None:
+    launcher = threads(StandIn(step_seconds=0.002))
+    gone, held, last = (add(store, SETTINGS) for _ in range(3))
+    store.update(held, status="running", host="elsewhere", heartbeat=time.time())
+    launcher.start([gone])
+    wait(lambda: status(store, gone) == "running")
+    with sqlite3.connect(store.url.removeprefix("sqlite:///")) as connection:
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("DELETE FROM runs WHERE run_id = ?", (gone,))
+    launcher.start([held])
+    launcher.start([last])
+    wait(lambda: status(store, last) == "done")
+    assert status(store, held) == "running"
+
+
+def test_queued_and_paused_runs_have_a_heartbeat(store: Store, threads: Callable) -> None:
+    launcher = threads(StandIn(step_seconds=0.01))
+    first, second, third = (add(store, {**SETTINGS, "epochs": 1000}) for _ in range(3))
+    for run_id in (first, second, third):
+        launcher.start([run_id])
+    wait(lambda: samples(store, first))
+    store.set_command(first, "pause")
+    wait(lambda: samples(store, second))
+    before = [store.get(run_id)["heartbeat"] for run_id in (first, third)]
+    wait(lambda: all(store.get(run_id)["heartbeat"] > then for run_id, then in zip((first, third), before)), 6.0)
+
+
+def test_the_device_names_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert slots.device_of("cuda") == "cuda"
+    assert slots.device_of("auto") in ("cpu", "cuda")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert slots.device_of("auto") == "cpu"
+
+
+# ---- worker processes
+
+
+def kill_worker(store: Store, run_id: str, kill: signal.Signals) -> dict:
+    """The row of a run after its worker process died."""
+    os.kill(store.get(run_id)["pid"], kill)
+    wait(lambda: status(store, run_id) == "lost" and store.get(run_id)["error"])
+    row = store.get(run_id)
+    assert kill.name in row["error"]
+    assert "resume" in row["error"]
+    return row
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+def test_killed_within_an_epoch_and_resumed_elsewhere_it_gives_the_same_bits(store: Store) -> None:
+    settings = {**SHORT, "epochs": 300}  # so long that it cannot be over before the kill, which comes late on a busy machine
+    whole, run_id = add(store, settings), add(store, settings)
+    assert driver.drive(store, whole) == "done"
+    launcher = ProcessLauncher(store)
+    launcher.start([run_id])
+    wait(lambda: store.get(run_id)["cursor"] > 305)  # within the second megabatch: there is a checkpoint of the first
+    kill_worker(store, run_id, signal.SIGKILL)
+    wait(lambda: not launcher.alive(run_id), 5.0)
+    assert driver.drive(store, run_id) == "done"
+    assert store.get(run_id)["totals"]["weights_hash"] == store.get(whole)["totals"]["weights_hash"]
+    assert store.epochs(run_id)["train_loss"].tolist() == store.epochs(whole)["train_loss"].tolist()
+    launcher.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+def test_a_crashed_worker_leaves_its_last_words(store: Store) -> None:
+    launcher, run_id, waiting = ProcessLauncher(store), add(store, LONG), add(store, LONG)
+    launcher.start([run_id])
+    launcher.start([waiting])
+    wait(lambda: status(store, run_id) == "running")
+    row = kill_worker(store, run_id, signal.SIGSEGV)
+    assert "Fatal Python error: Segmentation fault" in row["traceback"]
+    wait(lambda: status(store, waiting) == "running")
+    launcher.close(10.0)
+
+
+def test_a_locked_store_does_not_swallow_why_a_worker_died(store: Store, tmp_path: Path) -> None:
+    run_id, hasty = add(store, LONG), Store(tmp_path / "appcore.db", busy_seconds=0.1)
+    job = WorkerJob(hasty, [run_id])
+    other = sqlite3.connect(tmp_path / "appcore.db")
+    try:
+        wait(lambda: status(store, run_id) == "running")
+        other.execute("BEGIN IMMEDIATE")  # the worker's death can be read but not written
+        job._process.kill()
+        job._process.wait()
+        with pytest.raises(StoreError, match="is locked"):
+            job.advance()
+        assert job.run_ids == [run_id]  # still to be accounted for
+        other.rollback()
+        assert not job.advance()
+    finally:
+        job._process.kill()
+        other.close()
+    row = store.get(run_id)
+    assert (row["status"], "SIGKILL" in row["error"]) == ("lost", True)
+
+
+_PARENT = """
+import sys, time
+from appcore.runner.launchers.process import ProcessLauncher
+from appcore.storage.store import Store
+ProcessLauncher(Store(sys.argv[1])).start([sys.argv[2]])
+time.sleep(600)
+"""
+
+
+def test_a_worker_ends_with_its_parent_and_the_run_can_be_resumed(store: Store) -> None:
+    run_id = add(store, LONG)
+    parent = subprocess.Popen([sys.executable, "-c", _PARENT, store.url, run_id])
+    try:
+        wait(lambda: status(store, run_id) == "running")
+        worker = psutil.Process(store.get(run_id)["pid"])
+        assert worker.pid != parent.pid
+    finally:
+        parent.kill()
+        parent.wait()
+    wait(lambda: not worker.is_running())  # it may have been importing torch
+    assert status(store, run_id) == "stopped"

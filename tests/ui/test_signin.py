@@ -1,0 +1,142 @@
+"""Sign-in on a shared server: with a real OpenID provider on this machine, two people each see their own runs and an admin all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import browser
+import fake_runs
+import pytest
+
+from appcore.storage.store import Store
+from appcore.ui.app import signin
+
+SECRETS = """
+[auth]
+redirect_uri = "{app}/oauth2callback"
+cookie_secret = "a long random text that only this server knows"
+client_id = "pruning-lab"
+client_secret = "secret"
+server_metadata_url = "{provider}/.well-known/openid-configuration"
+"""
+
+
+# ---- who is who
+
+
+class User(dict):
+    """What `st.user` gives: the claims of the provider."""
+
+
+@pytest.mark.parametrize(
+    ("claims", "name"),
+    [
+        ({}, None),
+        ({"is_logged_in": False, "email": "me@x.org"}, None),
+        ({"is_logged_in": True, "sub": "7", "email": " Me@X.org "}, "me@x.org"),
+        ({"is_logged_in": True, "sub": "7", "email": "me@x.org", "email_verified": True}, "me@x.org"),
+        ({"is_logged_in": True, "sub": "7", "email": "root@x.org", "email_verified": False}, "account 7"),
+        ({"is_logged_in": True, "sub": "root@x.org", "email": ""}, "account root@x.org"),
+        ({"is_logged_in": True, "sub": "7", "email": ["root@x.org"]}, "account 7"),
+    ],
+)
+def test_the_name_of_a_person(monkeypatch: pytest.MonkeyPatch, claims: dict, name: str | None) -> None:
+    monkeypatch.setattr(signin, "st", SimpleNamespace(user=User(claims)))
+    assert signin.person() == name
+
+
+def test_whoever_has_not_signed_in_gets_no_manager(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signin, "is_on", lambda: True)
+    monkeypatch.setattr(signin, "st", SimpleNamespace(user=User()))
+    with pytest.raises(ValueError, match="sign in first"):
+        signin.seen(SimpleNamespace())
+
+
+def test_a_secrets_file_that_cannot_be_read_lets_nobody_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import streamlit as st
+    from streamlit.runtime.secrets import secrets_singleton
+
+    path = tmp_path / "secrets.toml"
+    path.write_text("[auth\n")
+    monkeypatch.setattr(signin.st, "get_option", lambda name: [str(path)])
+    monkeypatch.setattr("streamlit.config.get_option", lambda name: [str(path)])
+    secrets_singleton._reset()
+    try:
+        with pytest.raises(FileNotFoundError):
+            signin.is_on()
+    finally:
+        secrets_singleton._reset()
+    assert st is signin.st
+
+
+# ---- in a browser
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """The app with sign-in, its provider, and ada, ben and an admin who have accounts there."""
+    provider = pytest.importorskip("oidc_provider_mock")
+    port = browser.free_port()
+    (tmp_path / "limits.toml").write_text('admins = ["Root@example.org"]\n')
+    with provider.run_server_in_thread() as found:
+        found = f"http://127.0.0.1:{found.server_port}"
+        secrets = tmp_path / "secrets.toml"
+        secrets.write_text(SECRETS.format(app=f"http://127.0.0.1:{port}", provider=found))
+        with browser.app(tmp_path, f"--secrets.files={secrets}", port=port) as address:
+            yield address
+
+
+def sign_in(page: Any, address: str, mail: str) -> None:
+    page.goto(address)
+    page.locator(".st-key-sign-in button").click()
+    page.locator("input[name=sub]").fill(mail)
+    page.get_by_role("button", name="Authorize", exact=False).first.click()
+    page.get_by_text(mail).first.wait_for()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.filterwarnings("ignore")  # of the provider, which is not ours
+@pytest.mark.skipif(browser.CHROMIUM is None, reason="needs Chromium")
+def test_two_people_sign_in_and_see_their_own_runs_and_an_admin_all(server: str, tmp_path: Path) -> None:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    store = Store(tmp_path / "runs.db")
+    hers = fake_runs.write(store.of("ada@example.org"), title="run of Ada")
+    his = fake_runs.write(store.of("ben@example.org"), title="run of Ben")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser.CHROMIUM, args=list(browser.ARGUMENTS))
+        pages = {}
+        for name in ("ada", "ben", "root"):
+            context = chromium.new_context(viewport={"width": 1440, "height": 900})
+            context.set_default_timeout(browser.PATIENCE)
+            pages[name] = context.new_page()
+        # Before sign-in nothing is shown, on no page.
+        pages["ada"].goto(f"{server}/run?run={hers}")
+        pages["ada"].locator(".st-key-sign-in").wait_for()
+        assert "run of Ada" not in pages["ada"].content()
+        for name, page in pages.items():
+            sign_in(page, server, f"{name}@example.org")
+            seen = {"ada": ["run of Ada"], "ben": ["run of Ben"], "root": ["run of Ada", "run of Ben"]}[name]
+            for title in seen:
+                page.get_by_text(title).first.wait_for()
+            for title in {"run of Ada", "run of Ben"} - set(seen):
+                assert page.get_by_text(title).count() == 0, (name, title)
+        pages["ben"].goto(f"{server}/run?run={hers}")
+        pages["ben"].get_by_text("This run cannot be shown").wait_for()
+        pages["ben"].goto(f"{server}/run?run={his}")
+        pages["ben"].get_by_role("heading", name="run of Ben").wait_for()
+        # What somebody starts is theirs.
+        pages["ada"].locator(".st-key-start button").click()
+        pages["ada"].wait_for_url("**/compare?runs=*")
+        started = [row for row in store.runs() if row["run_id"] not in (hers, his)]
+        assert {row["owner"] for row in started} == {"ada@example.org"}
+        pages["ada"].goto(server)
+        pages["ada"].locator(".st-key-sign-out button").click()
+        pages["ada"].wait_for_url("**/oauth2/end_session*")  # the provider asks whether to sign out there too
+        pages["ada"].goto(server)
+        pages["ada"].locator(".st-key-sign-in").wait_for()
+        assert "run of Ada" not in pages["ada"].content()
+        chromium.close()
