@@ -25,7 +25,8 @@ st.html(f"<style>{CALM} {NARROW} {LEGIBLE}</style>")
 
 streamlit_patches.mend()
 live_chart.serve_script()
-installation.warm_up()
+installation.share_cores()
+installation.warm_up(("appcore.engine.loop", "appcore.engine.flops", "appcore.runner.driver"))
 signin.require()
 
 PAGES = {

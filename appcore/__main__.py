@@ -4,8 +4,10 @@ import atexit
 import os
 import sys
 
+from . import installation
 from .cli.main import main
 
+installation.share_cores()
 code = main()
 sys.stdout.flush()
 sys.stderr.flush()

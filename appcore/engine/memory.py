@@ -1,7 +1,8 @@
-"""The most memory that a run held."""
+"""The most memory that a run held, and what becomes of freed memory while it goes on."""
 
 from __future__ import annotations
 
+import ctypes
 import re
 import resource
 import sys
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import torch
 
 
+_MMAP_THRESHOLD, _TRIM_THRESHOLD, _NEVER = -3, -1, 1 << 30  # of glibc's mallopt
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -40,3 +42,18 @@ def peak_memory_bytes(device: torch.device) -> int:
             return int(found[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def keep_freed() -> None:
+    """Let the process keep what a training step frees for the next step, where the C library is glibc: else each step asks the system
+    for its pages again, 3,000 faults in a step of ResNet-20."""
+    with suppress(AttributeError, OSError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_MMAP_THRESHOLD, _NEVER)
+        libc.mallopt(_TRIM_THRESHOLD, _NEVER)
+
+
+def give_back() -> None:
+    """Give freed memory back to the system: a run has ended."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)

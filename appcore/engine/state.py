@@ -85,6 +85,7 @@ class RunState:
         """The state before the first segment. InputError for a missing device or unusable data."""
         device = pick_device(config.device)
         _make_deterministic(device)
+        memory.keep_freed()
         memory.forget_peak(device)
         data = load_data(config, device)
         model = models.create(config.arch, data.shape, len(data.classes), config.seed)

@@ -6,7 +6,6 @@ classes of one name live in one process.
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 import traceback
@@ -263,8 +262,6 @@ class _Driver:
 
     def release(self) -> None:
         """Let go of the network and the data, on the device too."""
-        self._state = None
-        cuda = getattr(sys.modules.get("torch"), "cuda", None)
-        if cuda is not None and cuda.is_initialized():
-            gc.collect()
-            cuda.empty_cache()
+        if self._state is not None:
+            self._state = None
+            self._work.release()

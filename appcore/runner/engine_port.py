@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import platform
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
@@ -28,6 +29,7 @@ class Work(Protocol):
     def create(self, config: Any) -> Any: ...
     def restore(self, config: Any, tensors: dict[str, Any], facts: dict[str, Any]) -> Any: ...
     def run(self, state: Any, plan: tuple) -> Generator[Event, None, None]: ...
+    def release(self) -> None: ...
 
 
 def threads_of(work: Work, configs: Iterable[dict[str, Any]]) -> int:
@@ -95,6 +97,14 @@ class Engine:
     def restore(self, config: RunConfig, tensors: dict[str, Any], facts: dict[str, Any]) -> Any:
         """The state that a checkpoint holds."""
         return _module("engine.state").RunState.restore(config, tensors, facts)
+
+    def release(self) -> None:
+        """A run has ended and its state is gone: let go of what it took of memory, on the device too."""
+        torch = import_module("torch")
+        if torch.cuda.is_initialized():
+            gc.collect()
+            torch.cuda.empty_cache()
+        _module("engine.memory").give_back()
 
     def run(self, state: Any, plan: tuple) -> Generator[Event, None, None]:
         """The events of the rest of the plan."""

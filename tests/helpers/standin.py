@@ -47,7 +47,7 @@ class StandIn:
     def __init__(self, at: dict[tuple[int, int], Callable[[], None]] | None = None, *, step_seconds: float = 0.0, torch_version: str = "1"):
         self.at, self.step_seconds, self.torch_version = at or {}, step_seconds, torch_version
         self.states: list[State] = []
-        self.closed = 0
+        self.closed = self.released = 0
 
     def config(self, values: dict[str, Any]) -> RunConfig:
         return build(values)
@@ -64,6 +64,9 @@ class StandIn:
 
     def threads(self, config: RunConfig) -> int:
         return 1
+
+    def release(self) -> None:
+        self.released += 1
 
     def total_samples(self, config: RunConfig) -> int:
         return STEPS * IMAGES * config.epochs * config.megabatches
