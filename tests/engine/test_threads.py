@@ -1,0 +1,129 @@
+"""One team of OpenMP threads per process: whatever else computes with torch, the thread that trains has the only one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FEATURES = ("many images", "estimate", "what if", "export", "reality check", "rehearsal")
+# A process trains with two threads, then uses each feature from a thread that lives on, as the app's threads do. Native threads that Python
+# does not know are counted: libgomp's, and some of numpy and others that are there from the first.
+SCRIPT = """
+import json, os, sys, threading, time
+from pathlib import Path
+
+def native():
+    known = {thread.native_id for thread in threading.enumerate()}
+    return len([task for task in os.listdir("/proc/self/task") if int(task) not in known])
+
+stay = threading.Event()
+def in_thread(function):
+    done, errors = threading.Event(), []
+    def work():
+        try:
+            function()
+        except BaseException as error:
+            errors.append(repr(error))
+        done.set()
+        stay.wait()
+    threading.Thread(target=work, daemon=True).start()
+    done.wait()
+    if errors:
+        raise SystemExit(errors[0])
+
+from appcore.service.manager import Manager
+from appcore.storage.store import Store
+settings = {"arch": "resnet20", "dataset": "images:" + sys.argv[1], "megabatches": 2, "epochs": 1, "batch_size": 16, "limit_test": 20}
+settings |= {"image_size": 32, "device": "cpu", "limit_train": 40}
+manager = Manager(Store(Path(sys.argv[2])))
+run_id, = manager.start([settings])
+assert manager.wait(run_id, 300) == "done", manager.get(run_id)["error"]
+
+import torch
+def wait_for_scores():
+    while (answer := manager.scores(None, run_id, "snip"))["state"] in ("waiting", "scoring"):
+        time.sleep(0.05)
+    assert answer["state"] == "ready", answer
+def export(what):
+    manager.exports.start(run_id, what)
+    while (job := manager.exports.state(run_id)["jobs"][what])["status"] in ("queued", "working"):
+        time.sleep(0.05)
+    assert job["status"] == "done", job
+def rehearsal():
+    from appcore.cli.main import _rehearse
+    from appcore.config import build
+    _rehearse(build(settings))
+features = {
+    "many images": lambda: torch.randperm(50_000),
+    "estimate": lambda: manager.estimate({**settings, "arch": "resnet32"}),
+    "what if": wait_for_scores,
+    "export": lambda: [export(what) for what in ("dense", "prune", "masks")],
+    "reality check": lambda: export("reality"),
+    "rehearsal": rehearsal,
+}
+found = {"team": native()}
+for name, feature in features.items():
+    before = native()
+    in_thread(feature)
+    found[name] = native() - before
+in_thread(lambda: (torch.set_num_threads(2), torch.ones(1000, 1000).mm(torch.ones(1000, 1000)), torch.rand(10**6).sort()))
+found["control"] = native() - before
+print(json.dumps(found))
+os._exit(0)
+"""
+
+
+@pytest.fixture(scope="module")
+def teams(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
+    """Native threads that each feature left behind."""
+    import numpy as np
+    from PIL import Image
+
+    folder, draw = tmp_path_factory.mktemp("teams"), np.random.default_rng(0)
+    for split, count in (("train", 30), ("test", 10)):
+        for label in "ab":
+            (folder / "images" / split / label).mkdir(parents=True)
+            for index in range(count):
+                pixels = draw.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / "images" / split / label / f"{index}.png")
+    (folder / "teams.py").write_text(SCRIPT, encoding="utf-8")
+    environment = {**os.environ, "APPCORE_THREADS": "2", "OMP_NUM_THREADS": "2", "APPCORE_SLOTS": str(folder / "slots")}
+    environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
+    command = [sys.executable, str(folder / "teams.py"), str(folder / "images"), str(folder / "runs.db")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads in /proc")
+@pytest.mark.parametrize("feature", FEATURES)
+def test_no_feature_begins_a_second_team(teams: dict[str, int], feature: str) -> None:
+    assert teams["control"] >= 1, "a thread that does compute with two threads was not seen"
+    assert teams[feature] <= 0
+
+
+def test_threads_are_set_for_the_calling_thread_alone() -> None:
+    code = (
+        "import threading, torch\n"
+        "from appcore.engine.threads import use_threads\n"
+        "use_threads(3)\n"
+        "seen = []\n"
+        "other = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))\n"
+        "other.start(); other.join()\n"
+        "print(torch.get_num_threads(), *seen)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split() == ["3", "1"]
+
+
+def test_small_steps_and_other_devices_take_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    from appcore.engine import threads
+
+    monkeypatch.setattr(threads, "ALL_THREADS", 8)
+    assert [threads.threads_for(flops, device) for flops, device in ((1e9, "cpu"), (3e9, "cpu"), (3e9, "cuda"))] == [1, 8, 1]
