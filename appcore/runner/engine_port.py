@@ -114,6 +114,7 @@ class Engine:
 @lru_cache(maxsize=64)  # an ablation asks the same for every run
 def check_network(arch: str, shape: tuple[int, int, int], classes: int, prunable: str, exempt: tuple[str, ...]) -> None:
     """InputError for a network that cannot take these images, or that has no layer which may be pruned."""
+    _module("engine")
     _module("masks.selection").prunable_names(_module("models.base").skeleton(arch, shape, classes), prunable, exempt)
 
 

@@ -83,6 +83,9 @@ def made(folder: Path, cursor: int) -> dict[str, Path]:
 
 def load(row: Mapping[str, Any], folder: Path) -> Network:
     """The network of a run's newest whole checkpoint; InputError when there is none or the run has not begun."""
+    from ..engine.threads import use_threads
+
+    use_threads(1)  # the thread that trains may be at work
     import safetensors.torch
 
     found = checkpoint.newest(folder)

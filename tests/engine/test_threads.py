@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 FEATURES = ("many images", "estimate", "what if", "export", "reality check", "rehearsal")
 # A process trains with two threads, then uses each feature from a thread that lives on, as the app's threads do. Native threads that Python
@@ -78,26 +80,54 @@ os._exit(0)
 """
 
 
-@pytest.fixture(scope="module")
-def teams(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
-    """Native threads that each feature left behind."""
-    import numpy as np
-    from PIL import Image
+def environment(folder: Path) -> dict[str, str]:
+    """Two threads even where there is one core."""
+    root = str(Path(__file__).resolve().parents[2])
+    threads = {"APPCORE_THREADS": "2", "OMP_NUM_THREADS": "2"}
+    return {**os.environ, **threads, "APPCORE_SLOTS": str(folder / "slots"), "PYTHONPATH": root}
 
-    folder, draw = tmp_path_factory.mktemp("teams"), np.random.default_rng(0)
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eighty images of noise, 32 x 32."""
+    folder, draw = tmp_path_factory.mktemp("teams") / "images", np.random.default_rng(0)
     for split, count in (("train", 30), ("test", 10)):
         for label in "ab":
-            (folder / "images" / split / label).mkdir(parents=True)
+            (folder / split / label).mkdir(parents=True)
             for index in range(count):
-                pixels = draw.integers(0, 256, (32, 32, 3), dtype=np.uint8)
-                Image.fromarray(pixels).save(folder / "images" / split / label / f"{index}.png")
-    (folder / "teams.py").write_text(SCRIPT, encoding="utf-8")
-    environment = {**os.environ, "APPCORE_THREADS": "2", "OMP_NUM_THREADS": "2", "APPCORE_SLOTS": str(folder / "slots")}
-    environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
-    command = [sys.executable, str(folder / "teams.py"), str(folder / "images"), str(folder / "runs.db")]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
+                Image.fromarray(draw.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(folder / split / label / f"{index}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def teams(images: Path) -> dict[str, int]:
+    """Native threads that each feature left behind."""
+    (images.parent / "teams.py").write_text(SCRIPT, encoding="utf-8")
+    command = [sys.executable, str(images.parent / "teams.py"), str(images), str(images.parent / "runs.db")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(images.parent), timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads in /proc")
+def test_a_command_line_rehearses_with_one_thread(images: Path) -> None:
+    """Its main thread is the first to compute in the process, before anything has trained."""
+    code = (
+        "import os, sys, threading, torch, numpy\n"
+        "from appcore.cli.main import _rehearse\n"
+        "from appcore.config import build\n"
+        "native = lambda: len(os.listdir('/proc/self/task')) - threading.active_count()\n"
+        "before = native()\n"
+        "_rehearse(build({'arch': 'resnet20', 'dataset': 'images:' + sys.argv[1], 'image_size': 32, 'limit_train': 40}))\n"
+        "torch.randperm(50_000)\n"
+        "print(native() - before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(images)], env=environment(images.parent), capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert int(done.stdout) <= 0
 
 
 @pytest.mark.slow

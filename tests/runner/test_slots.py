@@ -12,7 +12,10 @@ import pytest
 from appcore.runner import slots
 from appcore.runner.slots import Slot
 
-HOLDER = "import sys, time; from appcore.runner.slots import Slot; print(Slot('cpu').take(int(sys.argv[1]), 'run a'), flush=True); time.sleep(60)"
+HOLDER = (
+    "import sys, time; from appcore.runner.slots import Slot; "
+    "print(Slot('cpu').take(int(sys.argv[1]), 'run a'), flush=True); time.sleep(60)"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -108,9 +111,7 @@ def test_garbage_in_the_folder_stops_nobody(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.slow
 def test_two_command_lines_wait_for_each_other(tmp_path: Path) -> None:
     short = ["--arch", "mlp", "--megabatches", "2", "--epochs", "1", "--limit-train", "200", "--limit-test", "50", "--device", "cpu"]
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER.replace("int(sys.argv[1])", "10_000")], stdout=subprocess.PIPE, text=True
-    )
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER.replace("int(sys.argv[1])", "10_000")], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None and holder.stdout.readline() == "True\n"
     try:
         command = [sys.executable, "-m", "appcore", "run", *short]
