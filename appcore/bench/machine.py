@@ -29,17 +29,17 @@ from ..config import RunConfig
 from ..engine import flops, loop, memory_formats
 from ..engine.state import RunState
 from ..engine.steps import Sums, dtype_for, train_step
-from ..engine.threads import threads_for, use_threads
+from ..engine.threads import ALL_THREADS, threads_for, use_threads
 from ..events import EpochDone
 from ..masks import selection
 from ..models import base as models
 from ..planning.plan import plan
 from ..pruners.base import Scoring
-from . import published_style, whole_runs
+from . import front_doors, published_style, whole_runs
 from .timing import Row, file_stem, interleaved, is_here, machine, table
 
 ROOT = Path(__file__).resolve().parents[2]
-REAL_IMAGES = ROOT.parent / "shared" / "data" / "cifar10-small.zip"
+REAL_IMAGES = {count: ROOT.parent / "shared" / "data" / name for count, name in ((5_000, "cifar10-small.zip"), (50_000, "cifar10.zip"))}
 DENSITY = 0.366
 SHAPE = (3, 32, 32)
 CLASSES = 10
@@ -56,10 +56,12 @@ class Size:
     images: dict[str, int]  # per epoch, by architecture
     rounds: int  # counted epochs of each side
     whole: whole_runs.Size
+    doors: front_doors.Size
+    large: int = 50_000  # images of the set that a run uses a few of
 
 
-FULL = Size(150, 64, 7, {"resnet20": 4000, "resnet18": 1000}, 5, whole_runs.FULL)
-QUICK = Size(20, 16, 2, {"resnet20": 600, "resnet18": 200}, 2, whole_runs.QUICK)
+FULL = Size(150, 64, 7, {"resnet20": 4000, "resnet18": 1000}, 5, whole_runs.FULL, front_doors.FULL)
+QUICK = Size(20, 16, 2, {"resnet20": 600, "resnet18": 200}, 2, whole_runs.QUICK, front_doors.QUICK)
 
 
 def measure(quick: bool = False, folder: Path | None = None, size: Size | None = None) -> dict[str, Any]:
@@ -97,6 +99,12 @@ def _rows(size: Size, device: str, dataset: str) -> Iterator[Row]:
         yield _convolutions(size, device, arch)
         yield from _against_published_style(size, device, dataset, arch, images)
     yield from whole_runs.rows(size.whole, device, dataset, published_style)
+    yield from _front_doors(size, device, dataset)
+
+
+def _front_doors(size: Size, device: str, dataset: str) -> Iterator[Row]:
+    with _images(size.large) as (large, _):
+        yield from front_doors.rows(size.doors, device, dataset, large)
 
 
 def _masked_step(size: Size, device: str) -> Row:
@@ -165,6 +173,7 @@ def _against_published_style(size: Size, device: str, dataset: str, arch: str, i
         ours = _engine_epochs(state)
         next(ours)  # warms up, and prunes
         theirs = published_style.epochs(*_baseline_inputs(state), BATCH, state.device)
+        use_threads(ALL_THREADS)  # torch's default, as in published code
         next(theirs)
         for _ in range(size.rounds):
             for row, side in zip(rows, (ours, theirs), strict=True):
@@ -236,8 +245,9 @@ class _Trainer:
 @contextmanager
 def _images(count: int) -> Iterator[tuple[str, str]]:
     """A data set of at least `count` training images, and what it is: CIFAR-10 where it lies beside the checkout, else noise."""
-    if REAL_IMAGES.exists():
-        yield f"images:{REAL_IMAGES}", "images of CIFAR-10 (JPEG)"
+    real = next((path for size, path in REAL_IMAGES.items() if size >= count and path.exists()), None)
+    if real:
+        yield f"images:{real}", "images of CIFAR-10 (JPEG)"
         return
     with tempfile.TemporaryDirectory() as folder:
         draw = numpy.random.default_rng(0)

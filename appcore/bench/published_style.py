@@ -1,12 +1,15 @@
 """A baseline: training written the way pruning papers usually publish it. Our own code, made from a description; no run uses it.
 
-What makes the style: images decoded and augmented one by one as PIL images in two loader processes, batches copied from there, torch's
-pruning hooks that recompute every weight as `weight_orig * weight_mask` in each forward, fp32 in the default memory format, and two
-numbers read from the device after every step.
+What a whole run does, how often and on how many images, follows the published repository of arXiv 2204.01640 (commit 7840633): facts,
+no code. benchmarks/README.md says how its time compares. What makes the style: images decoded and augmented one by one as PIL images in
+two loader processes, batches copied from there, torch's pruning hooks that recompute every weight as `weight_orig * weight_mask` in each
+forward, fp32 in the default memory format, and two numbers read from the device after every step.
 """
 
 from __future__ import annotations
 
+import copy
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +20,11 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import prune
-from torch.utils.data import ConcatDataset, DataLoader, Dataset
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset
 from torchvision import transforms
 
 LOADER_PROCESSES = 2
+SCORE_BATCH, TEST_BATCH = 100, 128
 
 
 class Pictures(Dataset):
@@ -29,7 +33,7 @@ class Pictures(Dataset):
     def __init__(self, x: np.ndarray, y: np.ndarray, mean: list[float], std: list[float], is_augmented: bool = True):
         self.x, self.y, self.moments = x, y, (mean, std)
         chance = [transforms.RandomCrop(x.shape[1:3], padding=4), transforms.RandomHorizontalFlip()] if is_augmented else []
-        self.transform = transforms.Compose([*chance, transforms.ToTensor(), transforms.Normalize(mean, std)])
+        self.transform = transforms.Compose([*chance, transforms.ToTensor()])
 
     def part(self, chosen: slice, is_augmented: bool) -> Pictures:
         """Some of the images."""
@@ -42,12 +46,24 @@ class Pictures(Dataset):
         return self.transform(Image.fromarray(self.x[index])), int(self.y[index])
 
 
+class Normalise(nn.Module):
+    """The first layer of the network: images [N, C, H, W] minus mean, over standard deviation."""
+
+    def __init__(self, mean: list[float], std: list[float]):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None])
+        self.register_buffer("std", torch.tensor(std)[:, None, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.std
+
+
 def epochs(
     model: nn.Module, masks: dict[str, Tensor], pictures: Pictures, batch_size: int, device: torch.device
 ) -> Iterator[tuple[int, float]]:
     """Train without end; yields (images, seconds) of each epoch, the start of the loader processes included as it is in such code."""
-    model = model.to(device, memory_format=torch.contiguous_format)
-    _hook(model, {name: mask.to(device) for name, mask in masks.items()})
+    model = nn.Sequential(Normalise(*pictures.moments), model).to(device, memory_format=torch.contiguous_format)
+    _hook(model, {f"1.{name}": mask.to(device) for name, mask in masks.items()})
     optimizer, loader = _optimizer(model), _loader(pictures, batch_size, device)
     while True:
         start = time.perf_counter()
@@ -66,51 +82,45 @@ def whole_run(
     device: torch.device,
     folder: Path,
 ) -> int:
-    """An APP run with full replay: SNIP over each new part, `epochs` of training and validation on all parts so far, test, checkpoint.
+    """An APP run with full replay: SNIP on a fifth of a part, `epochs` of training and validation on all parts so far, checkpoints, test.
 
-    A tenth of each part validates. Returns the number of training images seen.
+    A tenth of each part validates, augmented like the rest. A last test follows after the last part: one more than there are parts.
+    Returns the number of training images seen.
     """
-    model, seen = model.to(device), 0
-    size = len(train) // len(densities)
+    net, seen = nn.Sequential(Normalise(*train.moments), model).to(device), 0
+    names, size = [f"1.{name}" for name in prunable], len(train) // len(densities)
+    fit_size, optimizer = int(0.9 * size), _optimizer(net)
+    torch.save(net.state_dict(), folder / "start.pt")
     for part, density in enumerate(densities):
         so_far = range(0, (part + 1) * size, size)
-        fit = ConcatDataset([train.part(slice(begin, begin + size - size // 10), True) for begin in so_far])
-        val = ConcatDataset([train.part(slice(begin + size - size // 10, begin + size), False) for begin in so_far])
-        _prune(
-            model,
-            prunable,
-            _loader(train.part(slice(part * size, part * size + size - size // 10), True), batch_size, device),
-            density,
-            device,
-        )
-        optimizer, best = _optimizer(model), -1.0
+        fit = ConcatDataset([train.part(slice(begin, begin + fit_size), True) for begin in so_far])
+        val = ConcatDataset([train.part(slice(begin + fit_size, begin + size), True) for begin in so_far])
+        _prune(net, names, _loader(Subset(fit, range(int(0.2 * size))), SCORE_BATCH, device, shuffle=False), density, device)
+        torch.save({name: net.get_buffer(f"{name}_mask") for name in names}, folder / f"mask-{part}.pt")
+        best = -1.0
         for _ in range(epochs):
-            seen += _train(model, optimizer, _loader(fit, batch_size, device), device)
-            accuracy = _evaluate(model, _loader(val, batch_size, device), device)
+            seen += _train(net, optimizer, _loader(fit, batch_size, device), device)
+            accuracy = _evaluate(net, _loader(val, batch_size, device, shuffle=False), device)
+            torch.save({"model": net.state_dict(), "optimizer": optimizer.state_dict()}, folder / f"last-{part}.pt")
             if accuracy > best:
                 best = accuracy
-                torch.save(model.state_dict(), folder / "best.pt")
-        model.load_state_dict(torch.load(folder / "best.pt", weights_only=True))
-        _evaluate(model, _loader(test, batch_size, device), device)
-        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, folder / f"part-{part}.pt")
+                shutil.copyfile(folder / f"last-{part}.pt", folder / f"best-{part}.pt")
+        net.load_state_dict(torch.load(folder / f"best-{part}.pt", weights_only=True)["model"])
+        _evaluate(net, _loader(test, TEST_BATCH, device, shuffle=False), device)
+    _evaluate(net, _loader(test, batch_size, device, shuffle=False), device)
     return seen
 
 
 def _prune(model: nn.Module, prunable: list[str], loader: DataLoader, density: float, device: torch.device) -> None:
-    """SNIP: |gradient * weight| summed over batches; the largest are kept among those that are left."""
-    parameters = dict(model.named_parameters())
-    found = {name: parameters.get(name, parameters.get(f"{name}_orig")) for name in prunable}
-    scores = {name: torch.zeros_like(weight) for name, weight in found.items()}
+    """SNIP: |gradient * weight|, the gradient summed over batches; the largest are kept, and torch multiplies the masks of several cuts."""
+    network = copy.deepcopy(model).train()  # scored on a network of its own
     for x, y in loader:
-        loss = cross_entropy(model(x.to(device)), y.to(device))
-        for name, gradient in zip(found, torch.autograd.grad(loss, list(found.values())), strict=True):
-            scores[name] += (gradient * found[name]).abs().detach()
+        cross_entropy(network(x.to(device)), y.to(device)).backward()
+    parameters = dict(network.named_parameters())
+    found = {name: parameters.get(name, parameters.get(f"{name}_orig")) for name in prunable}
+    scores = {name: (weight.grad * weight).abs().detach() for name, weight in found.items()}
     everything = torch.cat([score.flatten() for score in scores.values()])
     threshold = torch.kthvalue(everything, max(1, round((1 - density) * len(everything)))).values
-    for name in prunable:
-        module, _, weight = name.rpartition(".")
-        if prune.is_pruned(model.get_submodule(module)):
-            prune.remove(model.get_submodule(module), weight)
     _hook(model, {name: (score > threshold).float() for name, score in scores.items()})
 
 
@@ -124,8 +134,8 @@ def _optimizer(model: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
 
 
-def _loader(pictures: Dataset, batch_size: int, device: torch.device) -> DataLoader:
-    return DataLoader(pictures, batch_size, shuffle=True, num_workers=LOADER_PROCESSES, pin_memory=device.type == "cuda")
+def _loader(pictures: Dataset, batch_size: int, device: torch.device, shuffle: bool = True) -> DataLoader:
+    return DataLoader(pictures, batch_size, shuffle=shuffle, num_workers=LOADER_PROCESSES, pin_memory=device.type == "cuda")
 
 
 def _train(model: nn.Module, optimizer: torch.optim.Optimizer, loader: DataLoader, device: torch.device) -> int:
@@ -140,7 +150,7 @@ def _train(model: nn.Module, optimizer: torch.optim.Optimizer, loader: DataLoade
         loss.backward()
         optimizer.step()
         loss_sum += loss.item() * len(y)
-        correct += (logits.argmax(1) == y).sum().item()
+        correct += (logits.topk(1).indices[:, 0] == y).sum().item()
         images += len(y)
     return images
 
@@ -148,5 +158,10 @@ def _train(model: nn.Module, optimizer: torch.optim.Optimizer, loader: DataLoade
 @torch.no_grad()
 def _evaluate(model: nn.Module, loader: DataLoader, device: torch.device) -> float:
     model.eval()
-    right = [(model(x.to(device)).argmax(1).cpu() == y).sum().item() for x, y in loader]
-    return sum(right) / len(loader.dataset)
+    right, loss_sum = 0, 0.0
+    for x, y in loader:
+        x, y = x.to(device), y.to(device)
+        logits = model(x)
+        loss_sum += cross_entropy(logits, y).item() * len(y)
+        right += (logits.topk(1).indices[:, 0] == y).sum().item()
+    return right / len(loader.dataset)

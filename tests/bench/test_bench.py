@@ -48,7 +48,7 @@ def test_a_masked_trainer_keeps_pruned_weights_at_zero() -> None:
 
 def test_both_sides_train_on_the_same_images_under_the_same_masks() -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(machine, "REAL_IMAGES", Path("not/there.zip"))
+        patch.setattr(machine, "REAL_IMAGES", {})
         with machine._images(60) as (dataset, about):
             assert "synthetic" in about
             config = machine.RunConfig(dataset=dataset, arch="resnet20", megabatches=1, epochs=1, pruner="magnitude", limit_test=20)
@@ -71,6 +71,8 @@ def test_a_tiny_bench_writes_numbers_and_a_table(tmp_path: Path) -> None:
         images={"resnet20": 130},
         rounds=1,
         whole=machine.whole_runs.Size(images={"resnet20": 80}, rounds=1, pair_images=40, runs=2, megabatches=10),
+        doors=machine.front_doors.Size(images=80, rounds=1),
+        large=200,
     )
     found = machine.measure(quick=True, folder=tmp_path, size=size)
     (numbers,), (table,) = tmp_path.glob("results-*-quick.json"), tmp_path.glob("results-*-quick.md")

@@ -87,7 +87,7 @@ def test_the_preset_runs_on_it(root: Path) -> None:
         plan.check(RunConfig(**settings))
     small = {"arch": "lenet5", "image_size": 16, "shots": 8, "megabatches": 2, "epochs": 2, "crop_padding": 2, "device": "cpu"}
     few = RunConfig(**{**settings, **small})
-    assert stream_sizes.samples(few, plan.check(few)) == [50, 100] and estimate(few, images_per_second=100.0)["train_images"] == 140
+    assert stream_sizes.samples(few, plan.check(few)) == [50, 100] and estimate(few, [(few, 100.0)])["train_images"] == 140
     last = [event for event in run(few) if isinstance(event, MegabatchDone)][-1]
     assert abs(last.density_mask - 0.8**4.5) < 1e-3
 
