@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..planning.plan import plan
 from ..runner import driver
 from ..runner.launcher import Launcher
+from ..runner.slots import SLOTS_VARIABLE
 from ..storage.store import Store
 from .suite import Suite
 
@@ -52,7 +53,8 @@ class LauncherSuite(Suite):
     kind = "launchers"
 
     @pytest.fixture
-    def store(self, tmp_path: Path) -> Store:
+    def store(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+        monkeypatch.setenv(SLOTS_VARIABLE, str(tmp_path / "slots"))  # or the runs would wait for what trains on this machine
         return Store(tmp_path / "appcore.db")
 
     @pytest.fixture

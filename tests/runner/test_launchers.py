@@ -1,4 +1,4 @@
-"""Launchers: one contract for threads and worker processes, and what each does when something dies."""
+"""Threads and worker processes: what each does when something dies. What every launcher does is in appcore/testing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from appcore.runner.launcher import Launcher
 from appcore.runner.launchers.process import WorkerJob
 from appcore.statuses import ENDED
 from appcore.storage.store import Store, StoreError
-from appcore.testing.launcher_suite import LONG, SHORT, LauncherSuite, add, samples, status, wait
+from appcore.testing.launcher_suite import LONG, SHORT, add, samples, status, wait
 
 
 @pytest.fixture
@@ -41,10 +41,6 @@ def threads(store: Store) -> Iterator[Callable[[StandIn], Launcher]]:
     yield make
     for launcher in made:
         launcher.close(5.0)
-
-
-class TestLaunchers(LauncherSuite):
-    """Every launcher there is."""
 
 
 # ---- threads
