@@ -69,6 +69,10 @@ def _are_looks(value: Any) -> bool:
     )
 
 
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
 def _is_flag(value: Any) -> bool:
     return isinstance(value, bool)
 
@@ -78,6 +82,7 @@ _FORMS = {
     "OPTIONS": (_are_options, '{parameter: {"default": ..., "ge": ..., "le": ..., "help": ...}}'),
     "RECIPE": (_are_tables, "{name: {setting: value}}"),
     "LOOK": (_are_looks, '{name: {"short": text, "colour": "#RRGGBB", "dash": a dash of plotly, "symbol": a symbol of plotly}}'),
+    **dict.fromkeys(("COST", "MEMORY", "REGROWS"), (_is_table, "{name: value}")),
     "PRUNES": (_is_flag, "True or False"),
     "IS_STEERED": (_is_flag, "True or False"),
     "IN_THIS_PROCESS": (_is_flag, "True or False"),

@@ -20,6 +20,7 @@ from . import plugin_files
 from .errors import InputError
 
 FOLDER_VARIABLE = "APPCORE_PLUGINS"
+DEFAULT_LAUNCHER = "thread"
 _OFFERS = {  # kind: the functions that a file of it has
     "datasets": ("describe", "load"),
     "models": ("build",),

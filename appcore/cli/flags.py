@@ -20,7 +20,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.usage, parser.epilog = "%(prog)s [--json] [SETTINGS]", _options()
     parser.description = f"{parser.description}. {recipes}"
     parser.add_argument("--preset", metavar="NAME", help=f"start from a named setting: {', '.join(PRESETS)}")
-    parser.add_argument("--launcher", default="thread", metavar="NAME", help=f"where to train: {_titles('launchers')} [thread]")
+    parser.add_argument("--launcher", default=plugins.DEFAULT_LAUNCHER, metavar="NAME", help=_launchers())
     add_share(parser)
     groups: dict[str, Any] = {}
     for name, field in RunConfig.model_fields.items():
@@ -64,10 +64,9 @@ def _help(name: str, field: Any) -> str:
     return f"{field.description}{menu} [{_shown(field.default)}]".replace("%", "%%")
 
 
-def _titles(kind: str) -> str:
-    """Every choice of a kind with what it means."""
-    listed = [f"{name} ({choice.title[0].lower()}{choice.title[1:]})" for name, choice in plugins.choices(kind).items()]
-    return ", ".join(listed).replace("%", "%%")
+def _launchers() -> str:
+    listed = [f"{name} ({choice.title[0].lower()}{choice.title[1:]})" for name, choice in plugins.choices("launchers").items()]
+    return f"where to train: {', '.join(listed)} [{plugins.DEFAULT_LAUNCHER}]".replace("%", "%%")
 
 
 def _options() -> str:

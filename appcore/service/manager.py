@@ -75,7 +75,7 @@ class Manager:
     def start(
         self,
         configs: list[dict[str, Any]],
-        launcher: str = "thread",
+        launcher: str = plugins.DEFAULT_LAUNCHER,
         titles: list[str] | None = None,
         token: str | None = None,
         *,
@@ -113,7 +113,7 @@ class Manager:
             return
         if row["status"] == "done":
             raise InputError(f"run {run_id} is done; there is nothing left to resume", "run_id")
-        launcher = launcher or (row["launcher"] if row["launcher"] in self._launchers else "thread")
+        launcher = launcher or (row["launcher"] if row["launcher"] in self._launchers else plugins.DEFAULT_LAUNCHER)
         self._check_launcher(launcher)
         self._wait_until_let_go(run_id)
         with self._lock:
@@ -176,7 +176,7 @@ class Manager:
             found = self._estimates.get(key)
             if found is None:
                 known = [(self._work.config(row["config"]), sum(row["totals"]["phase_seconds"].values())) for row in earlier]
-                in_trainer = partial(self._launchers["thread"].call, device_of(built.device))
+                in_trainer = partial(self._launchers[plugins.DEFAULT_LAUNCHER].call, device_of(built.device))
                 found = self._work.estimate(built, known, in_trainer)
                 if found["seconds"] is not None:
                     self._estimates[key] = found
