@@ -133,6 +133,7 @@ def test_files_in_a_folder_are_in_the_help(folder: Path, capsys: pytest.CaptureF
     assert all(name in text for name in NAMES.values()) and "joke_strength=1.0" in text.replace("\n", "")
 
 
+@pytest.mark.slow
 def test_files_in_a_folder_run_in_a_worker_process(folder: Path) -> None:
     done = python("-m", "appcore", "run", *SMALL, "--launcher", "process", "--json")
     assert done.returncode == 0, done.stderr
@@ -140,6 +141,7 @@ def test_files_in_a_folder_run_in_a_worker_process(folder: Path) -> None:
     assert (result["status"], result["config"]["pruner"]) == ("done", "drop-largest")
 
 
+@pytest.mark.slow
 def test_files_in_the_package_and_in_the_folder_beside_the_app_are_found_without_a_variable(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(ROOT / "appcore", copy / "appcore", ignore=shutil.ignore_patterns("__pycache__"))
@@ -152,6 +154,7 @@ def test_files_in_the_package_and_in_the_folder_beside_the_app_are_found_without
     assert json.loads(done.stdout)["status"] == "done" and "LOUD" in done.stderr
 
 
+@pytest.mark.slow
 def test_files_of_a_folder_pass_the_suites_and_a_bad_one_does_not(folder: Path) -> None:
     bad = FILES["pruners/largest_last.py"].replace("-task.options", "float('nan') * task.options").replace("drop-largest", "drop-nan")
     write(folder, {"pruners/bad_scores.py": bad})
