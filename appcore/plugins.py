@@ -1,20 +1,37 @@
 """A folder is a registry: each file of a plug-in folder names what it offers in literals that are read without importing it.
 
 Reading the literals with `ast` keeps forms, plans and the command line free of torch; a plug-in is imported only when a run uses it.
+Besides the folders of this package there may be two outside of it, with the kinds as sub-folders: the one that APPCORE_PLUGINS names, and
+`plugins` beside app.py. Their files are imported as if they lay in the package, so `from .base import ...` works in them.
 """
 
 from __future__ import annotations
 
-import ast
 import importlib
+import os
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-KINDS = ("datasets", "models", "pruners", "schedules", "methods")
+from . import plugin_files
+from .errors import InputError
+
+FOLDER_VARIABLE = "APPCORE_PLUGINS"
+DEFAULT_LAUNCHER = "thread"
+_OFFERS = {  # kind: the functions that a file of it has
+    "datasets": ("describe", "load"),
+    "models": ("build",),
+    "pruners": ("scores",),
+    "schedules": ("densities",),
+    "methods": ("segments",),
+    "launchers": ("start",),
+}
+KINDS = tuple(_OFFERS)
 _ROOT = Path(__file__).parent
+_INSIDE = {kind: kind for kind in KINDS} | {"launchers": "runner/launchers"}  # folders within the package
 
 
 @dataclass(frozen=True)
@@ -25,11 +42,17 @@ class Choice:
     title: str
     module: str
     literals: dict[str, Any]
+    path: Path
 
     @property
     def takes_argument(self) -> bool:
         """True for names such as `images:` that are completed by the user (`images:PATH`)."""
         return self.name.endswith(":")
+
+    @property
+    def short(self) -> str:
+        """The title in a word or two, for labels: what the file's LOOK says, else the title up to where it begins to explain."""
+        return self.literal("LOOK").get("short") or re.split(r" \(|, |:", self.title)[0]
 
     def literal(self, variable: str) -> dict[str, Any]:
         """The entry for this choice in a literal dict of its file, e.g. RECIPE[name]; empty when the file has none."""
@@ -41,31 +64,64 @@ class Choice:
         return self.literals.get("OPTIONS", {})
 
 
-def _literals(path: Path) -> dict[str, Any]:
-    """Every module-level `NAME = <literal dict>` of a file."""
-    found = {}
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
-            try:
-                found[node.targets[0].id] = ast.literal_eval(node.value)
-            except ValueError:
-                continue
-    return found
+def folders() -> tuple[Path, ...]:
+    """The folders outside of the package that plug-ins are also taken from."""
+    named, beside = os.environ.get(FOLDER_VARIABLE), _ROOT.parent / "plugins"
+    found = [Path(named).absolute()] if named else []
+    if (_ROOT.parent / "app.py").exists() and beside.is_dir() and beside not in found:
+        found.append(beside)
+    return tuple(found)
+
+
+def choices(kind: str) -> dict[str, Choice]:
+    """All choices of a kind by name: of the package, then of each folder outside, by file and then in the file's own order."""
+    return _read(kind, folders())[0]
+
+
+def problems() -> list[str]:
+    """A line for each file that was left out, and for each folder where nothing is looked for."""
+    outside = folders()
+    return [problem for place in outside for problem in _misplaced(place)] + [line for kind in KINDS for line in _read(kind, outside)[1]]
 
 
 @cache
-def choices(kind: str) -> dict[str, Choice]:
-    """All choices of a kind by name, in alphabetical order of file and then in the file's own order."""
+def _read(kind: str, outside: tuple[Path, ...]) -> tuple[dict[str, Choice], list[str]]:
     found: dict[str, Choice] = {}
-    for path in sorted((_ROOT / kind).glob("*.py")):
-        if path.stem in {"__init__", "base"}:
+    wrong: list[str] = []
+    seen = {"base": _ROOT / _INSIDE[kind] / "base.py"}  # the contract, which is no plug-in
+    for path in [path for folder in (_ROOT / _INSIDE[kind], *(place / kind for place in outside)) for path in sorted(folder.glob("*.py"))]:
+        if path.stem == "__init__" or path == seen.get(path.stem):
             continue
-        literals = _literals(path)
-        for name, title in literals.get("CHOICES", {}).items():
-            if name in found:
-                raise ValueError(f"two files of appcore/{kind} offer {name!r}: {found[name].module} and {path.stem}")
-            found[name] = Choice(name, title, f"appcore.{kind}.{path.stem}", literals)
-    return found
+        try:
+            offered = _offered(kind, path, seen, found)
+        except ValueError as error:
+            wrong.append(f"the plug-in {path} was left out: {error}")
+        else:
+            found |= offered
+            seen[path.stem] = path
+    return found, wrong
+
+
+def _offered(kind: str, path: Path, seen: dict[str, Path], found: dict[str, Choice]) -> dict[str, Choice]:
+    """The choices of one file; ValueError where they cannot stand beside what was found before."""
+    if path.stem in seen or "." in path.stem:
+        raise ValueError(f"{seen[path.stem]} has its name; rename it" if path.stem in seen else "its name has a dot; rename it")
+    literals = plugin_files.literals(path)
+    offered = literals.get("CHOICES", {})
+    for name in offered:
+        if name in found:
+            raise ValueError(f"{found[name].path} offers {name!r} already; choose another name in CHOICES")
+    module = f"{__package__}.{_INSIDE[kind].replace('/', '.')}.{path.stem}"
+    return {name: Choice(name, title, module, literals, path) for name, title in offered.items()}
+
+
+@cache
+def _misplaced(place: Path) -> list[str]:
+    """What lies where no plug-in is looked for."""
+    if not place.is_dir():
+        return [f"{FOLDER_VARIABLE}: there is no folder {place}; make it, or name another one"]
+    names = sorted(p.name for p in place.iterdir() if (p.is_dir() and p.name not in KINDS and p.name[0] not in "._") or p.suffix == ".py")
+    return [f"{place / name} is not looked at: plug-ins lie in the sub-folders {', '.join(KINDS)}" for name in names]
 
 
 def find(kind: str, name: str) -> Choice:
@@ -81,5 +137,45 @@ def find(kind: str, name: str) -> Choice:
 
 
 def load(kind: str, name: str) -> ModuleType:
-    """Import the file behind a choice."""
-    return importlib.import_module(find(kind, name).module)
+    """Import the file behind a choice; InputError where one from outside of the package fails at that, or lacks what its kind needs."""
+    choice = find(kind, name)
+    if _ROOT in choice.path.parents:
+        return importlib.import_module(choice.module)
+    package = importlib.import_module(choice.module.rpartition(".")[0])
+    if str(choice.path.parent) not in package.__path__:
+        package.__path__.append(str(choice.path.parent))
+    try:
+        module = importlib.import_module(choice.module)
+    except (Exception, SystemExit) as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise InputError(f"the plug-in {choice.path} cannot be imported ({reason}); mend it, or choose another than {name}") from error
+    missing = [offer for offer in _OFFERS[kind] if not callable(getattr(module, offer, None))]
+    if missing:
+        raise InputError(f"the plug-in {choice.path} has no function {missing[0]}, which its kind needs; see {kind}/base.py")
+    return module
+
+
+# ---- what runs are called and drawn by; a plug-in that is not there any more is taken for an ordinary one
+
+
+def short(kind: str, name: str) -> str:
+    """A choice in a word or two: SNIP, ResNet-20; the last part of what the user completed, e.g. of `images:PATH`."""
+    known = choices(kind)
+    return known[name].short if name in known else name.rpartition("/")[2] or name
+
+
+def prunes(method: str) -> bool:
+    """Whether a method prunes at all: not where its file says PRUNES = False."""
+    known = choices("methods")
+    return method not in known or known[method].literals.get("PRUNES", True)
+
+
+def has_pruner(method: str) -> bool:
+    """Whether a pruner decides what a method prunes: not where it prunes nothing or finds its own masks (IS_STEERED = True)."""
+    known = choices("methods")
+    return prunes(method) and not (method in known and known[method].literals.get("IS_STEERED", False))
+
+
+def method_and_pruner(method: str, pruner: str) -> str:
+    """What a run does, as it is typed: "app snip", or "dense" alone."""
+    return f"{method} {pruner}" if has_pruner(method) else method

@@ -32,7 +32,7 @@ def launch_page() -> None:
                 alt="Steps: planned sparsity at each megabatch",
             )
         if st.button("Start run", type="primary", icon=":material/play_arrow:", key="start", disabled=config is None, width="stretch"):
-            launch.start([chosen])
+            launch.start([chosen], form.launcher())
         if config is None:
             st.caption(":red[:material/error: Something on the left needs another value first.]")
         with cost:

@@ -22,7 +22,7 @@ runner
 transfer
 service
 bench
-checks
+checks testing
 cli ui/words
 ui/app
 ui/widgets

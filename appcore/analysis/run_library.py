@@ -12,6 +12,8 @@ from typing import Any
 
 import pandas as pd
 
+from .. import plugins
+
 FILTERS = ("status", "method", "pruner", "dataset", "arch", "tag")
 GROUPS = {  # words of the menu and of the address: column
     "equal settings": "like",
@@ -29,7 +31,7 @@ def overview(runs: Sequence[Mapping[str, Any]], newest: pd.DataFrame) -> pd.Data
     """One row per run in the given order: labels, settings that matter, newest numbers (`newest`: the last megabatch of each run)."""
     plain = ("run_id", "title", "status", "method", "pruner", "dataset", "arch", "seed", "tags", "note", "archived", "created")
     frame = pd.DataFrame([[run[name] for name in plain] for run in runs], columns=list(plain))
-    frame["pruner"] = ["" if run["method"] == "dense" else run["pruner"] for run in runs]
+    frame["pruner"] = [run["pruner"] if plugins.has_pruner(run["method"]) else "" for run in runs]
     frame["group"] = [run["group_id"] for run in runs]
     frame["like"] = [likeness(run["config"]) for run in runs]
     frame["seconds"] = [(run["totals"] or {}).get("seconds", math.nan) for run in runs]

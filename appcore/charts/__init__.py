@@ -10,21 +10,19 @@ from .heatmaps import difference_map, sparsity_map
 from .layers import early_layers, kept_by_layer
 from .masks.mask_history import overlap_by_layer, same_weights
 from .phase_profile import profile
-from .run_styles import colour_of, labels, looks, word
+from .run_styles import labels, looks, word
 from .seed_bands import BANDS, DIFFERENCES, bands, differences
 from .staircase import staircase
-from .style import METHOD_COLOURS, short_layer, template
+from .style import short_layer, template
 
 __all__ = [
     "AXES",
     "BANDS",
     "DIFFERENCES",
-    "METHOD_COLOURS",
     "PAIRING",
     "View",
     "accuracy",
     "bands",
-    "colour_of",
     "difference_map",
     "differences",
     "disagreements",

@@ -11,10 +11,10 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from .. import plugin_styles
 from ..analysis import ablation_results
 from . import style
 from .ablation_board import Order, board, grid_axes, safe, short
-from .run_styles import colour_of
 
 __all__ = ["board", "heatmap", "parallel", "parallel_names", "small_multiples"]
 MOST_PANELS = 9
@@ -97,7 +97,7 @@ def small_multiples(
         for rank, line in enumerate(lines):
             part = frame[_is(frame, panel, value) & _is(frame, colour, line)]
             shift = (rank - (len(lines) - 1) / 2) * min(0.12, 0.6 / len(lines))
-            paint = colour_of(line) if colour == "pruner" else _COLOURS[rank % len(_COLOURS)]
+            paint = plugin_styles.colour_of(line) if colour == "pruner" else _COLOURS[rank % len(_COLOURS)]
             if rank and len(part) and (part[colour] == ablation_results.ANY).all():
                 continue  # the same runs as the first line's
             for trace in _line(part, metric, x, at, line, rank, shift, paint):

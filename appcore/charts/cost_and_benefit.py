@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from .. import plugin_styles, plugins
 from . import style
-from .run_styles import colour_of, looks, word
+from .run_styles import looks, word
 from .stream_timeline import faint
-from .style import METHOD_COLOURS
 
 Runs = Sequence[Mapping[str, Any]]
 COMPUTE = {  # column of the totals: (words, axis title, factor)
@@ -22,15 +22,6 @@ COMPUTE = {  # column of the totals: (words, axis title, factor)
     "seconds": ("Seconds", "measured seconds, machines may differ", 1.0),
 }
 _COLUMNS = {"dense": "train_flops_dense", "sparse": "train_flops_sparse", "seconds": "seconds"}
-_METHOD_SYMBOLS = {
-    "app": "circle",
-    "osp": "square",
-    "dense": "diamond",
-    "imp": "triangle-up",
-    "gmp": "cross",
-    "set": "star",
-    "rigl": "hexagon",
-}
 
 
 def error_area(runs: Runs, megabatches: pd.DataFrame, *, revision: str = "") -> go.Figure:
@@ -149,8 +140,8 @@ def pareto(points: pd.DataFrame, compute: str, picked: Sequence[str] = (), *, re
             hoverinfo="skip",
         )
     )
-    is_dense = points["method"].isin(METHOD_COLOURS)
-    for (method, pruner), mine in points.assign(pruner=points["pruner"].where(~is_dense, "")).groupby(["method", "pruner"]):
+    has_pruner = points["method"].map(plugins.has_pruner).astype(bool)
+    for (method, pruner), mine in points.assign(pruner=points["pruner"].where(has_pruner, "")).groupby(["method", "pruner"]):
         figure.add_trace(_marks(mine, method, pruner, picked))
     spread = points["compute"].max() / max(points["compute"].min(), 1e-12)
     figure.update_layout(hovermode="closest", legend={"y": -0.2, "yanchor": "top"}, margin={"t": 66})  # below: there may be many entries
@@ -167,9 +158,9 @@ def _marks(mine: pd.DataFrame, method: str, pruner: str, picked: Sequence[str]) 
         name=word(method) if not pruner else f"{word(method)} · {word(pruner)}",
         mode="markers",
         marker={
-            "symbol": _METHOD_SYMBOLS.get(method, "x"),
+            "symbol": plugin_styles.symbol(method),
             "size": sizes,
-            "color": METHOD_COLOURS.get(method) or colour_of(pruner),
+            "color": plugin_styles.colour(method, pruner),
             "line": {"width": 1, "color": "white"},
         },
         customdata=about,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .style import METHOD_COLOURS, PRUNER_COLOURS
+from .. import plugin_styles, plugins
 
-METHOD_DASHES = {"app": "solid", "osp": "dash", "dense": "solid", "imp": "longdash", "gmp": "dashdot", "set": "dot", "rigl": "longdashdot"}
-_SPARE_COLOURS = ("#56739B", "#8C6BB1", "#2A8C82", "#B5563C", "#7D8B2F", "#9C6B4E")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "x")
 
 
@@ -31,20 +28,12 @@ def looks(runs: Sequence[Mapping[str, Any]]) -> dict[str, Look]:
     found: dict[str, Look] = {}
     seen: dict[tuple[str, str], int] = {}
     for run in sorted(runs, key=lambda run: run["run_id"]):
-        identity = ("", run["method"]) if run["method"] in METHOD_COLOURS else (run["pruner"], run["method"])
+        identity = (run["pruner"] if plugins.has_pruner(run["method"]) else "", run["method"])
         rank = seen.get(identity, 0)
         seen[identity] = rank + 1
-        base = METHOD_COLOURS.get(run["method"]) or colour_of(run["pruner"])
-        dash = METHOD_DASHES.get(run["method"], "solid")
+        base, dash = plugin_styles.colour(run["method"], run["pruner"]), plugin_styles.dash(run["method"])
         found[run["run_id"]] = Look(names[run["run_id"]], _lighter(base, rank), dash, _SYMBOLS[rank % len(_SYMBOLS)])
     return found
-
-
-def colour_of(pruner: str) -> str:
-    """The fixed colour of a pruner; one that this file does not know gets a spare colour by its name."""
-    if pruner in PRUNER_COLOURS:
-        return PRUNER_COLOURS[pruner]
-    return _SPARE_COLOURS[hashlib.sha256(pruner.encode()).digest()[0] % len(_SPARE_COLOURS)]
 
 
 def _lighter(colour: str, rank: int) -> str:
@@ -56,25 +45,14 @@ def _lighter(colour: str, rank: int) -> str:
     return "#" + "".join(f"{round(value + (target - value) * min(share, 0.5)):02X}" for value in values)
 
 
-_TITLES = {
-    "snip": "SNIP",
-    "grasp": "GraSP",
-    "synflow": "SynFlow",
-    "lamp": "LAMP",
-    "app": "APP",
-    "osp": "OSP",
-    "imp": "IMP",
-    "gmp": "GMP",
-    "set": "SET",
-}
 _NAMING = ("method", "pruner", "dataset", "arch", "seed", "tau", "megabatches", "epochs", "replay", "scope", "semantics", "schedule")
 
 
 def word(name: Any) -> str:
-    """A configuration value as people write it: snip -> SNIP, dense -> Dense, 4.5 -> 4.5."""
+    """A configuration value as people write it: snip -> SNIP, resnet20 -> ResNet-20, 4.5 -> 4.5."""
     if not isinstance(name, str):
         return f"{name:g}" if isinstance(name, float) else str(name)
-    return _TITLES.get(name, name.capitalize() if name in {"magnitude", "random", "dense"} else name)
+    return next((known[name].short for known in map(plugins.choices, plugins.KINDS) if name in known), name)
 
 
 def labels(runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -90,7 +68,7 @@ def labels(runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 def _naming_values(run: Mapping[str, Any]) -> dict[str, Any]:
     config = run.get("config") or {}
     found = {field: config.get(field, run.get(field, "")) for field in _NAMING}
-    found["method"], found["pruner"] = run["method"], "" if run["method"] in METHOD_COLOURS else run["pruner"]
+    found["method"], found["pruner"] = run["method"], run["pruner"] if plugins.has_pruner(run["method"]) else ""
     return found
 
 

@@ -11,22 +11,13 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from .. import plugin_styles
+
 LOW, TALL = 320, 704  # heights: of a small figure; of one beside two ordinary figures
 MAX_POINTS = 1000  # of one curve, more than it has pixels; the full history stays in the store
 FONT = '"Source Sans", "Source Sans Pro", "Helvetica Neue", Arial, sans-serif'
 GREY = "#7A8594"
 WARNING = "#D55E00"
-
-# Okabe-Ito hues, the pale ones darkened until they can be read on white. A colour belongs to a pruner, or to a method that has none.
-PRUNER_COLOURS = {
-    "snip": "#0072B2",
-    "magnitude": "#D55E00",
-    "random": "#B8639A",
-    "grasp": "#009E73",
-    "synflow": "#A67C00",
-    "lamp": "#3D8FC4",
-}
-METHOD_COLOURS = {"dense": "#6F7B8A"}
 
 SEQUENTIAL = ["#440154", "#482878", "#3E4989", "#31688E", "#26828E", "#1F9E89", "#35B779", "#6DCD59", "#B4DE2C", "#FDE725"]  # viridis
 DIVERGING = [
@@ -66,7 +57,7 @@ def template(dark: bool) -> go.layout.Template:
         title={"font": {"size": 17, "color": text, "weight": 600}, "subtitle": {"font": {"size": 13, "color": muted}}},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        colorway=[*PRUNER_COLOURS.values(), METHOD_COLOURS["dense"]],
+        colorway=[*plugin_styles.colours().values()],
         colorscale={"sequential": scale(SEQUENTIAL), "diverging": scale(DIVERGING)},
         xaxis=axis,
         yaxis=axis,

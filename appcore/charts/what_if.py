@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from .. import plugin_styles
 from ..analysis.what_if import Answer
 from . import style
 from .masks.mask_layers import layer_rows
-from .run_styles import colour_of, word
+from .run_styles import word
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "x", "triangle-down", "pentagon")
 
@@ -43,8 +44,8 @@ def kept(answers: Mapping[str, Answer], *, logarithmic: bool = False, revision: 
                 marker={
                     "symbol": ["x-thin" if count == 0 else symbol for count in layers["kept"]],
                     "size": 11 if place == 0 else 9,
-                    "color": colour_of(name),
-                    "line": {"width": [2.5 if count == 0 else 1 for count in layers["kept"]], "color": colour_of(name)},
+                    "color": plugin_styles.colour_of(name),
+                    "line": {"width": [2.5 if count == 0 else 1 for count in layers["kept"]], "color": plugin_styles.colour_of(name)},
                 },
                 customdata=np.column_stack([layers[["kept", "total"]].to_numpy(float), share]),
                 hovertemplate=f"<b>%{{text}}</b><br>{word(name)} keeps %{{customdata[2]:.3g}} %"
@@ -192,8 +193,8 @@ def first_to_die(falls: Mapping[str, pd.DataFrame], density: float, *, revision:
                 marker={
                     "symbol": ["x-thin" if gone else symbol for gone in dead],
                     "size": 10,
-                    "color": colour_of(criterion),
-                    "line": {"width": [2.5 if gone else 1 for gone in dead], "color": colour_of(criterion)},
+                    "color": plugin_styles.colour_of(criterion),
+                    "line": {"width": [2.5 if gone else 1 for gone in dead], "color": plugin_styles.colour_of(criterion)},
                 },
                 hovertemplate=f"<b>%{{text}}</b>, {word(criterion)}<br>dies under %{{x:.3g}} % kept"
                 " (%{customdata:,} weights)<extra></extra>",

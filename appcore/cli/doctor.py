@@ -212,6 +212,15 @@ def _is_described(name: str) -> bool:
     return True
 
 
+def _plugins() -> str:
+    if wrong := plugins.problems():
+        raise _Trouble("; ".join(wrong))
+    places = plugins.folders()
+    files = {choice.path for kind in plugins.KINDS for choice in plugins.choices(kind).values()}
+    outside = sum(place in file.parents for file in files for place in places)
+    return f"{outside} files in {' and '.join(map(str, places))}" if places else "none outside of the package"
+
+
 def _streamlit() -> str:
     from packaging.version import Version
 
@@ -239,5 +248,6 @@ _CHECKS: dict[str, Callable[[], str]] = {
     "limits": _limits,
     "disk": _disk,
     "data sets": _data_sets,
+    "plug-ins": _plugins,
     "streamlit": _streamlit,
 }

@@ -11,7 +11,6 @@ from ..config import RunConfig
 from ..errors import InputError
 from ..presets import PRESETS
 
-LAUNCHERS = ("thread", "process")
 _MENUS = {"arch": "models", "dataset": "datasets", "method": "methods", "pruner": "pruners", "schedule": "schedules"}
 
 
@@ -21,9 +20,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.usage, parser.epilog = "%(prog)s [--json] [SETTINGS]", _options()
     parser.description = f"{parser.description}. {recipes}"
     parser.add_argument("--preset", metavar="NAME", help=f"start from a named setting: {', '.join(PRESETS)}")
-    parser.add_argument(
-        "--launcher", default="thread", metavar="|".join(LAUNCHERS), help="train in this process or in one of its own [thread]"
-    )
+    parser.add_argument("--launcher", default=plugins.DEFAULT_LAUNCHER, metavar="NAME", help=_launchers())
     add_share(parser)
     groups: dict[str, Any] = {}
     for name, field in RunConfig.model_fields.items():
@@ -49,8 +46,9 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
     """RunConfig fields that were given on the command line, on top of the preset's. InputError for a flag that cannot be read."""
     if args.preset is not None and args.preset not in PRESETS:
         raise InputError(f"preset: unknown name {args.preset!r}; choose one of {', '.join(PRESETS)}", "preset")
-    if args.launcher not in LAUNCHERS:
-        raise InputError(f"launcher: unknown name {args.launcher!r}; choose one of {', '.join(LAUNCHERS)}", "launcher")
+    launchers = plugins.choices("launchers")
+    if args.launcher not in launchers:
+        raise InputError(f"launcher: unknown name {args.launcher!r}; choose one of {', '.join(launchers)}", "launcher")
     values = dict(PRESETS[args.preset].settings) if args.preset else {}
     for name, field in RunConfig.model_fields.items():
         given = getattr(args, name, None)
@@ -64,6 +62,11 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
 def _help(name: str, field: Any) -> str:
     menu = f"; one of {', '.join(plugins.choices(_MENUS[name]))}" if name in _MENUS else ""
     return f"{field.description}{menu} [{_shown(field.default)}]".replace("%", "%%")
+
+
+def _launchers() -> str:
+    listed = [f"{name} ({choice.title[0].lower()}{choice.title[1:]})" for name, choice in plugins.choices("launchers").items()]
+    return f"where to train: {', '.join(listed)} [{plugins.DEFAULT_LAUNCHER}]".replace("%", "%%")
 
 
 def _options() -> str:

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .. import paths
+from .. import paths, plugins
 from ..config import RunConfig, build
 from ..errors import InputError
 from ..runner.slots import SHARE_VARIABLE
@@ -38,6 +38,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         parser = _parser()
         args = parser.parse_args(argv)
+        for problem in plugins.problems():
+            print(f"warning: {one_line(problem)}", file=sys.stderr)
         if getattr(args, "share", False):
             os.environ[SHARE_VARIABLE] = "1"
         if "command" in args:
@@ -101,7 +103,8 @@ def _run(args: argparse.Namespace) -> int:
 
     config = build(flags.settings(args))
     check(config)
-    shared = _rehearse(config) if args.launcher == "thread" else None
+    is_here = plugins.find("launchers", args.launcher).literals.get("IN_THIS_PROCESS", False)
+    shared = _rehearse(config) if is_here else None
     manager = _manager()
     (run_id,) = manager.start([config.model_dump()], launcher=args.launcher)
     code = follow(manager, run_id, args.json)

@@ -8,6 +8,7 @@ from ..errors import InputError
 from .base import Segment, densities, training
 
 CHOICES = {"app": "APP: pruned a little at every megabatch"}
+LOOK = {"app": {"dash": "solid", "symbol": "circle"}}
 
 
 def segments(config: RunConfig) -> Iterator[Segment]:

@@ -2,9 +2,11 @@
 
 A file offers `CHOICES = {name: title}` and one function, `segments(config) -> Iterator[Segment]`, pure and free of torch. Optional:
 `OPTIONS = {parameter: {"default", "ge", "le", "help"}}`, `RECIPE = {name: {RunConfig field: value}}` (what RunConfig takes for fields
-left out), `IS_STEERED = True` (its densities cannot be named beforehand), and the functions below, which the engine calls where a file
-has them. `state` is the RunState, all of whose masks, weights and momentum they may change; what they must remember from one segment to
-the next belongs in `state.extra`. They draw from `seeds.generator` keyed by place, yield nothing, and import torch inside.
+left out), `PRUNES = False` (every weight is kept), `IS_STEERED = True` (it finds its own masks: no pruner is used, and its densities cannot
+be named beforehand), `LOOK = {name: {"short", "dash", "symbol"}}` (how its runs are drawn; "colour" too where no pruner is used), and the
+functions below, which the engine calls where a file has them. `state` is the RunState, all of whose masks, weights and momentum they may
+change; what they must remember from one segment to the next belongs in `state.extra`. They draw from `seeds.generator` keyed by place,
+yield nothing, and import torch inside.
 
 - `check(config, per_epoch)`: InputError for settings that make no sense; `per_epoch` are the training images of an epoch, by megabatch.
 - `requested(state, segment) -> float`: the density to cut to at a prune segment, where a plan cannot know it; else `segment.density`.

@@ -6,6 +6,8 @@ from ..config import RunConfig
 from .base import Segment, training
 
 CHOICES = {"dense": "Dense: never pruned"}
+LOOK = {"dense": {"colour": "#6F7B8A", "dash": "solid", "symbol": "diamond"}}
+PRUNES = False
 
 
 def segments(config: RunConfig) -> Iterator[Segment]:

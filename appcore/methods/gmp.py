@@ -15,6 +15,7 @@ from ..config import RunConfig
 from .base import Segment, cubic, epoch_of, final_density
 
 CHOICES = {"gmp": "GMP: pruned gradually between epochs"}
+LOOK = {"gmp": {"dash": "dashdot", "symbol": "cross"}}
 OPTIONS = {
     "prune_until": {"default": 1.0, "ge": 0.05, "le": 1.0, "help": "Share of all epochs after which the final density is reached"},
 }

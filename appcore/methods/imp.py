@@ -25,6 +25,7 @@ from ..errors import InputError
 from .base import Segment, check_rewind, epoch_of, rewind_epoch, spread, steps_of
 
 CHOICES = {"imp": "IMP: lottery tickets, pruned and rewound"}
+LOOK = {"imp": {"dash": "longdash", "symbol": "triangle-up"}}
 OPTIONS = {
     "rate": {"default": 0.2, "ge": 0.01, "le": 0.95, "help": "Share of the remaining weights that a round removes"},
     "rewind_epoch": {

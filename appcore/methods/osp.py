@@ -6,6 +6,7 @@ from ..config import RunConfig
 from .base import Segment, densities, training
 
 CHOICES = {"osp": "Anytime OSP: pruned once, at the start"}
+LOOK = {"osp": {"short": "OSP", "dash": "dash", "symbol": "square"}}
 
 
 def segments(config: RunConfig) -> Iterator[Segment]:

@@ -23,6 +23,7 @@ from .base import Segment, final_density, training
 from .growth import exchange, is_due
 
 CHOICES = {"rigl": "RigL: sparse from the start, regrown by gradient"}
+LOOK = {"rigl": {"dash": "longdashdot", "symbol": "hexagon"}}
 OPTIONS = {
     "drop": {
         "default": 0.3,

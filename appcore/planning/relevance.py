@@ -29,7 +29,7 @@ def _is_pruned(values: _Values) -> bool:
 
 def _is_ranked(values: _Values) -> bool:
     """Whether a schedule and a pruner decide what goes."""
-    return _is_pruned(values) and not plugins.load("methods", values["method"]).__dict__.get("IS_STEERED", False)
+    return _is_pruned(values) and plugins.has_pruner(values["method"])
 
 
 _RULES: dict[str, Callable[[_Values], bool]] = {

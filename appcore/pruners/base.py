@@ -4,6 +4,8 @@ A file offers `CHOICES = {name: title}` and one function, `scores(task: Scoring)
 shapes; higher = keep; all values finite. float64 scores are ranked in float64. Zeros everywhere are fine: ties go by order.
 
 Optional:
+- `LOOK = {name: {"colour": "#RRGGBB", "short": text}}`, a literal: the colour of its runs, which nothing else has, readable on white and on
+  dark; without it one is found (plugin_styles); and its name in labels, where the title up to its first comma, colon or bracket is none;
 - `OPTIONS = {parameter: {"default", "ge", "le", "in", "help"}}`, a literal; the run's values arrive as `task.options`;
 - `ladder(start, end, options) -> list[float]`: densities to pass through within one prune point, from the density in force
   (`start`) to the one asked for (`end`, which is also its last). After each rung the masks are cut and scores are asked for again, on a

@@ -14,6 +14,7 @@ from torch import Tensor
 from .base import Scoring, exponential, sensitivity
 
 CHOICES = {"force": "FORCE"}
+LOOK = {"force": {"colour": "#7A5AC8"}}
 REGROWS = {"force": True}
 OPTIONS = {
     "rounds": {"default": 60, "ge": 1, "le": 1000, "help": "Rounds of scoring and cutting at each prune point"},

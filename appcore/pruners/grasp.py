@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy
 from .base import Scoring
 
 CHOICES = {"grasp": "GraSP"}
+LOOK = {"grasp": {"colour": "#009E73"}}
 COST = {"grasp": 4.0}  # a gradient and a Hessian-gradient product
 MEMORY = {"grasp": 4.5}  # the graph of the gradient too; measured, benchmarks/memory.md
 OPTIONS = {

@@ -13,6 +13,7 @@ from torch import Tensor
 from .base import Scoring, exponential, sensitivity
 
 CHOICES = {"iterative-snip": "Iterative SNIP"}
+LOOK = {"iterative-snip": {"colour": "#C8385A"}}
 OPTIONS = {
     "rounds": {"default": 60, "ge": 1, "le": 1000, "help": "Rounds of scoring and cutting at each prune point"},
     "batches": {"default": "one", "in": ["one", "all"], "help": "Scoring batches for each round: one, in turn, or all of them"},

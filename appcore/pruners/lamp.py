@@ -13,6 +13,7 @@ from torch import Tensor
 from .base import Scoring
 
 CHOICES = {"lamp": "LAMP"}
+LOOK = {"lamp": {"colour": "#3D8FC4"}}
 COST = {"lamp": 0.0}  # ranking alone
 
 

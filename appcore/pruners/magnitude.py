@@ -5,6 +5,7 @@ from torch import Tensor
 from .base import Scoring
 
 CHOICES = {"magnitude": "Magnitude"}
+LOOK = {"magnitude": {"colour": "#D55E00"}}
 COST = {"magnitude": 0.0}  # ranking alone
 
 

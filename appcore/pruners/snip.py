@@ -11,6 +11,7 @@ from torch import Tensor
 from .base import Scoring, sensitivity
 
 CHOICES = {"snip": "SNIP"}
+LOOK = {"snip": {"colour": "#0072B2"}}
 OPTIONS = {
     "batches": {
         "default": "all",

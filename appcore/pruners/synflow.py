@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from .base import Scoring, exponential
 
 CHOICES = {"synflow": "SynFlow"}
+LOOK = {"synflow": {"colour": "#A67C00"}}
 COST = {"synflow": 0.0}  # no images: one of ones per round
 OPTIONS = {"rounds": {"default": 100, "ge": 1, "le": 1000, "help": "Rounds of scoring and cutting at each prune point; 1: one-shot"}}
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from .base import Scoring, sensitivity
 
 CHOICES = {"taylor": "Taylor (first order)"}
+LOOK = {"taylor": {"colour": "#5B8C2A"}}
 
 
 def scores(task: Scoring) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ from torch import Tensor
 from .base import Scoring
 
 CHOICES = {"random": "Random"}
+LOOK = {"random": {"colour": "#B8639A"}}
 COST = {"random": 0.0}  # ranking alone
 
 

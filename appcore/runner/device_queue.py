@@ -14,29 +14,17 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from ..errors import BusyError, InputError
 from ..storage import heartbeat
 from ..storage.store import Store
 from .engine_port import Engine, Work, threads_of
+from .launchers.base import Job
 from .slots import Slot
 
+Start = Callable[[Store, list[str], Work | None], Job]  # of a launcher
 POLL_SECONDS = 0.1  # how soon a resumed run or an ended worker is noticed
-
-
-class Job(Protocol):
-    """Runs that advance in turn. It says after each `advance` whether it occupies its device (`is_running`: not all paused) and whether it
-    wants its next turn at once (`is_eager`) or can be looked at again a moment later.
-    """
-
-    run_ids: list[str]
-    is_running: bool
-    is_eager: bool
-
-    def __init__(self, store: Store, run_ids: list[str], work: Work | None = None): ...
-    def advance(self) -> bool: ...
-    def close(self, seconds: float = 0.0) -> None: ...
 
 
 @dataclass(eq=False)
@@ -50,8 +38,8 @@ class _Waiting:
 class Queue:
     """The jobs of one device, first come first served by one daemon thread, which no exception of a run ends."""
 
-    def __init__(self, name: str, store: Store, job: type[Job], work: Work | None):
-        self._name, self._store, self._job, self._work = name, store, job, work
+    def __init__(self, name: str, store: Store, start: Start, work: Work | None):
+        self._name, self._store, self._start, self._work = name, store, start, work
         self._lock = threading.Condition()
         self._waiting: list[_Waiting] = []
         self._started: list[Job] = []
@@ -239,7 +227,7 @@ class Queue:
 
     def _begin(self, run_ids: list[str]) -> None:
         try:
-            self._started = [*self._started, self._job(self._store, run_ids, self._work)]
+            self._started = [*self._started, self._start(self._store, run_ids, self._work)]
         except Exception as error:
             print(f"runs {', '.join(run_ids)}: {error}", file=sys.stderr)
             for run_id in run_ids:

@@ -6,6 +6,7 @@ delta counts rounds of "remove 20 % of what remains". With one megabatch the den
 from ..config import RunConfig
 
 CHOICES = {"exponential": "0.8 ** delta, delta from 1 to tau (APP)"}
+LOOK = {"exponential": {"short": "exponential"}}
 
 
 def densities(config: RunConfig) -> tuple[float, ...]:

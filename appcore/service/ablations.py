@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from .. import plugins
 from ..errors import InputError
 from ..planning import ablation_grid
 from ..statuses import ACTIVE
@@ -68,7 +69,7 @@ class Sweeping:
                 found.setdefault(run["fingerprint"], run["run_id"])
         return found
 
-    def run_missing(self, sweep_id: str, launcher: str = "thread") -> dict[str, list[str]]:
+    def run_missing(self, sweep_id: str, launcher: str = plugins.DEFAULT_LAUNCHER) -> dict[str, list[str]]:
         """Give every cell that has no run one: one that the store has already, else a new one. {"reused": ids, "started": ids}."""
         with self._lock:
             board = self.board(sweep_id)

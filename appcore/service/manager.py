@@ -19,11 +19,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .. import limits, paths
+from .. import limits, paths, plugins
 from ..errors import InputError
 from ..runner.engine_port import Engine, Work
-from ..runner.launchers.process import ProcessLauncher
-from ..runner.launchers.thread import ThreadLauncher
+from ..runner.launcher import Launcher
 from ..runner.slots import device_of
 from ..statuses import ACTIVE, ENDED
 from ..storage import heartbeat, run_result
@@ -50,7 +49,7 @@ class Manager:
     def __init__(self, store: Store | None = None, *, work: Work | None = None):
         self.store = self._everybody = store or Store()
         self._work = work or Engine()
-        self._launchers = {"thread": ThreadLauncher(self.store, work=work), "process": ProcessLauncher(self.store)}
+        self._launchers = {name: Launcher(self.store, name, work=work) for name in plugins.choices("launchers")}
         self.sweeps = Sweeping(self.store, self.start)
         self.exports = Exports(self.store)
         self._scoring = Scoring(self.store)
@@ -76,7 +75,7 @@ class Manager:
     def start(
         self,
         configs: list[dict[str, Any]],
-        launcher: str = "thread",
+        launcher: str = plugins.DEFAULT_LAUNCHER,
         titles: list[str] | None = None,
         token: str | None = None,
         *,
@@ -114,7 +113,7 @@ class Manager:
             return
         if row["status"] == "done":
             raise InputError(f"run {run_id} is done; there is nothing left to resume", "run_id")
-        launcher = launcher or (row["launcher"] if row["launcher"] in self._launchers else "thread")
+        launcher = launcher or (row["launcher"] if row["launcher"] in self._launchers else plugins.DEFAULT_LAUNCHER)
         self._check_launcher(launcher)
         self._wait_until_let_go(run_id)
         with self._lock:
@@ -177,7 +176,7 @@ class Manager:
             found = self._estimates.get(key)
             if found is None:
                 known = [(self._work.config(row["config"]), sum(row["totals"]["phase_seconds"].values())) for row in earlier]
-                in_trainer = partial(self._launchers["thread"].call, device_of(built.device))
+                in_trainer = partial(self._launchers[plugins.DEFAULT_LAUNCHER].call, device_of(built.device))
                 found = self._work.estimate(built, known, in_trainer)
                 if found["seconds"] is not None:
                     self._estimates[key] = found
@@ -264,6 +263,7 @@ class Manager:
     def _check_launcher(self, launcher: str) -> None:
         if launcher not in self._launchers:
             raise InputError(f"launcher: unknown name {launcher!r}; choose one of {', '.join(self._launchers)}", "launcher")
+        plugins.load("launchers", launcher)  # one that cannot be imported is refused before anything is written
 
     def _wait_until_let_go(self, run_id: str) -> None:
         """A status is written a moment before the thread is done with the run."""
@@ -286,5 +286,4 @@ def shared() -> Manager:
 
 
 def _title(config: Any) -> str:
-    what = config.method if config.method == "dense" else f"{config.method} {config.pruner}"
-    return f"{what}, {config.arch}, {config.dataset.rpartition('/')[2]}"
+    return f"{plugins.method_and_pruner(config.method, config.pruner)}, {config.arch}, {config.dataset.rpartition('/')[2]}"

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from .. import charts
+from .. import charts, plugins
 
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
 _CONFIG = {"responsive": True, "displaylogo": False, "toImageButtonOptions": {"format": "svg"}}
@@ -104,7 +104,7 @@ def _figures(runs: Sequence[Mapping[str, Any]], data: Data) -> list[tuple[str, g
 def _head(run: Mapping[str, Any], name: str) -> str:
     """What a run is and what people wrote on it."""
     config = run["config"]
-    what = f"{config['method']} {config['pruner']}" if config["method"] != "dense" else "dense"
+    what = plugins.method_and_pruner(config["method"], config["pruner"])
     line = f"{what} · {config['arch']} on {config['dataset']} · {config['megabatches']} megabatches of {config['epochs']} epochs · seed "
     parts = [f"<h3>{escape(name)}: {escape(run['title'] or run['run_id'])}</h3>"]
     parts.append(f'<p>{escape(run["status"])} · {escape(line)}{config["seed"]} <span class="muted">· {escape(run["run_id"])}</span></p>')

@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from appcore import charts
+from appcore import charts, plugin_styles
 from appcore.analysis import repeats
 from appcore.charts import comparison_words, curves, style
 from appcore.config import RunConfig
@@ -242,7 +242,7 @@ def test_truth_meter_before_the_first_count() -> None:
 
 def test_a_colour_belongs_to_a_pruner_whatever_is_drawn_beside_it() -> None:
     alone, beside = charts.looks([MAGNITUDE])["r2"], charts.looks([MAGNITUDE, SNIP])["r2"]
-    assert alone.colour == beside.colour == style.PRUNER_COLOURS["magnitude"]
+    assert alone.colour == beside.colour == plugin_styles.colour_of("magnitude")
     assert charts.looks([SNIP, MAGNITUDE]) == charts.looks([MAGNITUDE, SNIP])
 
 
@@ -258,7 +258,7 @@ def test_runs_that_differ_in_nothing_still_have_names_of_their_own() -> None:
     assert set(charts.labels([SNIP, twin]).values()) == {"APP · SNIP · r1", "APP · SNIP · aaaa"}
 
 
-@pytest.mark.parametrize("colour", [*style.PRUNER_COLOURS.values(), *style.METHOD_COLOURS.values(), style.GREY])
+@pytest.mark.parametrize("colour", [*plugin_styles.colours().values(), *plugin_styles._SPARE, style.GREY])
 def test_colours_of_data_can_be_seen_on_both_backgrounds(colour: str) -> None:
     def luminance(hexa: str) -> float:
         parts = [int(hexa[i : i + 2], 16) / 255 for i in (1, 3, 5)]

@@ -21,7 +21,7 @@ from appcore.storage import checkpoint
 from appcore.storage.store import Store
 
 NAMES = ["python", "packages", "torch and torchvision", "devices", "sqlite", "store", "checkpoints"]
-NAMES += ["leftovers", "limits", "disk", "data sets", "streamlit"]
+NAMES += ["leftovers", "limits", "disk", "data sets", "plug-ins", "streamlit"]
 
 
 def finding(name: str) -> dict:

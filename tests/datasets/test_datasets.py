@@ -22,6 +22,7 @@ from appcore import plugins
 from appcore.config import RunConfig
 from appcore.datasets import base, digits, torchvision_names, torchvision_sets
 from appcore.errors import InputError
+from appcore.testing.plugin_suites import DatasetSuite
 from appcore.untrusted import refusals
 
 TORCHVISION = tuple(torchvision_sets.CHOICES)
@@ -56,27 +57,17 @@ def config_of(choice: plugins.Choice, folder: Path) -> RunConfig:
     return RunConfig(dataset=f"images:{folder}")
 
 
-@pytest.mark.parametrize("choice", plugins.choices("datasets").values(), ids=lambda choice: choice.name)
-def test_contract(choice: plugins.Choice, tmp_path: Path) -> None:
-    assert choice.title
-    assert set(choice.literal("RECIPE")) <= set(RunConfig.model_fields)
-    config = config_of(choice, tmp_path / "images")
-    for field, value in choice.literal("RECIPE").items():
-        assert getattr(config, field) == value
-    module = plugins.load("datasets", config.dataset)
-    description = module.describe(config)
-    assert description == module.describe(config)
-    assert len(set(description.classes)) == len(description.classes) >= 2
-    try:
-        images = module.load(config)
-    except InputError as error:
-        assert choice.name in TORCHVISION, error
-        return
-    assert (len(images.train_x), len(images.test_x)) == (description.train_images, description.test_images)
-    assert images.train_x.shape[1:] == images.test_x.shape[1:] == description.shape
-    assert images.classes == description.classes
-    for labels in (images.train_y, images.test_y):
-        assert set(labels.tolist()) == set(range(len(images.classes)))
+class TestDatasets(DatasetSuite):
+    """Every data set, where its files are here."""
+
+    def settings(self, name: str, folder: Path) -> RunConfig:
+        return config_of(plugins.choices("datasets")[name], folder)
+
+    def test_its_images_are_as_described(self, name: str, tmp_path: Path) -> None:
+        try:
+            super().test_its_images_are_as_described(name, tmp_path)
+        except InputError as error:
+            assert name in TORCHVISION, error
 
 
 def test_the_recipe_fills_only_what_was_left_out() -> None:

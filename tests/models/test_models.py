@@ -12,8 +12,6 @@ from appcore import plugins
 from appcore.errors import InputError
 from appcore.models import base
 
-ARCHITECTURES = sorted(name for name, choice in plugins.choices("models").items() if not choice.takes_argument)
-SHAPES = [(3, 64, 64), (1, 8, 8)]
 SMALL = ["mlp", "lenet5", "resnet20", "resnet56", "vgg11_bn", "resnet18"]
 # He et al. 2016, table 6; torchvision's counts with the CIFAR stem worked out by hand: 64 * 27 stem weights in place of 64 * 147,
 # and 10 classes in place of 1000; Caffe's LeNet; LeNet-300-100.
@@ -33,29 +31,10 @@ def parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-@pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_every_architecture_takes_every_shape(arch):
-    for shape in SHAPES:
-        model = base.skeleton(arch, shape, 7)  # checks the output shape itself
-    assert {tensor.device.type for tensor in [*model.parameters(), *model.buffers()]} == {"meta"}
-
-
 @pytest.mark.parametrize("arch", SMALL)
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 20, 33), (4, 5, 5)])
 def test_odd_shapes_are_fine(arch, shape):
     base.skeleton(arch, shape, 2)
-
-
-@pytest.mark.parametrize("arch", SMALL)
-def test_a_real_forward_pass_is_finite_and_leaves_the_process_wide_generator_alone(arch):
-    before = torch.get_rng_state()
-    model = base.create(arch, (1, 8, 8), 10, seed=0)
-    images = torch.linspace(-2, 2, 4 * 64).reshape(4, 1, 8, 8)
-    outputs = model(images)
-    assert outputs.shape == (4, 10) and bool(torch.isfinite(outputs).all())
-    assert all(bool(torch.isfinite(tensor.float()).all()) for tensor in model.state_dict().values())
-    assert model.training and all(parameter.requires_grad for parameter in model.parameters())
-    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize(("arch", "shape"), PARAMETERS)

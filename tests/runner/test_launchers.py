@@ -1,4 +1,4 @@
-"""Launchers: one contract for threads and worker processes, and what each does when something dies."""
+"""Threads and worker processes: what each does when something dies. What every launcher does is in appcore/testing."""
 
 from __future__ import annotations
 
@@ -16,18 +16,12 @@ import psutil
 import pytest
 from standin import SETTINGS, StandIn
 
-from appcore.config import build
-from appcore.errors import InputError
-from appcore.planning.plan import plan
 from appcore.runner import driver, slots
-from appcore.runner.launchers.process import ProcessLauncher, WorkerJob
-from appcore.runner.launchers.thread import ThreadLauncher
+from appcore.runner.launcher import Launcher
+from appcore.runner.launchers.process import WorkerJob
 from appcore.statuses import ENDED
 from appcore.storage.store import Store, StoreError
-
-SHORT = {"arch": "mlp", "dataset": "digits", "megabatches": 2, "epochs": 1, "limit_train": 200, "limit_test": 50, "device": "cpu"}
-LONG = {**SHORT, "epochs": 10_000}
-START_SECONDS = 40.0  # a worker process imports torch first, on a machine that may be busy
+from appcore.testing.launcher_suite import LONG, SHORT, add, samples, status, wait
 
 
 @pytest.fixture
@@ -35,108 +29,18 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "appcore.db")
 
 
-@pytest.fixture(params=[ThreadLauncher, ProcessLauncher], ids=["thread", "process"])
-def launcher(request: pytest.FixtureRequest, store: Store) -> Iterator[ThreadLauncher | ProcessLauncher]:
-    launcher = request.param(store)
-    yield launcher
-    launcher.close(20.0)
-
-
 @pytest.fixture
-def threads(store: Store) -> Iterator[Callable[[StandIn], ThreadLauncher]]:
+def threads(store: Store) -> Iterator[Callable[[StandIn], Launcher]]:
     """Thread launchers with a stand-in for the engine."""
     made = []
 
-    def make(work: StandIn) -> ThreadLauncher:
-        made.append(ThreadLauncher(store, work=work))
+    def make(work: StandIn) -> Launcher:
+        made.append(Launcher(store, "thread", work=work))
         return made[-1]
 
     yield make
     for launcher in made:
         launcher.close(5.0)
-
-
-def add(store: Store, settings: dict = SHORT) -> str:
-    config = build(settings)
-    return store.create_run(config, plan_length=len(plan(config)))
-
-
-def wait(until: Callable[[], object], seconds: float = START_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not until():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.02)
-
-
-def status(store: Store, run_id: str) -> str:
-    return store.get(run_id)["status"]
-
-
-def samples(store: Store, run_id: str) -> int:
-    return (store.get(run_id)["progress"] or {}).get("samples_seen", 0)
-
-
-# ---- the contract
-
-
-def test_runs_end_as_when_driven_here_and_advance_in_lockstep(store: Store, launcher: ThreadLauncher | ProcessLauncher) -> None:
-    here = add(store)
-    assert driver.drive(store, here) == "done"
-    pair = [add(store, {**SHORT, "pruner": pruner}) for pruner in ("snip", "magnitude")]
-    launcher.start(pair)
-    assert all(launcher.alive(run_id) for run_id in pair)
-    with pytest.raises(InputError, match="started already"):
-        launcher.start(pair[:1])
-    wait(lambda: all(status(store, run_id) == "done" for run_id in pair))
-    wait(lambda: not any(launcher.alive(run_id) for run_id in pair), 10.0)
-    assert store.get(pair[0])["totals"]["weights_hash"] == store.get(here)["totals"]["weights_hash"]
-    assert store.get(pair[0])["hashes"]["order"] == store.get(pair[1])["hashes"]["order"]
-
-
-def test_a_paused_job_frees_the_queue_and_every_command_is_obeyed(store: Store, launcher: ThreadLauncher | ProcessLauncher) -> None:
-    first, second = add(store, LONG), add(store, LONG)
-    launcher.start([first])
-    launcher.start([second])
-    wait(lambda: samples(store, first))
-    assert [launcher.position(run_id) for run_id in (first, second, "other")] == [0, 1, None]
-    assert status(store, second) == "queued"
-    store.set_command(first, "pause")
-    wait(lambda: status(store, first) == "paused", 5.0)
-    stood = samples(store, first)
-    wait(lambda: samples(store, second))
-    assert samples(store, first) == stood
-    store.set_command(first, "resume")
-    wait(lambda: samples(store, first) > stood, 10.0)
-    seen = samples(store, second)
-    wait(lambda: samples(store, second) > seen, 10.0)  # a resumed run carries on next to the other
-    for run_id in (first, second):
-        store.set_command(run_id, "stop")
-    wait(lambda: [status(store, run_id) for run_id in (first, second)] == ["stopped", "stopped"], 10.0)
-    wait(lambda: not launcher.alive(first) and not launcher.alive(second), 10.0)
-
-
-def test_a_waiting_run_that_is_told_to_stop_never_begins(store: Store, launcher: ThreadLauncher | ProcessLauncher) -> None:
-    first, second, third = add(store, LONG), add(store), add(store)
-    for run_ids in ([first], [second, third]):
-        launcher.start(run_ids)
-    store.set_command(second, "stop")
-    launcher.sweep()
-    assert status(store, second) == "stopped"
-    assert [launcher.alive(second), launcher.alive(third)] == [False, True]
-    store.set_command(first, "stop")
-    wait(lambda: status(store, third) == "done")
-    assert store.get(second)["progress"] is None
-
-
-def test_closing_stops_everything_resumably(store: Store, launcher: ThreadLauncher | ProcessLauncher) -> None:
-    first, second = add(store, LONG), add(store)
-    launcher.start([first])
-    launcher.start([second])
-    wait(lambda: status(store, first) == "running")
-    launcher.close(START_SECONDS)
-    assert [status(store, first), status(store, second)] == ["stopped", "stopped"]
-    with pytest.raises(InputError, match="is ending"):
-        launcher.start([first])
 
 
 # ---- threads
@@ -267,7 +171,7 @@ def test_killed_within_an_epoch_and_resumed_elsewhere_it_gives_the_same_bits(sto
     settings = {**SHORT, "epochs": 300}  # so long that it cannot be over before the kill, which comes late on a busy machine
     whole, run_id = add(store, settings), add(store, settings)
     assert driver.drive(store, whole) == "done"
-    launcher = ProcessLauncher(store)
+    launcher = Launcher(store, "process")
     launcher.start([run_id])
     wait(lambda: store.get(run_id)["cursor"] > 305)  # within the second megabatch: there is a checkpoint of the first
     kill_worker(store, run_id, signal.SIGKILL)
@@ -280,7 +184,7 @@ def test_killed_within_an_epoch_and_resumed_elsewhere_it_gives_the_same_bits(sto
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 def test_a_crashed_worker_leaves_its_last_words(store: Store) -> None:
-    launcher, run_id, waiting = ProcessLauncher(store), add(store, LONG), add(store, LONG)
+    launcher, run_id, waiting = Launcher(store, "process"), add(store, LONG), add(store, LONG)
     launcher.start([run_id])
     launcher.start([waiting])
     wait(lambda: status(store, run_id) == "running")
@@ -313,9 +217,9 @@ def test_a_locked_store_does_not_swallow_why_a_worker_died(store: Store, tmp_pat
 
 _PARENT = """
 import sys, time
-from appcore.runner.launchers.process import ProcessLauncher
+from appcore.runner.launcher import Launcher
 from appcore.storage.store import Store
-ProcessLauncher(Store(sys.argv[1])).start([sys.argv[2]])
+Launcher(Store(sys.argv[1]), "process").start([sys.argv[2]])
 time.sleep(600)
 """
 

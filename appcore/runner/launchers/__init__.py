@@ -1,1 +1,1 @@
-"""Where runs are driven: in a thread of this process or in worker processes."""
+"""Where runs are carried out: one file per choice."""

@@ -1,79 +1,30 @@
-"""Launchers: where runs are driven, in a thread of this process or in worker processes; one queue for each device."""
+"""The contract of a launcher: one file that says where runs are carried out.
+
+A file offers `CHOICES = {name: title}` and one function, `start(store, run_ids, work) -> Job`: it sets these runs going, which advance in
+lockstep, and returns at once with the job that stands for them. `work` is None for the engine, or a stand-in of a test; a launcher that
+carries runs out elsewhere than in this process drives the engine in any case. Optional: `IN_THIS_PROCESS = True` where the data that the
+command line loaded to check them serve the run as well.
+
+The queue of a device (runner/device_queue) starts a job when its turn has come and then calls `advance` again and again, from one thread.
+What a job does to its runs it writes into the store, where commands for them lie too; `driver.steps` and `lockstep.LocalJob` do both.
+appcore/testing has the tests that every launcher passes.
+"""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable
-from typing import Any
-
-from ...errors import InputError
-from ...storage.store import Store
-from ..device_queue import Job, Queue
-from ..engine_port import Work
-from ..slots import device_of
-
-CLOSE_SECONDS = 2.0  # how long Ctrl-C waits for a step to end; what has not stopped by then is lost, and resumable too
+from typing import Protocol
 
 
-class Launcher:
-    """`start` queues runs that this process created or claimed; a list of them advances in lockstep."""
+class Job(Protocol):
+    """Runs that advance in turn. It says after each `advance` whether it occupies its device (`is_running`: not all paused) and whether it
+    wants its next turn at once (`is_eager`) or can be looked at again a moment later.
 
-    _job: type[Job]
+    `advance` is False when all runs have ended; `close` stops them, resumable, and waits for that up to `seconds`.
+    """
 
-    def __init__(self, store: Store, *, work: Work | None = None):
-        self._store, self._work = store, work
-        self._lock = threading.Lock()
-        self._queues: dict[str, Queue] = {}
+    run_ids: list[str]
+    is_running: bool
+    is_eager: bool
 
-    def start(self, run_ids: list[str]) -> None:
-        """Queue a job. InputError when one of its runs is here already."""
-        device = device_of(self._store.get(run_ids[0])["config"].get("device", "auto"))
-        with self._lock:
-            for run_id in run_ids:
-                if self.alive(run_id):
-                    raise InputError(f"run {run_id} has been started already", "run_id")
-            self._queue(device).add(run_ids)
-
-    def _queue(self, device: str) -> Queue:
-        if device not in self._queues:
-            self._queues[device] = Queue(device, self._store, self._job, self._work)
-        return self._queues[device]
-
-    def alive(self, run_id: str) -> bool:
-        """Whether the run waits, runs or is paused here."""
-        return any(queue.is_alive() and run_id in queue.run_ids() for queue in list(self._queues.values()))
-
-    def position(self, run_id: str) -> int | None:
-        """0: begun; n: the n-th job to wait for the device; None: not here."""
-        found = [queue.position(run_id) for queue in list(self._queues.values())]
-        return next((position for position in found if position is not None), None)
-
-    def waits_for(self, run_id: str) -> str:
-        """The other program whose turn it is, in words, where the run is the next one here to begin; else empty."""
-        return next((words for queue in list(self._queues.values()) if (words := queue.waits_for(run_id))), "")
-
-    def call(self, device: str, function: Callable[[], Any]) -> Any:
-        """What a function returns that is called in the thread that trains on a device; BusyError while something trains there."""
-        with self._lock:
-            queue = self._queue(device)
-        return queue.call(function)
-
-    def waiting(self) -> list[str]:
-        """The runs that wait, queue by queue, in the order in which they will begin."""
-        return [run_id for queue in list(self._queues.values()) for run_id in queue.waiting()]
-
-    def move(self, run_id: str, where: str) -> bool:
-        """Move a job that waits: "front", "up", "down" or "back"; False when it is not waiting here."""
-        return any(queue.move(run_id, where) for queue in list(self._queues.values()))
-
-    def sweep(self) -> None:
-        """See to it at once that waiting runs obey."""
-        for queue in list(self._queues.values()):
-            queue.sweep()
-
-    def close(self, seconds: float = CLOSE_SECONDS) -> None:
-        """Stop everything, waiting a moment for steps to end. What was going on can be resumed."""
-        deadline = time.monotonic() + seconds
-        for queue in list(self._queues.values()):
-            queue.close(deadline)
+    def advance(self) -> bool: ...
+    def close(self, seconds: float = 0.0) -> None: ...

@@ -1,4 +1,4 @@
-"""Runs in worker processes: a crash there leaves this process alone."""
+"""Runs in worker processes: a crash there, or a GPU in a bad state, leaves this process alone."""
 
 from __future__ import annotations
 
@@ -16,10 +16,16 @@ from ...storage import heartbeat
 from ...storage.database import StoreError
 from ...storage.store import Store
 from ..engine_port import Work
-from .base import Launcher
+from .base import Job
 
+CHOICES = {"process": "In a process of its own, whose crash leaves this one alone"}
 _LOG_CHARACTERS = 4000
 _OVER = ("done", "failed", "stopped")
+
+
+def start(store: Store, run_ids: list[str], work: Work | None) -> Job:
+    """A worker process, which drives the engine."""
+    return WorkerJob(store, run_ids)
 
 
 class WorkerJob:
@@ -30,8 +36,7 @@ class WorkerJob:
 
     is_eager = False
 
-    def __init__(self, store: Store, run_ids: list[str], work: Work | None = None):
-        assert work is None, "a worker process drives the engine"
+    def __init__(self, store: Store, run_ids: list[str]):
         self._store, self._all = store, list(run_ids)
         self.run_ids, self.is_running = list(run_ids), True
         self._log = paths.worker_log(paths.run_folder(store.folder, run_ids[0]))
@@ -96,9 +101,3 @@ def _cause(code: int) -> str:
         name = f"signal {-code}"
     often = "; often because this machine ran out of memory" if name == "SIGKILL" else ""
     return f"the worker process was ended by {name}{often}; resume to go on from the last checkpoint"
-
-
-class ProcessLauncher(Launcher):
-    """Drives each job in a worker process: a crash there, or a GPU in a bad state, leaves this process alone."""
-
-    _job = WorkerJob

@@ -1,12 +1,16 @@
-"""Runs in threads of this process."""
+"""Runs in this process, in one long-lived daemon thread for each device."""
 
 from __future__ import annotations
 
+from ...storage.store import Store
+from ..engine_port import Work
 from ..lockstep import LocalJob
-from .base import Launcher
+from .base import Job
+
+CHOICES = {"thread": "In this program"}
+IN_THIS_PROCESS = True
 
 
-class ThreadLauncher(Launcher):
-    """Drives runs in this process, in one long-lived daemon thread for each device."""
-
-    _job = LocalJob
+def start(store: Store, run_ids: list[str], work: Work | None) -> Job:
+    """Runs that advance in the thread that calls `advance`."""
+    return LocalJob(store, run_ids, work)

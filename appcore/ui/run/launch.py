@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from appcore import plugins
 from appcore.config import RunConfig
 
 from ..app import page
@@ -19,12 +20,12 @@ from ..words.text import harmless
 PAIR = ({"pruner": "snip"}, {"pruner": "magnitude"})
 
 
-def start(configs: Sequence[dict[str, Any]]) -> None:
+def start(configs: Sequence[dict[str, Any]], launcher: str = plugins.DEFAULT_LAUNCHER) -> None:
     """Start runs together and go to them: one on Run, several on Compare. Pressed twice, it starts them once."""
     token = st.session_state.setdefault("_start_token", secrets.token_hex(8)) + json.dumps(configs, sort_keys=True)
     try:
         titles = [title(config) for config in configs]
-        run_ids = page.manager().start([dict(config) for config in configs], titles=titles, token=token)
+        run_ids = page.manager().start([dict(config) for config in configs], launcher=launcher, titles=titles, token=token)
     except (ValueError, OSError) as error:
         st.error(harmless(str(error)), icon=":material/error:")
         return

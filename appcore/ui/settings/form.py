@@ -25,6 +25,7 @@ from . import fields
 BASIC = ("dataset", "arch", "method", "pruner", "megabatches", "epochs", "tau", "replay", "buffer_size", "replay_fraction", "seed")
 _HIDDEN = ("options",)
 _STATE = "form"
+_LAUNCHER = "form_launcher"
 # Choices such as `images:` that the user completes: key, title and example of the text field for the rest.
 _COMPLETED = {
     "dataset": ("form_path", "Path of a folder or zip", "pictures.zip"),
@@ -44,9 +45,17 @@ def show() -> tuple[dict[str, Any], RunConfig | None]:
         _options(values, errors)
     with st.expander("More settings", icon=":material/tune:"):
         _advanced(values, errors)
+        _launchers()
+    for problem in plugins.problems():
+        st.caption(f":orange[:material/extension_off: {harmless(problem[0].upper() + problem[1:])}]")
     for message in errors.get("", []):
         st.error(harmless(message), icon=":material/error:")
     return dict(state["overrides"]), config
+
+
+def launcher() -> str:
+    """Where the form's run is to train."""
+    return st.session_state.get(_LAUNCHER, plugins.DEFAULT_LAUNCHER)
 
 
 def check(overrides: Mapping[str, Any]) -> tuple[RunConfig | None, dict[str, list[str]]]:
@@ -125,6 +134,13 @@ def _field(name: str, values: Mapping[str, Any], errors: Mapping[str, list[str]]
             st.session_state[argument] = values[name].partition(":")[2]
             st.text_input(title, key=argument, on_change=_completed, args=(name,), placeholder=example)
         fields.show_errors(errors.get(name, []))
+
+
+def _launchers() -> None:
+    known = plugins.choices("launchers")
+    st.session_state.setdefault(_LAUNCHER, plugins.DEFAULT_LAUNCHER)
+    help = "A crash in a process of its own leaves this program alone; there it takes some seconds to begin."
+    st.selectbox("Where it trains", list(known), format_func=lambda name: known[name].title, key=_LAUNCHER, help=help)
 
 
 def _options(values: Mapping[str, Any], errors: Mapping[str, list[str]]) -> None:

@@ -1,0 +1,107 @@
+"""Colour, dash and symbol of pruners and methods: what their files say (LOOK), else by a rule one that no other has.
+
+A colour belongs to a pruner, or to a method that has none; a dash and a symbol belong to a method.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from pathlib import Path
+
+from . import plugins
+from .plugin_files import DASHES, SYMBOLS
+from .plugins import Choice
+
+_DARKEST, _LIGHTEST = 0.14, 0.28  # luminance of what can be read on white and on the dark background
+_SPARE_DASHES = (*DASHES, *(f"{long}px,{gap}px" for gap in (3, 6) for long in (4, 8, 14, 20)))
+
+
+def colour(method: str, pruner: str) -> str:
+    """The colour of a run, by its pruner, or by its method where no pruner decides."""
+    return colour_of(pruner) if plugins.has_pruner(method) else colour_of(method)
+
+
+def colour_of(name: str) -> str:
+    """The colour of a pruner, or of a method that has none; one that is not installed here gets a spare colour by its name."""
+    return colours().get(name) or _SPARE[_number(name) % len(_SPARE)]
+
+
+def dash(method: str) -> str:
+    """The dash of a method's lines."""
+    return _dashes(plugins.folders()).get(method, "solid")
+
+
+def symbol(method: str) -> str:
+    """The symbol of a method's marks."""
+    return _symbols(plugins.folders()).get(method, SYMBOLS[_number(method) % len(SYMBOLS)])
+
+
+def colours() -> dict[str, str]:
+    """The colour of every pruner, then of every method that has none."""
+    return _colours(plugins.folders())
+
+
+# Each is worked out once for the folders that plug-ins come from, since charts ask for every run that they draw.
+
+
+@cache
+def _colours(_: tuple[Path, ...]) -> dict[str, str]:
+    owners = [*plugins.choices("pruners").values(), *(c for c in plugins.choices("methods").values() if not plugins.has_pruner(c.name))]
+    return _given(owners, "colour", _farthest)
+
+
+@cache
+def _dashes(_: tuple[Path, ...]) -> dict[str, str]:
+    return _given(plugins.choices("methods").values(), "dash", lambda taken: _first_free(_SPARE_DASHES, taken))
+
+
+@cache
+def _symbols(_: tuple[Path, ...]) -> dict[str, str]:
+    return _given(plugins.choices("methods").values(), "symbol", lambda taken: _first_free(SYMBOLS, taken))
+
+
+def _given(owners: Iterable[Choice], key: str, spare: Callable[[list[str]], str]) -> dict[str, str]:
+    """What each file says; then, by name, for each that says nothing one that differs from all before."""
+    looks = {owner.name: owner.literal("LOOK").get(key, "") for owner in owners}
+    found = {name: look for name, look in looks.items() if look}
+    for name in sorted(looks.keys() - found.keys()):
+        found[name] = spare(list(found.values()))
+    return {name: found[name] for name in looks}
+
+
+def _first_free(spares: Sequence[str], taken: list[str]) -> str:
+    return next((one for one in spares if one not in taken), spares[len(taken) % len(spares)])
+
+
+def _farthest(taken: list[str]) -> str:
+    """The spare colour that differs most from those that are taken."""
+    return max(_SPARE, key=lambda one: min((sum((a - b) ** 2 for a, b in zip(_rgb(one), _rgb(other))) for other in taken), default=0))
+
+
+def _number(name: str) -> int:
+    return hashlib.sha256(name.encode()).digest()[0]
+
+
+def _rgb(colour: str) -> tuple[int, ...]:
+    return tuple(int(colour[place : place + 2], 16) for place in (1, 3, 5))
+
+
+def _luminance(rgb: tuple[int, ...]) -> float:
+    """Relative luminance as in WCAG."""
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in (value / 255 for value in rgb))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _spares() -> Iterable[str]:
+    """Colours of all hues that can be read on both backgrounds."""
+    for hue in range(0, 360, 15):
+        for lightness, saturation in ((0.35, 0.9), (0.5, 0.35), (0.45, 0.7), (0.6, 0.6)):
+            rgb = tuple(round(255 * part) for part in colorsys.hls_to_rgb(hue / 360, lightness, saturation))
+            if _DARKEST < _luminance(rgb) < _LIGHTEST:
+                yield "#" + "".join(f"{part:02X}" for part in rgb)
+
+
+_SPARE = tuple(_spares())
