@@ -41,7 +41,7 @@ class Choice:
         return self.literals.get("OPTIONS", {})
 
 
-def _literals(path: Path) -> dict[str, Any]:
+def literals(path: Path) -> dict[str, Any]:
     """Every module-level `NAME = <literal dict>` of a file."""
     found = {}
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
@@ -60,11 +60,11 @@ def choices(kind: str) -> dict[str, Choice]:
     for path in sorted((_ROOT / kind).glob("*.py")):
         if path.stem in {"__init__", "base"}:
             continue
-        literals = _literals(path)
-        for name, title in literals.get("CHOICES", {}).items():
+        declared = literals(path)
+        for name, title in declared.get("CHOICES", {}).items():
             if name in found:
                 raise ValueError(f"two files of appcore/{kind} offer {name!r}: {found[name].module} and {path.stem}")
-            found[name] = Choice(name, title, f"appcore.{kind}.{path.stem}", literals)
+            found[name] = Choice(name, title, f"appcore.{kind}.{path.stem}", declared)
     return found
 
 
