@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from appcore.ui.app import page
+from appcore.ui.app import page, page_files
 
 PAGE = {
     "title": "Start",
@@ -13,7 +13,6 @@ PAGE = {
 
 page.guard(__file__)
 
-from appcore.ui.app import page_files  # noqa: E402
 from appcore.ui.run import launch  # noqa: E402
 from appcore.ui.widgets import run_list  # noqa: E402
 from appcore.ui.words import run_status  # noqa: E402

@@ -39,7 +39,7 @@ def launch_page() -> None:
             live_chart.chart(
                 "plan",
                 config.fingerprint,
-                lambda: charts.staircase(tables.planned(config), colour=run_text.colour(config), revision="plan"),
+                lambda: charts.staircase(charts.planned(config), colour=run_text.colour(config), revision="plan"),
                 alt="Steps: planned sparsity at each megabatch",
             )
         if st.button("Start run", type="primary", icon=":material/play_arrow:", key="start", disabled=config is None, width="stretch"):
@@ -73,8 +73,9 @@ def run_page(run: dict) -> None:
                 st.code(now["traceback"], language=None)
         view.header_numbers(now, data)
         machine.line(now)
-        view.figures(now, data, view.controls(now, data))
-        view.costs(now)
+        shown_as = view.controls(now, data)
+        view.figures(now, data, shown_as)
+        view.costs(now, data, shown_as)
         with st.expander("Pairing hashes and machine", icon=":material/fingerprint:"):
             view.facts(now)
 
