@@ -1,9 +1,9 @@
-"""The dashboard's entry: `streamlit run app.py`. Checks the installation, names the pages, and starts the shared manager."""
+"""The dashboard's entry: `streamlit run app.py`. Checks the installation, finds the pages, and starts the shared manager."""
 
 import streamlit as st
 
 from appcore import installation
-from appcore.ui.app import page, signin, streamlit_patches
+from appcore.ui.app import page, page_files, signin, streamlit_patches
 from appcore.ui.widgets import live_chart, projector
 
 st.set_page_config(page_title="Pruning lab", page_icon="static/icon.svg", layout="wide")
@@ -30,69 +30,8 @@ installation.warm_up(("appcore.engine.loop", "appcore.engine.flops", "appcore.ru
 signin.require()
 
 PAGES = {
-    "home": st.Page(
-        "pages/home.py",
-        title="Start",
-        icon=":material/home:",
-        default=True,
-        help="Start a first comparison with one click; see the newest runs.",
-    ),
-    "run": st.Page(
-        "pages/run.py",
-        title="Run",
-        icon=":material/play_circle:",
-        url_path="run",
-        help="Set up a run, see its plan and cost, start it, watch it.",
-    ),
-    "compare": st.Page(
-        "pages/compare.py",
-        title="Compare",
-        icon=":material/compare_arrows:",
-        url_path="compare",
-        help="Put runs side by side, layer by layer.",
-    ),
-    "masks": st.Page(
-        "pages/masks.py",
-        title="Masks",
-        icon=":material/grid_on:",
-        url_path="masks",
-        help="Go through the masks of a run: which weights went, which came back, what collapsed.",
-    ),
-    "what_if": st.Page(
-        "pages/what_if.py",
-        title="What if",
-        icon=":material/tune:",
-        url_path="what_if",
-        help="Drag density, scope and exempt layers; see what each criterion would keep, before anything is trained.",
-    ),
-    "stream": st.Page(
-        "pages/stream.py",
-        title="Stream",
-        icon=":material/stacked_line_chart:",
-        url_path="stream",
-        help="What replay, splits and budget cost, before and after a run; accuracy against compute.",
-    ),
-    "ablations": st.Page(
-        "pages/ablations.py",
-        title="Ablations",
-        icon=":material/apps:",
-        url_path="ablations",
-        help="Choose values for any settings and try them all; see the cost first.",
-    ),
-    "runs": st.Page(
-        "pages/runs.py",
-        title="Runs",
-        icon=":material/inventory_2:",
-        url_path="runs",
-        help="The library: search, filter, group, tag, archive, delete; files in and out.",
-    ),
-    "export": st.Page(
-        "pages/export.py",
-        title="Export",
-        icon=":material/download:",
-        url_path="export",
-        help="The network of a run as files, and what it weighs and takes on this machine.",
-    ),
+    name: st.Page(file.path, title=file.title, icon=file.icon, url_path=name, default=not place, help=file.help)
+    for place, (name, file) in enumerate(page_files.found().items())
 }
 st.session_state["nav_ready"] = True
 chosen = st.navigation(list(PAGES.values()), position="top")

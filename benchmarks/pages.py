@@ -30,13 +30,14 @@ from playwright.sync_api import sync_playwright  # noqa: E402
 from appcore.config import build  # noqa: E402
 from appcore.planning.plan import plan  # noqa: E402
 from appcore.storage.store import Store  # noqa: E402
+from appcore.ui.app import page_files  # noqa: E402
 
 IMAGES = ROOT.parent / "shared" / "data" / "cifar10-small.zip"
 
 PAINTED = """() => document.querySelector('h1') && !document.querySelector('[data-testid=stSkeleton]')
   && document.querySelector('[data-testid=stApp]').dataset.testScriptState !== 'initial'"""
-PAGES = {"Run": "run", "Compare": "compare", "Masks": "masks", "What if": "what_if", "Stream": "stream", "Ablations": "ablations"}
-PAGES |= {"Runs": "runs", "Export": "export"}
+START, *OTHERS = page_files.found().values()
+PAGES = {file.title: file.name for file in OTHERS}
 
 
 def painted(page: Any, act: Any) -> float:
@@ -57,7 +58,7 @@ def pages(address: str, chromium: Any, rounds: int) -> dict[str, list[float]]:
     page.wait_for_url("**/compare?runs=**")
     page.wait_for_timeout(15_000)  # torch is imported and the pair trains
     for turn in range(rounds + 1):
-        for name, path in {"Start": "", **PAGES}.items():
+        for name, path in {START.title: "", **PAGES}.items():
             tab = context.new_page()
             seconds = painted(tab, lambda tab=tab, path=path: tab.goto(f"{address}/{path}", wait_until="commit"))
             if turn:

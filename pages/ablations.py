@@ -6,7 +6,14 @@ import streamlit as st
 
 from appcore.ui.app import page
 
-page.guard("ablations")
+PAGE = {
+    "title": "Ablations",
+    "icon": ":material/apps:",
+    "order": 70,
+    "help": "Choose values for any settings and try them all; see the cost first.",
+}
+
+page.guard(__file__)
 
 from appcore.ui.ablations import board as ablation_board  # noqa: E402
 from appcore.ui.ablations import form as ablation_form  # noqa: E402
@@ -99,7 +106,7 @@ if sweep:
         manager.sweeps.get(sweep)
     except ValueError as error:
         st.error(text.plain(str(error), 300), icon=":material/search_off:", title="This ablation cannot be shown")
-        st.page_link(page.ABLATIONS, label="See all ablations", icon=":material/apps:", query_params={})
+        st.page_link(page.link("ablations"), label="See all ablations", icon=":material/apps:", query_params={})
         st.stop()
     board_page(sweep)
 else:

@@ -4,7 +4,18 @@ import streamlit as st
 
 from appcore.ui.app import page
 
-page.guard("compare")
+PAGE = {
+    "title": "Compare",
+    "icon": ":material/compare_arrows:",
+    "order": 30,
+    "help": "Put runs side by side, layer by layer.",
+    "on_start": (
+        "Compare runs",
+        "Curves on top of each other, layers side by side, and proof that the runs are paired.",
+    ),
+}
+
+page.guard(__file__)
 
 from appcore.ui.app import tables  # noqa: E402
 from appcore.ui.compare import layers, numbers, view  # noqa: E402
@@ -15,7 +26,7 @@ everything = {run["run_id"]: run for run in page.manager().runs()}
 st.title("Compare")
 if not everything:
     st.markdown("**There is nothing to compare yet.** Start the first pair: SNIP and magnitude from the same weights on the same data.")
-    st.page_link(page.HOME, label="Go to Start", icon=":material/home:")
+    st.page_link(page.link("home"), label="Go to Start", icon=":material/home:")
     st.stop()
 
 left, right = st.columns([3, 1.3], vertical_alignment="bottom")

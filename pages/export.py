@@ -4,7 +4,14 @@ import streamlit as st
 
 from appcore.ui.app import page
 
-page.guard("export")
+PAGE = {
+    "title": "Export",
+    "icon": ":material/download:",
+    "order": 90,
+    "help": "The network of a run as files, and what it weighs and takes on this machine.",
+}
+
+page.guard(__file__)
 
 from appcore.ui.export import view  # noqa: E402
 from appcore.ui.words import run_status  # noqa: E402
@@ -13,7 +20,7 @@ everything = {run["run_id"]: run for run in page.manager().runs()}
 st.title("Export: what do you take away?")
 if not everything:
     st.markdown("**There is no network to export yet.** Start the first pair: it takes about a minute.")
-    st.page_link(page.HOME, label="Go to Start", icon=":material/home:")
+    st.page_link(page.link("home"), label="Go to Start", icon=":material/home:")
     st.stop()
 
 run_id = view.pick(everything)

@@ -2,9 +2,16 @@
 
 import streamlit as st
 
-from appcore.ui.app import page
+from appcore.ui.app import page, page_files
 
-page.guard("home")
+PAGE = {
+    "title": "Start",
+    "icon": ":material/home:",
+    "order": 10,
+    "help": "Start a first comparison with one click; see the newest runs.",
+}
+
+page.guard(__file__)
 
 from appcore.ui.run import launch  # noqa: E402
 from appcore.ui.widgets import run_list  # noqa: E402
@@ -35,20 +42,9 @@ with page.own_place():
 
 st.subheader("What else is here", anchor=False)
 with st.grid(2, min_column_width=300, gap="medium"):
-    for target, label, icon, text in (
-        (
-            page.RUN,
-            "Set up a run of your own",
-            ":material/tune:",
-            "Data set, network, method, pruner: see the plan and its cost before it starts.",
-        ),
-        (
-            page.COMPARE,
-            "Compare runs",
-            ":material/compare_arrows:",
-            "Curves on top of each other, layers side by side, and proof that the runs are paired.",
-        ),
-    ):
-        with st.container(border=True, height="stretch"):
-            st.page_link(target, label=label, icon=icon)
-            st.caption(text)
+    for other in page_files.found().values():
+        if other.on_start:
+            label, text = other.on_start
+            with st.container(border=True, height="stretch"):
+                st.page_link(other.path, label=label, icon=other.icon)
+                st.caption(text)

@@ -4,7 +4,14 @@ import streamlit as st
 
 from appcore.ui.app import page
 
-page.guard("masks")
+PAGE = {
+    "title": "Masks",
+    "icon": ":material/grid_on:",
+    "order": 40,
+    "help": "Go through the masks of a run: which weights went, which came back, what collapsed.",
+}
+
+page.guard(__file__)
 
 from appcore import charts  # noqa: E402
 from appcore.ui.app import mask_data, tables  # noqa: E402
@@ -16,7 +23,7 @@ everything = {run["run_id"]: run for run in page.manager().runs()}
 st.title("Masks: where did the weights go?")
 if not everything:
     st.markdown("**There are no masks yet.** Start the first pair: SNIP and magnitude from the same weights on the same data.")
-    st.page_link(page.HOME, label="Go to Start", icon=":material/home:")
+    st.page_link(page.link("home"), label="Go to Start", icon=":material/home:")
     st.stop()
 
 run_id, against = choose.pick(everything)

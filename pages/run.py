@@ -4,7 +4,18 @@ import streamlit as st
 
 from appcore.ui.app import page
 
-page.guard("run")
+PAGE = {
+    "title": "Run",
+    "icon": ":material/play_circle:",
+    "order": 20,
+    "help": "Set up a run, see its plan and cost, start it, watch it.",
+    "on_start": (
+        "Set up a run of your own",
+        "Data set, network, method, pruner: see the plan and its cost before it starts.",
+    ),
+}
+
+page.guard(__file__)
 
 from appcore import charts  # noqa: E402
 from appcore.config import build  # noqa: E402
@@ -28,7 +39,7 @@ def launch_page() -> None:
             live_chart.chart(
                 "plan",
                 config.fingerprint,
-                lambda: charts.staircase(tables.planned(config), colour=run_text.colour(config), revision="plan"),
+                lambda: charts.staircase(charts.planned(config), colour=run_text.colour(config), revision="plan"),
                 alt="Steps: planned sparsity at each megabatch",
             )
         if st.button("Start run", type="primary", icon=":material/play_arrow:", key="start", disabled=config is None, width="stretch"):
@@ -62,8 +73,9 @@ def run_page(run: dict) -> None:
                 st.code(now["traceback"], language=None)
         view.header_numbers(now, data)
         machine.line(now)
-        view.figures(now, data, view.controls(now, data))
-        view.costs(now)
+        shown_as = view.controls(now, data)
+        view.figures(now, data, shown_as)
+        view.costs(now, data, shown_as)
         with st.expander("Pairing hashes and machine", icon=":material/fingerprint:"):
             view.facts(now)
 
@@ -80,8 +92,8 @@ def run_page(run: dict) -> None:
     with st.expander("All settings", icon=":material/settings:"):
         st.dataframe(run_text.settings_table(run), hide_index=True, alt="Settings of this run")
     with st.container(horizontal=True):
-        st.page_link(page.RUN, label="New run", icon=":material/add:", query_params={})
-        st.page_link(page.COMPARE, label="Compare this run", icon=":material/compare_arrows:", query_params={"runs": run["run_id"]})
+        st.page_link(page.link("run"), label="New run", icon=":material/add:", query_params={})
+        st.page_link(page.link("compare"), label="Compare this run", icon=":material/compare_arrows:", query_params={"runs": run["run_id"]})
         st.caption(f"Started {format.age(run['created'])} · {run['run_id']}")
 
 
@@ -94,7 +106,7 @@ if ids:
             icon=":material/search_off:",
             title="This run cannot be shown",
         )
-        st.page_link(page.HOME, label="See the newest runs", icon=":material/home:")
+        st.page_link(page.link("home"), label="See the newest runs", icon=":material/home:")
     else:
         run_page(found)
 else:

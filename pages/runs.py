@@ -4,7 +4,14 @@ import streamlit as st
 
 from appcore.ui.app import page
 
-page.guard("runs")
+PAGE = {
+    "title": "Runs",
+    "icon": ":material/inventory_2:",
+    "order": 80,
+    "help": "The library: search, filter, group, tag, archive, delete; files in and out.",
+}
+
+page.guard(__file__)
 
 from appcore.analysis import run_library  # noqa: E402
 from appcore.ui.runs import actions, files, table  # noqa: E402
@@ -26,7 +33,7 @@ for kind, said in st.session_state.pop("_import_said", []):
     else:
         st.toast(text.plain(said), icon=":material/check:")
 if st.session_state.pop("_runs_goto_form", False):
-    st.switch_page(page.RUN)
+    st.switch_page(page.link("run"))
 if "_runs_said" in st.session_state:
     st.toast(st.session_state.pop("_runs_said"), icon=":material/check:")
 
@@ -34,7 +41,7 @@ if not runs:
     st.markdown(
         "**No runs yet.** Start the first ones, or import a bundle that somebody gave you: every run stays here until you delete it."
     )
-    st.page_link(page.HOME, label="Go to Start", icon=":material/home:")
+    st.page_link(page.link("home"), label="Go to Start", icon=":material/home:")
     st.stop()
 
 frame = run_library.overview(runs, store.megabatches(list(by_id), newest=True))

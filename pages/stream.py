@@ -4,7 +4,14 @@ import streamlit as st
 
 from appcore.ui.app import page
 
-page.guard("stream")
+PAGE = {
+    "title": "Stream",
+    "icon": ":material/stacked_line_chart:",
+    "order": 60,
+    "help": "What replay, splits and budget cost, before and after a run; accuracy against compute.",
+}
+
+page.guard(__file__)
 
 from appcore.ui.app import tables  # noqa: E402
 from appcore.ui.stream import plan, results  # noqa: E402
@@ -40,7 +47,7 @@ def runs_view() -> None:
     """Runs of the store: errors on the way of those picked, and accuracy against compute of all."""
     if not everything:
         st.markdown("**There are no runs yet.** Start the first pair, or plan a stream first.")
-        st.page_link(page.HOME, label="Go to Start", icon=":material/home:")
+        st.page_link(page.link("home"), label="Go to Start", icon=":material/home:")
         return
     runs = results.pick(everything)
     for run in runs:

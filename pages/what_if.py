@@ -4,7 +4,14 @@ import streamlit as st
 
 from appcore.ui.app import page
 
-page.guard("what_if")
+PAGE = {
+    "title": "What if",
+    "icon": ":material/tune:",
+    "order": 50,
+    "help": "Drag density, scope and exempt layers; see what each criterion would keep, before anything is trained.",
+}
+
+page.guard(__file__)
 
 from appcore.ui.what_if import choose, view  # noqa: E402
 

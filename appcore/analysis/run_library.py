@@ -6,7 +6,6 @@ Knows neither streamlit nor torch; frames and rows come in.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -28,15 +27,18 @@ MEASURED = ("test_accuracy", "generalization_gap", "cer", "density_mask")
 
 
 def overview(runs: Sequence[Mapping[str, Any]], newest: pd.DataFrame) -> pd.DataFrame:
-    """One row per run in the given order: labels, settings that matter, newest numbers (`newest`: the last megabatch of each run)."""
+    """One row per run in the given order: labels, settings that matter, the whole record as `run`, and what the newest megabatch measured.
+
+    `newest` holds the last megabatch of each run.
+    """
     plain = ("run_id", "title", "status", "method", "pruner", "dataset", "arch", "seed", "tags", "note", "archived", "created")
     frame = pd.DataFrame([[run[name] for name in plain] for run in runs], columns=list(plain))
     frame["pruner"] = [run["pruner"] if plugins.has_pruner(run["method"]) else "" for run in runs]
     frame["group"] = [run["group_id"] for run in runs]
     frame["like"] = [likeness(run["config"]) for run in runs]
-    frame["seconds"] = [(run["totals"] or {}).get("seconds", math.nan) for run in runs]
     frame["error"] = [run["error"] or "" for run in runs]
-    last = newest.set_index("run_id")[list(MEASURED)].reindex(frame["run_id"]).reset_index(drop=True).astype(float)
+    frame["run"] = list(runs)
+    last = newest.set_index("run_id").reindex(frame["run_id"]).reset_index(drop=True).astype(dict.fromkeys(MEASURED, float))
     return pd.concat([frame, last], axis=1)
 
 

@@ -12,7 +12,7 @@ from .masks.mask_history import overlap_by_layer, same_weights
 from .phase_profile import profile
 from .run_styles import labels, looks, word
 from .seed_bands import BANDS, DIFFERENCES, bands, differences
-from .staircase import staircase
+from .staircase import planned, staircase
 from .style import short_layer, template
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "mirrored",
     "overlap_by_layer",
     "pairing",
+    "planned",
     "profile",
     "same_weights",
     "setting_differences",

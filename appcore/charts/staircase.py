@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from appcore.config import RunConfig
+from appcore.planning.plan import plan
+
 from . import style
+
+
+def planned(config: RunConfig) -> pd.DataFrame:
+    """The staircase of a plan: megabatch, density in force, and whether a prune point opens it."""
+    rows: dict[int, dict[str, Any]] = {}
+    for segment in plan(config):
+        row = rows.setdefault(segment.megabatch, {"megabatch": segment.megabatch, "density": segment.density, "prunes": False})
+        row["density"] = segment.density
+        row["prunes"] = row["prunes"] or segment.kind == "prune"
+    return pd.DataFrame(list(rows.values()), columns=["megabatch", "density", "prunes"])
 
 
 def staircase(

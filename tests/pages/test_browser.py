@@ -19,7 +19,7 @@ sync_api = pytest.importorskip("playwright.sync_api")
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(browser.CHROMIUM is None, reason="needs Chromium")]
 READY = "() => { const all = [...document.querySelectorAll('.chart')]; return all.length > 0 && all.every(c => c.dataset.updates) }"
 
-ROWS = """() => [...document.querySelectorAll('.st-key-layers-map .table tbody tr')]
+ROWS = """() => [...document.querySelectorAll('.st-key-layers-map-chart .table tbody tr')]
   .map(row => [row.querySelector('th').textContent, [...row.querySelectorAll('td')].map(cell => cell.textContent)])"""
 
 
@@ -168,17 +168,17 @@ def test_a_chart_as_table_by_keyboard_in_projector_mode(address: str, store: Sto
     page.wait_for_function(READY)
     assert page.evaluate("() => getComputedStyle(document.documentElement).fontSize") == "22.4px"
     assert page.evaluate("() => document.querySelector('.chart')._fullLayout.title.font.size") > 20
-    switch = page.locator(".st-key-layers-map .switch")
+    switch = page.locator(".st-key-layers-map-chart .switch")
     switch.focus()
     page.keyboard.press("Enter")
-    page.locator(".st-key-layers-map .table td").first.wait_for()
+    page.locator(".st-key-layers-map-chart .table td").first.wait_for()
     shown = dict(page.evaluate(ROWS))
     layers = store.layers([run_id])
     ends = layers[layers["layer"] == layers["layer"].iloc[0]].groupby("megabatch").last()
     assert [float(text) for text in shown["conv1"]] == pytest.approx(list(100 * (1 - ends["kept"] / ends["total"])), abs=0.01)
     assert len(shown) == layers["layer"].nunique()
     page.keyboard.press("Enter")
-    page.locator(".st-key-layers-map .chart").wait_for()
+    page.locator(".st-key-layers-map-chart .chart").wait_for()
     page.get_by_role("link", name="Runs").first.click()
     page.wait_for_url("**/runs?**projector=1**")  # stays on from page to page
 

@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from appcore import installation
 from appcore.service import manager
 from appcore.storage.store import Store
+from appcore.ui.app import page_files
 from appcore.ui.settings import form
 from appcore.ui.words import format, run_status
 
@@ -41,7 +42,7 @@ def opened(page: str, **query: str) -> AppTest:
     for name, value in query.items():
         app.query_params[name] = value
     if page != "home":
-        app.switch_page(f"pages/{page}.py").run()
+        app.switch_page(page_files.found()[page].path).run()
     assert not app.exception, app.exception
     return app
 
@@ -296,7 +297,7 @@ def test_what_redrawn_pages_leave_behind_is_found_soon_after_the_start() -> None
     assert int(found.stdout) >= 1
 
 
-@pytest.mark.parametrize("page", ["home", "run", "compare"])
+@pytest.mark.parametrize("page", page_files.found())
 def test_a_broken_store_is_one_line_on_every_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "broken.db"
     broken.write_bytes(b"this is no database at all, whatever its name says" * 40)

@@ -33,7 +33,9 @@ def show(found: Sequence[Mapping[str, Any]]) -> None:
         for sweep in found[:30]:
             name, how, when = st.columns([5, 4, 1.6], vertical_alignment="center", gap="small")
             with name:
-                st.page_link(page.ABLATIONS, label=f"**{plain(sweep['title'])}**", query_params={"sweep": sweep["sweep_id"]}, icon="")
+                st.page_link(
+                    page.link("ablations"), label=f"**{plain(sweep['title'])}**", query_params={"sweep": sweep["sweep_id"]}, icon=""
+                )
             counts = Counter(states.get(run_id, "deleted") for run_id in sweep["run_ids"])
             how.caption(" · ".join(f"{count} {state}" for state, count in counts.most_common()) or "no runs")
             when.caption(format.age(sweep["created"]))
@@ -109,9 +111,11 @@ def _more(board: ablation_board.Board, runs: Sequence[Mapping[str, Any]]) -> Non
     sweep = board.sweep
     done = [run["run_id"] for run in runs if run["status"] == "done"][:MOST]
     if done:
-        st.page_link(page.COMPARE, label="Compare its runs", icon=":material/compare_arrows:", query_params={"runs": ",".join(done)})
         st.page_link(
-            page.RUNS,
+            page.link("compare"), label="Compare its runs", icon=":material/compare_arrows:", query_params={"runs": ",".join(done)}
+        )
+        st.page_link(
+            page.link("runs"),
             label="Its runs in the library",
             icon=":material/inventory_2:",
             query_params={"runs": ",".join(run["run_id"] for run in runs)},
@@ -131,7 +135,7 @@ def _more(board: ablation_board.Board, runs: Sequence[Mapping[str, Any]]) -> Non
         args=(sweep["sweep_id"],),
         help="Its runs stay in the library",
     )
-    st.page_link(page.ABLATIONS, label="All ablations", icon=":material/apps:", query_params={})
+    st.page_link(page.link("ablations"), label="All ablations", icon=":material/apps:", query_params={})
 
 
 def _forget(sweep_id: str) -> None:

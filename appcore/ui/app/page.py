@@ -6,25 +6,28 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from ..words import text
-from . import signin
+from . import page_files, signin
 
-HOME, RUN, COMPARE = "pages/home.py", "pages/run.py", "pages/compare.py"
-RUNS, ABLATIONS = "pages/runs.py", "pages/ablations.py"
-MASKS, WHAT_IF = "pages/masks.py", "pages/what_if.py"
 _spent, _lock, _this_thread = [0.0], threading.Lock(), threading.local()
 
 
-def guard(page: str) -> None:
-    """First line of a page. Streamlit finds a folder pages/ by itself, so when the first request of a fresh process is a deep link, it runs
-    the page without app.py: remember where to go and run app.py first."""
+def guard(file: str) -> None:
+    """First line of a page, given its `__file__`. Streamlit finds a folder pages/ by itself, so when the first request of a fresh process
+    is a deep link, it runs the page without app.py: remember where to go and run app.py first."""
     if "nav_ready" not in st.session_state:
-        st.session_state["_goto"] = (page, st.query_params.to_dict())
+        st.session_state["_goto"] = (Path(file).stem, st.query_params.to_dict())
         st.switch_page("app.py")
+
+
+def link(name: str) -> str:
+    """What `st.page_link` and `st.switch_page` take for the page of this name."""
+    return page_files.found()[name].path
 
 
 def careful(draw: Callable[[], None]) -> Callable[[], None]:

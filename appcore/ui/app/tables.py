@@ -14,9 +14,6 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from appcore.config import RunConfig
-from appcore.planning import plan
-
 from ..words import run_status
 from . import page
 
@@ -92,19 +89,3 @@ def _may_wait(kept: _Kept, runs: Sequence[Mapping[str, Any]]) -> bool:
 def _place(run: Mapping[str, Any]) -> tuple[int, int]:
     progress = run["progress"] or {}
     return progress.get("megabatch", -1), progress.get("epoch", -1)
-
-
-def planned(config: RunConfig) -> pd.DataFrame:
-    """The staircase of a plan: megabatch, density in force, and whether a prune point opens it."""
-    rows: dict[int, dict[str, Any]] = {}
-    for segment in plan.plan(config):
-        row = rows.setdefault(segment.megabatch, {"megabatch": segment.megabatch, "density": segment.density, "prunes": False})
-        row["density"] = segment.density
-        row["prunes"] = row["prunes"] or segment.kind == "prune"
-    return pd.DataFrame(list(rows.values()), columns=["megabatch", "density", "prunes"])
-
-
-def total_weights(run: Mapping[str, Any], layers: pd.DataFrame) -> int:
-    """Prunable weights of a run."""
-    mine = layers[layers["run_id"] == run["run_id"]]
-    return int(mine.drop_duplicates("layer")["total"].sum())

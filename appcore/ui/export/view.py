@@ -75,7 +75,7 @@ def nothing_yet(run: dict[str, Any]) -> None:
             )
         else:
             st.markdown(f"#### It ended before its first checkpoint  \n{run_status.sentence(run)}")
-        st.page_link(page.RUN, label="Open the run", icon=":material/play_circle:", query_params={"run": run["run_id"]})
+        st.page_link(page.link("run"), label="Open the run", icon=":material/play_circle:", query_params={"run": run["run_id"]})
 
 
 def files(run: dict[str, Any], state: dict[str, Any]) -> None:

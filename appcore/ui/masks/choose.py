@@ -86,7 +86,7 @@ def nothing_yet(run: Run) -> None:
                 "#### The masks of this run are not on this machine  \nIts rows are in the store, its mask files are not: they lie in "
                 "the run's folder on the machine that ran it. Import its bundle, or resume or repeat the run, to have them here."
             )
-        st.page_link(page.RUN, label="Open the run", icon=":material/play_circle:", query_params={"run": run["run_id"]})
+        st.page_link(page.link("run"), label="Open the run", icon=":material/play_circle:", query_params={"run": run["run_id"]})
 
 
 def pick_moment(side: Side, follows: bool) -> int:

@@ -30,8 +30,8 @@ def start(configs: Sequence[dict[str, Any]], launcher: str = plugins.DEFAULT_LAU
         st.error(harmless(str(error)), icon=":material/error:")
         return
     if len(run_ids) == 1:
-        st.switch_page(page.RUN, query_params={"run": run_ids[0]})
-    st.switch_page(page.COMPARE, query_params={"runs": ",".join(run_ids)})
+        st.switch_page(page.link("run"), query_params={"run": run_ids[0]})
+    st.switch_page(page.link("compare"), query_params={"runs": ",".join(run_ids)})
 
 
 def costs(config: RunConfig | None) -> None:

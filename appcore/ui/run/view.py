@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from appcore import charts
-from appcore.config import RunConfig
+from appcore.charts import run as run_charts
 
 from ..app import page, tables
 from ..widgets import live_chart
@@ -74,37 +74,24 @@ def controls(run: dict[str, Any], data: tables.Frames) -> charts.View:
 
 
 def figures(run: dict[str, Any], data: tables.Frames, view: charts.View) -> None:
-    """All figures of a run, each drawn anew only when its own tables have grown or another view is asked for."""
-    run_id = run["run_id"]
-    config = RunConfig(**run["config"])
-    _density_figures(run, data, config, view.moment, charts.looks([run])[run_id].colour)
-    left, right = st.columns(2, gap="medium")
-    with left:
-        live_chart.chart(
-            "layers-map",
-            (run_id, view.moment, data.token("layers")),
-            lambda: charts.sparsity_map(data.layers, config.megabatches, chosen=view.moment, revision=run_id),
-            alt="Heatmap: sparsity of each layer at each megabatch",
-            shared=data.figures,
-        )
-        _curve("loss", run, data, view)
-    with right:
-        for name in ("accuracy", "gap", "errors"):
-            _curve(name, run, data, view)
+    """All figures of a run that goes on, each drawn anew only when its own tables have grown or another view is asked for."""
+    live = [chart for chart in run_charts.found().values() if chart.live]
+    for row in run_charts.ROWS:
+        for place, column in zip(row, st.columns(len(row), gap="medium"), strict=True):
+            with column:
+                for chart in live:
+                    if chart.place == place:
+                        _figure(chart, run, data, view)
 
 
-def costs(run: dict[str, Any]) -> None:
+def costs(run: dict[str, Any], data: tables.Frames, view: charts.View) -> None:
     """What the finished run took: time by phase, memory, and what masks did not save."""
     totals = run["totals"] or {}
     if not totals.get("phase_seconds"):
         return
-    colour = charts.looks([run])[run["run_id"]].colour
-    live_chart.chart(
-        "profile",
-        (run["run_id"], totals["seconds"]),
-        lambda: charts.profile(totals["phase_seconds"], colour=colour, revision=run["run_id"]),
-        alt="Bars: seconds of each phase of the run",
-    )
+    for chart in run_charts.found().values():
+        if not chart.live:
+            _figure(chart, run, data, view)
     peak, share = totals["peak_memory_bytes"], totals["train_flops_sparse"] / max(1, totals["train_flops_dense"])
     st.caption(
         f"Peak memory {peak / 1e6:,.0f} MB. In theory the masks left {100 * share:.0f} % of the training FLOPs; unstructured zeros "
@@ -112,53 +99,17 @@ def costs(run: dict[str, Any]) -> None:
     )
 
 
-def _curve(name: str, run: dict[str, Any], data: tables.Frames, view: charts.View) -> None:
+def _figure(chart: run_charts.RunChart, run: dict[str, Any], data: tables.Frames, view: charts.View) -> None:
+    """One chart; its token holds what it needs, and the end of the run when it is drawn from the totals."""
+    grown = [name for name in chart.needs if name in run_charts.TABLES]
+    seen = {name: view if name == "view" else getattr(view, name) for name in chart.needs if name not in grown}
     live_chart.chart(
-        f"{name}-chart",
-        (run["run_id"], view, data.token("epochs", "megabatches")),
-        lambda: getattr(charts, name)([run], data.epochs, data.megabatches, revision=run["run_id"], view=view),
-        alt=_CURVES[name],
+        f"{chart.name.replace('_', '-')}-chart",
+        (run["run_id"], *seen.values(), data.token(*grown), None if chart.live else run["totals"]["seconds"]),
+        lambda: chart.draw(run, **{name: getattr(data, name) for name in grown}, **seen),
+        alt=chart.alt,
         shared=data.figures,
     )
-
-
-_CURVES = {
-    "accuracy": "Curves: train, validation and test accuracy over the epochs",
-    "gap": "Curve: train minus validation accuracy over the epochs",
-    "loss": "Curves: train and validation loss over the epochs",
-    "errors": "Curve: test errors summed over the megabatches",
-}
-
-
-def _density_figures(run: dict[str, Any], data: tables.Frames, config: RunConfig, moment: int | None, colour: str) -> None:
-    run_id = run["run_id"]
-    left, right = st.columns(2, gap="medium")
-    with left:
-        live_chart.chart(
-            "truth-meter",
-            (run_id, moment, data.token("prunes", "megabatches")),
-            lambda: charts.truth_meter(_densities(data, moment), tables.total_weights(run, data.layers), colour=colour, revision=run_id),
-            alt="Bars: density requested, in the mask, in forward, and alive",
-            shared=data.figures,
-        )
-    with right:
-        live_chart.chart(
-            "staircase",
-            (run_id, moment, data.token("prunes")),
-            lambda: charts.staircase(tables.planned(config), data.prunes, chosen=moment, colour=colour, revision=run_id),
-            alt="Steps: planned sparsity at each megabatch, with what was counted",
-            shared=data.figures,
-        )
-
-
-def _densities(data: tables.Frames, moment: int | None) -> dict[str, float] | None:
-    """The densities counted last (of a megabatch: counted last in it), at a prune point or at the end of a megabatch."""
-    tables = (frame if moment is None else frame[frame["megabatch"] == moment] for frame in (data.prunes, data.megabatches))
-    rows = [frame.iloc[-1] for frame in tables if len(frame)]
-    if not rows:
-        return None
-    row = max(rows, key=lambda row: row["segment"])
-    return {name: float(row[name]) for name in ("density_requested", "density_mask", "density_effective", "density_alive")}
 
 
 def facts(run: dict[str, Any]) -> None:

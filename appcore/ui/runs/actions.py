@@ -24,9 +24,9 @@ def bar(runs: Runs, tags: Sequence[str], files: Callable[[Runs], None]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="actions"):
         st.markdown(f"**{len(runs)} picked**" if len(runs) > 1 else f"**{plain(name_of(runs[0]), 60)}**", width="content")
         if len(runs) == 1:
-            st.page_link(page.RUN, label="Open", icon=":material/open_in_full:", query_params={"run": ids[0]})
+            st.page_link(page.link("run"), label="Open", icon=":material/open_in_full:", query_params={"run": ids[0]})
         if len(runs) <= MOST:
-            st.page_link(page.COMPARE, label="Compare", icon=":material/compare_arrows:", query_params={"runs": ",".join(ids)})
+            st.page_link(page.link("compare"), label="Compare", icon=":material/compare_arrows:", query_params={"runs": ",".join(ids)})
         else:
             st.caption(f"Compare takes up to {MOST} runs")
         if len(runs) > 1:

@@ -9,21 +9,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from appcore import charts
 from appcore.analysis import run_library
 
 from ..app import page
 from ..words import format
+from . import columns
 
-_STATES = {  # a sign for those who cannot tell the colours apart, and the words of the badges
-    "queued": "◔ queued",
-    "running": "▶ running",
-    "paused": "❙❙ paused",
-    "done": "● done",
-    "failed": "✕ failed",
-    "stopped": "■ stopped",
-    "lost": "⚠ lost",
-}
 _LABELS = {"status": "State", "method": "Method", "pruner": "Pruner", "dataset": "Data set", "arch": "Network", "tag": "Tag"}
 _HEIGHT = 430
 
@@ -67,78 +58,18 @@ def _chosen(frame: pd.DataFrame) -> dict[str, list[str]]:
 
 def table(frame: pd.DataFrame) -> list[str]:
     """Show the runs; returns the ids of those that are picked."""
-    shown = pd.DataFrame(
-        {
-            "State": frame["status"].map(_STATES),
-            "Name": frame["title"].where(frame["title"] != "", frame["run_id"]),
-            "Test": 100 * frame["test_accuracy"],
-            "Gap": 100 * frame["generalization_gap"],
-            "CER": frame["cer"],
-            "Sparsity": 100 * (1 - frame["density_mask"]),
-            "Method": frame["method"].map(charts.word),
-            "Pruner": frame["pruner"].map(charts.word),
-            "Data": frame["dataset"],
-            "Network": frame["arch"],
-            "Seed": frame["seed"],
-            "Tags": frame["tags"],
-            "Note": frame["note"].str.replace("\n", " "),
-            "Time": frame["seconds"],
-            "Started": pd.to_datetime(frame["created"], utc=True),
-            "Id": frame["run_id"],
-        }
-    )
-    empty = [name for name, column in (("Tags", "tags"), ("Note", "note")) if not frame[column].map(len).any()]
-    shown = shown.drop(columns=empty)
-    if frame["archived"].any():
-        shown.insert(1, "Archived", frame["archived"])
+    shown, config = columns.shown(frame, columns.RUNS)
     ids = [[run_id] for run_id in frame["run_id"]]
-    return _select("runs", shown, ids, _columns(), f"{len(ids)} runs")
+    return _select("runs", shown, ids, config, f"{len(ids)} runs")
 
 
 def groups(frame: pd.DataFrame) -> list[str]:
     """Show groups of runs with mean and spread; returns the ids of the runs in those that are picked."""
-    percent = {name: 100 * frame[name] for name in ("test_accuracy", "test_accuracy_sd", "generalization_gap", "generalization_gap_sd")}
-    shown = pd.DataFrame(
-        {
-            "Group": frame["name"],
-            "Runs": frame["runs"],
-            "Done": frame["done"],
-            "Seeds": frame["seeds"],
-            "Test": percent["test_accuracy"],
-            "± Test": percent["test_accuracy_sd"],
-            "Gap": percent["generalization_gap"],
-            "± Gap": percent["generalization_gap_sd"],
-            "CER": frame["cer"],
-            "± CER": frame["cer_sd"],
-            "Sparsity": 100 * (1 - frame["density_mask"]),
-            "Started": pd.to_datetime(frame["created"], utc=True),
-        }
-    )
-    return _select("groups", shown, frame["run_ids"].tolist(), _columns(), f"{len(shown)} groups of runs")
+    shown, config = columns.shown(frame, columns.GROUPS)
+    return _select("groups", shown, frame["run_ids"].tolist(), config, f"{len(shown)} groups of runs")
 
 
-def _columns() -> dict[str, Any]:
-    number, spread = st.column_config.NumberColumn, "Standard deviation over the runs of the group"
-    return {
-        "State": st.column_config.TextColumn(width=95),
-        "Name": st.column_config.TextColumn(width=230),
-        "Group": st.column_config.TextColumn(width=300),
-        "Test": number(format="%.1f %%", help="Test accuracy after the newest finished megabatch"),
-        "± Test": number(format="%.1f", help=spread),
-        "Gap": number("Gap, points", format="%+.1f", help="Train minus validation accuracy"),
-        "± Gap": number(format="%.1f", help=spread),
-        "CER": number("CER, errors", format="localized", help="Misclassified test images, summed over megabatches; lower is better"),
-        "± CER": number(format="%.0f", help=spread),
-        "Sparsity": number(format="%.1f %%", help="Counted from the mask"),
-        "Time": number("Time, s", format="%.0f"),
-        "Tags": st.column_config.ListColumn(width=130),
-        "Note": st.column_config.TextColumn(width=160),
-        "Started": st.column_config.DatetimeColumn(format="distance"),
-        "Id": st.column_config.TextColumn(width=170),
-    }
-
-
-def _select(name: str, shown: pd.DataFrame, ids: list[list[str]], columns: dict[str, Any], alt: str) -> list[str]:
+def _select(name: str, shown: pd.DataFrame, ids: list[list[str]], config: dict[str, Any], alt: str) -> list[str]:
     """A selection is a list of row numbers, so it belongs to one list of runs: another list is another table, with the picks kept."""
     key = f"{name}-{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}"
     picked = set(page.requested("runs"))
@@ -151,7 +82,7 @@ def _select(name: str, shown: pd.DataFrame, ids: list[list[str]], columns: dict[
         key=key,
         hide_index=True,
         height=min(_HEIGHT, 44 + 35 * len(shown)) if len(shown) else "auto",
-        column_config={column: config for column, config in columns.items() if column in shown},
+        column_config=config,
         # By name alone: Streamlit keeps the callback of every table that a session ever had, and each new run makes another table.
         on_select=partial(_remember, key),
         selection_mode="multi-row",

@@ -151,7 +151,7 @@ def show(config: RunConfig, overrides: dict[str, Any]) -> None:
         )
     if st.button("Set up a run with this stream", icon=":material/play_circle:", key="stream_to_run"):
         st.session_state["form"] = {"overrides": overrides, "preset": "quick"}
-        st.switch_page(page.RUN)
+        st.switch_page(page.link("run"))
 
 
 def _answer(config: RunConfig, rules: pd.DataFrame) -> None:

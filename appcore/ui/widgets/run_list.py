@@ -36,7 +36,7 @@ def _row(run: dict[str, Any], accuracy: float | None, runs: Sequence[dict[str, A
     name, how, result, when, pair = st.columns([4, 2.2, 1.6, 1.6, 1.9], vertical_alignment="center", gap="small")
     with name:
         st.page_link(
-            page.RUN,
+            page.link("run"),
             label=f"**{plain(run['title'] or run['run_id'])}**",
             icon="",
             query_params={"run": run["run_id"]},
@@ -51,6 +51,8 @@ def _row(run: dict[str, Any], accuracy: float | None, runs: Sequence[dict[str, A
     with pair:
         if len(together) > 1 and group not in linked:
             linked.add(group)
-            st.page_link(page.COMPARE, label="Compare", icon=":material/compare_arrows:", query_params={"runs": ",".join(sorted(together))})
+            st.page_link(
+                page.link("compare"), label="Compare", icon=":material/compare_arrows:", query_params={"runs": ",".join(sorted(together))}
+            )
         else:
             st.caption("")

@@ -1,0 +1,25 @@
+"""How accurate is it?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from ..axes import View
+from ..curves import accuracy
+
+CHART = {
+    "alt": "Curves: train, validation and test accuracy over the epochs",
+    "order": 50,
+    "needs": ("epochs", "megabatches", "view"),
+    "live": True,
+    "place": "right",
+}
+
+
+def draw(run: Mapping[str, Any], *, epochs: pd.DataFrame, megabatches: pd.DataFrame, view: View) -> go.Figure:
+    """Train, validation and test accuracy, with what happened on the way along the upper edge."""
+    return accuracy([run], epochs, megabatches, revision=run["run_id"], view=view)

@@ -1,0 +1,25 @@
+"""How many errors so far?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from ..axes import View
+from ..curves import errors
+
+CHART = {
+    "alt": "Curve: test errors summed over the megabatches",
+    "order": 70,
+    "needs": ("epochs", "megabatches", "view"),
+    "live": True,
+    "place": "right",
+}
+
+
+def draw(run: Mapping[str, Any], *, epochs: pd.DataFrame, megabatches: pd.DataFrame, view: View) -> go.Figure:
+    """Misclassified test images, added up."""
+    return errors([run], epochs, megabatches, revision=run["run_id"], view=view)

@@ -1,0 +1,28 @@
+"""How far is it pruned, and when? The plan, and what was counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from appcore.config import RunConfig
+
+from ..run_styles import looks
+from ..staircase import planned, staircase
+
+CHART = {
+    "alt": "Steps: planned sparsity at each megabatch, with what was counted",
+    "order": 20,
+    "needs": ("prunes", "moment"),
+    "live": True,
+    "place": "top right",
+}
+
+
+def draw(run: Mapping[str, Any], *, prunes: pd.DataFrame, moment: int | None) -> go.Figure:
+    """Sparsity as planned, as steps, with a dot for each prune point passed."""
+    colour = looks([run])[run["run_id"]].colour
+    return staircase(planned(RunConfig(**run["config"])), prunes, chosen=moment, colour=colour, revision=run["run_id"])

@@ -1,0 +1,37 @@
+"""Is the density what was asked for? The densities that were counted last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from ..density_meter import truth_meter
+from ..run_styles import looks
+
+CHART = {
+    "alt": "Bars: density requested, in the mask, in forward, and alive",
+    "order": 10,
+    "needs": ("prunes", "megabatches", "layers", "moment"),
+    "live": True,
+    "place": "top left",
+}
+
+
+def draw(run: Mapping[str, Any], *, prunes: pd.DataFrame, megabatches: pd.DataFrame, layers: pd.DataFrame, moment: int | None) -> go.Figure:
+    """All four densities as bars."""
+    total = int(layers.drop_duplicates("layer")["total"].sum())
+    colour = looks([run])[run["run_id"]].colour
+    return truth_meter(_densities(prunes, megabatches, moment), total, colour=colour, revision=run["run_id"])
+
+
+def _densities(prunes: pd.DataFrame, megabatches: pd.DataFrame, moment: int | None) -> dict[str, float] | None:
+    """The densities counted last (of a megabatch: counted last in it), at a prune point or at the end of a megabatch."""
+    tables = (frame if moment is None else frame[frame["megabatch"] == moment] for frame in (prunes, megabatches))
+    rows = [frame.iloc[-1] for frame in tables if len(frame)]
+    if not rows:
+        return None
+    row = max(rows, key=lambda row: row["segment"])
+    return {name: float(row[name]) for name in ("density_requested", "density_mask", "density_effective", "density_alive")}
