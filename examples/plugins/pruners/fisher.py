@@ -12,6 +12,8 @@ from appcore.pruners.base import Scoring, gradients
 
 # What people type (--pruner fisher) and what menus show. One file may offer several names.
 CHOICES = {"fisher": "Fisher"}
+# How it looks in charts. Optional: without it the program picks a colour that no other pruner has.
+LOOK = {"fisher": {"short": "Fisher", "colour": "#7A4FA3"}}
 
 
 def scores(task: Scoring) -> dict[str, Tensor]:
