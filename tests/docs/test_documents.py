@@ -17,7 +17,7 @@ MAPS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/ARCHITECT
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 PLACE = re.compile(r"`((?:[\w.-]+/)+(?:[\w-]+\.\w+)?)`")  # a code span that is nothing but a folder or a file in one
 TREE = re.compile(r"^  (.+?)(?:  +(?! )|\n)", re.MULTILINE)
-MADE = ("runs/", "data/", "plugins/")  # what the program or its users make, as the files called mine of the recipes
+MADE = ("runs/", "data/", "plugins/", "launchers/")  # what the program or its users make, as the files called mine of the recipes
 
 
 def name_of(path: Path) -> str:
