@@ -51,6 +51,8 @@ def reference_scores(pruner: str, model: nn.Module, originals: Arrays, kept: Arr
         return synflow_by_products(model, weights)
     if pruner == "grasp":
         return grasp_by_hvp(model, weights, kept)
+    if pruner not in ("snip", "taylor", "force", "iterative-snip"):
+        pytest.skip(f"no formula of {pruner} here; add one before the pruner is kept")
     if pruner in ("force", "iterative-snip"):
         data = data[rung % len(data) : rung % len(data) + 1]
     gradients = small_nets.mlp_gradients(model, dict(zip(names, weights, strict=True)), data)

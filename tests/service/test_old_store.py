@@ -1,0 +1,87 @@
+"""Runs of 6a7533f, the last commit before the package was laid out in folders, still open, resume and import with their numbers."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas
+import pytest
+import torch
+
+from appcore.service.manager import Manager
+from appcore.storage.store import Store
+
+ARCHIVE = Path(__file__).parents[1] / "data" / "store-of-6a7533f.tar.xz"
+LOSS_DIGITS = 1e-4  # evaluation rounds otherwise today than it did then
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """The archive, unpacked."""
+    with tarfile.open(ARCHIVE) as file:
+        file.extractall(tmp_path / "old", filter="data")
+    return tmp_path / "old"
+
+
+@pytest.fixture
+def recorded(old: Path) -> dict[str, Any]:
+    return json.loads((old / "recorded.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def manager(old: Path) -> Iterator[Manager]:
+    manager = Manager(Store(f"sqlite:///{old / 'store' / 'appcore.db'}"))
+    yield manager
+    manager.close()
+    manager.store.close()
+
+
+def check(manager: Manager, expected: dict[str, Any], bits: bool = True) -> None:
+    """The numbers of a run that is done are the recorded ones; weights to the bit where they were computed by the same instructions."""
+    found = manager.result(expected["run_id"])
+    assert found["status"] == "done" and found["hashes"] == expected["hashes"]
+    assert len(found["megabatches"]) == len(expected["megabatches"])
+    losses = manager.store.megabatches(expected["run_id"])["test_loss"]
+    for row, loss, before in zip(found["megabatches"], losses, expected["megabatches"], strict=True):
+        assert {name: row[name] for name in before if name != "test_loss"} == {n: v for n, v in before.items() if n != "test_loss"}
+        assert loss == pytest.approx(before["test_loss"], rel=LOSS_DIGITS)
+    if bits:
+        assert found["totals"]["weights_hash"] == expected["weights_hash"]
+
+
+def test_a_finished_run_is_shown(manager: Manager, recorded: dict[str, Any]) -> None:
+    assert {row["run_id"]: row["status"] for row in manager.runs()} == {
+        recorded["done"]["run_id"]: "done",
+        recorded["stopped"]["run_id"]: "stopped",
+    }
+    check(manager, recorded["done"])
+
+
+def test_a_stopped_run_is_shown_and_goes_on_to_its_end(manager: Manager, recorded: dict[str, Any]) -> None:
+    expected = recorded["stopped"]
+    before = manager.result(expected["run_id"])
+    assert [row["cer"] for row in before["megabatches"]] == [expected["megabatches"][0]["cer"]]
+    assert manager.get(expected["run_id"])["cursor"] == expected["cursor"] < manager.get(expected["run_id"])["segments"]
+    manager.resume(expected["run_id"], launcher="thread")
+    assert manager.wait(expected["run_id"], timeout=120) == "done"
+    assert not [note for note in manager.result(expected["run_id"])["notes"] if "not used" in note or "beginning" in note]
+    then = (recorded["cpu_capability"], recorded["torch"])
+    check(manager, expected, bits=then == (torch.backends.cpu.get_cpu_capability(), torch.__version__))
+
+
+def test_a_bundle_is_imported_and_equals_its_run(old: Path, manager: Manager, recorded: dict[str, Any]) -> None:
+    (bundle,) = (old / "bundle").glob("*.zip")
+    other = Manager(Store(f"sqlite:///{old / 'other' / 'appcore.db'}"))
+    try:
+        run_id = other.import_bundle(bundle)
+        assert run_id == recorded["done"]["run_id"]
+        check(other, recorded["done"])
+        for table in ("epochs", "prunes", "megabatches", "layers"):
+            pandas.testing.assert_frame_equal(getattr(other.store, table)(run_id), getattr(manager.store, table)(run_id))
+    finally:
+        other.close()
+        other.store.close()
