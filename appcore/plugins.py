@@ -31,7 +31,7 @@ class Choice:
         """True for names such as `images:` that are completed by the user (`images:PATH`)."""
         return self.name.endswith(":")
 
-    def literal(self, variable: str) -> dict[str, Any]:
+    def literal(self, variable: str) -> Any:
         """The entry for this choice in a literal dict of its file, e.g. RECIPE[name]; empty when the file has none."""
         return self.literals.get(variable, {}).get(self.name, {})
 

@@ -8,7 +8,7 @@ numbers read from the device after every step.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +46,7 @@ def epochs(
     model: nn.Module, masks: dict[str, Tensor], pictures: Pictures, batch_size: int, device: torch.device
 ) -> Iterator[tuple[int, float]]:
     """Train without end; yields (images, seconds) of each epoch, the start of the loader processes included as it is in such code."""
-    model = model.to(device, memory_format=torch.contiguous_format)
+    model = model.to(device, memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # torch's stubs leave this pair out
     _hook(model, {name: mask.to(device) for name, mask in masks.items()})
     optimizer, loader = _optimizer(model), _loader(pictures, batch_size, device)
     while True:
@@ -74,8 +74,8 @@ def whole_run(
     size = len(train) // len(densities)
     for part, density in enumerate(densities):
         so_far = range(0, (part + 1) * size, size)
-        fit = ConcatDataset([train.part(slice(begin, begin + size - size // 10), True) for begin in so_far])
-        val = ConcatDataset([train.part(slice(begin + size - size // 10, begin + size), False) for begin in so_far])
+        fit: ConcatDataset = ConcatDataset([train.part(slice(begin, begin + size - size // 10), True) for begin in so_far])
+        val: ConcatDataset = ConcatDataset([train.part(slice(begin + size - size // 10, begin + size), False) for begin in so_far])
         _prune(
             model,
             prunable,
@@ -99,7 +99,7 @@ def whole_run(
 def _prune(model: nn.Module, prunable: list[str], loader: DataLoader, density: float, device: torch.device) -> None:
     """SNIP: |gradient * weight| summed over batches; the largest are kept among those that are left."""
     parameters = dict(model.named_parameters())
-    found = {name: parameters.get(name, parameters.get(f"{name}_orig")) for name in prunable}
+    found = {name: parameters[name if name in parameters else f"{name}_orig"] for name in prunable}
     scores = {name: torch.zeros_like(weight) for name, weight in found.items()}
     for x, y in loader:
         loss = cross_entropy(model(x.to(device)), y.to(device))
@@ -149,4 +149,5 @@ def _train(model: nn.Module, optimizer: torch.optim.Optimizer, loader: DataLoade
 def _evaluate(model: nn.Module, loader: DataLoader, device: torch.device) -> float:
     model.eval()
     right = [(model(x.to(device)).argmax(1).cpu() == y).sum().item() for x, y in loader]
+    assert isinstance(loader.dataset, Sized)
     return sum(right) / len(loader.dataset)
