@@ -175,6 +175,12 @@ def _check_option(name: str, value: Any, option: dict[str, Any]) -> None:
         raise ValueError(f"options: {name} = {value!r} must be one of {', '.join(map(str, option['in']))}")
 
 
+def group(name: str) -> str:
+    """The heading under which the form and the command line list a field."""
+    about = RunConfig.model_fields[name].json_schema_extra
+    return str(about["group"]) if isinstance(about, dict) else ""
+
+
 def build(values: dict[str, Any]) -> RunConfig:
     """RunConfig(**values) with the first problem as an InputError of one line that names field, value and remedy."""
     try:

@@ -1,9 +1,12 @@
-"""What a run tells the world: frozen dataclasses of plain numbers, no tensors. Arrays (masks) go to files, which the driver writes."""
+"""What a run tells the world: frozen dataclasses of plain numbers, no tensors. Arrays (masks) go to files, which the driver writes.
+
+Events are told apart by `kind`, not by class: after a source reload two classes of one name live in one process.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class LayerDensity:
 class Started:
     """First event of a run (again after a resume). `hashes` are SHA-256 digests that prove pairing: init, order, scoring."""
 
+    kind: ClassVar[Literal["Started"]] = "Started"
     hashes: dict[str, str]
     device: str
     precision: str
@@ -54,6 +58,7 @@ class Started:
 class Progress:
     """One step done, of phase score, train, validate or test. `loss` is None between the steps at which it is read from the device."""
 
+    kind: ClassVar[Literal["Progress"]] = "Progress"
     segment: int
     megabatch: int
     epoch: int
@@ -76,6 +81,7 @@ class Pruned:
     density}, where a first layer would die, and scores {edges, kept, pruned, threshold, thresholds}, their histogram.
     """
 
+    kind: ClassVar[Literal["Pruned"]] = "Pruned"
     segment: int
     megabatch: int
     density_requested: float
@@ -98,6 +104,7 @@ class EpochDone:
     round; `segment` is the order of time. `grown` counts the weights that mask updates brought back during the epoch.
     """
 
+    kind: ClassVar[Literal["EpochDone"]] = "EpochDone"
     segment: int
     megabatch: int
     epoch: int
@@ -121,6 +128,7 @@ class MegabatchDone:
     `order_hash` chains every epoch order and augmentation draw that was really used up to here.
     """
 
+    kind: ClassVar[Literal["MegabatchDone"]] = "MegabatchDone"
     segment: int
     megabatch: int
     density_requested: float
@@ -146,6 +154,7 @@ class MegabatchDone:
 class SegmentDone:
     """A segment ended: the state is consistent, `cursor` is where a resume would start."""
 
+    kind: ClassVar[Literal["SegmentDone"]] = "SegmentDone"
     cursor: int
 
 
@@ -153,6 +162,7 @@ class SegmentDone:
 class Finished:
     """Last event. FLOPs count forward and backward of every training image; sparse ones scale each layer by its density."""
 
+    kind: ClassVar[Literal["Finished"]] = "Finished"
     seconds: float
     images_per_second: float
     cer: int

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from importlib import import_module, metadata
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.version import Version
@@ -56,13 +57,13 @@ def warm_up(modules: Iterable[str]) -> None:
 
     What goes wrong there is kept for `broken`; the module that keeps it has no file, so that source reloads leave it alone.
     """
-    box = sys.modules.setdefault("_appcore_warm_up", types.ModuleType("_appcore_warm_up"))
+    box: Any = sys.modules.setdefault("_appcore_warm_up", types.ModuleType("_appcore_warm_up"))
     if not hasattr(box, "thread"):
         box.thread = threading.Thread(target=_import, args=(box, tuple(modules)), name="appcore-warm-up", daemon=True)
         box.thread.start()
 
 
-def _import(box: types.ModuleType, modules: tuple[str, ...]) -> None:
+def _import(box: Any, modules: tuple[str, ...]) -> None:
     time.sleep(1.5)  # the import holds the interpreter lock for seconds: let the first page paint before
     try:
         import torch

@@ -54,7 +54,7 @@ class Choice:
         """The title in a word or two, for labels: what the file's LOOK says, else the title up to where it begins to explain."""
         return self.literal("LOOK").get("short") or re.split(r" \(|, |:", self.title)[0]
 
-    def literal(self, variable: str) -> dict[str, Any]:
+    def literal(self, variable: str) -> Any:
         """The entry for this choice in a literal dict of its file, e.g. RECIPE[name]; empty when the file has none."""
         return self.literals.get(variable, {}).get(self.name, {})
 

@@ -26,7 +26,7 @@ with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
     view = st.segmented_control(
         "View",
         list(VIEWS),
-        format_func=VIEWS.get,
+        format_func=VIEWS.__getitem__,
         key="stream_view",
         on_change=lambda: st.query_params.update(view=st.session_state["stream_view"]),
         required=True,

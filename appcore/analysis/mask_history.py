@@ -72,7 +72,7 @@ def shared(one: Sequence[Packed], other: Sequence[Packed] | None = None, *, tota
             else:
                 counts[i, j] = [_count(first[name] & second[name]) for name in names]
     kept = [np.array([[_count(packed[name]) for name in names] for packed in side], dtype=np.int64) for side in (one, others)]
-    return Shared(names, np.array([totals[name] for name in names], dtype=np.int64), *kept, counts)
+    return Shared(names, np.array([totals[name] for name in names], dtype=np.int64), kept[0], kept[1], counts)
 
 
 def changes(before: Packed | None, after: Packed, totals: Mapping[str, int]) -> pd.DataFrame:

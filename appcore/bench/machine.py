@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,7 @@ def _prune_point(size: Size, device: str) -> Iterator[Row]:
     if is_here(device):
         trainer = _Trainer("resnet50", size.prune_batch, device, is_masked=True)
         for name, row in rows.items():
-            sides: dict[str, Callable[[], Any]] = {"step": trainer.step, "score": lambda name=name: trainer.score(name)}
+            sides: dict[str, Callable[[], Any]] = {"step": trainer.step, "score": partial(trainer.score, name)}
             times = interleaved(sides | {"select": trainer.select, "apply": trainer.apply}, size.prune_rounds, device)
             select.values.extend(times["select"])
             for step, *parts in zip(*(times[side] for side in ("step", "score", "select", "apply")), strict=True):
@@ -199,8 +200,8 @@ def _baseline_inputs(state: RunState) -> tuple[nn.Module, dict[str, Tensor], Any
     chosen = state.stream.train_indices(0).to(data.train_x.device)
     _, height, width = data.shape
     x = data.train_x[chosen, p : p + height, p : p + width].cpu().numpy()
-    moments = [(value / 255).tolist() for value in (data.mean, data.std)]
-    pictures = published_style.Pictures(x, data.train_y[chosen].cpu().numpy(), *moments)
+    mean, std = ((value / 255).tolist() for value in (data.mean, data.std))
+    pictures = published_style.Pictures(x, data.train_y[chosen].cpu().numpy(), mean, std)
     model = models.create(state.config.arch, data.shape, len(data.classes), state.config.seed)
     return model, state.masks, pictures
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from pathlib import Path
 
 import numpy as np
@@ -93,8 +93,8 @@ def whole_run(
     torch.save(net.state_dict(), folder / "start.pt")
     for part, density in enumerate(densities):
         so_far = range(0, (part + 1) * size, size)
-        fit = ConcatDataset([train.part(slice(begin, begin + fit_size), True) for begin in so_far])
-        val = ConcatDataset([train.part(slice(begin + fit_size, begin + size), True) for begin in so_far])
+        fit: ConcatDataset = ConcatDataset([train.part(slice(begin, begin + fit_size), True) for begin in so_far])
+        val: ConcatDataset = ConcatDataset([train.part(slice(begin + fit_size, begin + size), True) for begin in so_far])
         _prune(net, names, _loader(Subset(fit, range(int(0.2 * size))), SCORE_BATCH, device, shuffle=False), density, device)
         torch.save({name: net.get_buffer(f"{name}_mask") for name in names}, folder / f"mask-{part}.pt")
         best = -1.0
@@ -117,7 +117,7 @@ def _prune(model: nn.Module, prunable: list[str], loader: DataLoader, density: f
     for x, y in loader:
         cross_entropy(network(x.to(device)), y.to(device)).backward()
     parameters = dict(network.named_parameters())
-    found = {name: parameters.get(name, parameters.get(f"{name}_orig")) for name in prunable}
+    found = {name: parameters[name if name in parameters else f"{name}_orig"] for name in prunable}
     scores = {name: (weight.grad * weight).abs().detach() for name, weight in found.items()}
     everything = torch.cat([score.flatten() for score in scores.values()])
     threshold = torch.kthvalue(everything, max(1, round((1 - density) * len(everything)))).values
@@ -164,4 +164,5 @@ def _evaluate(model: nn.Module, loader: DataLoader, device: torch.device) -> flo
         logits = model(x)
         loss_sum += cross_entropy(logits, y).item() * len(y)
         right += (logits.topk(1).indices[:, 0] == y).sum().item()
+    assert isinstance(loader.dataset, Sized)
     return right / len(loader.dataset)

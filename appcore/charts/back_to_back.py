@@ -50,10 +50,10 @@ def mirrored(layers: pd.DataFrame, first: Run, second: Run, chosen: int, *, revi
             )
         )
     layer_axes(figure, names, None)
-    axis = {"tickvals": [0, 50, 100], "ticksuffix": " %", "showgrid": True, "showline": True}
+    scale = {"tickvals": [0, 50, 100], "ticksuffix": " %", "showgrid": True, "showline": True}
     figure.update_layout(
-        xaxis={**axis, "range": [103, 0], "domain": [0, 0.5], "tickvals": [50, 100]},
-        xaxis2={**axis, "range": [0, 103], "domain": [0.5, 1], "anchor": "y", "title": {"text": "kept, %"}},
+        xaxis={**scale, "range": [103, 0], "domain": [0, 0.5], "tickvals": [50, 100]},
+        xaxis2={**scale, "range": [0, 103], "domain": [0.5, 1], "anchor": "y", "title": {"text": "kept, %"}},
         bargap=0.25,
         margin_t=88,
     )

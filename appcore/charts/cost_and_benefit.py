@@ -115,7 +115,7 @@ def front(cost: np.ndarray, gain: np.ndarray) -> np.ndarray:
     """Which points no other one beats: cheaper and as good, or better and no dearer. Equal points are all on the front."""
     no_dearer, as_good = cost[None, :] <= cost[:, None], gain[None, :] >= gain[:, None]
     better = (cost[None, :] < cost[:, None]) | (gain[None, :] > gain[:, None])
-    return ~(no_dearer & as_good & better).any(axis=1)
+    return ~np.any(no_dearer & as_good & better, axis=1)
 
 
 def pareto(points: pd.DataFrame, compute: str, picked: Sequence[str] = (), *, revision: str = "") -> go.Figure:

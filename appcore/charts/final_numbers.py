@@ -60,7 +60,7 @@ def final_table(runs: Runs, megabatches: pd.DataFrame) -> pd.DataFrame:
                 "alive": _percent(last, "density_alive"),
                 "size": None if last is None else _megabytes(run, float(last["density_mask"])),
                 "flops": None if dense is None else dense / 1e12,
-                "flops_share": None if not dense else 100 * sparse / dense,
+                "flops_share": None if not dense or sparse is None else 100 * sparse / dense,
                 "seconds": totals.get("seconds"),
                 "images_per_second": totals.get("images_per_second"),
                 "memory": None if not totals.get("peak_memory_bytes") else totals["peak_memory_bytes"] / 2**20,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,7 +48,7 @@ def bands(name: str, groups: Sequence[Repeats], epochs: pd.DataFrame, megabatche
     return figure.update_yaxes(range=[1.06 * min(low, 0.0), 1.06 * high])
 
 
-def _places(axis: TimeAxis, run: dict, name: str, frame: pd.DataFrame) -> np.ndarray:
+def _places(axis: TimeAxis, run: Mapping[str, Any], name: str, frame: pd.DataFrame) -> np.ndarray:
     if name != "errors":
         return axis.epochs(run)
     return axis.ends(run, frame[frame["run_id"] == run["run_id"]]["megabatch"])

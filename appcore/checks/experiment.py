@@ -94,7 +94,7 @@ class Lab:
         if key not in self.records:
             self.say(f"{config.method} {config.pruner}, {config.arch}, replay {config.replay}, seed {config.seed}")
             found = Record([], [], [])
-            lists = {Pruned: found.pruned, EpochDone: found.epochs, MegabatchDone: found.megabatches}
+            lists: dict[type, list[Any]] = {Pruned: found.pruned, EpochDone: found.epochs, MegabatchDone: found.megabatches}
             for event in run(config):
                 lists.get(type(event), []).append(event)
             self.records[key] = found

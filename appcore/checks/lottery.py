@@ -22,10 +22,10 @@ ROUNDS = 7  # 0.8 ** 7 = 0.21
 def measure(lab: Lab) -> Finding:
     """IMP to 21 %; before the last training the run forks: rewound values on one side, fresh ones on the other."""
     seeds = lab.repeats(5)
-    pairs = [_fork(lab, seed) for seed in seeds]
+    forks = [_fork(lab, seed) for seed in seeds]
+    pairs, exact = [fork[:2] for fork in forks], [fork[2] for fork in forks]
     ticket, fresh = (Sample.of(pair[side][0] for pair in pairs) for side in (0, 1))
     early = [Sample.of(pair[side][1] for pair in pairs) for side in (0, 1)]
-    exact = [pair[2] for pair in pairs]
 
     def part(statement: str, one: Sample, other: Sample) -> Part:
         return Part(statement, f"{one.text()} % against {other.text()} % (n = {len(seeds)})", above_zero(one - other))

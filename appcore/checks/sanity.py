@@ -113,7 +113,12 @@ class Trial:
         state = RunState.create(self.config)
         state.model.load_state_dict(self.weights)
         seen: list[dict[str, Tensor]] = []
-        for _ in walk(state, 0, selection.density(self.masks), change=lambda scores: seen.append(scores) or scores):
+
+        def noted(scores: dict[str, Tensor]) -> dict[str, Tensor]:
+            seen.append(scores)
+            return scores
+
+        for _ in walk(state, 0, selection.density(self.masks), change=noted):
             if seen:  # the first rung's; a rung that would remove nothing asks for none
                 break
         return seen[0]

@@ -188,7 +188,10 @@ def _disk() -> str:
 def _data_sets() -> str:
     from ..datasets.torchvision_names import FILES
 
-    root, here, missing, yours = paths.data_root(), [], [], []
+    root = paths.data_root()
+    here: list[str] = []
+    missing: list[str] = []
+    yours: list[str] = []
     for name, choice in plugins.choices("datasets").items():
         if choice.takes_argument:
             continue

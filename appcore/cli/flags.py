@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from .. import plugins
 from ..config import RunConfig
+from ..config import group as group_of
 from ..errors import InputError
 from ..presets import PRESETS
 
@@ -24,8 +25,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_share(parser)
     groups: dict[str, Any] = {}
     for name, field in RunConfig.model_fields.items():
-        title = field.json_schema_extra["group"]
-        group = groups.setdefault(title, parser.add_argument_group(title) if title not in groups else None)
+        title = group_of(name)
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
+        group = groups[title]
         flag, text = f"--{name.replace('_', '-')}", _help(name, field)
         if name == "options":
             group.add_argument(

@@ -37,7 +37,8 @@ def load(config: RunConfig) -> Images:
 def _table() -> np.ndarray:
     """[1797, 65]: the pixels of an image, 0 to 16, and its digit. Read from scikit-learn's file; importing scikit-learn takes seconds."""
     package = find_spec("sklearn")
-    file = Path(package.submodule_search_locations[0], "datasets", "data", "digits.csv.gz") if package else None
+    folders = package.submodule_search_locations if package else None
+    file = Path(folders[0], "datasets", "data", "digits.csv.gz") if folders else None
     if file is not None and file.exists():
         return np.loadtxt(file, delimiter=",")
     from sklearn.datasets import load_digits  # says what is missing, or knows where a later version keeps the file

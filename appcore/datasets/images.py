@@ -27,7 +27,7 @@ from .layout import Layout, arrange, opened
 from .picture import is_grey, picture, to_array
 
 CHOICES = {"images:": "Your own images (folder or zip)"}
-RECIPE = {"images:": {}}  # RunConfig's defaults, which are the recipe for CIFAR
+# No RECIPE: the defaults of RunConfig, which are the recipe for CIFAR.
 
 LARGEST_AS_STORED = 64
 
@@ -70,7 +70,8 @@ def load(config: RunConfig, keep: tuple[np.ndarray | slice, np.ndarray | slice] 
         for split, wanted in zip(SPLITS, keep, strict=True):
             images = layout.images[split]
             arrays += _decode(tree, [images[index] for index in np.arange(len(images))[wanted]], description.shape)
-    return Images(*arrays, description.classes, description.notes)
+    train_x, train_y, test_x, test_y = arrays
+    return Images(train_x, train_y, test_x, test_y, description.classes, description.notes)
 
 
 def _path(config: RunConfig) -> Path:

@@ -6,15 +6,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from typing import IO, Protocol
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError, WebPImagePlugin
 
 from ..errors import InputError
-from ..untrusted.folder import Folder
 from ..untrusted.member import Member
 from ..untrusted.refusals import refuse, shown
-from ..untrusted.zip_file import Zip
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", WebPImagePlugin.WebPImageFile.format)  # named by its class: Pillow does not register it unasked
 MAX_PIXELS = 50_000_000
@@ -25,8 +24,17 @@ _WHOLE_BYTES = 2**16  # up to here reading a file at once beats reading its head
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 
+class Tree(Protocol):
+    """Where members are read from: a folder, a zip, or a data set's own files."""
+
+    dataset: str
+
+    def open(self, member: Member) -> IO[bytes]: ...
+    def read(self, member: Member) -> bytes: ...
+
+
 @contextmanager
-def picture(tree: Folder | Zip, member: Member, *, whole: bool) -> Iterator[Image.Image]:
+def picture(tree: Tree, member: Member, *, whole: bool) -> Iterator[Image.Image]:
     """The image of a member, its header read (`whole`: about to be decoded); what goes wrong inside names the file in one line."""
     try:
         with BytesIO(tree.read(member)) if whole or member.size <= _WHOLE_BYTES else tree.open(member) as file:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import psutil
@@ -65,7 +66,7 @@ class _Files:
     def __init__(self, dataset: str):
         self.dataset = dataset
 
-    def open(self, member: Member):
+    def open(self, member: Member) -> BinaryIO:
         """The file as a stream."""
         return Path(member.source).open("rb")
 
@@ -102,7 +103,8 @@ def load(config: RunConfig, keep: _Keep = (slice(None), slice(None))) -> Images:
     for split, wanted in zip(_SPLITS, keep, strict=True):
         files = _list(config, split)
         arrays += _decode(config, [files[index] for index in np.arange(len(files))[wanted]], description.shape)
-    return Images(*arrays, description.classes, description.notes)
+    train_x, train_y, test_x, test_y = arrays
+    return Images(train_x, train_y, test_x, test_y, description.classes, description.notes)
 
 
 def _list(config: RunConfig, split: str) -> list[tuple[Path, int]]:

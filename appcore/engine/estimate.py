@@ -80,7 +80,7 @@ def estimate(config: RunConfig, earlier: Sequence[tuple[RunConfig, float]] = (),
 
 def _earlier_speed(config: RunConfig, earlier: Sequence[tuple[RunConfig, float]]) -> tuple[float, str] | None:
     """Training images per second of the newest runs whose steps are the same, everything else that such a run does included."""
-    found = []
+    found: list[float] = []
     for other, seconds in earlier:
         if len(found) < _EARLIER_RUNS and seconds > 0 and all(getattr(other, name) == getattr(config, name) for name in _SAME_STEP):
             with suppress(InputError):  # its images are not here any more

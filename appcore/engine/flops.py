@@ -105,7 +105,7 @@ class _Counter(FlopCounterMode):
 
     def __init__(self, layers: _Layers):
         super().__init__(display=False, custom_mapping={torch.ops.aten.convolution_backward: _backward_of_convolution})
-        self.mod_tracker = layers
+        self.mod_tracker: Any = layers
 
 
 class _Layers:
@@ -113,7 +113,7 @@ class _Layers:
 
     def __init__(self, model: nn.Module):
         counted = ((name, module) for name, module in model.named_modules() if isinstance(module, (nn.Conv2d, nn.Linear)))
-        self.names = {module: f"{name}.weight".lstrip(".") for name, module in counted}
+        self.names: dict[nn.Module, str] = {module: f"{name}.weight".lstrip(".") for name, module in counted}
         self.current: str | None = None
         self.handles: list = []
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from typing import Any
 
 import torch
 from torch import fx, nn
@@ -37,7 +38,7 @@ class Folded:
         for name in own.keys() & theirs.keys():
             own[name].copy_(theirs[name])
         for conv_name, norm_name in self._pairs:
-            folded, conv, norm = (net.get_submodule(name) for net, name in self._places(conv_name, norm_name))
+            folded, conv, norm = self._parts(conv_name, norm_name)
             weight, bias = fuse_conv_bn_weights(
                 conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
             )
@@ -45,8 +46,9 @@ class Folded:
             folded.bias.copy_(bias)
         return self.network
 
-    def _places(self, conv: str, norm: str) -> tuple[tuple[nn.Module, str], ...]:
-        return (self.network, conv), (self._model, conv), (self._model, norm)
+    def _parts(self, conv: str, norm: str) -> tuple[Any, Any, Any]:
+        """The folded convolution, and the convolution and the BatchNorm that it is made of."""
+        return self.network.get_submodule(conv), self._model.get_submodule(conv), self._model.get_submodule(norm)
 
 
 def pairs(model: nn.Module) -> list[tuple[str, str]]:

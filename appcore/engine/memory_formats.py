@@ -6,6 +6,8 @@ and 512 channels on 2x2 and 4x4 pixels, and slower for fewer channels or more pi
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -18,7 +20,7 @@ MANY_CHANNELS = 384
 
 def arrange(model: nn.Module, cost: Flops, dtype: torch.dtype, device: torch.device) -> nn.Module:
     """The network on its device, its weights in the format that trains fastest in `dtype` there; values stay as they are."""
-    model = model.to(device, memory_format=torch.channels_last)
+    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs leave this pair out
     if device.type == "cpu" and dtype == torch.bfloat16 and not has_bf16_tiles():
         for name, module in model.named_modules():
             if isinstance(module, nn.Conv2d) and _is_deep(module, cost.layers[f"{name}.weight"]):
@@ -39,12 +41,12 @@ class _Relaid(torch.autograd.Function):
     """A tensor in another memory format, and its gradient in that of the tensor it came from."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, form: torch.memory_format, before: torch.memory_format) -> Tensor:
+    def forward(ctx: Any, x: Tensor, form: torch.memory_format, before: torch.memory_format) -> Tensor:
         ctx.before = before
         return x.contiguous(memory_format=form)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         return gradient.contiguous(memory_format=ctx.before), None, None
 
 

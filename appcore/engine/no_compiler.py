@@ -29,7 +29,7 @@ def spare(*classes: type) -> None:
 @torch.no_grad()
 def step(optimizer: torch.optim.Optimizer) -> None:
     """`optimizer.step()` without what torch wraps around it: hooks, of which there are none here, and words to the compiler."""
-    _plain_step(type(optimizer))(optimizer)
+    _plain_step(type(optimizer))(optimizer)  # type: ignore[arg-type]  # mypy takes the class for one that cannot be hashed
 
 
 @cache

@@ -129,7 +129,7 @@ class RunState:
         for name in _FACTS:
             setattr(state, name, facts.get(name, getattr(state, name)))
         if facts["best"]:
-            on_device = {
+            on_device: dict[str, Any] = {
                 key: {name: tensor.to(state.device) for name, tensor in groups.get(f"best-{key}", {}).items()}
                 for key in ("weights", "momentum", "masks")
             }

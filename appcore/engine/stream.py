@@ -69,10 +69,10 @@ class Stream:
         if self.config.replay == "fraction":  # parts lie in random order: their first images are a random, and nested, choice
             past = [parts[t][: remembered(len(parts[t]), megabatch - t, self.config.replay_fraction)] for t in range(megabatch)]
             return torch.cat([*past, now])
-        past = torch.cat(parts[:megabatch])
+        everything = torch.cat(parts[:megabatch])
         if self.config.replay == "buffer":
-            past = past[self._priority[past].argsort(stable=True)[:held]]
-        return torch.cat([past, now])
+            everything = everything[self._priority[everything].argsort(stable=True)[:held]]
+        return torch.cat([everything, now])
 
     def scoring_indices(self, megabatch: int) -> Tensor:
         """pi_t: score_fraction x |M_t| images drawn from the replay-inclusive megabatch's training images."""

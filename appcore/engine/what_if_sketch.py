@@ -65,7 +65,7 @@ def sketch(state: RunState, found: dict[str, Tensor]) -> dict[str, Any]:
         places = what_if.positions(candidates.numel())
         falling = candidates.sort(descending=True).values.cpu().numpy()
         shape = tuple(score.shape)
-        about = {"name": name, "shape": shape, "total": score.numel(), "eligible": candidates.numel()}
+        about: dict[str, Any] = {"name": name, "shape": shape, "total": score.numel(), "eligible": candidates.numel()}
         layers.append({**about, "flops": state.flops.layers.get(name, 0)})
         ranks.append(places)
         values.append(falling[places].astype(np.float64))

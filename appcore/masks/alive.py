@@ -34,11 +34,11 @@ class _Reached(torch.autograd.Function):
     """1 where a signal arrives, forward and backward: path existence without the overflow of path counts."""
 
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         return (x > 0).to(x.dtype)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return (gradient > 0).to(gradient.dtype)
 
 

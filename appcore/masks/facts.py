@@ -111,7 +111,7 @@ def critical_density(scores: dict[str, Tensor], scope: str = "global", eligible:
         return None
     total = sum(score.numel() for score in scores.values())
     if scope == "global":
-        chosen = {name: among(scores[name], eligible and eligible[name]) for name in living}
+        chosen = {name: among(scores[name], eligible[name] if eligible else None) for name in living}
         layer, kept = _global_boundary(chosen)
     else:
         layer, kept = boundary({name: tuple(scores[name].shape) for name in living}, scope, {name: left[name] for name in living})
@@ -131,8 +131,8 @@ def _global_boundary(scores: dict[str, Tensor]) -> tuple[str, int]:
 
 def histogram(scores: dict[str, Tensor], kept: dict[str, Tensor], eligible: dict[str, Tensor] | None = None, bins: int = 60) -> Histogram:
     """Score counts in logarithmic bins; where scores can be negative (GraSP), mirrored around a middle bin."""
-    candidates = {name: among(score, eligible and eligible[name]) for name, score in scores.items()}
-    chosen = {name: among(kept[name], eligible and eligible[name]) for name in scores}
+    candidates = {name: among(score, eligible[name] if eligible else None) for name, score in scores.items()}
+    chosen = {name: among(kept[name], eligible[name] if eligible else None) for name in scores}
     edges = _edges(candidates, bins)
     counts, size = [], 2 * (len(edges) - 1)
     for name, values in candidates.items():

@@ -108,6 +108,6 @@ def rewind_epoch(config: RunConfig) -> int:
 
 def check_rewind(config: RunConfig) -> None:
     """Refuse a rewind point that was given and lies outside the epochs: it would be moved in silence."""
-    wanted = config.options.get("rewind_epoch", 0)
+    wanted: Any = config.options.get("rewind_epoch", 0)
     if wanted >= config.epochs:
         raise InputError(f"options: rewind_epoch = {wanted} must be less than epochs, {config.epochs}", "options")

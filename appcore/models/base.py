@@ -134,9 +134,10 @@ def _owns_any(module: nn.Module, prefix: str, only: Collection[str] | None) -> b
 
 
 def _initialise_own(module: nn.Module, prefix: str, seed: int, purpose: str) -> None:
-    if not hasattr(module, "initialise_own"):
+    fill = getattr(module, "initialise_own", None)
+    if fill is None:
         raise ValueError(_no_rule(prefix or "the network", module))
-    module.initialise_own(lambda name: seeds.generator(seed, purpose, f"{prefix}.{name}".lstrip(".")))
+    fill(lambda name: seeds.generator(seed, purpose, f"{prefix}.{name}".lstrip(".")))
 
 
 def _no_rule(name: str, module: nn.Module) -> str:

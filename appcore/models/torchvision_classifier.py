@@ -111,8 +111,8 @@ def _take_channels(model: nn.Module, channels: int) -> None:
     prefix, first = next((prefix, module) for prefix, module in model.named_modules() if isinstance(module, nn.Conv2d))
     if channels == first.in_channels:
         return
-    sizes = (first.kernel_size, first.stride, first.padding, first.dilation)
-    _replace(model, prefix, nn.Conv2d(channels, first.out_channels, *sizes, bias=first.bias is not None))
+    sizes: dict[str, Any] = {name: getattr(first, name) for name in ("kernel_size", "stride", "padding", "dilation")}
+    _replace(model, prefix, nn.Conv2d(channels, first.out_channels, **sizes, bias=first.bias is not None))
 
 
 def _replace(model: nn.Module, prefix: str, new: nn.Module) -> None:
@@ -120,22 +120,22 @@ def _replace(model: nn.Module, prefix: str, new: nn.Module) -> None:
     setattr(model.get_submodule(parent), leaf, new)
 
 
-def _start_positions(module: nn.Module, generator: _Generator) -> None:
+def _start_positions(module: Any, generator: _Generator) -> None:
     nn.init.normal_(module.pos_embedding, std=0.02, generator=generator("pos_embedding"))
 
 
-def _start_windows(module: nn.Module, generator: _Generator) -> None:
+def _start_windows(module: Any, generator: _Generator) -> None:
     _recompute(module, "relative_position_index", module.define_relative_position_index)
     nn.init.trunc_normal_(module.relative_position_bias_table, std=0.02, generator=generator("relative_position_bias_table"))
 
 
-def _start_windows_v2(module: nn.Module, generator: _Generator) -> None:
+def _start_windows_v2(module: Any, generator: _Generator) -> None:
     _recompute(module, "relative_position_index", module.define_relative_position_index)
     _recompute(module, "relative_coords_table", module.define_relative_position_bias_table)
     module.logit_scale.fill_(math.log(10.0))
 
 
-def _start_partitions(module: nn.Module, generator: _Generator) -> None:
+def _start_partitions(module: Any, generator: _Generator) -> None:
     from torchvision.models import maxvit
 
     module.relative_position_index.copy_(maxvit._get_relative_position_index(module.size, module.size))

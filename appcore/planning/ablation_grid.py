@@ -88,7 +88,7 @@ def known_options(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 def parse(name: str, text: str) -> list[Any]:
     """Values of a setting as people type them: "1, 2.5, 4"; whole numbers also as "0-4"; lists of values divided by ";"."""
-    annotation = RunConfig.model_fields[name].annotation if name in RunConfig.model_fields else _kind_of_option(name)
+    annotation: Any = RunConfig.model_fields[name].annotation if name in RunConfig.model_fields else _kind_of_option(name)
     is_list = get_origin(annotation) is tuple
     parts = [part.strip() for part in text.split(";" if is_list else ",")]
     if is_list:

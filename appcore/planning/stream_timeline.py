@@ -6,6 +6,7 @@ Expected counts where images are drawn at random (buffer, budget), exact ones el
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +53,7 @@ def _shown(config: RunConfig, sizes: list[int], held: int) -> np.ndarray:
     return shown
 
 
-def _within(shown: np.ndarray, limit) -> np.ndarray:
+def _within(shown: np.ndarray, limit: Callable[[int], int]) -> np.ndarray:
     """A budget takes an even sample of the pool of each megabatch."""
     pools = shown.sum(axis=0)
     shares = [limit(round(pool)) / pool if pool else 1.0 for pool in pools]

@@ -9,6 +9,8 @@ Computed in fp32 whatever the run's precision: a second derivative of bfloat16 v
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.func import functional_call
@@ -42,7 +44,7 @@ def scores(task: Scoring) -> dict[str, Tensor]:
         direction.masked_fill_(~task.masks[name], 0.0)  # nothing flows through what is pruned
     product = [torch.zeros_like(leaf) for leaf in leaves]
     for x, y in pieces:
-        along = sum((a * b).sum() for a, b in zip(flow, gradient(x, y, create_graph=True), strict=True))
+        along: Any = sum((a * b).sum() for a, b in zip(flow, gradient(x, y, create_graph=True), strict=True))
         torch._foreach_add_(product, torch.autograd.grad(along, leaves, materialize_grads=True))
     return {name: weights[name].detach() * found for name, found in zip(weights, product, strict=True)}
 

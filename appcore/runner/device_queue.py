@@ -78,12 +78,14 @@ class Queue:
     def run_ids(self) -> list[str]:
         """Every run that waits or has begun here and has not ended."""
         with self._lock:
-            return [run_id for part in (*self._waiting, *self._started) for run_id in part.run_ids]
+            jobs: list[_Waiting | Job] = [*self._waiting, *self._started]
+            return [run_id for job in jobs for run_id in job.run_ids]
 
     def position(self, run_id: str) -> int | None:
         """0: begun; n: the n-th to wait; None: not here."""
         with self._lock:
-            found = [index for index, job in enumerate([*self._started, *self._waiting]) if run_id in job.run_ids]
+            jobs: list[_Waiting | Job] = [*self._started, *self._waiting]
+            found = [index for index, job in enumerate(jobs) if run_id in job.run_ids]
             return max(0, found[0] - len(self._started) + 1) if found else None
 
     def waits_for(self, run_id: str) -> str:

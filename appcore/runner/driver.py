@@ -1,7 +1,6 @@
 """The driver: takes one run from its first event to its last, whoever calls. Writes events, saves checkpoints, obeys commands.
 
-All launchers, the command line and the tests go through `steps`. Events are told apart by class name: after a source reload two
-classes of one name live in one process.
+All launchers, the command line and the tests go through `steps`. Events are told apart by `kind` (see events).
 """
 
 from __future__ import annotations
@@ -9,8 +8,8 @@ from __future__ import annotations
 import sys
 import time
 import traceback
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -34,7 +33,9 @@ _AT_ONCE = {"Started", "Pruned"}  # what people wait for; the end of a megabatch
 _STARTABLE = ("queued", "stopped", "failed", "lost")
 
 
-def steps(store: Store, run_id: str, *, work: Work | None = None, watch: Callable[[Event], None] | None = None) -> Iterator[str]:
+def steps(
+    store: Store, run_id: str, *, work: Work | None = None, watch: Callable[[Event], None] | None = None
+) -> Generator[str, None, None]:
     """Advance a run by one event for each `next`; yields its status, the last one being done, stopped or failed.
 
     While a run is paused every `next` yields "paused" at once: the caller sleeps. Closing the generator stops the run; it can be
@@ -90,7 +91,7 @@ class _Driver:
         self._flushed = self._saved = time.monotonic()
         self._asked = -COMMAND_SECONDS
         self._saved_cursor, self._save_seconds = 0, 0.0
-        self._spent: Counter[str] = Counter()  # seconds of what the engine does not see, for the profile of the run
+        self._spent: defaultdict[str, float] = defaultdict(float)  # seconds of what the engine does not see, for the profile of the run
 
     # ---- the run
 
@@ -132,27 +133,27 @@ class _Driver:
 
     def _take(self, event: Event) -> None:
         """Record an event; rows go to the store together with others unless someone is waiting for them."""
-        self._last = kind = type(event).__name__
+        self._last = event.kind
         self._has_grown |= getattr(event, "grown", 0) > 0
         if self._watch:
             self._watch(event)
-        if kind == "Finished":
+        if event.kind == "Finished":
             event = replace(event, phase_seconds={**event.phase_seconds, **self._spent})
-        if kind == "Progress":
+        if event.kind == "Progress":
             self._pace.take(event)
         else:
-            self._pending.append((self._counts[kind], event))
-            self._counts[kind] += 1
-        if kind == "Started":
+            self._pending.append((self._counts[event.kind], event))
+            self._counts[event.kind] += 1
+        if event.kind == "Started":
             self._compare(event)
-        elif kind == "Pruned" or (kind == "MegabatchDone" and self._has_grown):  # epochs of some methods move the masks as well
+        elif event.kind == "Pruned" or (event.kind == "MegabatchDone" and self._has_grown):  # epochs of some methods move the masks as well
             start = time.monotonic()
             checkpoint.save_masks(paths.masks(self._folder, event.segment), self._state.masks)
             self._spent["checkpoint"] += time.monotonic() - start
             self._has_grown = False
-        if kind in _AT_ONCE or time.monotonic() - self._flushed >= FLUSH_SECONDS:
+        if event.kind in _AT_ONCE or time.monotonic() - self._flushed >= FLUSH_SECONDS:
             self._flush()
-        if kind == "SegmentDone":
+        if event.kind == "SegmentDone":
             self._counts.clear()
             if self._is_checkpoint_due(event.cursor):
                 self.save_at_boundary()

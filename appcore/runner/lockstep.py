@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import suppress
 
 from ..statuses import ACTIVE
@@ -17,7 +17,7 @@ class LocalJob:
 
     def __init__(self, store: Store, run_ids: list[str], work: Work | None = None):
         self._store, self._work = store, work
-        self._driven: dict[str, Iterator[str] | None] = dict.fromkeys(run_ids)
+        self._driven: dict[str, Generator[str, None, None] | None] = dict.fromkeys(run_ids)
         self.run_ids = list(run_ids)
         self.is_running = self.is_eager = True
 
@@ -46,7 +46,8 @@ class LocalJob:
                 driven = self._driven[run_id] = driver.steps(self._store, run_id, work=self._work)
             status = next(driven, None)
             if status not in ACTIVE:
-                self._driven.pop(run_id).close()
+                self._driven.pop(run_id)
+                driven.close()
         except (Exception, SystemExit) as error:
             traceback.print_exc()
             with suppress(Exception):  # refused where another process has the run by now

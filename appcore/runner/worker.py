@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 
 from ..storage import heartbeat
 from ..storage.store import Store
@@ -19,7 +19,8 @@ _POLL_SECONDS = 0.1
 
 def main(arguments: list[str]) -> int:
     """Drive runs to their ends. With --tethered they are stopped, resumable, when standard input closes: the parent has gone."""
-    store, ending, turn = Store(), threading.Event(), ExitStack()
+    store, ending = Store(), threading.Event()
+    turn: AbstractContextManager[None] = nullcontext()
     if arguments[:1] == ["--tethered"]:  # the parent has waited for its turn
         arguments = arguments[1:]
         threading.Thread(target=_wait_for_end, args=(ending,), name="appcore-tether", daemon=True).start()

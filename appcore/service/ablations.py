@@ -63,7 +63,8 @@ class Sweeping:
 
     def reusable(self, cells: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         """{fingerprint: run id} of cells for which the store has a run that is done or going on: it is used instead of a new one."""
-        wanted, found = {cell["fingerprint"] for cell in cells}, {}
+        wanted = {cell["fingerprint"] for cell in cells}
+        found: dict[str, str] = {}
         for run in sorted(self._store.runs(), key=lambda run: _RANKS[run["status"]]):
             if run["fingerprint"] in wanted and run["status"] in ("done", *ACTIVE):
                 found.setdefault(run["fingerprint"], run["run_id"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..errors import InputError
@@ -49,4 +50,4 @@ def _note(value: Any) -> str:
     return text
 
 
-_CHECKS = {"title": _title, "tags": _tags, "note": _note, "archived": bool}
+_CHECKS: dict[str, Callable[[Any], Any]] = {"title": _title, "tags": _tags, "note": _note, "archived": bool}

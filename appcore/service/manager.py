@@ -51,7 +51,7 @@ class Manager:
         self._work = work or Engine()
         self._launchers = {name: Launcher(self.store, name, work=work) for name in plugins.choices("launchers")}
         self.sweeps = Sweeping(self.store, self.start)
-        self.exports = Exports(self.store)
+        self.exports: Exports | access.Owned = Exports(self.store)
         self._scoring = Scoring(self.store)
         self._lock, self._estimating = threading.Lock(), threading.Lock()
         self._tokens: dict[str, tuple[float, list[str]]] = {}
@@ -87,7 +87,7 @@ class Manager:
         so that Start pressed twice is one run.
         """
         with self._lock:
-            made, run_ids = self._tokens.get(token, (0.0, []))
+            made, run_ids = self._tokens.get(token or "", (0.0, []))
             if token is None or time.monotonic() - made > TWICE_SECONDS:
                 run_ids = self._start(configs, launcher, titles, group)
             if token is not None:

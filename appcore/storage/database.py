@@ -56,9 +56,9 @@ class Database:
         self._busy_seconds = busy_seconds
         url = _url(address)
         self.is_file = url.get_backend_name() == "sqlite"
-        self.name = url.database if self.is_file else url.render_as_string(hide_password=True)
+        self.name = str(url.database) if self.is_file else url.render_as_string(hide_password=True)
         self.url = f"sqlite:///{url.database}" if self.is_file else url.render_as_string(hide_password=False)
-        self.folder = Path(url.database).parent if self.is_file else paths.runs_folder()
+        self.folder = Path(self.name).parent if self.is_file else paths.runs_folder()
         self.engine = _file_engine(url, busy_seconds) if self.is_file else _server_engine(url)
         # SQLite refuses to let a reader become a writer while another one writes, so a writer takes its turn at once.
         self._writer = self.engine.execution_options(begin="BEGIN IMMEDIATE")

@@ -24,7 +24,7 @@ def me() -> dict[str, Any]:
     return {"pid": process.pid, "host": socket.gethostname(), "process_started": process.create_time()}
 
 
-def is_mine(row: Mapping[str, Any]) -> bool:
+def is_mine(row: Mapping[Any, Any]) -> bool:
     """Whether this very process holds the run."""
     return (row["pid"], row["host"]) == (me()["pid"], me()["host"]) and abs((row["process_started"] or 0.0) - me()["process_started"]) < 1.0
 

@@ -74,7 +74,7 @@ _TYPES = {"int": BigInteger, "float": Float, "bool": Boolean, "str": Text, "dict
 def _event_table(name: str, event: type) -> Table:
     """A table whose columns are the fields of an event; lists have tables of their own."""
     plain = [field for field in fields(event) if field.type in _TYPES and field.name != "segment"]
-    return Table(name, metadata, *_place(), *(Column(field.name, _TYPES[field.type]) for field in plain))
+    return Table(name, metadata, *_place(), *(Column(field.name, _TYPES[str(field.type)]) for field in plain))
 
 
 def _place() -> list[Column]:
@@ -102,19 +102,16 @@ _TABLE_OF = {"EpochDone": (epochs, ""), "MegabatchDone": (megabatches, "end"), "
 
 
 def rows(run_id: str, event: events.Event, nth: int) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
-    """The rows of an event, by table; none for events that only change columns of `runs`.
-
-    Events are told apart by class name: after a source reload two classes of one name live in one process.
-    """
-    table, point = _TABLE_OF.get(type(event).__name__, (None, ""))
+    """The rows of an event, by table; none for events that only change columns of `runs`."""
+    table, point = _TABLE_OF.get(event.kind, (None, ""))
     if table is None:
         return
     values = asdict(event)
-    place = {"run_id": run_id, "segment": event.segment}
+    place = {"run_id": run_id, "segment": values["segment"]}
     own = {column.name: values[column.name] for column in table.columns if column.name in values and column.name not in place}
     yield table, [{**place, "seq": nth, **{name: plain(value) if isinstance(value, (dict, str)) else value for name, value in own.items()}}]
     if point:
-        common = {**place, "point": point, "nth": nth, "megabatch": event.megabatch}
+        common = {**place, "point": point, "nth": nth, "megabatch": values["megabatch"]}
         yield (
             layers,
             [
@@ -126,15 +123,14 @@ def rows(run_id: str, event: events.Event, nth: int) -> Iterator[tuple[Table, li
 
 def columns(event: events.Event) -> dict[str, Any]:
     """What an event changes in its row of `runs`."""
-    kind = type(event).__name__
-    if kind == "Started":
+    if event.kind == "Started":
         started = asdict(event)
         for layer, values in zip(event.layers, started["layers"], strict=True):
             values["total"] = layer.total
         return {"started": started, "hashes": started["hashes"]}
-    if kind == "Finished":
+    if event.kind == "Finished":
         return {"totals": asdict(event)}
-    if kind == "SegmentDone":
+    if event.kind == "SegmentDone":
         return {"cursor": event.cursor}
     return {}
 

@@ -14,6 +14,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -54,7 +55,7 @@ def backup(store: Store, to: str | Path) -> dict[str, int]:
             for run_id in run_ids:
                 for name, source in _files(store.folder, run_id):
                     with source:
-                        listed[name] = _put(file, name, iter(lambda source=source: source.read(_CHUNK), b""))
+                        listed[name] = _put(file, name, iter(partial(source.read, _CHUNK), b""))
             with database.read() as connection:
                 if connection.dialect.name == "postgresql":
                     connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))

@@ -10,6 +10,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def export(store: Store, run_id: str, to: str | Path) -> list[str]:
         files[name("masks", number=number)] = _tensors(checkpoint.load_masks(path), run_id=run_id, **about)
     members = _members(store, run_id, saved, masks)
     for file, data in files.items():
-        _write(folder / file, lambda path, data=data: path.write_bytes(data))
+        _write(folder / file, partial(Path.write_bytes, data=data))
     _write(folder / name("bundle", run_id), lambda path: _pack(path, run_id, members))
     return [str(folder / file) for file in (*files, name("bundle", run_id))]
 

@@ -15,6 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import IO, Any
@@ -142,7 +143,7 @@ class _Bundle:
                 path = paths.masks(folder, number)
             else:
                 path = (paths.manifest if name.endswith(".json") else paths.checkpoint)(folder, number)
-            checkpoint.commit(path, lambda temporary, name=name: self._stream(name, temporary))
+            checkpoint.commit(path, partial(self._stream, name))
 
     def _stream(self, name: str, path: Path) -> None:
         left, found = self.manifest.members[name].size, hashlib.sha256()

@@ -192,8 +192,9 @@ def _check(record: Record, config: RunConfig, told: list[Told]) -> None:
         if layers is not None:
             _require([(layer.name, layer.total) for layer in layers] == network, "layers differ from those of the network")
             _require(all(0 <= layer.alive <= layer.kept <= layer.total for layer in layers), "layers keep more weights than they have")
-    for known in filter(None, (record.started, record.totals)):
-        _check_numbers(asdict(known))
+    for known in (record.started, record.totals):
+        if known is not None:
+            _check_numbers(asdict(known))
 
 
 def _network(started: events.Started) -> list[tuple[str, int]]:

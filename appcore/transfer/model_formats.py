@@ -172,7 +172,11 @@ def _write_onnx(network: Network, path: Path, about: dict[str, str]) -> None:
     import torch
 
     images = torch.zeros(2, *network.shape)
-    names = {"input_names": ["images"], "output_names": ["logits"], "dynamic_axes": {"images": {0: "n"}, "logits": {0: "n"}}}
+    names: dict[str, Any] = {
+        "input_names": ["images"],
+        "output_names": ["logits"],
+        "dynamic_axes": {"images": {0: "n"}, "logits": {0: "n"}},
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(network.model(), (images,), str(path), dynamo=False, **names)

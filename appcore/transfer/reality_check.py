@@ -224,8 +224,8 @@ def _onnx(network: model_formats.Network, path: Path | None, images: Any, own: A
         return _check("ONNX", None, "well formed; too large to be run by the reference implementation here")
     from onnx.reference import ReferenceEvaluator
 
-    logits = ReferenceEvaluator(str(path)).run(None, {"images": images[:few].contiguous().numpy()})[0]
-    away = float(np.abs(logits - own[:few].numpy()).max())
+    outputs: Any = ReferenceEvaluator(str(path)).run(None, {"images": images[:few].contiguous().numpy()})
+    away = float(np.abs(outputs[0] - own[:few].numpy()).max())
     scale = max(1.0, float(own[:few].abs().max()))
     return _check(
         "ONNX", away < 1e-3 * scale, f"outputs on {few} images differ by at most {away:.1e} (rounding: normalisation is folded in)"

@@ -68,13 +68,18 @@ class WorkerJob:
 
     def close(self, seconds: float = 0.0) -> None:
         """Ask the worker to stop its runs and end; it does so after the step that it is in."""
-        self._process.stdin.close()
+        self._let_go()
         with suppress(subprocess.TimeoutExpired):
             self._account(self._process.wait(seconds))
 
+    def _let_go(self) -> None:
+        """Close the pipe, at which the worker stops its runs and ends."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
     def _account(self, code: int) -> None:
         """Name the cause for runs that the worker left in the middle."""
-        self._process.stdin.close()
+        self._let_go()
         for run_id in self.run_ids:
             try:
                 row = self._store.get(run_id)

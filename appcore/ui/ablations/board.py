@@ -70,11 +70,11 @@ def controls(board: Board) -> tuple[str, str, str, str]:
             bind="query-params",
             width=250,
         )
-        down = st.selectbox("Rows", axes, key="rows", bind="query-params", format_func=board.labels.get, width=200)
+        down = st.selectbox("Rows", axes, key="rows", bind="query-params", format_func=board.labels.__getitem__, width=200)
         others = [name for name in axes if name != down] or [""]
         if st.session_state.get("columns") not in others:
             st.session_state["columns"] = others[0]
-        across = st.selectbox("Columns", others, key="columns", bind="query-params", format_func=board.labels.get, width=200)
+        across = st.selectbox("Columns", others, key="columns", bind="query-params", format_func=board.labels.__getitem__, width=200)
         view = st.segmented_control("Results as", VIEWS, key="view", bind="query-params", default="Heatmap", required=True)
     return view, metric, down, across
 

@@ -72,7 +72,7 @@ def _base() -> dict[str, Any]:
     asked = st.query_params.get("base")
     if asked in names and "base-choice" not in st.session_state:
         st.session_state["base-choice"] = asked
-    choice = st.selectbox("Base", list(names), format_func=names.get, key="base-choice", help="All settings that you do not vary")
+    choice = st.selectbox("Base", list(names), format_func=names.__getitem__, key="base-choice", help="All settings that you do not vary")
     base = dict(PRESETS[choice].settings) if choice in PRESETS else dict(runs[choice]["config"])
     config = build(base)
     st.caption(plain(run_text.summary({"config": config.model_dump(mode="json")}), 300))

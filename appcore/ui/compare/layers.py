@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -84,7 +85,7 @@ def show(runs: Runs, pair: tuple[str, str], data: tables.Frames) -> None:
 
 def shared_moments(first: Run, second: Run, data: tables.Frames) -> dict[int, tuple[str, str]]:
     """Megabatches (from 0) at whose end both runs have a stored mask, and the two files."""
-    one, other = (data.once(("moments", run["run_id"]), lambda run=run: mask_data.moments(run, data)) for run in (first, second))
+    one, other = (data.once(("moments", run["run_id"]), partial(mask_data.moments, run, data)) for run in (first, second))
     files, others = mask_data.at_megabatches(one), mask_data.at_megabatches(other)
     return {t: (files[t], others[t]) for t in sorted(files.keys() & others.keys())}
 

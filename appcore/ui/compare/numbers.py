@@ -62,7 +62,7 @@ def differences(runs: Runs, data: tables.Frames) -> None:
     if st.session_state.get("baseline") not in by_id:
         st.session_state["baseline"] = next(iter(by_id))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = st.selectbox("Baseline", list(by_id), format_func=names.get, key="baseline", bind="query-params", width=260)
+        chosen = st.selectbox("Baseline", list(by_id), format_func=names.__getitem__, key="baseline", bind="query-params", width=260)
         metric = st.selectbox(
             "Of", charts.DIFFERENCES, format_func=lambda name: METRICS[name].label, key="metric", bind="query-params", width=260
         )

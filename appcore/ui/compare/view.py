@@ -26,8 +26,8 @@ def pick_pair(runs: Runs) -> tuple[str, str]:
         if st.session_state.get(key) not in ids:
             st.session_state[key] = usual
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        first = st.selectbox("Set", ids, format_func=names.get, key="first", bind="query-params", width=260)
-        second = st.selectbox("against", ids, format_func=names.get, key="second", bind="query-params", width=260)
+        first = st.selectbox("Set", ids, format_func=names.__getitem__, key="first", bind="query-params", width=260)
+        second = st.selectbox("against", ids, format_func=names.__getitem__, key="second", bind="query-params", width=260)
     return first, second
 
 
@@ -91,7 +91,7 @@ def proof(runs: Runs) -> None:
         return
     st.subheader("Are they paired?", anchor=False)
     found = charts.pairing(runs)
-    marks = {
+    marks: dict[bool | None, tuple[str, run_status.Colour, str]] = {
         True: (":material/check:", "green", "same"),
         False: (":material/close:", "orange", "different"),
         None: (":material/schedule:", "gray", "not known yet:"),

@@ -45,7 +45,7 @@ def pick(everything: dict[str, dict[str, Any]]) -> str | None:
     st.session_state["export_run"] = asked if asked in everything else None
     names = {key: f"{run['title'] or key} · {format.age(run['created'])} · {key[-4:]}" for key, run in everything.items()}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.selectbox("Run", list(everything), format_func=names.get, key="export_run", on_change=_picked, width=420)
+        st.selectbox("Run", list(everything), format_func=names.__getitem__, key="export_run", on_change=_picked, width=420)
     if asked not in everything:
         st.caption(f":orange[:material/search_off: Not in this store: {asked}]")
     return st.session_state["export_run"]

@@ -44,13 +44,13 @@ def pick(everything: dict[str, dict[str, Any]]) -> tuple[str | None, str | None]
     st.session_state["masks_against"] = other if other in everything and other != run_id else None
     names = {key: f"{run['title'] or key} · {format.age(run['created'])} · {key[-4:]}" for key, run in everything.items()}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox("Run", list(everything), format_func=names.get, key="masks_run", on_change=_picked, args=("run",), width=360)
+        st.selectbox("Run", list(everything), format_func=names.__getitem__, key="masks_run", on_change=_picked, args=("run",), width=360)
         others = [key for key in everything if key != run_id]
         st.selectbox(
             "Compare with",
             others,
             index=None,
-            format_func=names.get,
+            format_func=names.__getitem__,
             key="masks_against",
             on_change=_picked,
             args=("against",),
@@ -97,7 +97,7 @@ def pick_moment(side: Side, follows: bool) -> int:
     if count == 1:
         st.caption(f"One mask so far: {side.moments[0].words}.")
         return 0
-    newest = {} if "point" in st.session_state else {"value": count}
+    newest: dict[str, Any] = {} if "point" in st.session_state else {"value": count}
     return st.slider("Moment", 1, count, **newest, key="point", bind="query-params", disabled=follows, help=_MOMENT) - 1
 
 

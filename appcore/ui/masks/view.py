@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -73,7 +76,8 @@ def over_time(side: Side, at: int, other: Side | None, other_at: int) -> None:
     if len(some) < len(side.moments):
         st.caption(f"Shown are {len(some)} of {len(side.moments)} moments, evenly spread; each pair is counted exactly.")
     found, run_id = mask_data.shared([moment.path for moment in some]), side.run["run_id"]
-    labels, token = [moment.short for moment in some], (run_id, len(side.moments), place)
+    labels = [moment.short for moment in some]
+    token: tuple[Any, ...] = (run_id, len(side.moments), place)
     curves = [_survival(side, labels, found, place)]
     if other:
         theirs, there = other.thinned(other_at)
@@ -100,9 +104,7 @@ def _overlaps(key: str, token: tuple, found: tuple, rows: list, columns: list, c
         live_chart.chart(
             f"{key}-{kind}",
             token,
-            lambda values=values, by_chance=by_chance: history_charts.overlap(
-                values, rows, columns, chosen, by_chance=by_chance, names=names, revision=revision
-            ),
+            partial(history_charts.overlap, values, rows, columns, chosen, by_chance=by_chance, names=names, revision=revision),
             alt=f"Heatmap: overlap of the masks of two moments, {'expected by chance' if by_chance else 'as found'}",
         )
 

@@ -70,7 +70,7 @@ def _ask(runs: Runs) -> None:
         st.caption(f"{len(runs) - len(ended)} still going on: left alone. Stop them first.")
     st.caption("To keep a copy, download a bundle first; to only tidy up, archive.")
     with st.container(horizontal=True):
-        yes = {"type": "primary", "icon": ":material/delete:", "key": "delete-yes", "disabled": not ended}
+        yes: dict[str, Any] = {"type": "primary", "icon": ":material/delete:", "key": "delete-yes", "disabled": not ended}
         if st.button("Delete", on_click=_delete, args=(ended,), **yes):
             st.rerun()
         if st.button("Cancel", key="delete-no"):

@@ -8,6 +8,7 @@ import tempfile
 import zipfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import streamlit as st
 
 from appcore import __version__
 from appcore.config import build
+from appcore.storage.store import Store
 from appcore.transfer import bundle_export, bundle_set, html_report, tables
 
 from ..app import page
@@ -24,6 +26,10 @@ from ..widgets.run_picker import MOST
 MOST_MEGABYTES = 1024
 MOST_SETTINGS = 5 * 2**20  # bytes
 _Runs = Sequence[dict[str, Any]]
+
+
+def _packed_tables(store: Store, ids: list[str], kind: str) -> bytes:
+    return tables.packed(tables.tables(store, ids), kind)
 
 
 def downloads(runs: _Runs) -> None:
@@ -45,7 +51,7 @@ def downloads(runs: _Runs) -> None:
     for kind, label in (("csv", "Tables as CSV"), ("parquet", "Tables as Parquet")):
         download.button(
             label,
-            lambda kind=kind: tables.packed(tables.tables(store, ids), kind),
+            partial(_packed_tables, store, ids, kind),
             f"{name}-{kind}.zip",
             "application/zip",
             icon=":material/table:",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, TypedDict, get_args, get_origin
 
 import streamlit as st
 
@@ -33,10 +33,19 @@ def help_text(name: str) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
+class _Common(TypedDict):
+    """What every widget of a setting is given."""
+
+    key: str
+    help: str | None
+    on_change: Callable[..., None]
+    args: tuple[str]
+
+
 def widget(name: str, value: Any, key: str, on_change: Callable[..., None]) -> None:
     """The control for one field. Its value goes in through session state; `on_change(name)` is called when the user changes it."""
-    common = {"key": key, "help": help_text(name), "on_change": on_change, "args": (name,)}
-    annotation = RunConfig.model_fields[name].annotation
+    common: _Common = {"key": key, "help": help_text(name), "on_change": on_change, "args": (name,)}
+    annotation: Any = RunConfig.model_fields[name].annotation
     if name in PLUGIN_FIELDS:
         _menu(name, common)
     elif get_origin(annotation) is Literal:
@@ -50,13 +59,13 @@ def widget(name: str, value: Any, key: str, on_change: Callable[..., None]) -> N
         st.text_input(label(name), placeholder="several, divided by commas", **common)
 
 
-def _menu(name: str, common: dict[str, Any]) -> None:
+def _menu(name: str, common: _Common) -> None:
     known = plugins.choices(PLUGIN_FIELDS[name])
     st.selectbox(label(name), list(known), format_func=lambda choice: known[choice].title if choice in known else choice, **common)
 
 
-def _number(text: str, kind: type, low: float | None, high: float | None, common: Mapping[str, Any], value: Any) -> None:
-    bounds = {"min_value": None if low is None else kind(low), "max_value": None if high is None else kind(high)}
+def _number(text: str, kind: type, low: float | None, high: float | None, common: _Common, value: Any) -> None:
+    bounds: dict[str, Any] = {"min_value": None if low is None else kind(low), "max_value": None if high is None else kind(high)}
     if kind is int:
         st.number_input(text, step=1, **bounds, **common)
         return
@@ -66,7 +75,7 @@ def _number(text: str, kind: type, low: float | None, high: float | None, common
 
 def option(name: str, spec: Mapping[str, Any], key: str, on_change: Callable[..., None]) -> None:
     """The control for a plug-in's own parameter, from its OPTIONS entry."""
-    common = {"key": key, "help": spec.get("help"), "on_change": on_change, "args": (name,)}
+    common: _Common = {"key": key, "help": spec.get("help"), "on_change": on_change, "args": (name,)}
     default = spec["default"]
     if "in" in spec:
         st.selectbox(label(name), list(spec["in"]), **common)

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from appcore import plugins
 from appcore.config import RunConfig, problems
+from appcore.config import group as group_of
 from appcore.errors import InputError
 from appcore.planning import plan
 from appcore.planning.relevance import is_relevant
@@ -157,9 +158,9 @@ def _options(values: Mapping[str, Any], errors: Mapping[str, list[str]]) -> None
 
 def _advanced(values: Mapping[str, Any], errors: Mapping[str, list[str]]) -> None:
     groups: dict[str, list[str]] = {}
-    for name, field in RunConfig.model_fields.items():
+    for name in RunConfig.model_fields:
         if name not in BASIC and name not in _HIDDEN:
-            groups.setdefault((field.json_schema_extra or {}).get("group", "Other"), []).append(name)
+            groups.setdefault(group_of(name), []).append(name)
     for group, names in groups.items():
         shown = [name for name in names if is_relevant(name, values)]
         if shown:

@@ -57,7 +57,7 @@ def _base(everything: dict[str, dict[str, Any]]) -> dict[str, Any]:
             "Settings of",
             list(everything),
             index=None,
-            format_func=names.get,
+            format_func=names.__getitem__,
             key="stream_from",
             on_change=_picked,
             placeholder="the data set's recipe",
@@ -84,11 +84,13 @@ def _put(name: str, value: Any) -> None:
 
 def _asked() -> tuple[dict[str, Any], list[str]]:
     """(settings in the address, what in it cannot be read)."""
-    found, bad = {}, []
+    found: dict[str, Any] = {}
+    bad: list[str] = []
     for name in FIELDS:
         if name not in st.query_params:
             continue
-        text, kind = st.query_params[name], RunConfig.model_fields[name].annotation
+        text = st.query_params[name]
+        kind: Any = RunConfig.model_fields[name].annotation
         try:
             found[name] = text if get_origin(kind) else kind(text)
             if get_origin(kind) and text not in kind.__args__:

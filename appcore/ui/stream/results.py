@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -65,7 +65,7 @@ def front(everything: Runs, picked: Sequence[str]) -> None:
     if not done:
         st.markdown("**No run is finished yet.** Each finished run becomes a point of accuracy against compute here.")
         return
-    kinds: dict[str, Runs] = {}
+    kinds: dict[str, list[dict[str, Any]]] = {}
     for run in done:
         kinds.setdefault(_kind(run), []).append(run)
     compute, kind = _axes(kinds, next((_kind(run) for run in done if run["run_id"] in picked), next(iter(kinds))))
@@ -82,7 +82,7 @@ def front(everything: Runs, picked: Sequence[str]) -> None:
     st.caption(_words(points, compute))
 
 
-def _axes(kinds: dict[str, Runs], first: str) -> tuple[str, str]:
+def _axes(kinds: Mapping[str, Runs], first: str) -> tuple[str, str]:
     """Which compute, and which data: both in the address."""
     asked = st.query_params.get("compute", "dense"), st.query_params.get("data", first)
     st.session_state["stream_compute"] = asked[0] if asked[0] in cost_and_benefit.COMPUTE else "dense"

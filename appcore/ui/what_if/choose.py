@@ -33,7 +33,7 @@ def densities() -> list[float]:
     return sorted({*steps, *known}, reverse=True)
 
 
-def source(everything: Mapping[str, dict[str, Any]]) -> Source | None:
+def source(everything: Mapping[str, dict[str, Any]]) -> Source:
     """The network of the address: ?run=ID, or arch, dataset and seed."""
     names = {
         "": "A fresh network",
@@ -42,7 +42,7 @@ def source(everything: Mapping[str, dict[str, Any]]) -> Source | None:
     asked = st.query_params.get("run", "")
     st.session_state["what_if_run"] = asked if asked in names else ""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox("Weights of", list(names), format_func=names.get, key="what_if_run", on_change=_picked, width=320)
+        st.selectbox("Weights of", list(names), format_func=names.__getitem__, key="what_if_run", on_change=_picked, width=320)
         found = _fresh() if not st.session_state["what_if_run"] else _of_run(everything[st.session_state["what_if_run"]])
     if asked not in names:
         st.caption(f":orange[:material/search_off: Not in this store: {asked}]")
@@ -69,7 +69,7 @@ def _fresh() -> Source:
 def _of_run(run: dict[str, Any]) -> Source:
     moments = {"now": "Its newest checkpoint", "start": "Its initial values"}
     when = st.segmented_control(
-        "As they were at", list(moments), format_func=moments.get, default="now", required=True, key="when", bind="query-params"
+        "As they were at", list(moments), format_func=moments.__getitem__, default="now", required=True, key="when", bind="query-params"
     )
     if when == "start":
         config = {name: value for name, value in run["config"].items() if name not in ("options", "semantics")}
@@ -113,7 +113,7 @@ def question(layers: list[str], most: float) -> tuple[float, str, list[str]]:
         help="Density, on a logarithmic scale; arrow keys step",
     )  # fmt: skip
     scope = middle.selectbox(
-        "Scope", list(SCOPES), format_func=SCOPES.get, key="scope", bind="query-params", help="Over what the scores are compared"
+        "Scope", list(SCOPES), format_func=SCOPES.__getitem__, key="scope", bind="query-params", help="Over what the scores are compared"
     )
     short = {name.removesuffix(".weight"): name for name in layers}
     exempt = right.multiselect("Layers that are not pruned", list(short), key="exempt", bind="query-params", placeholder="None")

@@ -56,7 +56,7 @@ export default function (component) {
 
 def _templates() -> str:
     return json.dumps(
-        [json.loads(go.Figure(layout={"template": charts.template(dark)}).to_json())["layout"]["template"] for dark in (0, 1)]
+        [json.loads(go.Figure(layout={"template": charts.template(dark)}).to_json())["layout"]["template"] for dark in (False, True)]
     )
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
 from . import format
 from .text import harmless
 
+Colour = Literal["gray", "blue", "orange", "green", "red"]
 ACTIVE = ("queued", "running", "paused")
-_BADGES = {  # state: (words, icon, colour)
+_BADGES: dict[str, tuple[str, str, Colour]] = {  # state: (words, icon, colour)
     "queued": ("Queued", ":material/schedule:", "gray"),
     "starting": ("Starting", ":material/hourglass_top:", "blue"),
     "running": ("Running", ":material/play_circle:", "blue"),
