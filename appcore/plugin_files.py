@@ -33,8 +33,10 @@ def literals(path: Path) -> dict[str, Any]:
         raise ValueError("it is nested too deeply to be read") from None
     found = {}
     for node in body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else node.target if isinstance(node, ast.AnnAssign) else None
-        if isinstance(target, ast.Name) and target.id.isupper() and node.value is not None:
+        if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
+            continue
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+        if isinstance(target, ast.Name) and target.id.isupper():
             try:
                 found[target.id] = ast.literal_eval(node.value)
             except ValueError:

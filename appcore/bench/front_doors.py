@@ -124,7 +124,7 @@ def _epoch(store: Store, run_id: str) -> float:
 def _alone(settings: dict[str, Any]) -> float:
     from ..engine import loop
 
-    epochs = [event for event in loop.start(build(settings)) if type(event).__name__ == "EpochDone"]
+    epochs = [event for event in loop.start(build(settings)) if event.kind == "EpochDone"]
     return statistics.median(event.seconds for event in epochs if event.megabatch == epochs[-1].megabatch)
 
 

@@ -51,18 +51,18 @@ class Normalise(nn.Module):
 
     def __init__(self, mean: list[float], std: list[float]):
         super().__init__()
-        self.register_buffer("mean", torch.tensor(mean)[:, None, None])
-        self.register_buffer("std", torch.tensor(std)[:, None, None])
+        self.register_buffer("moments", torch.tensor([mean, std])[:, :, None, None])
 
     def forward(self, x: Tensor) -> Tensor:
-        return (x - self.mean) / self.std
+        mean, std = self.get_buffer("moments")
+        return (x - mean) / std
 
 
 def epochs(
     model: nn.Module, masks: dict[str, Tensor], pictures: Pictures, batch_size: int, device: torch.device
 ) -> Iterator[tuple[int, float]]:
     """Train without end; yields (images, seconds) of each epoch, the start of the loader processes included as it is in such code."""
-    model = nn.Sequential(Normalise(*pictures.moments), model).to(device, memory_format=torch.contiguous_format)
+    model = nn.Sequential(Normalise(*pictures.moments), model).to(device)
     _hook(model, {f"1.{name}": mask.to(device) for name, mask in masks.items()})
     optimizer, loader = _optimizer(model), _loader(pictures, batch_size, device)
     while True:
@@ -118,7 +118,7 @@ def _prune(model: nn.Module, prunable: list[str], loader: DataLoader, density: f
         cross_entropy(network(x.to(device)), y.to(device)).backward()
     parameters = dict(network.named_parameters())
     found = {name: parameters[name if name in parameters else f"{name}_orig"] for name in prunable}
-    scores = {name: (weight.grad * weight).abs().detach() for name, weight in found.items()}
+    scores = {name: (weight.grad * weight).abs().detach() for name, weight in found.items() if weight.grad is not None}
     everything = torch.cat([score.flatten() for score in scores.values()])
     threshold = torch.kthvalue(everything, max(1, round((1 - density) * len(everything)))).values
     _hook(model, {name: (score > threshold).float() for name, score in scores.items()})
