@@ -25,7 +25,7 @@ from ..runner.engine_port import Engine, Work
 from ..runner.launchers.process import ProcessLauncher
 from ..runner.launchers.thread import ThreadLauncher
 from ..runner.slots import device_of
-from ..statuses import ACTIVE, ENDED
+from ..statuses import ACTIVE, ENDED, RESUMABLE
 from ..storage import heartbeat, run_result
 from ..storage.store import COMMANDS, Store
 from ..transfer import bundle_import
@@ -37,7 +37,6 @@ from .what_if import Scoring
 
 RETIRE_SECONDS = 3600.0  # how often a start looks for runs that are too old to stay
 TWICE_SECONDS = 5.0  # a second press of Start within this time means the first
-_RESUMABLE = ("stopped", "failed", "lost")
 _ESTIMATES = 512
 _EARLIER = 50  # newest runs among which an estimate looks for one with the same steps
 MOVES = ("front", "up", "down", "back")
@@ -119,7 +118,7 @@ class Manager:
         self._wait_until_let_go(run_id)
         with self._lock:
             access.check_room(self.store, self._everybody, 1)
-            self.store.claim(run_id, _RESUMABLE, status="queued", command=None, error=None, traceback=None, launcher=launcher)
+            self.store.claim(run_id, RESUMABLE, status="queued", command=None, error=None, traceback=None, launcher=launcher)
         self._launchers[launcher].start([run_id])
 
     def stop(self, run_id: str) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from appcore.planning import ablation_grid
+from appcore.statuses import MOVING, RESUMABLE
 
 from ..app import page
 from ..widgets.run_picker import MOST
@@ -18,8 +19,6 @@ from ..words import format, run_status
 from ..words.text import plain
 from . import board as ablation_board
 from . import form
-
-_AGAIN = ("failed", "stopped", "lost")
 
 
 def show(found: Sequence[Mapping[str, Any]]) -> None:
@@ -44,8 +43,8 @@ def head(board: ablation_board.Board) -> None:
     sweep, manager = board.sweep, page.manager()
     runs = [cell["run"] for cell in board.cells if cell["run"]]
     active = [run["run_id"] for run in runs if run_status.is_active(run)]
-    moving = [run["run_id"] for run in runs if run["status"] in ("queued", "running")]
-    again = [run["run_id"] for run in runs if run["status"] in _AGAIN]
+    moving = [run["run_id"] for run in runs if run["status"] in MOVING]
+    again = [run["run_id"] for run in runs if run["status"] in RESUMABLE]
     missing = len(board.cells) - len(runs)
     st.title(plain(sweep["title"]))
     varied = " × ".join(f"{form.label(name)} ({len(values)})" for name, values in sweep["axes"].items())

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from appcore.analysis import mask_history
+from appcore.statuses import RESUMABLE
 
 from ..app import page
 from ..app.mask_data import Moment
@@ -78,7 +79,7 @@ def nothing_yet(run: Run) -> None:
             )
         elif run_status.is_active(run):
             st.markdown(f"#### No prune point yet  \n{run_status.sentence(run)} The first mask appears here by itself.")
-        elif run["status"] in ("failed", "stopped", "lost") and not run["cursor"]:
+        elif run["status"] in RESUMABLE and not run["cursor"]:
             st.markdown(f"#### It ended before its first prune point  \n{run_status.sentence(run)}")
         else:
             st.markdown(

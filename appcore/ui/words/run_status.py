@@ -8,10 +8,11 @@ from typing import Any
 
 import streamlit as st
 
+from appcore.statuses import ACTIVE
+
 from . import format
 from .text import harmless
 
-ACTIVE = ("queued", "running", "paused")
 _BADGES = {  # state: (words, icon, colour)
     "queued": ("Queued", ":material/schedule:", "gray"),
     "starting": ("Starting", ":material/hourglass_top:", "blue"),
