@@ -6,11 +6,13 @@ Knows neither streamlit nor torch; frames and rows come in.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+
+from .. import names
+from . import measures
 
 FILTERS = ("status", "method", "pruner", "dataset", "arch", "tag")
 GROUPS = {  # words of the menu and of the address: column
@@ -22,20 +24,20 @@ GROUPS = {  # words of the menu and of the address: column
     "network": "arch",
     "tag": "tag",
 }
-MEASURED = ("test_accuracy", "generalization_gap", "cer", "density_mask")
+MEASURED = ("test_accuracy", "generalization_gap", "cer", "sparsity", "seconds")  # numbers of the registry
 
 
 def overview(runs: Sequence[Mapping[str, Any]], newest: pd.DataFrame) -> pd.DataFrame:
     """One row per run in the given order: labels, settings that matter, newest numbers (`newest`: the last megabatch of each run)."""
     plain = ("run_id", "title", "status", "method", "pruner", "dataset", "arch", "seed", "tags", "note", "archived", "created")
     frame = pd.DataFrame([[run[name] for name in plain] for run in runs], columns=list(plain))
-    frame["pruner"] = ["" if run["method"] == "dense" else run["pruner"] for run in runs]
+    frame["pruner"] = [run["pruner"] if names.is_pruned(run["method"]) else "" for run in runs]
     frame["group"] = [run["group_id"] for run in runs]
     frame["like"] = [likeness(run["config"]) for run in runs]
-    frame["seconds"] = [(run["totals"] or {}).get("seconds", math.nan) for run in runs]
     frame["error"] = [run["error"] or "" for run in runs]
-    last = newest.set_index("run_id")[list(MEASURED)].reindex(frame["run_id"]).reset_index(drop=True).astype(float)
-    return pd.concat([frame, last], axis=1)
+    ends = {row["run_id"]: row for row in newest.to_dict("records")}
+    numbers = [measures.newest(run, ends.get(run["run_id"])) for run in runs]
+    return pd.concat([frame, pd.DataFrame(numbers, columns=list(MEASURED), dtype=float)], axis=1)
 
 
 def likeness(config: Mapping[str, Any]) -> str:
@@ -50,6 +52,8 @@ def search(frame: pd.DataFrame, text: str) -> pd.DataFrame:
         return frame
     columns = ("run_id", "title", "note", "status", "method", "pruner", "dataset", "arch", "error")
     hay = frame[list(columns)].astype(str).agg("\n".join, axis=1) + "\n" + frame["tags"].map("\n".join)
+    for name in ("method", "pruner", "dataset", "arch"):  # as they are typed, above, and as they are shown
+        hay += "\n" + frame[name].map(names.display)
     hay = hay.str.casefold()
     return frame[[all(word in row for word in words) for row in hay]]
 
@@ -97,11 +101,11 @@ def _differing(likes: Sequence[str]) -> list[str]:
 def _group_name(by: str, value: Any, part: pd.DataFrame, differing: Sequence[str]) -> str:
     first = part.iloc[0]
     if by == "equal settings":
-        config, name = json.loads(value), f"{first['method']} {first['pruner']}".strip()
-        return ", ".join([name, *(f"{field.replace('_', ' ')} {flat(config.get(field))}" for field in differing)])
+        config, name = json.loads(value), names.method_and_pruner(first["method"], first["pruner"])
+        return ", ".join([name, *(f"{field.replace('_', ' ')} {names.display(flat(config.get(field)))}" for field in differing)])
     if by == "started together":
         return f"{first['title']} and {len(part) - 1} more" if value and len(part) > 1 else first["title"] if value else "alone"
-    return str(value) or f"no {by}"
+    return names.display(value) if value else f"no {by}"
 
 
 def flat(value: Any) -> Any:

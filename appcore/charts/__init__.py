@@ -10,7 +10,7 @@ from .heatmaps import difference_map, sparsity_map
 from .layers import early_layers, kept_by_layer
 from .masks.mask_history import overlap_by_layer, same_weights
 from .phase_profile import profile
-from .run_styles import colour_of, labels, looks, word
+from .run_styles import colour_of, labels, looks
 from .seed_bands import BANDS, DIFFERENCES, bands, differences
 from .staircase import staircase
 from .style import METHOD_COLOURS, short_layer, template
@@ -52,5 +52,4 @@ __all__ = [
     "template",
     "truth_meter",
     "who_prunes_early",
-    "word",
 ]

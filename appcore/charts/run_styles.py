@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..names import display, is_pruned
 from .style import METHOD_COLOURS, PRUNER_COLOURS
 
 METHOD_DASHES = {"app": "solid", "osp": "dash", "dense": "solid", "imp": "longdash", "gmp": "dashdot", "set": "dot", "rigl": "longdashdot"}
@@ -56,25 +57,7 @@ def _lighter(colour: str, rank: int) -> str:
     return "#" + "".join(f"{round(value + (target - value) * min(share, 0.5)):02X}" for value in values)
 
 
-_TITLES = {
-    "snip": "SNIP",
-    "grasp": "GraSP",
-    "synflow": "SynFlow",
-    "lamp": "LAMP",
-    "app": "APP",
-    "osp": "OSP",
-    "imp": "IMP",
-    "gmp": "GMP",
-    "set": "SET",
-}
 _NAMING = ("method", "pruner", "dataset", "arch", "seed", "tau", "megabatches", "epochs", "replay", "scope", "semantics", "schedule")
-
-
-def word(name: Any) -> str:
-    """A configuration value as people write it: snip -> SNIP, dense -> Dense, 4.5 -> 4.5."""
-    if not isinstance(name, str):
-        return f"{name:g}" if isinstance(name, float) else str(name)
-    return _TITLES.get(name, name.capitalize() if name in {"magnitude", "random", "dense"} else name)
 
 
 def labels(runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -90,11 +73,11 @@ def labels(runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 def _naming_values(run: Mapping[str, Any]) -> dict[str, Any]:
     config = run.get("config") or {}
     found = {field: config.get(field, run.get(field, "")) for field in _NAMING}
-    found["method"], found["pruner"] = run["method"], "" if run["method"] in METHOD_COLOURS else run["pruner"]
+    found["method"], found["pruner"] = run["method"], run["pruner"] if is_pruned(run["method"]) else ""
     return found
 
 
 def _name(fields: Mapping[str, Any], shown: Sequence[str]) -> str:
     plain = {"method", "pruner", "dataset", "arch"}
-    parts = [word(fields[f]) if f in plain else f"{f.replace('_', ' ')} {word(fields[f])}" for f in shown if fields[f] != ""]
+    parts = [display(fields[f]) if f in plain else f"{f.replace('_', ' ')} {display(fields[f])}" for f in shown if fields[f] != ""]
     return " · ".join(parts)

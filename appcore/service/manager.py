@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .. import limits, paths
+from .. import limits, names, paths
 from ..errors import InputError
 from ..runner.engine_port import Engine, Work
 from ..runner.launchers.process import ProcessLauncher
@@ -285,5 +285,4 @@ def shared() -> Manager:
 
 
 def _title(config: Any) -> str:
-    what = config.method if config.method == "dense" else f"{config.method} {config.pruner}"
-    return f"{what}, {config.arch}, {config.dataset.rpartition('/')[2]}"
+    return f"{names.method_and_pruner(config.method, config.pruner)}, {names.display(config.arch)}, {names.display(config.dataset)}"

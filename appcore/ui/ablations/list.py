@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from appcore.planning import ablation_grid
 from appcore.statuses import MOVING, RESUMABLE
 
 from ..app import page
@@ -151,7 +150,7 @@ def facts(data: Mapping[str, Any]) -> None:
     with st.expander("Base settings", icon=":material/settings:"):
         config = data["cells"][0]["config"] if data["cells"] else {}
         rows = [
-            {"setting": form.label(name), "value": "varied" if name in data["sweep"]["axes"] else ablation_grid.value_text(value)}
+            {"setting": form.label(name), "value": "varied" if name in data["sweep"]["axes"] else form.value_words(value)}
             for name, value in config.items()
             if name != "options"
         ]
@@ -159,7 +158,7 @@ def facts(data: Mapping[str, Any]) -> None:
     if data["left_out"]:
         with st.expander(f"{len(data['left_out'])} combinations left out", icon=":material/block:"):
             rows = [
-                {**{form.label(n): ablation_grid.value_text(v) for n, v in one["values"].items()}, "Reason": one["reason"]}
+                {**{form.label(n): form.value_words(v) for n, v in one["values"].items()}, "Reason": one["reason"]}
                 for one in data["left_out"]
             ]
             st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Combinations that are left out, and why")

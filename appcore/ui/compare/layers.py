@@ -10,6 +10,7 @@ import streamlit as st
 
 from appcore import charts
 from appcore.charts.masks import mask_words
+from appcore.names import is_pruned
 
 from ..app import mask_data, tables
 from ..widgets import live_chart, player
@@ -92,7 +93,7 @@ def shared_moments(first: Run, second: Run, data: tables.Frames) -> dict[int, tu
 def _same_weights(first: Run, second: Run, common: dict[int, tuple[str, str]], megabatch: int) -> str:
     """Whether equal shares are equal weights, layer by layer, as a figure; in all, as a sentence."""
     if not common:
-        if "dense" in (first["method"], second["method"]):
+        if not (is_pruned(first["method"]) and is_pruned(second["method"])):
             return ":gray[:material/info: A dense run keeps every weight; there are no masks to lay upon each other.]"
         return ":gray[:material/info: Whether the two keep the same weights shows here once both have stored masks on this machine.]"
     at = max([t for t in common if t <= megabatch], default=min(common))

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from appcore.analysis import mask_history
+from appcore.names import is_pruned
 from appcore.statuses import RESUMABLE
 
 from ..app import page
@@ -36,7 +37,7 @@ class Side:
 def pick(everything: dict[str, dict[str, Any]]) -> tuple[str | None, str | None]:
     """The run of the address (?run=a, and ?against=b), changed by the pickers; without any, the newest that is pruned."""
     if "run" not in st.query_params:
-        pruned = [run_id for run_id, run in everything.items() if run["method"] != "dense"]
+        pruned = [run_id for run_id, run in everything.items() if is_pruned(run["method"])]
         st.query_params["run"] = (pruned or list(everything))[0]
     run_id, other = st.query_params["run"], st.query_params.get("against")
     missing = [asked for asked in (run_id, other) if asked and asked not in everything]
@@ -73,7 +74,7 @@ def _picked(name: str) -> None:
 def nothing_yet(run: Run) -> None:
     """Why there are no masks to look at, and what to do."""
     with st.container(border=True, key="no-masks"):
-        if run["method"] == "dense":
+        if not is_pruned(run["method"]):
             st.markdown(
                 "#### This run keeps every weight  \nA dense run is never pruned, so it has no masks. Pick a run that is pruned above."
             )

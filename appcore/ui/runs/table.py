@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from appcore import charts
+from appcore import names
 from appcore.analysis import run_library
+from appcore.analysis.measures import MEASURES
 
-from ..app import page
-from ..words import format
+from ..app import old_links, page
+from ..words import format, number_columns
 
 _STATES = {  # a sign for those who cannot tell the colours apart, and the words of the badges
     "queued": "◔ queued",
@@ -25,6 +26,7 @@ _STATES = {  # a sign for those who cannot tell the colours apart, and the words
     "lost": "⚠ lost",
 }
 _LABELS = {"status": "State", "method": "Method", "pruner": "Pruner", "dataset": "Data set", "arch": "Network", "tag": "Tag"}
+_FIRST = ("test_accuracy", "generalization_gap", "cer", "sparsity")  # numbers that stand right after the name
 _HEIGHT = 430
 
 
@@ -61,7 +63,11 @@ def _chosen(frame: pd.DataFrame) -> dict[str, list[str]]:
     if shown:
         with st.grid(len(shown), min_column_width=170, gap="small"):
             for name, options in shown.items():
-                chosen[name] = st.multiselect(_LABELS[name], options, key=name, bind="query-params", placeholder="all", max_selections=20)
+                words = dict(zip(options, options)) if name in ("status", "tag") else names.apart(options)
+                old_links.renamed(name, words)
+                chosen[name] = st.multiselect(
+                    _LABELS[name], options, key=name, bind="query-params", format_func=words.get, placeholder="all", max_selections=20
+                )
     return chosen
 
 
@@ -71,18 +77,15 @@ def table(frame: pd.DataFrame) -> list[str]:
         {
             "State": frame["status"].map(_STATES),
             "Name": frame["title"].where(frame["title"] != "", frame["run_id"]),
-            "Test": 100 * frame["test_accuracy"],
-            "Gap": 100 * frame["generalization_gap"],
-            "CER": frame["cer"],
-            "Sparsity": 100 * (1 - frame["density_mask"]),
-            "Method": frame["method"].map(charts.word),
-            "Pruner": frame["pruner"].map(charts.word),
-            "Data": frame["dataset"],
-            "Network": frame["arch"],
+            **{name: MEASURES[name].shown(frame[name]) for name in _FIRST},
+            "Method": frame["method"].map(names.display),
+            "Pruner": frame["pruner"].map(names.display),
+            "Data": frame["dataset"].map(names.display),
+            "Network": frame["arch"].map(names.display),
             "Seed": frame["seed"],
             "Tags": frame["tags"],
             "Note": frame["note"].str.replace("\n", " "),
-            "Time": frame["seconds"],
+            "seconds": MEASURES["seconds"].shown(frame["seconds"]),
             "Started": pd.to_datetime(frame["created"], utc=True),
             "Id": frame["run_id"],
         }
@@ -97,20 +100,13 @@ def table(frame: pd.DataFrame) -> list[str]:
 
 def groups(frame: pd.DataFrame) -> list[str]:
     """Show groups of runs with mean and spread; returns the ids of the runs in those that are picked."""
-    percent = {name: 100 * frame[name] for name in ("test_accuracy", "test_accuracy_sd", "generalization_gap", "generalization_gap_sd")}
     shown = pd.DataFrame(
         {
             "Group": frame["name"],
             "Runs": frame["runs"],
             "Done": frame["done"],
             "Seeds": frame["seeds"],
-            "Test": percent["test_accuracy"],
-            "± Test": percent["test_accuracy_sd"],
-            "Gap": percent["generalization_gap"],
-            "± Gap": percent["generalization_gap_sd"],
-            "CER": frame["cer"],
-            "± CER": frame["cer_sd"],
-            "Sparsity": 100 * (1 - frame["density_mask"]),
+            **{column: MEASURES[name].shown(frame[column]) for name in _FIRST for column in (name, f"{name}_sd")},
             "Started": pd.to_datetime(frame["created"], utc=True),
         }
     )
@@ -118,19 +114,12 @@ def groups(frame: pd.DataFrame) -> list[str]:
 
 
 def _columns() -> dict[str, Any]:
-    number, spread = st.column_config.NumberColumn, "Standard deviation over the runs of the group"
-    return {
+    numbers = {name: number_columns.column(name) for name in (*_FIRST, "seconds")}
+    return numbers | {
+        **{f"{name}_sd": number_columns.spread(name) for name in _FIRST},
         "State": st.column_config.TextColumn(width=95),
         "Name": st.column_config.TextColumn(width=230),
         "Group": st.column_config.TextColumn(width=300),
-        "Test": number(format="%.1f %%", help="Test accuracy after the newest finished megabatch"),
-        "± Test": number(format="%.1f", help=spread),
-        "Gap": number("Gap, points", format="%+.1f", help="Train minus validation accuracy"),
-        "± Gap": number(format="%.1f", help=spread),
-        "CER": number("CER, errors", format="localized", help="Misclassified test images, summed over megabatches; lower is better"),
-        "± CER": number(format="%.0f", help=spread),
-        "Sparsity": number(format="%.1f %%", help="Counted from the mask"),
-        "Time": number("Time, s", format="%.0f"),
         "Tags": st.column_config.ListColumn(width=130),
         "Note": st.column_config.TextColumn(width=160),
         "Started": st.column_config.DatetimeColumn(format="distance"),

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from appcore.analysis import anytime
+from appcore.analysis.measures import lower
 from appcore.charts import cost_and_benefit
 
 from ..app import page, tables
@@ -91,7 +92,7 @@ def _axes(kinds: dict[str, Runs], first: str) -> tuple[str, str]:
         st.segmented_control(
             "Compute",
             list(cost_and_benefit.COMPUTE),
-            format_func=lambda name: cost_and_benefit.COMPUTE[name][0],
+            format_func=lambda name: cost_and_benefit.COMPUTE[name].short,
             key="stream_compute",
             on_change=_chosen,
             args=("compute",),
@@ -117,7 +118,7 @@ def _chosen(name: str) -> None:
 def _words(points: pd.DataFrame, compute: str) -> str:
     best = points[points["is_front"]].sort_values("compute")
     cheap, good = best.iloc[0], best.iloc[-1]
-    noun = {"dense": "dense FLOPs", "sparse": "theoretical sparse FLOPs", "seconds": "measured time"}[compute]
+    noun = lower(cost_and_benefit.COMPUTE[compute].short)
     text = "A mark is one run: differences smaller than the spread over seeds say nothing. "
     if compute == "sparse":
         text += "Sparse FLOPs are what zeros could save, not what this machine saved. "
