@@ -79,7 +79,7 @@ _ALL = (
     _fraction("test_accuracy", "Test accuracy", 1, 1, "Share of the test images classified correctly after the newest finished megabatch"),
     _points("generalization_gap", "Generalization gap", "Train minus validation accuracy", "Gap"),
     _plain("test_errors", "Test errors", "errors", -1, 0, "Misclassified test images after a megabatch"),
-    _plain("cer", "CER", "errors", -1, 0, "Cumulative errors: misclassified test images, summed over the megabatches; lower is better"),
+    _plain("cer", "CER", "errors", -1, 0, "Cumulative error rate: misclassified test images, summed over the megabatches; lower is better"),
     _points("relative_error", "Anytime relative error", "Change of the share of wrong test images from one megabatch to the next"),
     _plain("loss", "Loss", "nats per image", -1, 3, "Cross-entropy"),
     _plain("train_loss", "Train loss", "nats per image", -1, 3, "Cross-entropy of the training images during the epoch, augmented"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..analysis.measures import MEASURES, lower
 from ..analysis.samples import Sample, above_zero
 from .experiment import Finding, Lab, Part, about, markdown
 
@@ -57,6 +58,6 @@ def measure(lab: Lab) -> Finding:
         SOURCE,
         f"{about(lab.stream(), 'tau', 'pruner', 'replay')}, {len(seeds)} seed(s), {ends['app'][0][0].test_images} test images",
         parts,
-        markdown(["method", "test accuracy, %", "gap at the end", "mean gap", "CER"], rows),
+        markdown(["method", lower(MEASURES["test_accuracy"].title), "gap at the end", "mean gap", MEASURES["cer"].label], rows),
         (REMARK,),
     )

@@ -99,7 +99,7 @@ def _figures(runs: Sequence[Mapping[str, Any]], data: Data) -> list[tuple[str, g
             ("Heatmap: difference of the shares kept of the first two runs", charts.difference_map(data.layers, runs[0], runs[1], last))
         )
     found.append(("Curves: loss over the stream", charts.loss(runs, *curves)))
-    found.append(("Curves: test errors added up over the megabatches", charts.errors(runs, *curves)))
+    found.append(("Curves: test errors summed over the megabatches", charts.errors(runs, *curves)))
     return found
 
 

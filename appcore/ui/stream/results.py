@@ -33,7 +33,7 @@ def on_the_way(runs: Runs, data: tables.Frames) -> None:
             "error-area",
             token,
             lambda: cost_and_benefit.error_area(runs, ends, revision=revision),
-            alt="Steps: wrong test images after each megabatch; the area below is the cumulative error rate",
+            alt="Steps: wrong test images after each megabatch; the area below is the CER",
         )
         live_chart.chart(
             "relative-errors",
