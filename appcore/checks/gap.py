@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..analysis.measures import MEASURES, lower
 from ..analysis.samples import Sample, above_zero
+from ..names import display
 from .experiment import Finding, Lab, Part, about, markdown
 
 NUMBER, TITLE = 8, "APP against one-shot and dense"
@@ -19,7 +20,7 @@ REMARK = (
     "Train accuracy is the running mean of an epoch on augmented images, as in the released code; validation is clean here and augmented "
     "there, so gaps are smaller here and can be negative."
 )
-SIDES = {"app": "APP", "osp": "OSP", "dense": "dense"}
+SIDES = {method: display(method) for method in ("app", "osp", "dense")}
 
 
 def measure(lab: Lab) -> Finding:

@@ -11,6 +11,7 @@ import streamlit as st
 from appcore.analysis import anytime
 from appcore.analysis.measures import lower
 from appcore.charts import cost_and_benefit
+from appcore.names import display
 
 from ..app import page, tables
 from ..widgets import live_chart, run_picker
@@ -56,7 +57,7 @@ def _kind(run: dict[str, Any]) -> str:
     """Runs whose accuracies mean the same: one data set, one test set."""
     config = run["config"]
     limit = f", {config['limit_test']:,} test images" if config.get("limit_test") else ""
-    return f"{run['dataset'].rpartition('/')[2]}{limit}"
+    return f"{display(run['dataset'])}{limit}"
 
 
 def front(everything: Runs, picked: Sequence[str]) -> None:
@@ -85,7 +86,7 @@ def front(everything: Runs, picked: Sequence[str]) -> None:
 
 def _axes(kinds: dict[str, Runs], first: str) -> tuple[str, str]:
     """Which compute, and which data: both in the address."""
-    asked = st.query_params.get("compute", "dense"), st.query_params.get("data", first)
+    asked = st.query_params.get("compute", "dense"), _named(st.query_params.get("data", first))
     st.session_state["stream_compute"] = asked[0] if asked[0] in cost_and_benefit.COMPUTE else "dense"
     st.session_state["stream_data"] = asked[1] if asked[1] in kinds else first
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -109,6 +110,12 @@ def _axes(kinds: dict[str, Runs], first: str) -> tuple[str, str]:
                 width=340,
             )
     return st.session_state["stream_compute"], st.session_state["stream_data"]
+
+
+def _named(kind: str) -> str:
+    """A kind as it is called now; links of before had the data set's own name."""
+    name, comma, limit = kind.partition(",")
+    return f"{display(name)}{comma}{limit}"
 
 
 def _chosen(name: str) -> None:
