@@ -13,13 +13,12 @@ from .phase_profile import profile
 from .run_styles import colour_of, labels, looks
 from .seed_bands import BANDS, DIFFERENCES, bands, differences
 from .staircase import staircase
-from .style import METHOD_COLOURS, short_layer, template
+from .style import short_layer, template
 
 __all__ = [
     "AXES",
     "BANDS",
     "DIFFERENCES",
-    "METHOD_COLOURS",
     "PAIRING",
     "View",
     "accuracy",
