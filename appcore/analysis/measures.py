@@ -99,10 +99,10 @@ _ALL = (
         "What zeros that cost nothing would leave of the training FLOPs; masks alone make nothing faster",
     ),
     _fraction("flops_share", "Training FLOPs left (theoretical)", -1, 0, "Sparse FLOPs as a share of the dense ones", "FLOPs left"),
-    _plain("seconds", "Time", "s", -1, 1, "Measured on the machine of the run; waiting and pauses are left out"),
+    _plain("seconds", "Time", "s", -1, 1, "For training and scoring; waiting and pauses are left out"),
     _plain("eta_seconds", "Time left", "s", -1, 0, "From the plan and the measured speed"),
     _plain("images_per_second", "Speed", "images/s", 1, 0, "Training images per second, measured"),
-    Measure("peak_memory_bytes", "Peak memory", "Memory", "MB", 1e-6, -1, 0, "The most that the process or the GPU held"),
+    Measure("peak_memory_bytes", "Peak memory", "Memory", "MB", 1e-6, -1, 0, "The most that the process or the GPU holds"),
     _plain("samples_seen", "Training images", "images", 0, 0, "Images trained on, repeats counted"),
 )  # fmt: skip
 MEASURES = {measure.name: measure for measure in _ALL}
