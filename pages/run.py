@@ -19,6 +19,7 @@ page.guard(__file__)
 
 from appcore import charts  # noqa: E402
 from appcore.config import build  # noqa: E402
+from appcore.statuses import RESUMABLE  # noqa: E402
 from appcore.transfer import reproduce  # noqa: E402
 from appcore.ui.app import tables  # noqa: E402
 from appcore.ui.run import launch, machine, view  # noqa: E402
@@ -60,7 +61,7 @@ def run_page(run: dict) -> None:
         run_controls.buttons(run)
     shown = (run["status"], run["command"], run_status.state(run))
 
-    @st.fragment(run_every=1.0 if run_status.is_active(run) else 5.0 if run["status"] in ("stopped", "failed", "lost") else None)
+    @st.fragment(run_every=1.0 if run_status.is_active(run) else 5.0 if run["status"] in RESUMABLE else None)
     @page.careful
     def moving() -> None:
         now = page.manager().get(run["run_id"])

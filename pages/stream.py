@@ -13,6 +13,7 @@ PAGE = {
 
 page.guard(__file__)
 
+from appcore.statuses import RESUMABLE  # noqa: E402
 from appcore.ui.app import tables  # noqa: E402
 from appcore.ui.stream import plan, results  # noqa: E402
 from appcore.ui.words import run_status, text  # noqa: E402
@@ -51,7 +52,7 @@ def runs_view() -> None:
         return
     runs = results.pick(everything)
     for run in runs:
-        if run["status"] in ("failed", "lost", "stopped"):
+        if run["status"] in RESUMABLE:
             st.caption(
                 f"{run_status.markdown(run)} {text.plain(run['title'])}: {run_status.sentence(run)} What it measured until then is shown."
             )

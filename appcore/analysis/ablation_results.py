@@ -4,39 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..planning.ablation_grid import value_text
+from . import measures
 from .samples import Sample
 
 ANY = "any"  # shown for a setting that plays no part
 SEED = "seed"
 
 
-@dataclass(frozen=True)
-class Metric:
-    """`factor` brings stored numbers to the unit of the screen; `better` is 1 (higher), -1 (lower) or 0 (neither)."""
-
-    label: str
-    unit: str
-    factor: float
-    better: int
-    digits: int
-
-
-METRICS = {
-    "test_accuracy": Metric("Test accuracy", "%", 100, 1, 1),
-    "generalization_gap": Metric("Generalization gap", "points", 100, -1, 1),
-    "cer": Metric("CER (test errors added up)", "errors", 1, -1, 0),
-    "val_accuracy": Metric("Validation accuracy", "%", 100, 1, 1),
-    "sparsity": Metric("Sparsity", "%", 100, 0, 1),
-    "alive": Metric("Density alive", "%", 100, 0, 1),
-    "sparse_flops": Metric("Training FLOPs, sparse (theoretical)", "TFLOP", 1e-12, -1, 3),
-    "seconds": Metric("Time", "s", 1, -1, 1),
+METRICS = {  # numbers that an ablation can be looked at by
+    name: measures.MEASURES[name]
+    for name in (
+        "test_accuracy",
+        "generalization_gap",
+        "cer",
+        "val_accuracy",
+        "sparsity",
+        "density_alive",
+        "train_flops_sparse",
+        "seconds",
+    )
 }
 
 
@@ -51,17 +43,15 @@ def rows(cells: Sequence[Mapping[str, Any]], newest: pd.DataFrame) -> pd.DataFra
         run = cell["run"]
         row: dict[str, Any] = {name: ANY if value is None else value_text(value) for name, value in cell["values"].items()}
         row |= {"run_id": run["run_id"] if run else "", "state": run["status"] if run else "missing", "error": (run and run["error"]) or ""}
-        end, totals = ends.get(row["run_id"]), (run and run["totals"]) or {}
-        row |= _numbers(end, totals) if end is not None and row["state"] == "done" else dict.fromkeys(METRICS, math.nan)
+        end = ends.get(row["run_id"])
+        row |= _numbers(run, end) if end is not None and row["state"] == "done" else dict.fromkeys(METRICS, math.nan)
         found.append(row)
     return pd.DataFrame(found)
 
 
-def _numbers(end: Mapping[str, Any], totals: Mapping[str, Any]) -> dict[str, float]:
-    values = {name: end[name] for name in ("test_accuracy", "generalization_gap", "cer", "val_accuracy")}
-    values |= {"sparsity": 1 - end["density_mask"], "alive": end["density_alive"]}
-    values |= {"sparse_flops": totals.get("train_flops_sparse"), "seconds": totals.get("seconds")}
-    return {name: math.nan if value is None else value * METRICS[name].factor for name, value in values.items()}
+def _numbers(run: Mapping[str, Any], end: Mapping[str, Any]) -> dict[str, float]:
+    values = measures.newest(run, end)
+    return {name: about.shown(values[name]) for name, about in METRICS.items()}
 
 
 def summary(frame: pd.DataFrame, axes: Sequence[str], metric: str) -> pd.DataFrame:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from .. import plugins
+from .. import names, plugins
+from . import measures
 
 FILTERS = ("status", "method", "pruner", "dataset", "arch", "tag")
 GROUPS = {  # words of the menu and of the address: column
@@ -23,7 +24,7 @@ GROUPS = {  # words of the menu and of the address: column
     "network": "arch",
     "tag": "tag",
 }
-MEASURED = ("test_accuracy", "generalization_gap", "cer", "density_mask")
+MEASURED = ("test_accuracy", "generalization_gap", "cer", "sparsity", "seconds")  # numbers of the registry
 
 
 def overview(runs: Sequence[Mapping[str, Any]], newest: pd.DataFrame) -> pd.DataFrame:
@@ -38,8 +39,10 @@ def overview(runs: Sequence[Mapping[str, Any]], newest: pd.DataFrame) -> pd.Data
     frame["like"] = [likeness(run["config"]) for run in runs]
     frame["error"] = [run["error"] or "" for run in runs]
     frame["run"] = list(runs)
-    last = newest.set_index("run_id").reindex(frame["run_id"]).reset_index(drop=True).astype(dict.fromkeys(MEASURED, float))
-    return pd.concat([frame, last], axis=1)
+    ends = {row["run_id"]: row for row in newest.to_dict("records")}
+    numbers = pd.DataFrame([measures.newest(run, ends.get(run["run_id"])) for run in runs], columns=list(MEASURED), dtype=float)
+    last = newest.set_index("run_id").reindex(frame["run_id"]).reset_index(drop=True)
+    return pd.concat([frame, numbers, last.drop(columns=list(MEASURED), errors="ignore")], axis=1)
 
 
 def likeness(config: Mapping[str, Any]) -> str:
@@ -54,6 +57,8 @@ def search(frame: pd.DataFrame, text: str) -> pd.DataFrame:
         return frame
     columns = ("run_id", "title", "note", "status", "method", "pruner", "dataset", "arch", "error")
     hay = frame[list(columns)].astype(str).agg("\n".join, axis=1) + "\n" + frame["tags"].map("\n".join)
+    for name in ("method", "pruner", "dataset", "arch"):  # as they are typed, above, and as they are shown
+        hay += "\n" + frame[name].map(names.display)
     hay = hay.str.casefold()
     return frame[[all(word in row for word in words) for row in hay]]
 
@@ -101,11 +106,11 @@ def _differing(likes: Sequence[str]) -> list[str]:
 def _group_name(by: str, value: Any, part: pd.DataFrame, differing: Sequence[str]) -> str:
     first = part.iloc[0]
     if by == "equal settings":
-        config, name = json.loads(value), f"{first['method']} {first['pruner']}".strip()
-        return ", ".join([name, *(f"{field.replace('_', ' ')} {flat(config.get(field))}" for field in differing)])
+        config, name = json.loads(value), names.method_and_pruner(first["method"], first["pruner"])
+        return ", ".join([name, *(f"{field.replace('_', ' ')} {names.display(flat(config.get(field)))}" for field in differing)])
     if by == "started together":
         return f"{first['title']} and {len(part) - 1} more" if value and len(part) > 1 else first["title"] if value else "alone"
-    return str(value) or f"no {by}"
+    return names.display(value) if value else f"no {by}"
 
 
 def flat(value: Any) -> Any:

@@ -10,7 +10,7 @@ from .heatmaps import difference_map, sparsity_map
 from .layers import early_layers, kept_by_layer
 from .masks.mask_history import overlap_by_layer, same_weights
 from .phase_profile import profile
-from .run_styles import labels, looks, word
+from .run_styles import labels, looks
 from .seed_bands import BANDS, DIFFERENCES, bands, differences
 from .staircase import planned, staircase
 from .style import short_layer, template
@@ -51,5 +51,4 @@ __all__ = [
     "template",
     "truth_meter",
     "who_prunes_early",
-    "word",
 ]

@@ -11,8 +11,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ..analysis import ablation_results
+from ..analysis.measures import MEASURES, lower
+from ..names import display
 from . import style
-from .run_styles import word
 
 # state: (colour, symbol); the symbol tells it without colours
 STATES = {
@@ -83,8 +84,10 @@ def _spots(frame: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], dow
 
 
 def _hover(row: Mapping[str, Any], axes: Sequence[str]) -> str:
-    lines = [f"{name.replace('_', ' ')}: {safe(row[name])}" for name in axes]
-    lines.append(f"<b>{row['state']}</b>" + (f", test {row['test_accuracy']:.1f} %" if row["state"] == "done" else ""))
+    lines = [f"{name.replace('_', ' ')}: {safe(display(row[name]))}" for name in axes]
+    about = MEASURES["test_accuracy"]
+    result = f", {lower(about.label)} {about.text(row[about.name])} {about.unit}"
+    lines.append(f"<b>{row['state']}</b>" + (result if row["state"] == "done" else ""))
     lines += [safe(row["error"][:160])] if row["state"] == "failed" and row["error"] else []
     return "<br>".join(lines)
 
@@ -107,5 +110,5 @@ def grid_axes(figure: go.Figure, rows: Sequence[str], columns: Sequence[str]) ->
 
 
 def short(value: str) -> str:
-    shown = word(value)
+    shown = display(value)
     return safe(shown if len(shown) <= 22 else f"{shown[:21]}…")

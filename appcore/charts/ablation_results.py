@@ -13,6 +13,8 @@ from plotly.subplots import make_subplots
 
 from .. import plugin_styles
 from ..analysis import ablation_results
+from ..analysis.measures import Measure
+from ..names import display
 from . import style
 from .ablation_board import Order, board, grid_axes, safe, short
 
@@ -47,7 +49,7 @@ def heatmap(
     return grid_axes(figure, rows, columns)
 
 
-def _cell_words(row: Mapping[str, Any], about: ablation_results.Metric, is_best: bool) -> str:
+def _cell_words(row: Mapping[str, Any], about: Measure, is_best: bool) -> str:
     if not row["n"]:
         return "✕" if row["failed"] else "…"
     spread = f"<br>± {row['sd']:.{max(about.digits, 1)}f}" if row["n"] > 1 else ""
@@ -55,7 +57,7 @@ def _cell_words(row: Mapping[str, Any], about: ablation_results.Metric, is_best:
 
 
 def _cell_hover(row: Mapping[str, Any], metric: str, idle: str) -> str:
-    lines = [f"{safe(row['row'])} · {safe(row['column'])}", f"<b>{ablation_results.told(row, metric)}</b>"]
+    lines = [f"{safe(display(row['row']))} · {safe(display(row['column']))}", f"<b>{ablation_results.told(row, metric)}</b>"]
     lines += [f"{idle} plays no part here"] if row["idle"] else []
     lines += [f"{row['runs'] - row['n']} of {row['runs']} runs are not done"] if row["runs"] > row["n"] else []
     return "<br>".join(lines)
@@ -104,7 +106,7 @@ def small_multiples(
                 figure.add_trace(trace.update(showlegend=trace.showlegend and not index), **place)
     figure.update_xaxes(tickvals=list(range(len(at))), ticktext=[short(t) for t in at], range=[-0.5, len(at) - 0.5], showline=True)
     figure.update_xaxes(title_text=labels[x], row=tall)
-    figure.update_yaxes(title_text=f"{about.label}, {about.unit}", col=1)
+    figure.update_yaxes(title_text=about.title, col=1)
     raised = titles is not None and len(lines) > 1  # the legend stands above the titles of the panels
     figure.update_layout(hovermode="closest", margin_t=96 + 30 * raised, legend_title_text=labels[colour])
     return figure.update_layout(legend_y=1 + 30 * raised / (240 * tall))
@@ -168,8 +170,7 @@ def parallel(
         if values.notna().any():
             low, high = float(values.min()), float(values.max())
             pad = 0.02 * (high - low) or 0.5
-            unit = ablation_results.METRICS[name]
-            shown.append({"label": f"{unit.label}, {unit.unit}", "values": values.to_numpy(), "range": [low - pad, high + pad]})
+            shown.append({"label": ablation_results.METRICS[name].title, "values": values.to_numpy(), "range": [low - pad, high + pad]})
     if len(done):
         line = {"color": done[metric].to_numpy(dtype=float), "colorscale": style.scale(style.SEQUENTIAL[:8]), "showscale": True}
         line["colorbar"] = {"title": {"text": about.unit, "side": "right"}, "thickness": 10}

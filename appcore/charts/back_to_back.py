@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ..analysis.measures import fraction_kept
 from . import style
 from .layers import layer_axes, newest
 from .run_styles import looks
@@ -36,7 +37,7 @@ def mirrored(layers: pd.DataFrame, first: Run, second: Run, chosen: int, *, revi
         mine = rows[rows["run_id"] == run["run_id"]].sort_values("seq")
         figure.add_trace(
             go.Bar(
-                x=(100 * mine["kept"] / mine["total"]).to_numpy(np.float32),
+                x=(100 * fraction_kept(mine)).to_numpy(np.float32),
                 y=mine["layer"].map(place).to_numpy(),
                 name=look.label,
                 orientation="h",

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from ..analysis.measures import fraction_kept
+from ..names import display
 from . import style
 from .layers import newest
 from .run_styles import labels, looks
@@ -25,7 +27,7 @@ def early_shares(layers: pd.DataFrame) -> pd.DataFrame:
     """Mean over the early layers of the fraction kept: columns run_id, megabatch, early."""
     rows = newest(layers)
     rows = rows[rows["layer"].isin(early_names(layers))]
-    shares = rows.assign(early=rows["kept"] / rows["total"])
+    shares = rows.assign(early=fraction_kept)
     return shares.groupby(["run_id", "megabatch"], as_index=False)["early"].mean()
 
 
@@ -101,11 +103,7 @@ def setting_differences(runs: Runs) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 def setting_text(value: Any) -> str:
     """A setting as text for a table."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(setting_text(item) for item in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return ", ".join(map(display, value)) if isinstance(value, (list, tuple)) else display(value)
 
 
 PAIRING = {"init": "initial weights", "order": "data order", "scoring": "scoring batches"}

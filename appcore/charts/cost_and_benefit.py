@@ -11,26 +11,24 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .. import plugin_styles, plugins
+from ..analysis.measures import MEASURES, lower, newest
+from ..names import method_and_pruner
 from . import style
-from .run_styles import looks, word
+from .run_styles import looks
 from .stream_timeline import faint
 
 Runs = Sequence[Mapping[str, Any]]
-COMPUTE = {  # column of the totals: (words, axis title, factor)
-    "dense": ("FLOPs, dense", "training FLOPs as computed, TFLOP", 1e-12),
-    "sparse": ("FLOPs, sparse", "training FLOPs if zeros cost nothing, TFLOP", 1e-12),
-    "seconds": ("Seconds", "measured seconds, machines may differ", 1.0),
-}
-_COLUMNS = {"dense": "train_flops_dense", "sparse": "train_flops_sparse", "seconds": "seconds"}
+# word in the address: number of the registry
+COMPUTE = {"dense": MEASURES["train_flops_dense"], "sparse": MEASURES["train_flops_sparse"], "seconds": MEASURES["seconds"]}
 
 
 def error_area(runs: Runs, megabatches: pd.DataFrame, *, revision: str = "") -> go.Figure:
     """Test images misclassified after each megabatch; the area under the steps is the CER."""
     figure = style.figure(
         "How many errors on the way?",
-        "wrong test images after each megabatch · the area is the CER · lower is better",
+        f"{lower(MEASURES['test_errors'].help)} · the area is the {MEASURES['cer'].label} · lower is better",
         x="megabatch",
-        y="wrong test images",
+        y=MEASURES["test_errors"].title,
         height=380,
         revision=revision,
     )
@@ -44,7 +42,7 @@ def error_area(runs: Runs, megabatches: pd.DataFrame, *, revision: str = "") -> 
             go.Scatter(
                 x=np.append(x - 0.5, x[-1] + 0.5),
                 y=np.append(errors, errors[-1]),
-                name=f"{look.label}: CER {int(errors.sum()):,}",
+                name=f"{look.label}: {MEASURES['cer'].label} {int(errors.sum()):,}",
                 mode="lines",
                 line={"shape": "hv", "color": look.colour, "dash": look.dash, "width": 2.5},
                 fill="tozeroy",
@@ -60,11 +58,12 @@ def error_area(runs: Runs, megabatches: pd.DataFrame, *, revision: str = "") -> 
 
 def relative_errors(runs: Runs, changes: pd.DataFrame, *, revision: str = "") -> go.Figure:
     """Change of the test error from one megabatch to the next. `changes` has columns run_id, megabatch (from 0), change (a fraction)."""
+    about = MEASURES["relative_error"]
     figure = style.figure(
         "Does each new megabatch still help?",
-        "anytime relative error: change of the test error · below 0: it learned, above: it forgot",
+        f"{lower(about.help)} · below 0: it learned, above: it forgot",
         x="megabatch",
-        y="change of test error, points",
+        y=about.title,
         height=380,
         revision=revision,
     )
@@ -97,16 +96,15 @@ def _count(runs: Runs) -> int:
 
 def worth(runs: Runs, ends: pd.DataFrame, compute: str) -> pd.DataFrame:
     """One row per finished run: run_id, title, method, pruner, sparsity, compute (in the unit of its axis), accuracy, is_front."""
-    last = ends.set_index("run_id")
-    factor, rows = COMPUTE[compute][2], []
+    last, about = {end["run_id"]: end for end in ends.to_dict("records")}, COMPUTE[compute]
+    rows = []
     for run in runs:
-        totals = run.get("totals") or {}
-        if run["status"] != "done" or run["run_id"] not in last.index or not totals.get(_COLUMNS[compute]):
+        values = newest(run, last.get(run["run_id"]))
+        if run["status"] != "done" or run["run_id"] not in last or not values[about.name] > 0:
             continue
-        end = last.loc[run["run_id"]]
-        about = {name: run[name] for name in ("run_id", "title", "method", "pruner", "arch")}
-        numbers = {"compute": factor * totals[_COLUMNS[compute]], "accuracy": float(end["test_accuracy"]), "cer": int(end["cer"])}
-        rows.append(about | {"replay": run["config"]["replay"], "sparsity": 1 - float(end["density_mask"])} | numbers)
+        row = {name: run[name] for name in ("run_id", "title", "method", "pruner", "arch")}
+        numbers = {"compute": about.shown(values[about.name]), "accuracy": values["test_accuracy"]}
+        rows.append(row | {"replay": run["config"]["replay"], "sparsity": values["sparsity"]} | numbers)
     found = pd.DataFrame(rows)
     return found if found.empty else found.assign(is_front=front(found["compute"].to_numpy(), found["accuracy"].to_numpy()))
 
@@ -124,8 +122,8 @@ def pareto(points: pd.DataFrame, compute: str, picked: Sequence[str] = (), *, re
     figure = style.figure(
         "What does accuracy cost?",
         f"{len(points)} finished runs · line and rings: the {len(best)} that no other beats",
-        x=COMPUTE[compute][1],
-        y="final test accuracy, %",
+        x=COMPUTE[compute].title,
+        y=MEASURES["test_accuracy"].title,
         height=460,
         revision=revision,
     )
@@ -155,7 +153,7 @@ def _marks(mine: pd.DataFrame, method: str, pruner: str, picked: Sequence[str]) 
     return go.Scatter(
         x=mine["compute"],
         y=100 * mine["accuracy"],
-        name=word(method) if not pruner else f"{word(method)} · {word(pruner)}",
+        name=method_and_pruner(method, pruner),
         mode="markers",
         marker={
             "symbol": plugin_styles.symbol(method),

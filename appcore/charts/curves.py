@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ..analysis.measures import MEASURES, lower
 from . import style
 from .axes import TimeAxis, View, smoothed
 from .run_styles import Look, looks
@@ -25,7 +26,7 @@ def accuracy(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, rev
         if alone
         else "lines: validation after each epoch · marks: test after each megabatch"
     )
-    figure, axis = _over_time("How accurate is it?", subtitle, "accuracy, %", runs, epochs, revision, view)
+    figure, axis = _over_time("How accurate is it?", subtitle, MEASURES["accuracy"].title, runs, epochs, revision, view)
     lows = []
     for run, look in _looked(runs):
         mine, tests = _of(epochs, run), _of(megabatches, run)
@@ -57,7 +58,7 @@ def loss(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revisio
     subtitle = (
         "cross-entropy · dotted: train · line: validation" + (" · marks: test" if alone else "") if alone else "validation cross-entropy"
     )
-    figure, axis = _over_time("Is it still learning?", subtitle, "loss, nats per image", runs, epochs, revision, view)
+    figure, axis = _over_time("Is it still learning?", subtitle, MEASURES["loss"].title, runs, epochs, revision, view)
     highs, lows = [], []
     for run, look in _looked(runs):
         mine, tests = _of(epochs, run), _of(megabatches, run)
@@ -80,9 +81,8 @@ def gap(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision
     """Train minus validation accuracy in percentage points at each epoch, and of the weights carried on at each megabatch's end."""
     alone = len(runs) == 1
     marks = " · marks: the weights carried on" if alone else ""
-    figure, axis = _over_time(
-        "Does it overfit?", f"train minus validation accuracy{marks}", "generalization gap, points", runs, epochs, revision, view
-    )
+    about = MEASURES["generalization_gap"]
+    figure, axis = _over_time("Does it overfit?", f"{lower(about.help)}{marks}", about.title, runs, epochs, revision, view)
     values = []
     for run, look in _looked(runs):
         mine, ends = _of(epochs, run), _of(megabatches, run)
@@ -99,16 +99,9 @@ def gap(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision
 
 
 def errors(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "", view: View = PLAIN) -> go.Figure:
-    """Cumulative error rate: test images misclassified so far, summed over megabatches."""
-    figure, axis = _over_time(
-        "How many errors so far?",
-        "CER: wrong test images, added up · lower is better",
-        "cumulative test errors, images",
-        runs,
-        epochs,
-        revision,
-        view,
-    )
+    """CER: test images misclassified so far, summed over megabatches."""
+    about = MEASURES["cer"]
+    figure, axis = _over_time("How many errors so far?", lower(about.help), about.title, runs, epochs, revision, view)
     highest = 0.0
     for run, look in _looked(runs):
         ends = _of(megabatches, run)

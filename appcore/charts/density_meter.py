@@ -7,14 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import plotly.graph_objects as go
 
+from ..analysis.measures import MEASURES
 from . import style
 
-_ROWS = {
-    "requested": ("density_requested", "what the schedule asks for"),
-    "in the mask": ("density_mask", "counted from the mask"),
-    "in forward": ("density_effective", "non-zero weights in the tensors that forward uses"),
-    "alive": ("density_alive", "kept weights on a path from input to output"),
-}
+_ROWS = {"requested": "density_requested", "in the mask": "density_mask", "in forward": "density_effective", "alive": "density_alive"}
 
 
 def disagreements(point: Mapping[str, float], total: int) -> list[str]:
@@ -53,7 +49,7 @@ def truth_meter(point: Mapping[str, float] | None, total: int, *, colour: str = 
 
 
 def _add_bars(figure: go.Figure, point: Mapping[str, float], total: int, colour: str) -> None:
-    requested, mask, forward, alive = (point[column] for column, _ in _ROWS.values())
+    requested, mask, forward, alive = (point[column] for column in _ROWS.values())
     values = np.array([requested, mask, forward, alive])
     off = np.abs(values - [requested, requested, mask, mask]) > _rounding(total)
     figure.add_trace(
@@ -72,7 +68,7 @@ def _add_bars(figure: go.Figure, point: Mapping[str, float], total: int, colour:
             insidetextanchor="end",
             insidetextfont={"color": "#FFFFFF"},
             cliponaxis=False,
-            customdata=[[meaning, f"{round(value * total):,} of {total:,}"] for value, (_, meaning) in zip(values, _ROWS.values())],
+            customdata=[[MEASURES[name].help, f"{round(value * total):,} of {total:,}"] for value, name in zip(values, _ROWS.values())],
             hovertemplate="%{customdata[0]}<br>%{customdata[1]} weights (%{x:.3f} %)<extra></extra>",
             showlegend=False,
         )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from appcore.analysis.measures import MEASURES, Measure, newest
 from appcore.analysis.repeats import Repeats, best
 from appcore.analysis.samples import Sample
 
@@ -18,74 +18,37 @@ Runs = Sequence[Mapping[str, Any]]
 BEST = "★"
 
 
-@dataclass(frozen=True)
-class Column:
-    """A number of the table: what it is called, how it is written, and whether higher (1), lower (-1) or neither (0) is better."""
-
-    label: str
-    better: int
-    digits: int
-    unit: str = ""
-
-
-COLUMNS = {
-    "test_accuracy": Column("Test accuracy", 1, 1, " %"),
-    "gap": Column("Gap, points", -1, 1),
-    "cer": Column("CER, errors", -1, 0),
-    "sparsity": Column("Sparsity", 0, 2, " %"),
-    "alive": Column("Alive", 0, 2, " %"),
-    "size": Column("Size, MB", -1, 2),
-    "flops": Column("Dense FLOPs, T", -1, 2),
-    "flops_share": Column("Sparse FLOPs", -1, 0, " %"),
-    "seconds": Column("Time, s", -1, 1),
-}
+# The numbers of the last megabatch and of the run, in the order of their columns.
+COLUMNS = (
+    "test_accuracy",
+    "generalization_gap",
+    "cer",
+    "sparsity",
+    "density_alive",
+    "size",
+    "train_flops_dense",
+    "flops_share",
+    "seconds",
+    "images_per_second",
+    "peak_memory_bytes",
+)
 
 
 def final_table(runs: Runs, megabatches: pd.DataFrame) -> pd.DataFrame:
-    """The last numbers of each run, one row per run, fractions as percent; None where a run has not got there."""
+    """The last numbers of each run in the units of their columns, one row per run; NaN where a run has not got there."""
     rows, names = [], labels(runs)
     for run in runs:
         mine = megabatches[megabatches["run_id"] == run["run_id"]].sort_values("megabatch")
-        last = mine.iloc[-1] if len(mine) else None
-        totals = run.get("totals") or {}
-        dense, sparse = totals.get("train_flops_dense"), totals.get("train_flops_sparse")
-        rows.append(
-            {
-                "run": names[run["run_id"]],
-                "megabatches": f"{len(mine)} of {run['config']['megabatches']}",
-                "test_accuracy": _percent(last, "test_accuracy"),
-                "gap": _percent(last, "generalization_gap"),
-                "cer": None if last is None else int(last["cer"]),
-                "sparsity": None if last is None else 100 * (1 - float(last["density_mask"])),
-                "alive": _percent(last, "density_alive"),
-                "size": None if last is None else _megabytes(run, float(last["density_mask"])),
-                "flops": None if dense is None else dense / 1e12,
-                "flops_share": None if not dense or sparse is None else 100 * sparse / dense,
-                "seconds": totals.get("seconds"),
-                "images_per_second": totals.get("images_per_second"),
-                "memory": None if not totals.get("peak_memory_bytes") else totals["peak_memory_bytes"] / 2**20,
-            }
-        )
+        values = newest(run, mine.iloc[-1].to_dict() if len(mine) else None)
+        row = {"run": names[run["run_id"]], "megabatches": f"{len(mine)} of {run['config']['megabatches']}"}
+        rows.append(row | {name: MEASURES[name].shown(values[name]) for name in COLUMNS})
     return pd.DataFrame(rows)
-
-
-def _percent(row: pd.Series | None, column: str) -> float | None:
-    return None if row is None else 100 * float(row[column])
-
-
-def _megabytes(run: Mapping[str, Any], density: float) -> float | None:
-    """The model with its zeros left out, as on the page What if: 4 bytes for each kept weight, one bit for each prunable one."""
-    started = run.get("started") or {}
-    if not started.get("parameters"):
-        return None
-    prunable = sum(layer["total"] for layer in started["layers"])
-    return (4 * (started["parameters"] - prunable * (1 - density)) + prunable / 8) / 1e6
 
 
 def summary_table(groups: Sequence[Repeats], megabatches: pd.DataFrame) -> pd.DataFrame:
     """Text: mean ± standard deviation over the seeds of each experiment; BEST beside a number that is best beyond the spread.
 
-    Only runs that are done count. The columns are the labels of COLUMNS.
+    Only runs that are done count.
     """
     names = labels([group.first for group in groups])
     ends = [_ends(group, megabatches) for group in groups]
@@ -93,10 +56,11 @@ def summary_table(groups: Sequence[Repeats], megabatches: pd.DataFrame) -> pd.Da
         "Experiment": [names[group.first["run_id"]] for group in groups],
         "Seeds done": [f"{len(values)} of {len(group.runs)}" for values, group in zip(ends, groups)],
     }
-    for column, about in COLUMNS.items():
-        by_seed = [{seed: row[column] for seed, row in values.items() if not _is_missing(row[column])} for values in ends]
+    for name in COLUMNS:
+        about = MEASURES[name]
+        by_seed = [{seed: row[name] for seed, row in values.items() if not math.isnan(row[name])} for values in ends]
         winner = best(by_seed, about.better) if about.better else None
-        table[about.label] = [_told(values, about, place == winner) for place, values in enumerate(by_seed)]
+        table[about.head] = [_told(values, about, place == winner) for place, values in enumerate(by_seed)]
     return pd.DataFrame(table)
 
 
@@ -106,13 +70,9 @@ def _ends(group: Repeats, megabatches: pd.DataFrame) -> dict[int, dict[str, Any]
     return dict(zip(done, rows))
 
 
-def _is_missing(value: Any) -> bool:
-    return value is None or math.isnan(value)
-
-
-def _told(values: Mapping[int, float], about: Column, is_best: bool) -> str:
+def _told(values: Mapping[int, float], about: Measure, is_best: bool) -> str:
     if not values:
         return "–"
     sample = Sample.of(values.values())
-    text = sample.text(about.digits, scale=1) if sample.sd else f"{sample.mean:.{about.digits}f}"  # "± 0" where all agree says nothing
-    return text + about.unit + (f" {BEST}" if is_best else "")
+    spread = f" ± {sample.sd:,.{about.digits}f}" if sample.sd else ""  # "± 0" where all agree says nothing
+    return f"{about.text(sample.mean)}{spread}{f' {BEST}' if is_best else ''}"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ..analysis.measures import MEASURES, fraction_kept
 from . import style
 from .layers import grid, layer_axes
 from .run_styles import looks
@@ -28,7 +29,7 @@ def sparsity_map(layers: pd.DataFrame, megabatches: int, *, chosen: int | None =
     )
     names, kept = grid(layers, "kept", megabatches)
     total, alive = grid(layers, "total", megabatches)[1], grid(layers, "alive", megabatches)[1]
-    sparsity = (100 * (1 - kept / total)).astype(np.float32) if names else np.zeros((0, megabatches), np.float32)
+    sparsity = (100 * (1 - fraction_kept({"kept": kept, "total": total}))).astype(np.float32)
     counts = np.stack([kept, total, alive], axis=-1) if names else np.zeros((0, megabatches, 3))
     figure.add_trace(
         go.Heatmap(
@@ -44,7 +45,7 @@ def sparsity_map(layers: pd.DataFrame, megabatches: int, *, chosen: int | None =
             hovertemplate="<b>%{text}</b>, megabatch %{x}<br>sparsity %{z:.2f} %<br>kept %{customdata[0]:,} of %{customdata[1]:,}"
             "<br>alive %{customdata[2]:,}<extra></extra>",
             hoverongaps=False,
-            colorbar=_colorbar("sparsity, %", len(names)),
+            colorbar=_colorbar(MEASURES["sparsity"].title, len(names)),
         )
     )
     _add_cell_labels(figure, sparsity, 0, 100, style.SEQUENTIAL, signed=False)
@@ -107,7 +108,7 @@ def _shares(
     for run in (first, second):
         mine = layers[layers["run_id"] == run["run_id"]]
         names, kept = grid(mine, "kept", count)
-        sides.append((names, kept / grid(mine, "total", count)[1]))
+        sides.append((names, fraction_kept({"kept": kept, "total": grid(mine, "total", count)[1]})))
     shared = [name for name in sides[0][0] if name in set(sides[1][0])]
     left, right = (values[[names.index(name) for name in shared]] for names, values in sides)
     return shared, left, right

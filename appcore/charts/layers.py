@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ..analysis.measures import fraction_kept
 from . import style
 from .run_styles import looks
 
@@ -43,7 +44,7 @@ def kept_by_layer(layers: pd.DataFrame, runs: Runs, chosen: int, *, revision: st
     rows = rows[rows["megabatch"] == chosen]
     names = newest(layers).sort_values("seq")["layer"].drop_duplicates().tolist()
     place = {name: row for row, name in enumerate(names)}
-    shares = rows.assign(share=100 * rows["kept"] / rows["total"], place=rows["layer"].map(place))
+    shares = rows.assign(share=100 * fraction_kept(rows), place=rows["layer"].map(place))
     _add_joins(figure, shares)
     for run in runs:
         look = looks(runs)[run["run_id"]]

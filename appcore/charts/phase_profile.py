@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import plotly.graph_objects as go
 
+from ..analysis.measures import MEASURES
 from . import style
 
 PHASES = {
@@ -25,9 +26,8 @@ def profile(phase_seconds: Mapping[str, float], *, colour: str = style.GREY, rev
     names = [*(name for name in PHASES if name in phase_seconds), *(name for name in phase_seconds if name not in PHASES)]
     seconds = [phase_seconds[name] for name in names]
     whole = sum(seconds) or 1.0
-    figure = style.figure(
-        "Where did the time go?", f"{whole:.3g} s in all, measured", x="time, s", y="phase", height=320, revision=revision, legend=False
-    )
+    time, said = MEASURES["seconds"].title, f"{whole:.3g} s in all, measured"
+    figure = style.figure("Where did the time go?", said, x=time, y="phase", height=320, revision=revision, legend=False)
     figure.add_trace(
         go.Bar(
             y=[PHASES.get(name, name) for name in names],

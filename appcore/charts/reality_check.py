@@ -20,7 +20,7 @@ def weights(sizes: Mapping[str, int], names: Mapping[str, str], *, revision: str
     figure = style.figure(
         "What gets smaller?",
         f"all tensors of the network, counted in real bytes · raw: {raw / 1e6:.3g} MB",
-        x="size, kB" if raw < 2e6 else "size, MB",
+        x=f"written, {'kB' if raw < 2e6 else 'MB'}",
         y="how it is written",
         height=360,
         revision=revision,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import plugin_styles, plugins
+from ..names import display
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "x")
 
@@ -48,13 +49,6 @@ def _lighter(colour: str, rank: int) -> str:
 _NAMING = ("method", "pruner", "dataset", "arch", "seed", "tau", "megabatches", "epochs", "replay", "scope", "semantics", "schedule")
 
 
-def word(name: Any) -> str:
-    """A configuration value as people write it: snip -> SNIP, resnet20 -> ResNet-20, 4.5 -> 4.5."""
-    if not isinstance(name, str):
-        return f"{name:g}" if isinstance(name, float) else str(name)
-    return next((known[name].short for known in map(plugins.choices, plugins.KINDS) if name in known), name)
-
-
 def labels(runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The shortest names that tell the runs apart: what differs among them, else method and pruner."""
     values = {run["run_id"]: _naming_values(run) for run in runs}
@@ -74,5 +68,5 @@ def _naming_values(run: Mapping[str, Any]) -> dict[str, Any]:
 
 def _name(fields: Mapping[str, Any], shown: Sequence[str]) -> str:
     plain = {"method", "pruner", "dataset", "arch"}
-    parts = [word(fields[f]) if f in plain else f"{f.replace('_', ' ')} {word(fields[f])}" for f in shown if fields[f] != ""]
+    parts = [display(fields[f]) if f in plain else f"{f.replace('_', ' ')} {display(fields[f])}" for f in shown if fields[f] != ""]
     return " · ".join(parts)

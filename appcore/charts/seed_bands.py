@@ -9,34 +9,35 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from appcore.analysis.ablation_results import METRICS
+from appcore.analysis.measures import MEASURES, lower
 from appcore.analysis.repeats import Repeats, band, by_seed, difference
 
 from . import style
 from .axes import TimeAxis, View
 from .run_styles import Look, looks
 
-BANDS = {  # name of the curve: (title, what is averaged, y axis, column, factor, unit of the hover)
-    "accuracy": ("How accurate is it?", "validation accuracy after each epoch", "accuracy, %", "val_accuracy", 100, " %"),
-    "gap": ("Does it overfit?", "train minus validation accuracy", "generalization gap, points", "gap", 100, " points"),
-    "loss": ("Is it still learning?", "validation cross-entropy", "loss, nats per image", "val_loss", 1, ""),
-    "errors": ("How many errors so far?", "CER: wrong test images, added up", "cumulative test errors, images", "cer", 1, ""),
+BANDS = {  # name of the curve: (title, number that is averaged)
+    "accuracy": ("How accurate is it?", "val_accuracy"),
+    "gap": ("Does it overfit?", "generalization_gap"),
+    "loss": ("Is it still learning?", "val_loss"),
+    "errors": ("How many errors so far?", "cer"),
 }
 DIFFERENCES = ("test_accuracy", "val_accuracy", "generalization_gap", "cer")
 
 
 def bands(name: str, groups: Sequence[Repeats], epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "") -> go.Figure:
     """Means over the seeds of each experiment, and the range of its seeds as a band; `name` is a key of BANDS."""
-    title, what, y, column, factor, unit = BANDS[name]
-    subtitle = f"{what} · mean and range over seeds"
+    title, column = BANDS[name]
+    about = MEASURES[column]
+    subtitle = f"{lower(about.help)} · mean and range over seeds"
     axis = TimeAxis(View(), [run for group in groups for run in group.runs.values()], epochs)
-    figure = style.figure(title, subtitle, x="", y=y, revision=f"{revision or 'fixed'}/bands", xaxis=axis.settings())
-    frame = megabatches if name == "errors" else epochs.assign(gap=epochs["train_accuracy"] - epochs["val_accuracy"])
+    figure = style.figure(title, subtitle, x="", y=about.title, revision=f"{revision or 'fixed'}/bands", xaxis=axis.settings())
+    frame = megabatches if name == "errors" else epochs.assign(generalization_gap=epochs["train_accuracy"] - epochs["val_accuracy"])
     edges: list[float] = []
     for group, look in _looked(groups):
-        table = band(factor * by_seed(group, frame, column))
+        table = band(about.shown(by_seed(group, frame, column)))
         places = max((_places(axis, run, name, frame) for run in group.runs.values()), key=len)
-        _band(figure, places[: len(table)], table, look, look.label, f"%{{y:{_digits(unit)}}}{unit}, n = {len(group.runs)}")
+        _band(figure, places[: len(table)], table, look, look.label, f"%{{y:,.{about.digits}f}} {about.unit}, n = {len(group.runs)}")
         edges += [*table["low"].dropna(), *table["high"].dropna()]
     if name == "gap":
         figure.add_hline(y=0, line={"width": 1.5, "color": style.GREY})
@@ -55,25 +56,25 @@ def _places(axis: TimeAxis, run: Mapping[str, Any], name: str, frame: pd.DataFra
 
 
 def differences(metric: str, groups: Sequence[Repeats], baseline: Repeats, megabatches: pd.DataFrame, *, revision: str = "") -> go.Figure:
-    """Each experiment minus the baseline after each megabatch, seed by seed, with the 95 % interval of the mean; a key of METRICS."""
-    about = METRICS[metric]
+    """Each experiment minus the baseline after each megabatch, seed by seed, with the 95 % interval of the mean; a name of MEASURES."""
+    about = MEASURES[metric]
     unit = "points" if about.unit == "%" else about.unit
     better = {1: " · above 0: better", -1: " · below 0: better"}[about.better]
     figure = style.figure(
         f"What is gained over {_name(groups, baseline)}?",
         f"difference seed by seed, mean with 95 % interval{better}",
         x="megabatch",
-        y=f"{about.label[0].lower()}{about.label[1:]}, {unit}",
+        y=f"{about.label}, {unit}",
         height=style.LOW + 40,
         revision=f"{revision or 'fixed'}/{metric}/{baseline.first['run_id']}",
     )
-    base = about.factor * by_seed(baseline, megabatches, metric)
+    base = about.shown(by_seed(baseline, megabatches, metric))
     figure.add_hline(y=0, line={"width": 1.5, "color": style.GREY})
     means, reach = [1.0], [1.0]
     for group, look in _looked(groups):
         if group is baseline:
             continue
-        table = difference(about.factor * by_seed(group, megabatches, metric), base)
+        table = difference(about.shown(by_seed(group, megabatches, metric)), base)
         seeds = int(table["n"].max()) if len(table) else 0
         name = f"{look.label} (n = {seeds})" if seeds else f"{look.label}: no seed in common"
         _band(figure, table["place"].to_numpy(float) + 1, table, look, name, f"%{{y:+.{max(about.digits, 1)}f}} {unit}", marks=True)
@@ -118,7 +119,3 @@ def _band(figure: go.Figure, x: np.ndarray, table: pd.DataFrame, look: Look, nam
             hovertemplate=f"{hover} (%{{customdata[0]:{'+' if marks else ''}.1f}} to %{{customdata[1]:{'+' if marks else ''}.1f}})",
         )
     )
-
-
-def _digits(unit: str) -> str:
-    return ".1f" if unit else ",.4~g"

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ..analysis.measures import MEASURES, lower
 from . import style
 
 MOST_PARTS = 100  # rows and columns of the picture; longer streams show every n-th
@@ -180,7 +181,7 @@ def rule_costs(rules: pd.DataFrame, chosen: str, names: Mapping[str, str], *, re
     figure = style.figure(
         "What does each kind of replay cost?",
         "training images of the whole stream; × no replay",
-        x="training images",
+        x=lower(MEASURES["samples_seen"].label),
         y="replay",
         height=360,
         revision=revision,

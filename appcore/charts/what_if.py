@@ -10,10 +10,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .. import plugin_styles
+from ..analysis.measures import fraction_kept
 from ..analysis.what_if import Answer
+from ..names import display
 from . import style
 from .masks.mask_layers import layer_rows
-from .run_styles import word
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "x", "triangle-down", "pentagon")
 
@@ -28,7 +29,7 @@ def kept(answers: Mapping[str, Answer], *, logarithmic: bool = False, revision: 
         revision=revision,
     )
     names = next(iter(answers.values())).layers["layer"].tolist() if answers else []
-    shares = {name: 100 * (found.layers["kept"] / found.layers["total"]).to_numpy(np.float32) for name, found in answers.items()}
+    shares = {name: 100 * fraction_kept(found.layers).to_numpy(np.float32) for name, found in answers.items()}
     floor = _floor(shares) if logarithmic else 0.0  # nothing at all has no place on a logarithmic axis: it lies on its left edge
     places = {name: np.maximum(share, floor) for name, share in shares.items()}
     _joins(figure, places)
@@ -38,7 +39,7 @@ def kept(answers: Mapping[str, Answer], *, logarithmic: bool = False, revision: 
             go.Scatter(
                 x=places[name],
                 y=np.arange(len(share)),
-                name=word(name),
+                name=display(name),
                 mode="markers",
                 text=[layer.removesuffix(".weight") for layer in layers["layer"]],
                 marker={
@@ -48,7 +49,7 @@ def kept(answers: Mapping[str, Answer], *, logarithmic: bool = False, revision: 
                     "line": {"width": [2.5 if count == 0 else 1 for count in layers["kept"]], "color": plugin_styles.colour_of(name)},
                 },
                 customdata=np.column_stack([layers[["kept", "total"]].to_numpy(float), share]),
-                hovertemplate=f"<b>%{{text}}</b><br>{word(name)} keeps %{{customdata[2]:.3g}} %"
+                hovertemplate=f"<b>%{{text}}</b><br>{display(name)} keeps %{{customdata[2]:.3g}} %"
                 "<br>%{customdata[0]:,} of %{customdata[1]:,}<extra></extra>",
             )
         )
@@ -98,7 +99,7 @@ def score_histogram(
     """Scores in logarithmic bins, split into kept and pruned, with the threshold where there is one for all."""
     figure = style.figure(
         "Where does the threshold fall?",
-        f"scores by {word(criterion)} of {where}" + ("" if threshold is not None else " · each layer has a threshold of its own"),
+        f"scores by {display(criterion)} of {where}" + ("" if threshold is not None else " · each layer has a threshold of its own"),
         x="score (logarithmic)",
         y="weights",
         height=style.LOW + 40,
@@ -186,7 +187,7 @@ def first_to_die(falls: Mapping[str, pd.DataFrame], density: float, *, revision:
             go.Scatter(
                 x=x,
                 y=[row[name] for name in fall["layer"]],
-                name=word(criterion),
+                name=display(criterion),
                 mode="markers",
                 text=[name.removesuffix(".weight") for name in fall["layer"]],
                 customdata=fall["kept"].to_numpy(),
@@ -196,7 +197,7 @@ def first_to_die(falls: Mapping[str, pd.DataFrame], density: float, *, revision:
                     "color": plugin_styles.colour_of(criterion),
                     "line": {"width": [2.5 if gone else 1 for gone in dead], "color": plugin_styles.colour_of(criterion)},
                 },
-                hovertemplate=f"<b>%{{text}}</b>, {word(criterion)}<br>dies under %{{x:.3g}} % kept"
+                hovertemplate=f"<b>%{{text}}</b>, {display(criterion)}<br>dies under %{{x:.3g}} % kept"
                 " (%{customdata:,} weights)<extra></extra>",
             )
         )

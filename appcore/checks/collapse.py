@@ -14,6 +14,7 @@ from ..engine.state import RunState
 from ..masks import selection
 from ..masks.alive import alive_masks
 from ..masks.facts import collapsed_layers, critical_density
+from ..names import display
 from .experiment import Finding, Lab, Part, markdown
 
 NUMBER, TITLE = 4, "Order of collapse"
@@ -26,8 +27,9 @@ REMARK = (
     "Not tested here: how far the order among the one-shot criteria depends on initialisation, depth, and on the published tables "
     "measuring accuracy after training rather than paths."
 )
-ONE_SHOT = {"random": "random", "magnitude": "magnitude", "snip": "SNIP", "grasp": "GraSP", "synflow": "SynFlow(1)"}
-SLOW = "SynFlow(100)"
+SYNFLOW = display("synflow")
+ONE_SHOT = {name: display(name) for name in ("random", "magnitude", "snip", "grasp")} | {"synflow": f"{SYNFLOW}(1)"}
+SLOW = f"{SYNFLOW}(100)"
 STEPS = 9  # bisections of the compression on a logarithmic scale, between 1 and the number of weights
 CLIMB = 2.0  # SynFlow(100) needs 100 rounds for each density, so it is tried at the compression where the best other ends, then at twice it
 CLIMBS = 4
@@ -44,9 +46,9 @@ def measure(lab: Lab) -> Finding:
         measured = f"{_times(log[lower])} against {_times(log[higher])} (n = {len(seeds)})"
         return Part(f"{lower} ends before {higher}", measured, above_zero(log[higher] - log[lower]))
 
-    pairs = [(first, second) for first in ("random", "magnitude") for second in ("SNIP", "GraSP")]
-    pairs += [(name, SLOW) for name in ("SNIP", "GraSP", "SynFlow(1)")]
-    parts = [order(*pair) for pair in pairs]
+    pairs = [(first, second) for first in ("random", "magnitude") for second in ("snip", "grasp")]
+    parts = [order(ONE_SHOT[first], ONE_SHOT[second]) for first, second in pairs]
+    parts += [order(ONE_SHOT[name], SLOW) for name in ("snip", "grasp", "synflow")]
     parts.append(
         Part("where a layer first dies under one-shot scores: all layers live with that many weights, one is empty with one fewer",
              f"{sum(exact)} of {len(exact)} seeds, {len(ONE_SHOT)} criteria each", exactly(all(exact)), True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ..analysis.measures import MEASURES, lower
 from ..analysis.samples import Sample, above_zero
+from ..names import display
 from .experiment import Finding, Lab, Part, about, markdown
 
 NUMBER, TITLE = 8, "APP against one-shot and dense"
@@ -18,7 +20,7 @@ REMARK = (
     "Train accuracy is the running mean of an epoch on augmented images, as in the released code; validation is clean here and augmented "
     "there, so gaps are smaller here and can be negative."
 )
-SIDES = {"app": "APP", "osp": "OSP", "dense": "dense"}
+SIDES = {method: display(method) for method in ("app", "osp", "dense")}
 
 
 def measure(lab: Lab) -> Finding:
@@ -57,6 +59,6 @@ def measure(lab: Lab) -> Finding:
         SOURCE,
         f"{about(lab.stream(), 'tau', 'pruner', 'replay')}, {len(seeds)} seed(s), {ends['app'][0][0].test_images} test images",
         parts,
-        markdown(["method", "test accuracy, %", "gap at the end", "mean gap", "CER"], rows),
+        markdown(["method", lower(MEASURES["test_accuracy"].title), "gap at the end", "mean gap", MEASURES["cer"].label], rows),
         (REMARK,),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..analysis.measures import MEASURES, lower
 from ..analysis.samples import Sample, above_zero, exactly
 from ..config import RunConfig
 from ..engine.loop import run
@@ -36,7 +37,7 @@ def measure(lab: Lab) -> Finding:
         Part("each round removes ceil(0.2 * remaining)", f"{sum(exact)} of {len(exact)} seeds", exactly(all(exact)), True),
     )
     rows = [[name, *(f"{100 * value:.1f}" for value in found.values)] for name, found in (("ticket", ticket), ("re-initialised", fresh))]
-    table = markdown(["test accuracy, %", *(f"seed {seed}" for seed in seeds)], rows)
+    table = markdown([lower(MEASURES["test_accuracy"].title), *(f"seed {seed}" for seed in seeds)], rows)
     return Finding(NUMBER, TITLE, CLAIM, SOURCE, _settings(lab), parts, table)
 
 

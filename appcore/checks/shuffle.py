@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from ..analysis.measures import MEASURES, lower
 from ..analysis.samples import Sample, above_zero, within
 from ..config import RunConfig
 from ..engine.loop import run
@@ -56,7 +57,7 @@ def measure(lab: Lab) -> Finding:
         SOURCE,
         f"{about(_config(lab, 0), 'tau', 'prunable')} (density {0.8**TAU:.3f}), {len(seeds)} seed(s). {STARTS}",
         tuple(parts),
-        markdown(["test accuracy, %", *arms], rows),
+        markdown([lower(MEASURES["test_accuracy"].title), *arms], rows),
     )
 
 

@@ -16,11 +16,11 @@ from .. import paths, plugins
 from ..config import RunConfig, build
 from ..errors import InputError
 from ..runner.slots import SHARE_VARIABLE
+from ..statuses import ACTIVE
 from . import check as checks
 from . import flags
 from .terminal import STOP_SECONDS, follow, one_line, print_result
 
-_ACTIVE = ("queued", "running", "paused")
 _DESCRIPTION = "Train networks on data streams while pruning them, and see what happens."
 _CLOSING = (
     "Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted (resumable). APPCORE_STORE names the store, APPCORE_DATA the data folder."
@@ -147,9 +147,9 @@ def _stop(args: argparse.Namespace) -> int:
     manager.stop(run_id)
     status = manager.wait(run_id, timeout=STOP_SECONDS) or manager.get(run_id)["status"]
     print(json.dumps({"run_id": run_id, "status": status}) if args.json else f"run {run_id}: {status}")
-    if status in _ACTIVE:
+    if status in ACTIVE:
         print(f"run {run_id} was told to stop and has not answered within {STOP_SECONDS:.0f} s", file=sys.stderr)
-    return 1 if status in _ACTIVE else 0
+    return 1 if status in ACTIVE else 0
 
 
 def _export(args: argparse.Namespace) -> int:

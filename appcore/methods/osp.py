@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ..config import RunConfig
 from .base import Segment, densities, training
 
-CHOICES = {"osp": "Anytime OSP: pruned once, at the start"}
+CHOICES = {"osp": "OSP: pruned once, at the start"}
 LOOK = {"osp": {"short": "OSP", "dash": "dash", "symbol": "square"}}
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
-from .. import plugins
+from .. import names, plugins
 from ..config import _PLUGIN_FIELDS as PLUGIN_FIELDS
 from ..config import RunConfig, build
 from ..errors import InputError
@@ -170,7 +170,7 @@ def title(axes: Mapping[str, Sequence[Any]]) -> str:
 
 
 def label(values: Mapping[str, Any], fallback: str = "") -> str:
-    """A run's title made of its place in the ablation: snip, tau 4.5, seed 1."""
+    """A run's title made of its place in the ablation: SNIP, tau 4.5, seed 1."""
     last_seed = sorted(values, key=lambda name: name == "seed")
     return ", ".join(_named(name, values[name]) for name in last_seed if values[name] is not None) or fallback
 
@@ -178,7 +178,7 @@ def label(values: Mapping[str, Any], fallback: str = "") -> str:
 def _named(name: str, value: Any) -> str:
     """A value that speaks for itself stands alone."""
     word = "" if name in PLUGIN_FIELDS else f"{name.removeprefix(OPTION).replace('_', ' ')} "
-    return f"{word}{value_text(value)}"
+    return f"{word}{names.display(value_text(value))}"
 
 
 def value_text(value: Any) -> str:

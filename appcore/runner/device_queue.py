@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BusyError, InputError
+from ..statuses import WAITING
 from ..storage import heartbeat
 from ..storage.store import Store
 from .engine_port import Engine, Work, threads_of
@@ -149,7 +150,7 @@ class Queue:
             job.run_ids = [other for other in job.run_ids if other != run_id]
         self._waiting = [job for job in self._waiting if job.run_ids]
         with suppress(InputError):  # deleted, or taken by another process
-            self._store.claim(run_id, ("queued", "paused"), status="stopped", command=None)
+            self._store.claim(run_id, WAITING, status="stopped", command=None)
 
     def _beat(self, run_ids: list[str]) -> None:
         self._store.beat(run_ids)

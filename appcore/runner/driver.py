@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .. import paths
+from ..statuses import STARTABLE, STARTED
 from ..storage import checkpoint, heartbeat
 from ..storage.store import Store, TakenOverError
 from . import slots
@@ -30,7 +31,6 @@ COMMAND_SECONDS = 0.1  # how often a waiting command is looked for; pause and st
 CHECKPOINT_SECONDS = 10.0  # at most this much work, and one segment, is done again after a kill; a save takes tens of milliseconds
 _SAVE_SHARE = 20  # ... and slow saves, of large networks on slow disks, take at most 1/20 of the time
 _AT_ONCE = {"Started", "Pruned"}  # what people wait for; the end of a megabatch is followed by a checkpoint, and rows go first
-_STARTABLE = ("queued", "stopped", "failed", "lost")
 
 
 def steps(
@@ -77,8 +77,8 @@ class _Driver:
     def __init__(self, store: Store, run_id: str, work: Work, watch: Callable[[Event], None] | None):
         self._store, self._run_id, self._work, self._watch = store, run_id, work, watch
         row = store.get(run_id)
-        mine = ("running", "paused") if heartbeat.is_mine(row) else ()  # left behind by a driver of this process that could not write
-        self._row = store.claim(run_id, (*_STARTABLE, *mine), status="running", error=None, traceback=None, totals=None)
+        mine = STARTED if heartbeat.is_mine(row) else ()  # left behind by a driver of this process that could not write
+        self._row = store.claim(run_id, (*STARTABLE, *mine), status="running", error=None, traceback=None, totals=None)
         self._folder = paths.run_folder(store.folder, run_id)
         self._notes: list[str] = list(row["notes"] or [])
         self._state: Any = None

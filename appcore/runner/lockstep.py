@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Generator
 from contextlib import suppress
 
-from ..statuses import ACTIVE
+from ..statuses import ACTIVE, MOVING
 from ..storage.store import Store
 from . import driver
 from .engine_port import Work
@@ -25,7 +25,7 @@ class LocalJob:
         """One event of every run; False when all have ended."""
         statuses = {run_id: self._advance(run_id) for run_id in self.run_ids}
         self.run_ids = [run_id for run_id, status in statuses.items() if status in ACTIVE]
-        self.is_running = self.is_eager = any(status in ("queued", "running") for status in statuses.values())
+        self.is_running = self.is_eager = any(status in MOVING for status in statuses.values())
         return bool(self.run_ids)
 
     def close(self, seconds: float = 0.0) -> None:

@@ -19,12 +19,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .. import limits, paths, plugins
+from .. import limits, names, paths, plugins
 from ..errors import InputError
 from ..runner.engine_port import Engine, Work
 from ..runner.launcher import Launcher
 from ..runner.slots import device_of
-from ..statuses import ACTIVE, ENDED
+from ..statuses import ACTIVE, ENDED, RESUMABLE
 from ..storage import heartbeat, run_result
 from ..storage.store import COMMANDS, Store
 from ..transfer import bundle_import
@@ -36,7 +36,6 @@ from .what_if import Scoring
 
 RETIRE_SECONDS = 3600.0  # how often a start looks for runs that are too old to stay
 TWICE_SECONDS = 5.0  # a second press of Start within this time means the first
-_RESUMABLE = ("stopped", "failed", "lost")
 _ESTIMATES = 512
 _EARLIER = 50  # newest runs among which an estimate looks for one with the same steps
 MOVES = ("front", "up", "down", "back")
@@ -118,7 +117,7 @@ class Manager:
         self._wait_until_let_go(run_id)
         with self._lock:
             access.check_room(self.store, self._everybody, 1)
-            self.store.claim(run_id, _RESUMABLE, status="queued", command=None, error=None, traceback=None, launcher=launcher)
+            self.store.claim(run_id, RESUMABLE, status="queued", command=None, error=None, traceback=None, launcher=launcher)
         self._launchers[launcher].start([run_id])
 
     def stop(self, run_id: str) -> None:
@@ -286,4 +285,4 @@ def shared() -> Manager:
 
 
 def _title(config: Any) -> str:
-    return f"{plugins.method_and_pruner(config.method, config.pruner)}, {config.arch}, {config.dataset.rpartition('/')[2]}"
+    return f"{names.method_and_pruner(config.method, config.pruner)}, {names.display(config.arch)}, {names.display(config.dataset)}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import paths
 from ..errors import InputError
-from ..statuses import ACTIVE
+from ..statuses import STARTED
 from ..storage import checkpoint
 from ..storage.store import Store
 from ..transfer import model_formats
@@ -90,6 +90,6 @@ class Exports:
         ends = self._store.megabatches(run_id, newest=True)
         row = {**row, "test_accuracy": None if ends.empty else float(ends["test_accuracy"].iloc[-1])}
         found = reality_check.check(row, network, folder, about, lambda words: self._tell(run_id, what, "working", words))
-        others = [other for other in self._store.runs(50) if other["status"] in ACTIVE and other["status"] != "queued"]
+        others = [other for other in self._store.runs(50) if other["status"] in STARTED]
         text = json.dumps(found | {"trained_meanwhile": len(others)}, indent=1)
         checkpoint.commit(paths.model_file(folder, REALITY, network.cursor), lambda path: path.write_text(text, encoding="utf-8"))

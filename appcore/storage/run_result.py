@@ -4,23 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..analysis.measures import OF_MEGABATCH, OF_RUN, fraction_kept
 from .store import Store
 
-_MEASURED = (
-    "density_requested",
-    "density_mask",
-    "density_effective",
-    "density_alive",
-    "train_accuracy",
-    "val_accuracy",
-    "test_accuracy",
-    "generalization_gap",
-    "test_errors",
-    "cer",
-    "samples_seen",
-    "seconds",
-)
-_TOTALS = ("seconds", "images_per_second", "cer", "train_flops_dense", "train_flops_sparse", "peak_memory_bytes", "weights_hash")
+_TOTALS = (*OF_RUN, "weights_hash")
 
 
 def result(store: Store, run_id: str) -> dict[str, Any]:
@@ -42,10 +29,10 @@ def result(store: Store, run_id: str) -> dict[str, Any]:
 
 def _megabatches(store: Store, run_id: str) -> list[dict[str, Any]]:
     layers = store.layers(run_id)
-    ends = layers[layers["point"] == "end"].assign(density=lambda frame: frame["kept"] / frame["total"])
+    ends = layers[layers["point"] == "end"].assign(density=fraction_kept)
     densities = {segment: dict(zip(group["layer"], group["density"].tolist())) for segment, group in ends.groupby("segment")}
     return [
-        {"megabatch": row["megabatch"] + 1, **{name: row[name] for name in _MEASURED}, "layers": densities.get(row["segment"], {})}
+        {"megabatch": row["megabatch"] + 1, **{name: row[name] for name in OF_MEGABATCH}, "layers": densities.get(row["segment"], {})}
         for row in store.megabatches(run_id).to_dict("records")
     ]
 

@@ -17,7 +17,7 @@ from .. import events, plugins
 from ..config import RunConfig, build
 from ..errors import InputError
 from ..planning.plan import plan
-from ..statuses import ENDED
+from ..statuses import OVER
 from ..storage import schema
 from ..storage.store import Store
 
@@ -99,7 +99,7 @@ def describe(store: Store, run_id: str) -> tuple[str, list[str]]:
     row = store.get(run_id)
     run_id = row["run_id"]
     known = {name: row[name] for name in ("run_id", "created", "config", "cursor", "progress", "totals", "launcher")}
-    known |= {"status": row["status"] if row["status"] in ENDED[:-1] else "stopped", "group": row["group_id"]}
+    known |= {"status": row["status"] if row["status"] in OVER else "stopped", "group": row["group_id"]}
     known |= {
         "versions": row["versions"] or {},
         "notes": [note[:LINE_LENGTH] for note in row["notes"] or []],

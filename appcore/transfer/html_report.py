@@ -15,7 +15,9 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from .. import charts, plugins
+from .. import charts
+from ..analysis.measures import MEASURES, Measure
+from ..names import display, method_and_pruner
 
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
 _CONFIG = {"responsive": True, "displaylogo": False, "toImageButtonOptions": {"format": "svg"}}
@@ -97,15 +99,16 @@ def _figures(runs: Sequence[Mapping[str, Any]], data: Data) -> list[tuple[str, g
             ("Heatmap: difference of the shares kept of the first two runs", charts.difference_map(data.layers, runs[0], runs[1], last))
         )
     found.append(("Curves: loss over the stream", charts.loss(runs, *curves)))
-    found.append(("Curves: test errors added up over the megabatches", charts.errors(runs, *curves)))
+    found.append(("Curves: test errors summed over the megabatches", charts.errors(runs, *curves)))
     return found
 
 
 def _head(run: Mapping[str, Any], name: str) -> str:
     """What a run is and what people wrote on it."""
     config = run["config"]
-    what = plugins.method_and_pruner(config["method"], config["pruner"])
-    line = f"{what} · {config['arch']} on {config['dataset']} · {config['megabatches']} megabatches of {config['epochs']} epochs · seed "
+    what = method_and_pruner(config["method"], config["pruner"])
+    where = f"{display(config['arch'])} on {display(config['dataset'])}"
+    line = f"{what} · {where} · {config['megabatches']} megabatches of {config['epochs']} epochs · seed "
     parts = [f"<h3>{escape(name)}: {escape(run['title'] or run['run_id'])}</h3>"]
     parts.append(f'<p>{escape(run["status"])} · {escape(line)}{config["seed"]} <span class="muted">· {escape(run["run_id"])}</span></p>')
     parts += [f'<p class="muted">Tags: {escape(", ".join(run["tags"]))}</p>'] if run.get("tags") else []
@@ -114,34 +117,20 @@ def _head(run: Mapping[str, Any], name: str) -> str:
     return "\n".join(parts)
 
 
-_COLUMNS = {
-    "run": ("Run", ""),
-    "megabatches": ("Megabatches", ""),
-    "test_accuracy": ("Test accuracy, %", ".2f"),
-    "gap": ("Gap, points", "+.2f"),
-    "cer": ("CER, errors", ",.0f"),
-    "sparsity": ("Sparsity, %", ".2f"),
-    "alive": ("Alive, %", ".2f"),
-    "flops": ("Dense FLOPs, T", ".3f"),
-    "flops_share": ("Sparse FLOPs, %", ".0f"),
-    "seconds": ("Time, s", ".1f"),
-    "images_per_second": ("Images/s", ",.0f"),
-    "memory": ("Memory, MB", ".0f"),
-}
-
-
 def _numbers(frame: pd.DataFrame) -> str:
-    head = "".join(f'<th scope="col">{label}</th>' for name, (label, _) in _COLUMNS.items() if name in frame)
+    words = {"run": "Run", "megabatches": "Megabatches"}
+    head = "".join(f'<th scope="col">{label}</th>' for label in words.values())
+    head += "".join(_head_of(MEASURES[name]) for name in frame if name in MEASURES)
     body = []
     for row in frame.to_dict("records"):
-        cells = []
-        for name, (_, form) in _COLUMNS.items():
-            if name in row:
-                empty = row[name] is None or row[name] != row[name]
-                text = "–" if empty else format(row[name], form) if form else escape(str(row[name]))
-                cells.append(f'<td class="number">{text}</td>' if form else f"<td>{text}</td>")
+        cells = [f"<td>{escape(row[name])}</td>" for name in words]
+        cells += [f'<td class="number">{MEASURES[name].text(row[name])}</td>' for name in row if name in MEASURES]
         body.append(f"<tr>{''.join(cells)}</tr>")
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
+
+
+def _head_of(about: Measure) -> str:
+    return f'<th scope="col" title="{escape(about.help)}">{escape(about.head)}</th>'
 
 
 def _settings(runs: Sequence[Mapping[str, Any]]) -> str:

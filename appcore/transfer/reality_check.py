@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..analysis.measures import MEASURES
 from . import model_formats, sparse_sizes
 
 SECONDS = 3.0  # of timing, for each batch size
@@ -199,7 +200,8 @@ def _check(name: str, is_equal: bool | None, text: str) -> dict[str, Any]:
 def _accuracies(row: Mapping[str, Any], network: model_formats.Network, outputs: list, images: Any, labels: Any, words: str) -> list[dict]:
     """Accuracy of each file, and beside what the run itself measured."""
     rights = [int((logits.argmax(1) == labels).sum()) for logits in outputs]
-    found = [_check("Accuracy", len(set(rights)) == 1, f"{100 * rights[0] / len(labels):.2f} % right, each file alike, on {words}")]
+    text = f"{100 * rights[0] / len(labels):.2f} % right, each file alike, on {words}"
+    found = [_check(MEASURES["accuracy"].label, len(set(rights)) == 1, text)]
     recorded = row.get("test_accuracy")
     if recorded is None or not words.startswith("all"):
         return found

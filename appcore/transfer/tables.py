@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..analysis.measures import fraction_kept, glossary
 from ..analysis.run_library import flat
 from ..storage.store import Store
 
@@ -16,15 +17,18 @@ _TABLES = ("runs", "epochs", "megabatches", "prunes", "layers")
 
 
 def tables(store: Any, run_ids: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Everything that was measured, tidy: runs (one column per setting), epochs, megabatches, prunes, layers; counted from 1."""
+    """Everything that was measured, tidy: runs (one column per setting), epochs, megabatches, prunes, layers; counted from 1.
+
+    The last one, numbers, says what the columns of measured numbers mean.
+    """
     wanted = set(run_ids)
     found = {"runs": _runs_table([run for run in store.runs() if run["run_id"] in wanted])}
     for name in _TABLES[1:]:
         frame = getattr(store, name)(run_ids)
         counted = {column: frame[column] + 1 for column in ("megabatch", "epoch", "round") if column in frame}
         found[name] = frame.assign(**counted).drop(columns=["seq", "nth", "facts"], errors="ignore")
-    found["layers"] = found["layers"].assign(density=found["layers"]["kept"] / found["layers"]["total"])
-    return found
+    found["layers"] = found["layers"].assign(density=fraction_kept)
+    return found | {"numbers": glossary()}
 
 
 def _runs_table(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -56,8 +60,7 @@ def _harmless(value: Any) -> Any:
 def run_tables(store: Store, run_id: str) -> dict[str, Any]:
     """The tables of a run as people count: megabatches, epochs and rounds from 1; `segment`, the place in the plan, from 0."""
     frames = {"epochs": store.epochs(run_id), "megabatches": store.megabatches(run_id), "layers": store.layers(run_id)}
-    layers = frames["layers"]
-    frames["layers"] = layers.assign(density=layers["kept"] / layers["total"], position=layers["seq"] + 1)
+    frames["layers"] = frames["layers"].assign(density=fraction_kept, position=lambda rows: rows["seq"] + 1)
     for name, frame in frames.items():
         counted = {column: frame[column] + 1 for column in ("megabatch", "epoch", "round") if column in frame}
         frames[name] = frame.assign(**counted).drop(columns=["seq", "nth"], errors="ignore")

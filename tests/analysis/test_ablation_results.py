@@ -113,7 +113,9 @@ def test_rows_know_missing_running_and_finished_cells() -> None:
     assert found["state"].tolist() == ["done", "missing", "running"]
     assert found["tau"].tolist() == ["4.5", "any", "1"]
     assert found["flip"].tolist() == ["yes", "no", "no"]
-    assert found.iloc[0][["test_accuracy", "sparsity", "alive", "seconds", "sparse_flops"]].tolist() == pytest.approx([90, 75, 20, 3, 2])
+    assert found.iloc[0][["test_accuracy", "sparsity", "density_alive", "seconds", "train_flops_sparse"]].tolist() == pytest.approx(
+        [90, 75, 20, 3, 2]
+    )
     assert found["test_accuracy"].isna().tolist() == [False, True, True]  # numbers of a run that is not done are not its result
 
 

@@ -87,14 +87,14 @@ def test_the_table_of_experiments_marks_the_best_only_then() -> None:
     # Seed by seed SNIP is 0.05 and 0.15 ahead: an interval of two differences that far apart holds 0.
     spread = ends({"a1": (0.6,), "a0": (0.7,), "b1": (0.55,), "b0": (0.55,), "b2": (0.95,)})
     table = charts.summary_table(repeats.grouped(RUNS), spread)
-    assert table["Test accuracy"].tolist() == ["65.0 ± 7.1 %", "68.3 ± 23.1 %"]
+    assert table["Test accuracy, %"].tolist() == ["65.0 ± 7.1", "68.3 ± 23.1"]
     assert table["Seeds done"].tolist() == ["2 of 2", "3 of 3"]
     # 0.10 ahead with both seeds.
     table = charts.summary_table(repeats.grouped(RUNS[:4]), ends({"a1": (0.6,), "a0": (0.7,), "b1": (0.5,), "b0": (0.6,)}))
-    assert table["Test accuracy"].tolist() == ["65.0 ± 7.1 % ★", "55.0 ± 7.1 %"]
-    assert table["Sparsity"].tolist() == ["50.00 %", "50.00 %"]  # neither is better
+    assert table["Test accuracy, %"].tolist() == ["65.0 ± 7.1 ★", "55.0 ± 7.1"]
+    assert table["Sparsity, %"].tolist() == ["50.00", "50.00"]  # neither is better
     running = [{**item, "status": "running"} for item in RUNS]
-    assert charts.summary_table(repeats.grouped(running), ENDS)["Test accuracy"].tolist() == ["–", "–"]
+    assert charts.summary_table(repeats.grouped(running), ENDS)["Test accuracy, %"].tolist() == ["–", "–"]
 
 
 def test_the_figure_of_differences_has_an_interval_and_names_the_baseline() -> None:

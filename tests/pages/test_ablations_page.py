@@ -56,7 +56,7 @@ def test_number_of_runs_and_cost_come_first() -> None:
     assert {metric.label: metric.value for metric in app.metric} == {
         "Runs": "6",
         "Training images": "6,000",
-        "Training FLOPs": "12 GFLOP",
+        "Training FLOPs, dense": "12 GFLOP",
         "Time": "≈ 1 min",
     }
     assert labels(app)["Start 6 runs"] is False
@@ -129,7 +129,7 @@ def test_failed_cells_say_why_and_can_be_tried_again(store: Store, monkeypatch: 
     resumed: list[str] = []
     monkeypatch.setattr(manager.Manager, "resume", lambda self, run_id: resumed.append(run_id))
     app = opened("ablations", sweep=swept(store, "done", "failed", "stopped"))
-    assert "snip, seed 1" in words(app)
+    assert "SNIP, seed 1" in words(app)
     assert "the disk is full" in words(app)
     next(button for button in app.button if button.label == "Try again").click().run()
     app.button(key="again").click().run()

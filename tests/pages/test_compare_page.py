@@ -41,7 +41,7 @@ def test_compare_of_repeats_averages_over_seeds_and_names_a_baseline(store: Stor
     assert app.selectbox(key="baseline").value == runs[0]
     summary, each = (frame.value for frame in app.dataframe[:2])
     assert summary["Seeds done"].tolist() == ["3 of 3", "3 of 3"] and len(each) == 6
-    assert summary["Test accuracy"].str.contains("±").all()
+    assert summary["Test accuracy, %"].str.contains("±").all()
     app.toggle(key="bands").set_value(False).run()
     app.selectbox(key="metric").set_value("cer").run()
     assert not app.exception

@@ -79,9 +79,9 @@ def test_run_page_without_a_run_is_the_form_with_plan_and_cost(monkeypatch: pyte
     app = opened("run")
     assert {metric.label: metric.value for metric in app.metric} == {
         "Training images": "31,032",
-        "Training FLOPs": "468 GFLOP",
+        "Training FLOPs, dense": "468 GFLOP",
         "Time": "≈ 16 s",
-        "Memory": "≈ 465 MB",
+        "Peak memory": "≈ 465 MB",
     }
     assert not app.button(key="start").disabled
 
@@ -212,9 +212,9 @@ def test_numbers_of_a_finished_run_are_those_of_the_store(store: Store) -> None:
     last = store.megabatches(run_id).iloc[-1]
     shown = {metric.label: metric.value for metric in opened("run", run=run_id).metric}
     assert shown["Test accuracy"] == format.percent(last["test_accuracy"])
-    assert shown["Errors so far (CER)"] == str(last["cer"])
+    assert shown["CER"] == str(last["cer"])
     assert shown["Sparsity"] == "63.4\u00a0%"
-    assert shown["Time taken"] == "34 s"
+    assert shown["Time"] == "34 s"
 
 
 def test_a_run_that_is_not_there_is_told_in_one_line() -> None:

@@ -118,7 +118,7 @@ def test_every_axis_can_be_listed_or_typed() -> None:
         menu = ablation_grid.menu(name, base)
         assert menu is None or len(menu) > 1 or name == "schedule", name
     assert "snip" in ablation_grid.menu("pruner", base)
-    assert ablation_grid.label({"pruner": "snip", "tau": 4.5, "lr_drops": [0.5], "scope": None}) == "snip, tau 4.5, lr drops 0.5"
+    assert ablation_grid.label({"pruner": "snip", "tau": 4.5, "lr_drops": [0.5], "scope": None}) == "SNIP, tau 4.5, lr drops 0.5"
 
 
 # ---- carried out
@@ -135,7 +135,7 @@ def test_an_ablation_runs_one_after_another_and_again_only_what_is_missing(manag
     assert len(found["started"]) == 3
     assert manager.sweeps.run_missing(sweep) == {"reused": [], "started": []}
     wait(lambda: all(cell["run"]["status"] == "done" for cell in manager.sweeps.board(sweep)["cells"]))
-    assert manager.sweeps.board(sweep)["cells"][0]["run"]["title"] == "snip, seed 0"
+    assert manager.sweeps.board(sweep)["cells"][0]["run"]["title"] == "SNIP, seed 0"
     manager.delete(found["started"][0])
     assert len(manager.sweeps.run_missing(sweep)["started"]) == 1
     assert manager.sweeps.get(sweep)["title"] == "Pruner, 2 seeds"

@@ -61,7 +61,7 @@ def test_runs_started_together_are_one_group_and_end(manager: Manager) -> None:
     alone = manager.start([SETTINGS])
     assert all(manager.wait(run_id, timeout=20) == "done" for run_id in pair + alone)
     rows = [manager.get(run_id) for run_id in pair + alone]
-    assert [row["title"] for row in rows] == ["one", "two", "app snip, mlp, digits"]
+    assert [row["title"] for row in rows] == ["one", "two", "APP · SNIP, MLP, Digits"]
     assert rows[0]["group_id"] == rows[1]["group_id"] != ""
     assert rows[2]["group_id"] == ""
     assert [row["run_id"] for row in manager.runs()] == alone + pair[::-1]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ... import paths
 from ...errors import InputError
-from ...statuses import ACTIVE
+from ...statuses import ACTIVE, OVER
 from ...storage import heartbeat
 from ...storage.database import StoreError
 from ...storage.store import Store
@@ -20,7 +20,6 @@ from .base import Job
 
 CHOICES = {"process": "In a process of its own, whose crash leaves this one alone"}
 _LOG_CHARACTERS = 4000
-_OVER = ("done", "failed", "stopped")
 
 
 def start(store: Store, run_ids: list[str], work: Work | None) -> Job:
@@ -62,7 +61,7 @@ class WorkerJob:
             self.run_ids = []
             return False
         statuses = {run_id: status for run_id, _, status in self._store.revision(self._all)}
-        self.run_ids = [run_id for run_id in self._all if statuses.get(run_id) not in (None, *_OVER)]
+        self.run_ids = [run_id for run_id in self._all if statuses.get(run_id) not in (None, *OVER)]
         self.is_running = any(statuses[run_id] != "paused" for run_id in self.run_ids)
         return True
 

@@ -9,14 +9,14 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from appcore import charts
 from appcore.analysis import ablation_results
 from appcore.charts import ablation_results as result_charts
+from appcore.names import apart, display
 from appcore.planning import ablation_grid
 
-from ..app import page
+from ..app import old_links, page
 from ..widgets import live_chart, parallel_coordinates
-from ..words import format, run_status
+from ..words import format, number_columns, run_status
 from ..words.text import plain
 from . import form
 
@@ -49,9 +49,11 @@ def only(board: Board, down: str, across: str) -> None:
     if others:
         with st.container(horizontal=True, gap="small"):
             for name in others:
+                shown = apart(board.order[name])
+                old_links.renamed(f"only-{name}", shown)
                 value = st.selectbox(
                     f"Only {board.labels[name].lower()}", board.order[name], index=None, key=f"only-{name}", bind="query-params",
-                    placeholder="all, averaged", width=200,
+                    format_func=shown.get, placeholder="all, averaged", width=200,
                 )  # fmt: skip
                 if value is not None:
                     board.rows = board.rows[board.rows[name].isin([value, ablation_results.ANY])]
@@ -61,6 +63,7 @@ def only(board: Board, down: str, across: str) -> None:
 def controls(board: Board) -> tuple[str, str, str, str]:
     """(view, metric, rows, columns), kept in the address."""
     axes = board.main if len(board.main) > 1 else board.axes if len(board.axes) > 1 else [*board.main, ""]
+    old_links.renamed("metric", old_links.METRICS)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         metric = st.selectbox(
             "Metric",
@@ -158,10 +161,9 @@ def _table(board: Board, metric: str, down: str, across: str) -> None:
 
 def _frame(frame: pd.DataFrame, alt: str, formats: Mapping[str, str] | None = None) -> None:
     texts = [name for name in frame if name not in ablation_results.METRICS and frame[name].map(lambda value: isinstance(value, str)).all()]
-    frame = frame.assign(**{name: frame[name].map(charts.word) for name in texts})
-    number = st.column_config.NumberColumn
-    config: dict[str, Any] = {name: number(f"{m.label}, {m.unit}", format=f"%.{m.digits}f") for name, m in ablation_results.METRICS.items()}
-    config |= {name: number(format=form) for name, form in (formats or {}).items()} | {"run_id": "Run"}
+    frame = frame.assign(**{name: frame[name].map(display) for name in texts})
+    config: dict[str, Any] = {name: number_columns.column(name) for name in ablation_results.METRICS}
+    config |= {name: st.column_config.NumberColumn(format=form) for name, form in (formats or {}).items()} | {"run_id": "Run"}
     height = min(420, 38 + 35 * max(len(frame), 1))
     st.dataframe(frame, hide_index=True, column_config=config, height=height, placeholder="–", alt=alt)
 

@@ -9,14 +9,15 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from appcore import charts
 from appcore.config import RunConfig, build
+from appcore.names import display
 from appcore.planning import ablation_grid
 from appcore.presets import PRESETS
 
 from ..app import page
 from ..settings import fields
 from ..words import format, run_text, setting_labels
+from ..words.number_columns import metric
 from ..words.text import plain
 
 _COMMON = ("pruner", "seed")
@@ -30,6 +31,11 @@ def label(name: str) -> str:
     if name.startswith(ablation_grid.OPTION):
         return f"{setting_labels.label(name.removeprefix(ablation_grid.OPTION))} (parameter)"
     return setting_labels.label(name)
+
+
+def value_words(value: Any) -> str:
+    """A value of an axis as people read it."""
+    return display(ablation_grid.value_text(value))
 
 
 def show() -> tuple[dict[str, Any], dict[str, list[Any]], str]:
@@ -90,7 +96,7 @@ def _values(name: str, base: Mapping[str, Any]) -> list[Any] | None:
             label(name),
             menu,
             default=default,
-            format_func=lambda value: titles.get(value) or charts.word(ablation_grid.value_text(value)),
+            format_func=lambda value: titles.get(value) or value_words(value),
             key=key,
             help=help,
         )
@@ -125,29 +131,24 @@ def cost(found: Mapping[str, Any], reused: int) -> None:
         known = bool(cells) and len(shapes) <= _MOST_SHAPES and not note
         with st.grid(4, min_column_width=120, gap="small"):
             st.metric("Runs", format.count(len(cells)), help="Combinations that make sense; each is one run")
-            st.metric("Training images", format.count(total["samples"]) if known else "–")
-            st.metric("Training FLOPs", format.flops(total["training_flops"]) if known else "–")
-            seconds = f"≈ {format.about(total['seconds'])}" if known and not unknown else "–"
-            seconds = f"≈ {format.about(total['seconds'])}" if known and not unknown else "–"
-            st.metric("Time", seconds, help="One after another on this machine")
+            metric("samples_seen", format.count(total["samples"]) if known else "–")
+            metric("train_flops_dense", format.flops(total["training_flops"]) if known else "–")
+            metric("seconds", f"≈ {format.about(total['seconds'])}" if known and not unknown else "–")
         share = f" {reused} of them exist already and are used again, which saves their part." if reused else ""
         many = f" More than {_MOST_SHAPES} different shapes: not estimated." if len(shapes) > _MOST_SHAPES else ""
-        how = f"; {timed}" if timed else ""
+        how = f", one run after another; {timed}" if timed else ""
         st.caption(note or f"Repeats of images counted; dense FLOPs{how}; {len(shapes)} different shapes estimated.{share}{many}")
 
 
 def preview(found: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> None:
     """Every run that will be, and every combination that will not, with the reason."""
     with st.expander(f"All {len(found['cells'])} runs", icon=":material/list:"):
-        rows = [
-            {label(n): "any" if v is None else ablation_grid.value_text(v) for n, v in cell["values"].items()} for cell in found["cells"]
-        ]
+        rows = [{label(n): "any" if v is None else value_words(v) for n, v in cell["values"].items()} for cell in found["cells"]]
         st.dataframe(pd.DataFrame(rows), height="auto" if len(rows) < 10 else 340, alt="Runs of this ablation")
     if found["left_out"]:
         with st.expander(f"{len(found['left_out'])} combinations left out", icon=":material/block:"):
             rows = [
-                {**{label(n): ablation_grid.value_text(v) for n, v in left["values"].items()}, "Reason": left["reason"]}
-                for left in found["left_out"]
+                {**{label(n): value_words(v) for n, v in left["values"].items()}, "Reason": left["reason"]} for left in found["left_out"]
             ]
             st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Combinations that are left out, and why")
 
@@ -167,4 +168,4 @@ def differs(config: Mapping[str, Any]) -> str:
     """A base in words: what it sets other than the defaults of its data set."""
     given = RunConfig(**{name: config[name] for name in ("dataset", "method") if name in config}).model_dump(mode="json")
     shown = {name: value for name, value in config.items() if name in given and given[name] != value and value != {}}
-    return ", ".join(f"{setting_labels.label(name).lower()} {ablation_grid.value_text(value)}" for name, value in shown.items())
+    return ", ".join(f"{setting_labels.label(name).lower()} {value_words(value)}" for name, value in shown.items())

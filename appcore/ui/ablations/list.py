@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from appcore.planning import ablation_grid
+from appcore.statuses import MOVING, RESUMABLE
 
 from ..app import page
 from ..widgets.run_picker import MOST
@@ -18,8 +18,6 @@ from ..words import format, run_status
 from ..words.text import plain
 from . import board as ablation_board
 from . import form
-
-_AGAIN = ("failed", "stopped", "lost")
 
 
 def show(found: Sequence[Mapping[str, Any]]) -> None:
@@ -46,8 +44,8 @@ def head(board: ablation_board.Board) -> None:
     sweep, manager = board.sweep, page.manager()
     runs = [cell["run"] for cell in board.cells if cell["run"]]
     active = [run["run_id"] for run in runs if run_status.is_active(run)]
-    moving = [run["run_id"] for run in runs if run["status"] in ("queued", "running")]
-    again = [run["run_id"] for run in runs if run["status"] in _AGAIN]
+    moving = [run["run_id"] for run in runs if run["status"] in MOVING]
+    again = [run["run_id"] for run in runs if run["status"] in RESUMABLE]
     missing = len(board.cells) - len(runs)
     st.title(plain(sweep["title"]))
     varied = " × ".join(f"{form.label(name)} ({len(values)})" for name, values in sweep["axes"].items())
@@ -156,7 +154,7 @@ def facts(data: Mapping[str, Any]) -> None:
     with st.expander("Base settings", icon=":material/settings:"):
         config = data["cells"][0]["config"] if data["cells"] else {}
         rows = [
-            {"setting": form.label(name), "value": "varied" if name in data["sweep"]["axes"] else ablation_grid.value_text(value)}
+            {"setting": form.label(name), "value": "varied" if name in data["sweep"]["axes"] else form.value_words(value)}
             for name, value in config.items()
             if name != "options"
         ]
@@ -164,7 +162,7 @@ def facts(data: Mapping[str, Any]) -> None:
     if data["left_out"]:
         with st.expander(f"{len(data['left_out'])} combinations left out", icon=":material/block:"):
             rows = [
-                {**{form.label(n): ablation_grid.value_text(v) for n, v in one["values"].items()}, "Reason": one["reason"]}
+                {**{form.label(n): form.value_words(v) for n, v in one["values"].items()}, "Reason": one["reason"]}
                 for one in data["left_out"]
             ]
             st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Combinations that are left out, and why")

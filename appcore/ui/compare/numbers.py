@@ -8,11 +8,12 @@ from typing import Any
 import streamlit as st
 
 from appcore import charts
-from appcore.analysis.ablation_results import METRICS
+from appcore.analysis.measures import MEASURES
 from appcore.analysis.repeats import Repeats, grouped
 
-from ..app import tables
+from ..app import old_links, tables
 from ..widgets import live_chart
+from ..words import number_columns
 from . import layers
 
 Runs = Sequence[dict[str, Any]]
@@ -56,6 +57,7 @@ def differences(runs: Runs, data: tables.Frames) -> None:
     groups = grouped(runs)
     if len(groups) < 2:
         return
+    old_links.renamed("metric", old_links.METRICS)
     names = charts.labels([group.first for group in groups])
     by_id = {group.first["run_id"]: group for group in groups}
     st.subheader("Gain over a baseline", anchor=False)
@@ -64,7 +66,7 @@ def differences(runs: Runs, data: tables.Frames) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox("Baseline", list(by_id), format_func=names.__getitem__, key="baseline", bind="query-params", width=260)
         metric = st.selectbox(
-            "Of", charts.DIFFERENCES, format_func=lambda name: METRICS[name].label, key="metric", bind="query-params", width=260
+            "Of", charts.DIFFERENCES, format_func=lambda name: MEASURES[name].label, key="metric", bind="query-params", width=260
         )
     revision = ",".join(run["run_id"] for run in runs)
     live_chart.chart(
@@ -99,25 +101,11 @@ def _of_experiments(groups: Sequence[Repeats], data: tables.Frames) -> None:
 
 
 def _of_runs(runs: Runs, data: tables.Frames) -> None:
-    column = st.column_config.NumberColumn
+    table = data.once("final", lambda: charts.final_table(runs, data.megabatches))
     st.dataframe(
-        data.once("final", lambda: charts.final_table(runs, data.megabatches)),
+        table,
         hide_index=True,
         alt="Final numbers of each run",
         placeholder="–",
-        column_config={
-            "run": "Run",
-            "megabatches": "Megabatches",
-            "test_accuracy": column("Test accuracy", format="%.1f %%", help="Of the weights carried on from the last finished megabatch"),
-            "gap": column("Gap, points", format="%+.1f", help="Train minus validation accuracy"),
-            "cer": column("CER, errors", format="localized", help="Misclassified test images, summed over megabatches; lower is better"),
-            "sparsity": column("Sparsity", format="%.2f %%", help="Counted from the mask"),
-            "alive": column("Alive", format="%.2f %%", help="Weights on a path from input to output"),
-            "size": column("Size, MB", format="%.2f", help="Zeros left out: 4 bytes for each kept weight and a bit for each prunable one"),
-            "flops": column("Dense FLOPs, T", format="%.2f", help="Forward and backward of every training image"),
-            "flops_share": column("Sparse FLOPs", format="%.0f %%", help="Theoretical share that is left; masks alone make nothing faster"),
-            "seconds": column("Time, s", format="%.1f", help="Measured"),
-            "images_per_second": column("Images/s", format="%.0f", help="Measured"),
-            "memory": column("Memory, MB", format="%.0f", help="Peak of the process or the GPU"),
-        },
+        column_config={"run": "Run", "megabatches": "Megabatches"} | number_columns.columns(table),
     )

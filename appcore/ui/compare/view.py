@@ -6,6 +6,7 @@ import streamlit as st
 
 from appcore import charts
 from appcore.analysis.repeats import grouped
+from appcore.statuses import BROKEN
 
 from ..app import page, tables
 from ..widgets import live_chart
@@ -42,7 +43,7 @@ def progress(runs: Runs) -> None:
                 words = run_status.sentence(run, **page.place_in_line(run))
                 st.progress(share, text=f"**{plain(names[run['run_id']])}** {100 * share:.0f} % · {words}")
     for run in runs:
-        if run["status"] in ("failed", "lost"):
+        if run["status"] in BROKEN:
             st.warning(f"{plain(names[run['run_id']])}: {run_status.sentence(run)}", icon=":material/error:")
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 
 from appcore import plugins
 from appcore.analysis import mask_history
+from appcore.statuses import RESUMABLE
 
 from ..app import page
 from ..app.mask_data import Moment
@@ -79,7 +80,7 @@ def nothing_yet(run: Run) -> None:
             )
         elif run_status.is_active(run):
             st.markdown(f"#### No prune point yet  \n{run_status.sentence(run)} The first mask appears here by itself.")
-        elif run["status"] in ("failed", "stopped", "lost") and not run["cursor"]:
+        elif run["status"] in RESUMABLE and not run["cursor"]:
             st.markdown(f"#### It ended before its first prune point  \n{run_status.sentence(run)}")
         else:
             st.markdown(

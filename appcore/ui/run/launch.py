@@ -14,6 +14,7 @@ from appcore.config import RunConfig
 
 from ..app import page
 from ..words import format
+from ..words.number_columns import metric
 from ..words.run_text import title
 from ..words.text import harmless
 
@@ -40,8 +41,8 @@ def costs(config: RunConfig | None) -> None:
         values, note = _costs(config)
         with st.container(gap="xsmall"):
             with st.grid(4, min_column_width=120, gap="small"):
-                for label, value in zip(("Training images", "Training FLOPs", "Time", "Memory"), values):
-                    st.metric(label, value)
+                for name, value in zip(("samples_seen", "train_flops_dense", "seconds", "peak_memory_bytes"), values):
+                    metric(name, value)
             st.caption(note)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import streamlit as st
 
+from appcore.statuses import STARTED
 from appcore.storage import heartbeat
 
 # One psutil object for each process, because it measures since it was asked last; kept where a reload of the source leaves it.
@@ -19,7 +20,7 @@ _kept = sys.modules.setdefault("_pruning_lab_processes", types.ModuleType("_prun
 
 def line(run: Mapping[str, Any]) -> None:
     """A line about the process that trains; nothing when it is not on this machine."""
-    if run["status"] not in ("running", "paused") or run["host"] != heartbeat.me()["host"] or run["pid"] is None:
+    if run["status"] not in STARTED or run["host"] != heartbeat.me()["host"] or run["pid"] is None:
         return
     with suppress(psutil.Error):
         process = _kept.setdefault(str(run["pid"]), psutil.Process(run["pid"]))

@@ -7,11 +7,13 @@ from typing import Any
 import streamlit as st
 
 from appcore import charts
+from appcore.analysis.measures import MEASURES, newest
 from appcore.charts import run as run_charts
 
 from ..app import page, tables
 from ..widgets import live_chart
 from ..words import format, run_status
+from ..words.number_columns import metric
 from ..words.text import harmless
 
 
@@ -23,22 +25,21 @@ def header_numbers(run: dict[str, Any], data: tables.Frames) -> None:
     totals = run["totals"] or {}
     sparsity = 1 - point["density_mask"] if point is not None else 0.0 if len(data.epochs) else None
     speed = totals.get("images_per_second") or (progress.get("images_per_second") if run["status"] != "queued" else None)
-    left = (
-        ("Time taken", format.duration(totals["seconds"]))
+    cells = {
+        "sparsity": format.percent(sparsity),
+        "test_accuracy": format.percent(None if last is None else last["test_accuracy"]),
+        "generalization_gap": format.points(None if last is None else last["generalization_gap"]),
+        "cer": format.count(None if last is None else last["cer"]),
+        "images_per_second": "–" if speed is None else f"{format.count(speed)} {MEASURES['images_per_second'].unit}",
+    }
+    cells |= (
+        {"seconds": format.duration(totals["seconds"])}
         if "seconds" in totals
-        else ("Time left", format.about(progress.get("eta_seconds")))
-    )
-    cells = (
-        ("Sparsity", format.percent(sparsity), "Share of the prunable weights that are removed, counted from the mask"),
-        ("Test accuracy", format.percent(None if last is None else last["test_accuracy"]), "After the newest finished megabatch"),
-        ("Generalization gap", format.points(None if last is None else last["generalization_gap"]), "Train minus validation accuracy"),
-        ("Errors so far (CER)", format.count(None if last is None else last["cer"]), "Misclassified test images, summed over megabatches"),
-        ("Images per second", format.count(speed), "Training images; measured, not theoretical"),
-        (*left, "From the plan and the measured speed"),
+        else {"eta_seconds": format.about(progress.get("eta_seconds"))}
     )
     with st.grid(6, min_column_width=185, gap=("small", "small")):
-        for label, value, help in cells:
-            st.metric(label, value, help=help)
+        for name, value in cells.items():
+            metric(name, value)
 
 
 def progress_bar(run: dict[str, Any]) -> None:
@@ -92,9 +93,11 @@ def costs(run: dict[str, Any], data: tables.Frames, view: charts.View) -> None:
     for chart in run_charts.found().values():
         if not chart.live:
             _figure(chart, run, data, view)
-    peak, share = totals["peak_memory_bytes"], totals["train_flops_sparse"] / max(1, totals["train_flops_dense"])
+    memory, share = MEASURES["peak_memory_bytes"], MEASURES["flops_share"]
+    numbers = {name: MEASURES[name].shown(value) for name, value in newest(run, None).items()}
     st.caption(
-        f"Peak memory {peak / 1e6:,.0f} MB. In theory the masks left {100 * share:.0f} % of the training FLOPs; unstructured zeros "
+        f"{memory.label} {memory.text(numbers[memory.name])} {memory.unit}. In theory the masks left {share.text(numbers[share.name])} % "
+        "of the training FLOPs; unstructured zeros "
         "save bytes, not time: every step above was computed dense. The page Export measures both on this machine."
     )
 

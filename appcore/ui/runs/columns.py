@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from appcore import charts
+from appcore import names
+from appcore.analysis.measures import MEASURES
+
+from ..words import number_columns
 
 _STATES = {  # a sign for those who cannot tell the colours apart, and the words of the badges
     "queued": "◔ queued",
@@ -46,50 +48,32 @@ def _name(rows: pd.DataFrame) -> pd.Series:
     return rows["title"].where(rows["title"] != "", rows["run_id"])
 
 
-def _seconds(run: dict[str, Any]) -> float:
-    return (run["totals"] or {}).get("seconds", math.nan)
+def _measure(name: str) -> Column:
+    """A number of the registry, its unit in the head."""
+    return Column(name, lambda rows: MEASURES[name].shown(rows[name]), number_columns.column(name))
 
 
-def _spread(title: str, name: str, factor: float, digits: int) -> Column:
-    config = _number(format=f"%.{digits}f", help="Standard deviation over the runs of the group")
-    return Column(f"± {title}", lambda rows: factor * rows[f"{name}_sd"], config)
+def _spread(name: str) -> Column:
+    return Column(f"{name}_sd", lambda rows: MEASURES[name].shown(rows[f"{name}_sd"]), number_columns.spread(name))
 
 
-_number, _text = st.column_config.NumberColumn, st.column_config.TextColumn
-_TEST = Column(
-    "Test",
-    lambda rows: 100 * rows["test_accuracy"],
-    _number(format="%.1f %%", help="Test accuracy after the newest finished megabatch"),
-)
-_GAP = Column(
-    "Gap",
-    lambda rows: 100 * rows["generalization_gap"],
-    _number("Gap, points", format="%+.1f", help="Train minus validation accuracy"),
-)
-_CER = Column(
-    "CER",
-    lambda rows: rows["cer"],
-    _number("CER, errors", format="localized", help="Misclassified test images, summed over megabatches; lower is better"),
-)
-_SPARSITY = Column("Sparsity", lambda rows: 100 * (1 - rows["density_mask"]), _number(format="%.1f %%", help="Counted from the mask"))
+_text = st.column_config.TextColumn
+_FIRST = ("test_accuracy", "generalization_gap", "cer", "sparsity")  # numbers that stand right after the name
 _STARTED = Column("Started", lambda rows: pd.to_datetime(rows["created"], utc=True), st.column_config.DatetimeColumn(format="distance"))
 
 RUNS = (
     Column("State", lambda rows: rows["status"].map(_STATES), _text(width=95)),
     Column("Archived", lambda rows: rows["archived"], is_rare=True),
     Column("Name", _name, _text(width=230)),
-    _TEST,
-    _GAP,
-    _CER,
-    _SPARSITY,
-    Column("Method", lambda rows: rows["method"].map(charts.word)),
-    Column("Pruner", lambda rows: rows["pruner"].map(charts.word)),
-    Column("Data", lambda rows: rows["dataset"]),
-    Column("Network", lambda rows: rows["arch"]),
+    *map(_measure, _FIRST),
+    Column("Method", lambda rows: rows["method"].map(names.display)),
+    Column("Pruner", lambda rows: rows["pruner"].map(names.display)),
+    Column("Data", lambda rows: rows["dataset"].map(names.display)),
+    Column("Network", lambda rows: rows["arch"].map(names.display)),
     Column("Seed", lambda rows: rows["seed"]),
     Column("Tags", lambda rows: rows["tags"], st.column_config.ListColumn(width=130), is_rare=True),
     Column("Note", lambda rows: rows["note"].str.replace("\n", " "), _text(width=160), is_rare=True),
-    Column("Time", lambda rows: rows["run"].map(_seconds), _number("Time, s", format="%.0f")),
+    _measure("seconds"),
     _STARTED,
     Column("Id", lambda rows: rows["run_id"], _text(width=170)),
 )
@@ -98,12 +82,6 @@ GROUPS = (
     Column("Runs", lambda rows: rows["runs"]),
     Column("Done", lambda rows: rows["done"]),
     Column("Seeds", lambda rows: rows["seeds"]),
-    _TEST,
-    _spread("Test", "test_accuracy", 100, 1),
-    _GAP,
-    _spread("Gap", "generalization_gap", 100, 1),
-    _CER,
-    _spread("CER", "cer", 1, 0),
-    _SPARSITY,
+    *(column(name) for name in _FIRST for column in (_measure, _spread)),
     _STARTED,
 )

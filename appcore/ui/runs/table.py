@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from appcore import names
 from appcore.analysis import run_library
 
-from ..app import page
+from ..app import old_links, page
 from ..words import format
 from . import columns
 
@@ -52,7 +53,11 @@ def _chosen(frame: pd.DataFrame) -> dict[str, list[str]]:
     if shown:
         with st.grid(len(shown), min_column_width=170, gap="small"):
             for name, options in shown.items():
-                chosen[name] = st.multiselect(_LABELS[name], options, key=name, bind="query-params", placeholder="all", max_selections=20)
+                words = dict(zip(options, options)) if name in ("status", "tag") else names.apart(options)
+                old_links.renamed(name, words)
+                chosen[name] = st.multiselect(
+                    _LABELS[name], options, key=name, bind="query-params", format_func=words.get, placeholder="all", max_selections=20
+                )
     return chosen
 
 

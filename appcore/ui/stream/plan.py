@@ -16,6 +16,7 @@ from ..app import page
 from ..settings import fields, form
 from ..widgets import live_chart
 from ..words import format, setting_labels
+from ..words.number_columns import metric
 from ..words.text import harmless
 
 FIELDS = ("dataset", "arch", "megabatches", "epochs", "replay", "replay_fraction", "buffer_size", "budget", "val_fraction")
@@ -188,17 +189,19 @@ def _costs(settings: dict[str, Any], rules: pd.DataFrame, chosen: str) -> None:
         per_image = found["training_flops"] / found["samples"] if found else None
         with st.container(gap="xsmall"), st.grid(4, min_column_width=150, gap="small"):
             more = f"{format.count(int(totals['none']))} without replay"
-            _metric("Training images", format.count(int(totals[chosen])), more)
+            _metric("samples_seen", format.count(int(totals[chosen])), more)
             flops = [format.flops(per_image * totals[rule]) if per_image else "–" for rule in (chosen, "none")]
-            _metric("Training FLOPs", flops[0], f"{flops[1]} without replay")
+            _metric("train_flops_dense", flops[0], f"{flops[1]} without replay")
             seconds = found["seconds"] if found else None
             times = [f"≈ {format.about(value)}" if value else "–" for value in (seconds, seconds and seconds * share)]
-            _metric("Time", times[0], f"{times[1]} without replay")
-            _metric("For one image", format.flops(per_image), "forward and backward")
+            _metric("seconds", times[0], f"{times[1]} without replay")
+            with st.container(gap="xxsmall"):
+                st.metric("For one image", format.flops(per_image))
+                st.caption("forward and backward")
         st.caption(note)
 
 
-def _metric(label: str, value: str, beside: str) -> None:
+def _metric(name: str, value: str, beside: str) -> None:
     with st.container(gap="xxsmall"):
-        st.metric(label, value)
+        metric(name, value)
         st.caption(beside)

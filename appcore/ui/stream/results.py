@@ -9,7 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from appcore.analysis import anytime
+from appcore.analysis.measures import lower
 from appcore.charts import cost_and_benefit
+from appcore.names import display
 
 from ..app import page, tables
 from ..widgets import live_chart, run_picker
@@ -32,7 +34,7 @@ def on_the_way(runs: Runs, data: tables.Frames) -> None:
             "error-area",
             token,
             lambda: cost_and_benefit.error_area(runs, ends, revision=revision),
-            alt="Steps: wrong test images after each megabatch; the area below is the cumulative error rate",
+            alt="Steps: wrong test images after each megabatch; the area below is the CER",
         )
         live_chart.chart(
             "relative-errors",
@@ -55,7 +57,7 @@ def _kind(run: dict[str, Any]) -> str:
     """Runs whose accuracies mean the same: one data set, one test set."""
     config = run["config"]
     limit = f", {config['limit_test']:,} test images" if config.get("limit_test") else ""
-    return f"{run['dataset'].rpartition('/')[2]}{limit}"
+    return f"{display(run['dataset'])}{limit}"
 
 
 def front(everything: Runs, picked: Sequence[str]) -> None:
@@ -84,14 +86,14 @@ def front(everything: Runs, picked: Sequence[str]) -> None:
 
 def _axes(kinds: Mapping[str, Runs], first: str) -> tuple[str, str]:
     """Which compute, and which data: both in the address."""
-    asked = st.query_params.get("compute", "dense"), st.query_params.get("data", first)
+    asked = st.query_params.get("compute", "dense"), _named(st.query_params.get("data", first))
     st.session_state["stream_compute"] = asked[0] if asked[0] in cost_and_benefit.COMPUTE else "dense"
     st.session_state["stream_data"] = asked[1] if asked[1] in kinds else first
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.segmented_control(
             "Compute",
             list(cost_and_benefit.COMPUTE),
-            format_func=lambda name: cost_and_benefit.COMPUTE[name][0],
+            format_func=lambda name: cost_and_benefit.COMPUTE[name].short,
             key="stream_compute",
             on_change=_chosen,
             args=("compute",),
@@ -110,6 +112,12 @@ def _axes(kinds: Mapping[str, Runs], first: str) -> tuple[str, str]:
     return st.session_state["stream_compute"], st.session_state["stream_data"]
 
 
+def _named(kind: str) -> str:
+    """A kind as it is called now; links of before had the data set's own name."""
+    name, comma, limit = kind.partition(",")
+    return f"{display(name)}{comma}{limit}"
+
+
 def _chosen(name: str) -> None:
     st.query_params[name] = st.session_state[f"stream_{name}"]
 
@@ -117,7 +125,7 @@ def _chosen(name: str) -> None:
 def _words(points: pd.DataFrame, compute: str) -> str:
     best = points[points["is_front"]].sort_values("compute")
     cheap, good = best.iloc[0], best.iloc[-1]
-    noun = {"dense": "dense FLOPs", "sparse": "theoretical sparse FLOPs", "seconds": "measured time"}[compute]
+    noun = lower(cost_and_benefit.COMPUTE[compute].short)
     text = "A mark is one run: differences smaller than the spread over seeds say nothing. "
     if compute == "sparse":
         text += "Sparse FLOPs are what zeros could save, not what this machine saved. "

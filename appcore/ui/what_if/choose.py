@@ -10,7 +10,9 @@ import numpy as np
 import streamlit as st
 
 from appcore import plugins
+from appcore.names import apart, display
 
+from ..app import old_links
 from ..words import format, run_text
 
 SCOPES = {"global": "Whole network", "layer": "Each layer alike", "erk": "Erdős–Rényi kernel"}
@@ -57,13 +59,17 @@ def _picked() -> None:
 
 
 def _fresh() -> Source:
-    archs = list(plugins.choices("models"))
-    sets = [name for name, choice in plugins.choices("datasets").items() if not choice.takes_argument]
-    arch = st.selectbox("Network", archs, index=archs.index("resnet20"), key="arch", bind="query-params", width=170)
-    dataset = st.selectbox("Data set", sets, index=sets.index("digits"), key="dataset", bind="query-params", width=170)
+    arch, dataset = _menu("Network", "arch", "models", "resnet20"), _menu("Data set", "dataset", "datasets", "digits")
     seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params", width=110)
-    words = f"{arch} on {dataset}, at its initial values (seed {seed})"
+    words = f"{display(arch)} on {display(dataset)}, at its initial values (seed {seed})"
     return Source({"arch": arch, "dataset": dataset, "seed": int(seed)}, None, words)
+
+
+def _menu(label: str, key: str, kind: str, usual: str) -> str:
+    shown = apart(name for name, choice in plugins.choices(kind).items() if not choice.takes_argument)
+    old_links.renamed(key, shown)
+    places = list(shown)
+    return st.selectbox(label, places, index=places.index(usual), format_func=shown.get, key=key, bind="query-params", width=190)
 
 
 def _of_run(run: dict[str, Any]) -> Source:
@@ -80,11 +86,13 @@ def _of_run(run: dict[str, Any]) -> Source:
 def criteria() -> list[str]:
     """The criteria side by side; the first is the one whose scores are shown."""
     known = plugins.choices("pruners")
+    shown = apart(known)
+    old_links.renamed("criteria", {choice.title: shown[name] for name, choice in known.items()})
     return st.multiselect(
         "Criteria",
         list(known),
         default=[name for name in ("snip", "magnitude") if name in known],
-        format_func=lambda name: known[name].title,
+        format_func=shown.get,
         key="criteria",
         bind="query-params",
         help="The scores of the first one are drawn below",
@@ -94,7 +102,7 @@ def criteria() -> list[str]:
 def rounds_note(chosen: list[str]) -> str:
     """What is said about criteria that score many times in a run."""
     known = plugins.choices("pruners")
-    several = [known[name].title for name in chosen if _ITERATIVE in known[name].options]
+    several = [display(name) for name in chosen if _ITERATIVE in known[name].options]
     if not several:
         return ""
     verb = "scores" if len(several) == 1 else "score"

@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from appcore import charts
 from appcore.analysis import what_if
+from appcore.analysis.measures import fraction_kept
 from appcore.analysis.what_if import Answer
 from appcore.charts import what_if as what_if_charts
 from appcore.charts.masks import mask_words
+from appcore.names import display
 
 from ..app import page
 from ..widgets import live_chart
@@ -42,7 +43,7 @@ def is_waiting(found: Mapping[str, dict[str, Any]]) -> bool:
 def progress(found: Mapping[str, dict[str, Any]]) -> None:
     """What is being computed, and what went wrong."""
     for criterion, reply in found.items():
-        name = charts.word(criterion)
+        name = display(criterion)
         if reply["state"] == "scoring":
             st.markdown(
                 f":blue-badge[:material/hourglass_top: Scoring] {name}, {reply['seconds']:.0f} s so far; the page goes on by itself."
@@ -82,11 +83,11 @@ def in_words(answers: Mapping[str, Answer], deaths: Mapping[str, pd.DataFrame]) 
         empty = found.layers.loc[(found.layers["kept"] == 0) & (found.layers["total"] > 0), "layer"].tolist()
         fall = deaths[name]
         if empty:
-            lines.append(f"**{charts.word(name)} would leave nothing of {mask_words.listed(empty)}.**")
+            lines.append(f"**{display(name)} would leave nothing of {mask_words.listed(empty)}.**")
         elif len(fall):
             first = fall.iloc[0]
             who = mask_words.short(first["layer"])
-            lines.append(f"{charts.word(name)}: every layer lives; the first to die is {who}, under {_fine(first['density'])} kept.")
+            lines.append(f"{display(name)}: every layer lives; the first to die is {who}, under {_fine(first['density'])} kept.")
     one = next(iter(answers.values()))
     removed = 1 - one.keep / max(one.total, 1)
     with st.container(border=True, key="answer"):
@@ -106,10 +107,10 @@ def numbers(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: 
     rows = []
     for name, found in answers.items():
         cost, fall = what_if.costs(sketches[name], found), deaths[name]
-        shares = (found.layers["kept"] / found.layers["total"])[~found.layers["exempt"]]
+        shares = fraction_kept(found.layers)[~found.layers["exempt"]]
         rows.append(
             {
-                "criterion": charts.word(name),
+                "criterion": display(name),
                 "flops": 100 * cost["flops"] / cost["flops_dense"],
                 "left": f"{cost['flops'] / 1e6:,.2f} MFLOP",
                 "bytes": f"{cost['bytes'] / 1e6:.2f} of {cost['bytes_dense'] / 1e6:.2f} MB",
@@ -165,7 +166,7 @@ def scores(sketches: Mapping[str, Any], answers: Mapping[str, Answer], asked: tu
     """The histogram of one criterion, in all layers or in one."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         names = list(sketches)
-        criterion = st.selectbox("Scores by", names, format_func=charts.word, key="scores_by", width=220) or names[0]
+        criterion = st.selectbox("Scores by", names, format_func=display, key="scores_by", width=220) or names[0]
         found = answers[criterion]
         short = {name.removesuffix(".weight"): name for name in found.layers["layer"]}
         where = st.selectbox("of", ["all layers", *short], key="layer", bind="query-params", width=260)

@@ -7,11 +7,11 @@ from typing import Any
 
 import streamlit as st
 
+from appcore.statuses import MOVING, RESUMABLE
+
 from ..app import page
 from ..words import run_status
 from ..words.text import harmless
-
-_AGAIN = ("stopped", "failed", "lost")
 
 
 def buttons(run: Mapping[str, Any]) -> None:
@@ -32,8 +32,8 @@ def all_buttons(runs: Sequence[Mapping[str, Any]]) -> None:
 
 def hold(runs: Sequence[Mapping[str, Any]], pause: str, resume: str) -> None:
     """Pause, or once nothing moves any more, resume. One element for both, so that no click falls between two that change places."""
-    moving = [run for run in runs if run_status.is_active(run) and run["status"] != "paused"]
-    held = [run for run in runs if run["status"] in ("paused", *_AGAIN)]
+    moving = [run for run in runs if run["status"] in MOVING]
+    held = [run for run in runs if run["status"] in ("paused", *RESUMABLE)]
     verb = "resume" if held and not moving else "pause"
     told = [run["run_id"] for run in (held if verb == "resume" else moving) if run["command"] is None]
     st.button(

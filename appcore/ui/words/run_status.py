@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 import streamlit as st
 
+from appcore.statuses import ACTIVE
+
 from . import format
 from .text import harmless
 
 Colour = Literal["gray", "blue", "orange", "green", "red"]
-ACTIVE = ("queued", "running", "paused")
 _BADGES: dict[str, tuple[str, str, Colour]] = {  # state: (words, icon, colour)
     "queued": ("Queued", ":material/schedule:", "gray"),
     "starting": ("Starting", ":material/hourglass_top:", "blue"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from appcore import charts, plugins
+from appcore import charts, names
 from appcore.config import RunConfig
 
 from . import setting_labels
@@ -14,15 +14,9 @@ from .text import harmless
 
 
 def title(settings: dict[str, Any]) -> str:
-    """A name for a new run: SNIP on Digits."""
+    """A name for a new run: APP · SNIP on Digits."""
     config = RunConfig(**settings)
-    return f"{_what(config.method, config.pruner)} on {plugins.short('datasets', config.dataset)}"
-
-
-def _what(method: str, pruner: str) -> str:
-    if not plugins.has_pruner(method):
-        return charts.word(method)
-    return charts.word(pruner) if method == "app" else f"{charts.word(method)} {charts.word(pruner)}"
+    return f"{names.method_and_pruner(config.method, config.pruner)} on {names.display(config.dataset)}"
 
 
 def colour(config: RunConfig) -> str:
@@ -33,12 +27,8 @@ def colour(config: RunConfig) -> str:
 def summary(run: dict[str, Any]) -> str:
     """What a run is, in one line: ResNet-20 on Digits · APP · SNIP · seed 0."""
     config = run["config"]
-    parts = [
-        harmless(f"{plugins.short('models', config['arch'])} on {plugins.short('datasets', config['dataset'])}"),
-        charts.word(config["method"]),
-    ]
-    if plugins.has_pruner(config["method"]):
-        parts.append(charts.word(config["pruner"]))
+    where = harmless(f"{names.display(config['arch'])} on {names.display(config['dataset'])}")
+    parts = [where, names.method_and_pruner(config["method"], config["pruner"])]
     parts += [f"{config['megabatches']} megabatches of {config['epochs']} epochs", f"seed {config['seed']}"]
     return " · ".join(parts)
 

@@ -1,0 +1,165 @@
+"""Every number that people see: its name, unit, digits, which way is better and what it means. Tables, charts, exports and reports read it.
+
+A name is that of the store where there is one, so it is also the head of exported columns. Knows neither torch nor the store.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+_COUNTS = ("errors", "images")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """`factor` brings a stored number to `unit`; `better` is 1 (higher), -1 (lower) or 0 (neither); `short` is for narrow columns."""
+
+    name: str
+    label: str
+    short: str
+    unit: str
+    factor: float
+    better: int
+    digits: int
+    help: str
+
+    @property
+    def head(self) -> str:
+        """The head of a column: Gap, points."""
+        return f"{self.short}, {self.unit}"
+
+    @property
+    def title(self) -> str:
+        """The title of an axis: Generalization gap, points."""
+        return f"{self.label}, {self.unit}"
+
+    @property
+    def is_difference(self) -> bool:
+        """Whether it is written with its sign."""
+        return self.unit == "points"
+
+    @property
+    def is_count(self) -> bool:
+        """Whether it counts whole things, written with thousands marks."""
+        return self.unit in _COUNTS
+
+    def shown(self, value: Any) -> Any:
+        """A stored number (or a column of them) in `unit`."""
+        return value * self.factor
+
+    def text(self, value: float | None) -> str:
+        """A number in `unit` without it: +2.1, 63.36, 1,204; a dash where there is none."""
+        if value is None or math.isnan(value):
+            return "–"
+        return f"{value:{'+' if self.is_difference else ''},.{self.digits}f}"
+
+
+def _fraction(name: str, label: str, better: int, digits: int, help: str, short: str = "") -> Measure:
+    return Measure(name, label, short or label, "%", 100, better, digits, help)
+
+
+def _points(name: str, label: str, help: str, short: str = "") -> Measure:
+    return Measure(name, label, short or label, "points", 100, -1, 1, help)
+
+
+def _plain(name: str, label: str, unit: str, better: int, digits: int, help: str, short: str = "") -> Measure:
+    return Measure(name, label, short or label, unit, 1, better, digits, help)
+
+
+_FLOPS = "TFLOP"
+_ALL = (
+    _fraction("accuracy", "Accuracy", 1, 1, "Share of the images that are classified correctly"),
+    _fraction("train_accuracy", "Train accuracy", 1, 1, "Share of the training images classified correctly during the epoch, augmented"),
+    _fraction("val_accuracy", "Validation accuracy", 1, 1, "Share of the held-out training images classified correctly"),
+    _fraction("test_accuracy", "Test accuracy", 1, 1, "Share of the test images classified correctly after the newest finished megabatch"),
+    _points("generalization_gap", "Generalization gap", "Train minus validation accuracy", "Gap"),
+    _plain("test_errors", "Test errors", "errors", -1, 0, "Misclassified test images after a megabatch"),
+    _plain("cer", "CER", "errors", -1, 0, "Cumulative error rate: misclassified test images, summed over the megabatches; lower is better"),
+    _points("relative_error", "Anytime relative error", "Change of the share of wrong test images from one megabatch to the next"),
+    _plain("loss", "Loss", "nats per image", -1, 3, "Cross-entropy"),
+    _plain("train_loss", "Train loss", "nats per image", -1, 3, "Cross-entropy of the training images during the epoch, augmented"),
+    _plain("val_loss", "Validation loss", "nats per image", -1, 3, "Cross-entropy of the held-out training images"),
+    _plain("test_loss", "Test loss", "nats per image", -1, 3, "Cross-entropy of the test images"),
+    _fraction("sparsity", "Sparsity", 0, 2, "Share of the prunable weights that are removed, counted from the mask"),
+    _fraction("density_requested", "Density requested", 0, 2, "Share of the prunable weights that the schedule asks to keep"),
+    _fraction("density_mask", "Density of the mask", 0, 2, "Share of the prunable weights that the mask keeps, counted"),
+    _fraction("density_effective", "Density in forward", 0, 2, "Share of non-zero weights in the tensors that the forward pass uses"),
+    _fraction("density_alive", "Density alive", 0, 2, "Share of weights that are kept and on a path from input to output", "Alive"),
+    Measure("size", "Size", "Size", "MB", 1e-6, -1, 2, "Zeros left out: 4 bytes for each kept weight and one bit for each prunable one"),
+    Measure(
+        "train_flops_dense", "Training FLOPs, dense", "Dense FLOPs", _FLOPS, 1e-12, -1, 3, "Forward and backward of every training image"
+    ),
+    Measure(
+        "train_flops_sparse", "Training FLOPs, sparse (theoretical)", "Sparse FLOPs", _FLOPS, 1e-12, -1, 3,
+        "What zeros that cost nothing would leave of the training FLOPs; masks alone make nothing faster",
+    ),
+    _fraction("flops_share", "Training FLOPs left (theoretical)", -1, 0, "Sparse FLOPs as a share of the dense ones", "FLOPs left"),
+    _plain("seconds", "Time", "s", -1, 1, "For training and scoring; waiting and pauses are left out"),
+    _plain("eta_seconds", "Time left", "s", -1, 0, "From the plan and the measured speed"),
+    _plain("images_per_second", "Speed", "images/s", 1, 0, "Training images per second, measured"),
+    Measure("peak_memory_bytes", "Peak memory", "Memory", "MB", 1e-6, -1, 0, "The most that the process or the GPU holds"),
+    _plain("samples_seen", "Training images", "images", 0, 0, "Images trained on, repeats counted"),
+)  # fmt: skip
+MEASURES = {measure.name: measure for measure in _ALL}
+
+# What is recorded at the end of each megabatch and of a run, in the order of `run --json`.
+OF_MEGABATCH = (
+    "density_requested",
+    "density_mask",
+    "density_effective",
+    "density_alive",
+    "train_accuracy",
+    "val_accuracy",
+    "test_accuracy",
+    "generalization_gap",
+    "test_errors",
+    "cer",
+    "samples_seen",
+    "seconds",
+)
+OF_RUN = ("seconds", "images_per_second", "cer", "train_flops_dense", "train_flops_sparse", "peak_memory_bytes")
+
+
+def newest(run: Mapping[str, Any], end: Mapping[str, Any] | None) -> dict[str, float]:
+    """The newest numbers of a run as they are stored (fractions, bytes, FLOPs), by name; NaN for what is not known yet.
+
+    `end` is the row of its last finished megabatch, None while there is none.
+    """
+    end, totals = end or {}, run.get("totals") or {}
+    names = ("test_accuracy", "val_accuracy", "generalization_gap", "cer", "density_alive")
+    found = {name: end.get(name) for name in names}
+    found |= {"sparsity": 1 - end["density_mask"] if end else None, "size": _size(run, end["density_mask"]) if end else None}
+    found |= {name: totals.get(name) for name in OF_RUN if name not in found}
+    dense, sparse = totals.get("train_flops_dense"), totals.get("train_flops_sparse")
+    found["flops_share"] = sparse / dense if dense and sparse is not None else None
+    return {name: math.nan if value is None else float(value) for name, value in found.items()}
+
+
+def _size(run: Mapping[str, Any], density: float) -> float | None:
+    """Bytes of the model with its zeros left out, as on the page What if: 4 for each kept weight, one bit for each prunable one."""
+    started = run.get("started") or {}
+    if not started.get("parameters"):
+        return None
+    prunable = sum(layer["total"] for layer in started["layers"])
+    return 4 * (started["parameters"] - prunable * (1 - density)) + prunable / 8
+
+
+def lower(text: str) -> str:
+    """A label or help inside a sentence: its first letter small, unless it begins an abbreviation."""
+    return text if text[:2].isupper() else text[:1].lower() + text[1:]
+
+
+def fraction_kept(counts: Any) -> Any:
+    """The fraction of weights kept, of rows (or anything else) with `kept` and `total`; NaN where nothing is known."""
+    return counts["kept"] / counts["total"]
+
+
+def glossary() -> pd.DataFrame:
+    """The registry as a table, for exports: one row per number."""
+    columns = ("name", "label", "unit", "factor", "better", "help")
+    return pd.DataFrame([[getattr(measure, column) for column in columns] for measure in _ALL], columns=list(columns))

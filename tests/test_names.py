@@ -1,0 +1,57 @@
+"""Data sets, networks, methods and criteria have one name each, which comes from their own file."""
+
+from collections import Counter
+
+import pytest
+from source_texts import product, texts
+
+from appcore import names, plugins
+
+CHOICES = [choice for kind in names._KINDS for choice in plugins.choices(kind).values()]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("resnet20", "ResNet-20"),
+        ("force", "FORCE"),
+        ("taylor", "Taylor"),
+        ("cs", "Continuous Sparsification"),
+        ("digits", "Digits"),
+        ("images:/my/photos.zip", "photos.zip"),
+        ("images:/my/photos/", "photos"),
+        ("torchvision:mobilenet_v2", "mobilenet_v2"),
+        ("exponential", "exponential"),
+        ("a: b", "a: b"),
+        (4.5, "4.5"),
+        (3, "3"),
+        (True, "yes"),
+    ],
+)
+def test_display_names(value: object, shown: str) -> None:
+    assert names.display(value) == shown
+
+
+def test_no_two_choices_have_one_name_and_menus_begin_with_it() -> None:
+    often = Counter(names.display(choice.name) for choice in CHOICES)
+    assert [name for name, times in often.items() if times > 1] == []
+    assert all(choice.title.startswith(names.display(choice.name)) for choice in CHOICES if not choice.takes_argument)
+
+
+def test_options_that_look_alike_keep_their_whole_names() -> None:
+    assert names.apart(["images:a/x.zip", "images:b/x.zip", "digits"]) == {
+        "images:a/x.zip": "images:a/x.zip",
+        "images:b/x.zip": "images:b/x.zip",
+        "digits": "Digits",
+    }
+
+
+def test_method_and_pruner() -> None:
+    assert names.method_and_pruner("app", "snip") == "APP · SNIP"
+    assert names.method_and_pruner("dense", "snip") == names.method_and_pruner("dense", "") == "Dense"
+
+
+def test_display_names_are_written_in_the_files_of_the_plug_ins_alone() -> None:
+    said = {names.display(choice.name) for choice in CHOICES if not choice.takes_argument}
+    files = {place: path for place, path in product().items() if place.split("/")[1:2] not in [[kind] for kind in plugins.KINDS]}
+    assert [f"{place}:{line} {text!r}" for place, path in files.items() for line, text in texts(path) if text in said] == []
