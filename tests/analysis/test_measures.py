@@ -15,7 +15,7 @@ from appcore.analysis.measures import MEASURES
 from appcore.charts import cost_and_benefit, density_meter, final_numbers
 from appcore.storage import run_result
 from appcore.transfer import html_report
-from appcore.ui.runs import table
+from appcore.ui.runs import columns
 
 OWN = {"appcore/analysis/measures.py", "appcore/ui/app/old_links.py"}  # old_links: what labels were before
 
@@ -35,7 +35,7 @@ def shown_numbers() -> dict[str, set[str]]:
         "bands over seeds": {column for _, column in charts.BANDS.values()},
         "gain over a baseline": set(charts.DIFFERENCES),
         "the library": set(run_library.MEASURED) & set(overview),
-        "the table of the page Runs": set(table._FIRST) | {"seconds"},
+        "the table of the page Runs": set(columns._FIRST) | {"seconds"},
         "the density meter": set(density_meter._ROWS.values()),
         "accuracy against compute": {about.name for about in cost_and_benefit.COMPUTE.values()},
     }

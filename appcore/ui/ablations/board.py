@@ -53,7 +53,7 @@ def only(board: Board, down: str, across: str) -> None:
                 old_links.renamed(f"only-{name}", shown)
                 value = st.selectbox(
                     f"Only {board.labels[name].lower()}", board.order[name], index=None, key=f"only-{name}", bind="query-params",
-                    format_func=shown.get, placeholder="all, averaged", width=200,
+                    format_func=shown.__getitem__, placeholder="all, averaged", width=200,
                 )  # fmt: skip
                 if value is not None:
                     board.rows = board.rows[board.rows[name].isin([value, ablation_results.ANY])]

@@ -56,7 +56,13 @@ def _chosen(frame: pd.DataFrame) -> dict[str, list[str]]:
                 words = dict(zip(options, options)) if name in ("status", "tag") else names.apart(options)
                 old_links.renamed(name, words)
                 chosen[name] = st.multiselect(
-                    _LABELS[name], options, key=name, bind="query-params", format_func=words.get, placeholder="all", max_selections=20
+                    _LABELS[name],
+                    options,
+                    key=name,
+                    bind="query-params",
+                    format_func=words.__getitem__,
+                    placeholder="all",
+                    max_selections=20,
                 )
     return chosen
 

@@ -69,7 +69,7 @@ def _menu(label: str, key: str, kind: str, usual: str) -> str:
     shown = apart(name for name, choice in plugins.choices(kind).items() if not choice.takes_argument)
     old_links.renamed(key, shown)
     places = list(shown)
-    return st.selectbox(label, places, index=places.index(usual), format_func=shown.get, key=key, bind="query-params", width=190)
+    return st.selectbox(label, places, index=places.index(usual), format_func=shown.__getitem__, key=key, bind="query-params", width=190)
 
 
 def _of_run(run: dict[str, Any]) -> Source:
@@ -92,7 +92,7 @@ def criteria() -> list[str]:
         "Criteria",
         list(known),
         default=[name for name in ("snip", "magnitude") if name in known],
-        format_func=shown.get,
+        format_func=shown.__getitem__,
         key="criteria",
         bind="query-params",
         help="The scores of the first one are drawn below",
