@@ -39,7 +39,7 @@ def draw(run, *, megabatches, moment):
 """
 COLUMNS = """
     Column("Batch", lambda rows: rows["run"].map(lambda run: run["config"]["batch_size"])),
-    Column("Alive", lambda rows: 100 * rows["density_alive"], _number(format="%.1f %%")),
+    Column("Alive", lambda rows: 100 * rows["density_alive"], st.column_config.NumberColumn(format="%.1f %%")),
 """
 OPENED = """
 import json, sys, types
