@@ -16,7 +16,7 @@ CHOICES = [choice for kind in names._KINDS for choice in plugins.choices(kind).v
         ("resnet20", "ResNet-20"),
         ("force", "FORCE"),
         ("taylor", "Taylor"),
-        ("cs", "Continuous Sparsification"),
+        ("cs", "CS"),
         ("digits", "Digits"),
         ("images:/my/photos.zip", "photos.zip"),
         ("images:/my/photos/", "photos"),

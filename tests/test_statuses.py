@@ -10,7 +10,7 @@ from appcore import statuses
 from appcore.charts import ablation_board
 from appcore.service import ablations
 from appcore.transfer.bundle_record import Record
-from appcore.ui.runs import table
+from appcore.ui.runs import columns
 from appcore.ui.words import run_status
 
 ALL = {*statuses.ACTIVE, *statuses.ENDED}
@@ -35,6 +35,6 @@ def test_sets_of_states_are_written_in_one_place() -> None:
 
 
 def test_each_table_by_state_has_every_state() -> None:
-    for known in (run_status._BADGES, table._STATES, ablation_board.STATES, ablations._RANKS):
+    for known in (run_status._BADGES, columns._STATES, ablation_board.STATES, ablations._RANKS):
         assert set(known) >= ALL
     assert set(typing.get_args(Record.model_fields["status"].annotation)) == set(statuses.OVER)

@@ -86,6 +86,7 @@ class RunState:
         device = pick_device(config.device)
         _make_deterministic(device)
         memory.keep_freed()
+        memory.give_back()  # what earlier runs left does not count as this one's
         memory.forget_peak(device)
         data = load_data(config, device)
         model = models.create(config.arch, data.shape, len(data.classes), config.seed)

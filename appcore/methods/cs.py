@@ -27,8 +27,8 @@ from ..config import RunConfig
 from ..errors import InputError
 from .base import Segment, check_rewind, epoch_of, rewind_epoch, spread, training
 
-CHOICES = {"cs": "Continuous Sparsification: learned soft masks"}
-LOOK = {"cs": {"short": "CS", "colour": "#9C6B4E", "dash": "5px,2px", "symbol": "x"}}
+CHOICES = {"cs": "CS (Continuous Sparsification): learned soft masks"}
+LOOK = {"cs": {"colour": "#9C6B4E", "dash": "5px,2px", "symbol": "x"}}
 IS_STEERED = True
 OPTIONS = {
     "search_rounds": {"default": 3, "ge": 1, "le": 100, "help": "Rounds of search in the whole stream"},

@@ -6,7 +6,7 @@ from ..config import RunConfig
 from .base import Segment, densities, training
 
 CHOICES = {"osp": "OSP: pruned once, at the start"}
-LOOK = {"osp": {"short": "OSP", "dash": "dash", "symbol": "square"}}
+LOOK = {"osp": {"dash": "dash", "symbol": "square"}}
 
 
 def segments(config: RunConfig) -> Iterator[Segment]:
