@@ -20,7 +20,7 @@ from .suite import Suite
 
 SHORT = {"arch": "mlp", "dataset": "digits", "megabatches": 2, "epochs": 1, "limit_train": 200, "limit_test": 50, "device": "cpu"}
 LONG = {**SHORT, "epochs": 10_000}
-START_SECONDS = 40.0  # a worker process imports torch first, on a machine that may be busy
+START_SECONDS = 120.0  # a worker process imports torch first, on a machine that may be busy
 
 
 def add(store: Store, settings: dict[str, Any] = SHORT) -> str:

@@ -233,6 +233,7 @@ def test_paused_the_run_stands_still_and_goes_on_at_the_same_place(store: Store,
     assert_same(store, run_id, uninterrupted)
 
 
+@pytest.mark.alone
 def test_stop_ends_within_a_step_also_from_paused_and_queued(store: Store) -> None:
     run_id, work = add(store), StandIn(step_seconds=0.01)
     store.set_command(run_id, "stop")
