@@ -1,6 +1,6 @@
 """Shared fixtures: a fresh store for each test, the real images that lie beside the repository, and one torch thread setting.
 
-With `-n` several workers run tests beside each other: which of them stay together, in which order, and which run alone, is said here.
+With `-n` several workers run tests beside each other: in which order, and which alone, is said here; which together, in scheduling.py.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tether
@@ -38,30 +39,26 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(MOST_WORKERS, cores)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist then writes the groups into the names
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Unless `--dist` asks for another."""
+    if config.getvalue("dist") != "load":
+        return None
+    from scheduling import Together  # xdist is there, or nobody would call this
+
+    return Together(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In a worker: long tests first, those that must be alone last, and together what shares a fixture that is costly to make."""
+    """In a worker: long tests first, those that must be alone last."""
     if hasattr(config, "workerinput"):
         items.sort(key=_rank)
-        for item in items:
-            if group := _group(item):
-                item.add_marker(pytest.mark.xdist_group(group))
 
 
 def _rank(item: pytest.Item) -> int:
     if item.get_closest_marker("alone"):
         return 3
     return 0 if item.get_closest_marker("browser") else 1 if item.get_closest_marker("slow") else 2
-
-
-def _group(item: pytest.Item) -> str:
-    """Tests that drive a browser stay in one worker: each has an app and Chromium, which take two cores by themselves."""
-    if item.get_closest_marker("alone"):
-        return "alone"
-    if item.get_closest_marker("browser"):
-        return "browser"
-    made = [fixtures[-1].scope for fixtures in item._fixtureinfo.name2fixturedefs.values()]
-    return item.path.stem if "module" in made else ""
 
 
 @pytest.hookimpl(wrapper=True)
