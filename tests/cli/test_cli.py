@@ -15,6 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import ctrl_c
 import numpy
 import pytest
 from PIL import Image
@@ -364,9 +365,8 @@ class Running:
     """`run` in a process of its own."""
 
     def __init__(self, store: Path):
-        restore = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731, a shell may have passed on that it is ignored
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        self.process = subprocess.Popen(command("run", *LONG, "--json"), cwd=ROOT, env=surroundings(store), preexec_fn=restore, **pipes)
+        self.process = subprocess.Popen(command("run", *LONG, "--json"), cwd=ROOT, env=surroundings(store), preexec_fn=ctrl_c.obey, **pipes)
         self.store = Store(store)
         self.run_id = ""
 

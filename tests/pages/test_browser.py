@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -111,12 +112,25 @@ def _scrolled(page: Any) -> float:
     return page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollTop")
 
 
+def _settled(page: Any, expression: str, seconds: float = 2.0) -> Any:
+    """A value once it has stayed the same for some seconds: charts arrive one by one, and each is drawn again when it has its width."""
+    deadline = time.monotonic() + browser.PATIENCE / 1000
+    value, since = page.evaluate(expression), time.monotonic()
+    while time.monotonic() - since < seconds:
+        assert time.monotonic() < deadline, f"it does not settle: {value}"
+        page.wait_for_timeout(100)
+        if (now := page.evaluate(expression)) != value:
+            value, since = now, time.monotonic()
+    return value
+
+
 def test_a_tick_without_news_draws_nothing(address: str, store: Store, page: Any) -> None:
     run_id = fake_runs.keep_alive(store, fake_runs.write(store, until=20, status="running"))
     page.goto(f"{address}/run?run={run_id}")
     page.wait_for_function(READY)
     count = "() => [...document.querySelectorAll('.chart')].map(c => c.dataset.updates).join()"
-    before = page.evaluate(count)
+    page.locator("[data-test-script-state=notRunning]").wait_for()  # READY may hold for the first charts while others are still made
+    before = _settled(page, count)
     page.wait_for_timeout(3_500)
     assert page.evaluate(count) == before
 
@@ -210,6 +224,7 @@ def test_from_start_to_stop_with_a_second_tab(address: str, store: Store, page: 
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_twenty_tabs_on_one_run(address: str, store: Store, page: Any) -> None:
     config = build({"arch": "mlp", "dataset": "digits", "megabatches": 6, "epochs": 5000, "device": "cpu"})
     run_id = store.create_run(config, launcher="thread", plan_length=len(plan(config)))

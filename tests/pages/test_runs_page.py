@@ -257,6 +257,7 @@ def test_deleting_asks_once_and_says_what_goes(store: Store, four: list[str]) ->
     assert sorted(run["run_id"] for run in store.runs()) == sorted([*four[1:], busy])
 
 
+@pytest.mark.alone
 def test_two_hundred_runs_are_quick(store: Store) -> None:  # noqa: F811
     for seed in range(200):
         fake_runs.write(store, seed=seed, megabatches=3, epochs=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import ctrl_c
 import pytest
 from standin import SETTINGS, StandIn
 
@@ -194,6 +196,7 @@ def test_estimates_are_remembered_and_cannot_be_spoilt(manager: Manager, work: S
         manager.estimate({**SETTINGS, "epochs": 0})
 
 
+@pytest.mark.alone
 def test_closing_leaves_stopped_runs_and_takes_little_time(manager: Manager) -> None:
     running, waiting = (manager.start([LONG])[0] for _ in range(2))
     wait_for(manager, running, "running")
@@ -254,10 +257,10 @@ except KeyboardInterrupt:
 @pytest.mark.parametrize("launcher", ["thread", "process"])
 def test_a_server_ended_by_ctrl_c_leaves_resumable_runs_and_no_process(tmp_path: Path, launcher: str) -> None:
     store = Store()
-    server = subprocess.Popen([sys.executable, "-c", _SERVER, launcher], stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen([sys.executable, "-c", _SERVER, launcher], stdout=subprocess.PIPE, text=True, preexec_fn=ctrl_c.obey)
     run_id = server.stdout.readline().strip()
     start = time.monotonic()
-    server.send_signal(2)
+    server.send_signal(signal.SIGINT)
     server.communicate(timeout=20)
     assert time.monotonic() - start < 10
     assert server.returncode == 0

@@ -43,7 +43,7 @@ def megabatch_end(segment: int, megabatch: int = 0) -> MegabatchDone:
 
 @pytest.fixture
 def store(any_address: str) -> Iterator[Store]:
-    store = Store(any_address, busy_seconds=0.3)
+    store = Store(any_address)
     yield store
     store.close()
 

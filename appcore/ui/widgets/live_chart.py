@@ -8,6 +8,7 @@ It knows nothing of runs. Where the script cannot be served or loaded it falls b
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Hashable
 from pathlib import Path
@@ -269,7 +270,7 @@ def serve_script() -> None:
         return
     try:
         SCRIPT.parent.mkdir(exist_ok=True)
-        unfinished = SCRIPT.with_suffix(".tmp")
+        unfinished = SCRIPT.with_suffix(f".{os.getpid()}.tmp")  # several apps may start at once
         shutil.copyfile(source, unfinished)
         unfinished.replace(SCRIPT)
     except OSError as error:
