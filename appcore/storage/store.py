@@ -188,9 +188,9 @@ class Store:
             connection.execute(update(runs).where(*chosen).values(revision=runs.c.revision + 1, **changes))
 
     def take_command(self, run_id: str) -> str | None:
-        """Return the waiting command and clear it. Reads before it writes: the driver asks ten times a second.
+        """The waiting command, which is cleared. Reads before it writes: the driver asks ten times a second.
 
-        TakenOverError when this process no longer holds the run: it was suspended for long, taken for lost, and the run was resumed elsewhere.
+        TakenOverError when this process no longer holds the run: it was suspended, taken for lost, and the run resumed elsewhere.
         """
         with self._database.read() as connection:
             row = connection.execute(select(runs.c.command, *_LIFE).where(runs.c.run_id == run_id)).mappings().one_or_none()
