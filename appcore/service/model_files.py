@@ -1,4 +1,4 @@
-"""Files and measurements of models, made one after another in a thread of their own while pages poll. Plain data in and out."""
+"""Model files and the reality check, made one after another in a background thread while pages poll. Plain data in and out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REALITY = "reality"
 
 
 class Exports:
-    """Verbs and questions about the model files of runs."""
+    """Commands and queries about the model files of runs."""
 
     def __init__(self, store: Store):
         self._store = store
@@ -30,7 +30,7 @@ class Exports:
         self._thread: threading.Thread | None = None
 
     def start(self, run_id: str, what: str) -> None:
-        """Make one format, or "reality": the check of all of them. Asked for twice, it is made once. InputError for what cannot be."""
+        """Make one format, or "reality": the check of all of them. Asked for twice, it is made once. InputError for what cannot be made."""
         if what != REALITY and what not in model_formats.FORMATS:
             raise InputError(f"format: unknown name {what!r}; choose one of {', '.join((*model_formats.FORMATS, REALITY))}", "format")
         run_id = self._store.get(run_id)["run_id"]
@@ -68,7 +68,7 @@ class Exports:
                 self._tell(run_id, what, "done", "")
             except InputError as error:
                 self._tell(run_id, what, "failed", error.message)
-            except Exception as error:  # told on the page; the thread serves the next one
+            except Exception as error:  # shown on the page; the thread goes on with the next one
                 traceback.print_exc()
                 lines = str(error).splitlines() or [""]
                 self._tell(run_id, what, "failed", f"{type(error).__name__}: {lines[0]}")
