@@ -1,6 +1,6 @@
-"""A run as text that another store can take in: what is known of it as one JSON object, and its events, one to a line. Knows no files.
+"""A run as text that another store can import: its record as one JSON object, and its events, one to a line. Knows no files.
 
-Both directions go through the typed `Record` and `Told`, so what is read is what could have been written. Megabatches count from 0.
+Both directions go through the typed `Record` and `Told`, so only what could have been written is read. Megabatches count from 0.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 RUN_ID = "^[0-9]{8}-[0-9]{6}-[0-9a-f]{4}$"
 LINE_LENGTH = 2000
-MOST_SEGMENTS = 100_000  # building a plan takes time and memory, and a stranger's settings may ask for any
+MOST_SEGMENTS = 100_000  # building a plan takes time and memory, and untrusted settings may ask for any amount
 _Line = Annotated[str, Field(max_length=LINE_LENGTH)]
 _Number = Annotated[int, Field(ge=0, lt=2**62)]
 _STRICT = ConfigDict(extra="forbid", ser_json_inf_nan="strings", protected_namespaces=())
@@ -52,7 +52,7 @@ class Pace(BaseModel):
 
 
 class Record(BaseModel):
-    """A run without its events and without what only concerns the process that drove it."""
+    """A run without its events, and without columns that only concern the process that drove it."""
 
     model_config = _STRICT
 
@@ -73,7 +73,7 @@ class Record(BaseModel):
 
 
 class Told(BaseModel):
-    """One event with its place: which one of its kind in its segment it is."""
+    """A recorded event and `nth`, its number among the events of its kind in the segment."""
 
     model_config = _STRICT
 
@@ -95,7 +95,7 @@ class Told(BaseModel):
 
 
 def describe(store: Store, run_id: str) -> tuple[str, list[str]]:
-    """A run of the store as JSON text, and the lines of its events in order of time. One that is still going on counts as stopped."""
+    """A run of the store as JSON text, and its events as lines in order of time. An active run counts as stopped."""
     row = store.get(run_id)
     run_id = row["run_id"]
     known = {name: row[name] for name in ("run_id", "created", "config", "cursor", "progress", "totals", "launcher")}
@@ -113,18 +113,18 @@ def describe(store: Store, run_id: str) -> tuple[str, list[str]]:
 
 
 def _started(values: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The event without what the store adds to it."""
+    """The event without the fields that the store adds to it."""
     layers = [{key: layer[key] for key in ("name", "shape", "flops")} for layer in values["layers"]] if values else []
     return values and {**values, "layers": layers}
 
 
 def text(record: Record, told: list[Told]) -> tuple[str, list[str]]:
-    """A run as JSON text and lines."""
+    """A run as JSON text, and its events as lines."""
     return record.model_dump_json(), [one.model_dump_json(exclude_none=True) for one in told]
 
 
 def _told(frame: pandas.DataFrame, kind: type, layers: pandas.DataFrame | None = None, point: str = "") -> list[Told]:
-    """The events of one kind, put together again from their rows."""
+    """The events of one kind, rebuilt from their rows."""
     counted = {}
     if layers is not None:
         for place, group in layers[layers["point"] == point].groupby(["segment", "nth"]):
@@ -134,7 +134,7 @@ def _told(frame: pandas.DataFrame, kind: type, layers: pandas.DataFrame | None =
     name = {"Pruned": "pruned", "EpochDone": "epoch", "MegabatchDone": "megabatch"}[kind.__name__]
     found = []
     for row in frame.to_dict("records"):
-        # A row of before a field existed has nothing there (None, or NaN in a column of whole numbers): the default stands.
+        # A row that is older than a field has no value there (None, or NaN in a column of whole numbers): the default applies.
         values = {field: row[field] for field, kept in plain.items() if field in row and (kept == "float" or row[field] == row[field])}
         values = {field: value for field, value in values.items() if value is not None}
         if layers is not None:
@@ -144,7 +144,7 @@ def _told(frame: pandas.DataFrame, kind: type, layers: pandas.DataFrame | None =
 
 
 def read(record: str | bytes, lines: Iterable[str | bytes]) -> tuple[Record, RunConfig, list[Told]]:
-    """The typed run that texts describe, checked against its own plan; InputError for anything that a run could not have told."""
+    """The typed run from its texts, checked against its own plan; InputError for anything that a run could not have recorded."""
     try:
         known = Record.model_validate_json(record)
         told = []
@@ -154,7 +154,7 @@ def read(record: str | bytes, lines: Iterable[str | bytes]) -> tuple[Record, Run
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"][:4])) or "text"
         raise InputError(f"{where[:100]}: {first['msg'][:200]}") from None
-    # A setting that did not exist yet when the run was made has its default, which changes nothing, and not a recipe's value.
+    # A setting that is newer than the run gets its default, which changes nothing, and not a recipe's value.
     config = build({name: field.default for name, field in RunConfig.model_fields.items()} | known.config)
     known = known.model_copy(update={"config": schema.plain(config.model_dump(mode="json"))})
     planned = plugins.load("methods", config.method).segments(config) if config.megabatches * config.epochs <= MOST_SEGMENTS else ()
@@ -209,7 +209,7 @@ def _network(started: events.Started) -> list[tuple[str, int]]:
 
 
 def _check_numbers(values: dict[str, Any]) -> None:
-    """NaN is a number that a diverged run may have; nothing may be too large for a database."""
+    """Check that no number is too large for a database; NaN is allowed, because a diverged run may have it."""
     for name, value in values.items():
         if isinstance(value, dict):
             _check_numbers(value)
