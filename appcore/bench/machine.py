@@ -35,7 +35,7 @@ from ..events import EpochDone
 from ..masks import selection
 from ..models import base as models
 from ..planning.plan import plan
-from ..pruners.base import Scoring
+from ..pruners.base import ScoringTask
 from . import front_doors, published_style, whole_runs
 from .timing import Row, file_stem, interleaved, is_here, machine, table
 
@@ -233,7 +233,7 @@ class _Trainer:
 
     def score(self, pruner: str) -> None:
         draw = seeds.generator(0, "bench")
-        task = Scoring(copy.deepcopy(self.model), list(self.full), [self.batch], self.full, draw, dtype=self.dtype)
+        task = ScoringTask(copy.deepcopy(self.model), list(self.full), [self.batch], self.full, draw, dtype=self.dtype)
         self.scores = plugins.load("pruners", pruner).scores(task)
 
     def select(self) -> None:

@@ -21,7 +21,7 @@ from ..masks import selection
 from ..masks.alive import alive_masks
 from ..methods.base import Segment, hook
 from ..models import base as models
-from ..pruners.base import Scoring
+from ..pruners.base import ScoringTask
 from .state import RunState
 
 
@@ -69,7 +69,7 @@ def walk(
     before = {name: mask.clone() for name, mask in state.masks.items()}
     everything = {name: torch.ones_like(mask) for name, mask in before.items()} if released else before
     network = _redrawn(state, megabatch) if released and megabatch > 0 else state.model
-    task = Scoring(
+    task = ScoringTask(
         model=network,
         names=list(before),
         batches=state.stream.scoring_batches(megabatch),
@@ -112,7 +112,7 @@ def _scratch(network: nn.Module, cut: Cut | None) -> nn.Module:
     return scratch
 
 
-def _scores(plugin: ModuleType, task: Scoring) -> dict[str, Tensor]:
+def _scores(plugin: ModuleType, task: ScoringTask) -> dict[str, Tensor]:
     with torch.enable_grad():
         return plugin.scores(task)
 

@@ -1,6 +1,6 @@
 """The contract of a pruner: rank, then cut. A file ranks weights; `masks.keep_top`, shared by all, makes the mask.
 
-A file offers `CHOICES = {name: title}` and one function, `scores(task: Scoring) -> dict[str, Tensor]`, with the weights' names and
+A file offers `CHOICES = {name: title}` and one function, `scores(task: ScoringTask) -> dict[str, Tensor]`, with the weights' names and
 shapes; higher = keep; all values finite. float64 scores are ranked in float64. Zeros everywhere are fine: ties go by order.
 
 Optional:
@@ -30,7 +30,7 @@ from torch.nn.functional import cross_entropy
 
 
 @dataclass(frozen=True)
-class Scoring:
+class ScoringTask:
     """What a pruner works on. `model` is a scratch copy, BatchNorm in training mode: change it freely, nothing reaches the run."""
 
     model: nn.Module
@@ -60,7 +60,7 @@ class Scoring:
         return {name: weights[name].masked_fill(~self.masks[name], 0.0) for name in self.names}
 
 
-def gradients(task: Scoring, weights: dict[str, Tensor], batches: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+def gradients(task: ScoringTask, weights: dict[str, Tensor], batches: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
     """The sum over batches of dL/dw at `weights`, which stand in for the network's own; pruned weights have a gradient too.
 
     Computed at the run's precision. bfloat16 moves a SNIP mask less than other batches of the same images do (benchmarks/precision.md).
@@ -76,7 +76,7 @@ def gradients(task: Scoring, weights: dict[str, Tensor], batches: list[tuple[Ten
     return total
 
 
-def sensitivity(task: Scoring, weights: dict[str, Tensor], batches: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+def sensitivity(task: ScoringTask, weights: dict[str, Tensor], batches: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
     """SNIP's abs(dL/dc), L summed over batches, for connections c that multiply `weights` and stand at the masks in force.
 
     By the chain rule that is abs(w * dL/d(c w)), so a pruned weight that is not 0 itself has a score as well.

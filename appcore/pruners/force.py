@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .base import Scoring, exponential, sensitivity
+from .base import ScoringTask, exponential, sensitivity
 
 CHOICES = {"force": "FORCE"}
 LOOK = {"force": {"colour": "#7A5AC8"}}
@@ -27,7 +27,7 @@ def ladder(start: float, end: float, options: dict) -> list[float]:
     return exponential(start, end, options["rounds"])
 
 
-def scores(task: Scoring) -> dict[str, Tensor]:
+def scores(task: ScoringTask) -> dict[str, Tensor]:
     """abs(w * dL/d(c w)) at the masks c of the round before, with the weights w of before the first round."""
     batches = task.batches if task.options.get("batches") == "all" else task.batch_in_turn
     return sensitivity(task, task.originals or task.weights, batches)

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
-from .base import Scoring
+from .base import ScoringTask
 
 CHOICES = {"grasp": "GraSP"}
 LOOK = {"grasp": {"colour": "#009E73"}}
@@ -28,7 +28,7 @@ OPTIONS = {
 }
 
 
-def scores(task: Scoring) -> dict[str, Tensor]:
+def scores(task: ScoringTask) -> dict[str, Tensor]:
     """w * (H g) at the masked weights."""
     weights = {name: weight.requires_grad_() for name, weight in task.masked(task.weights).items()}
     leaves, pieces = list(weights.values()), _pieces(task.batches, task.options["samples_per_class"])

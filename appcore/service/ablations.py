@@ -19,7 +19,7 @@ _REMEMBERED = 16
 _RANKS = {"done": 0, "running": 1, "paused": 2, "queued": 3, "failed": 4, "stopped": 5, "lost": 6}  # a cell shows the lowest
 
 
-class Sweeping:
+class Ablations:
     """Commands and queries about ablations. `start` is the manager's."""
 
     def __init__(self, store: Store, start: Callable[..., list[str]]):

@@ -29,10 +29,10 @@ from ..storage import heartbeat, run_result
 from ..storage.store import COMMANDS, Store
 from ..transfer import bundle_import
 from . import access
-from .ablations import Sweeping
+from .ablations import Ablations
 from .labels import checked_labels
 from .model_files import Exports
-from .what_if import Scoring
+from .what_if import WhatIfQueue
 
 RETIRE_SECONDS = 3600.0  # how often a start looks for runs past the retention time
 TWICE_SECONDS = 5.0  # a second press of Start within this time counts as the first
@@ -49,9 +49,9 @@ class Manager:
         self.store = self._everybody = store or Store()
         self._work = work or Engine()
         self._launchers = {name: Launcher(self.store, name, work=work) for name in plugins.choices("launchers")}
-        self.sweeps = Sweeping(self.store, self.start)
+        self.sweeps = Ablations(self.store, self.start)
         self.exports: Exports | access.Owned = Exports(self.store)
-        self._scoring = Scoring(self.store)
+        self._scoring = WhatIfQueue(self.store)
         self._lock, self._estimating = threading.Lock(), threading.Lock()
         self._tokens: dict[str, tuple[float, list[str]]] = {}
         self._estimates: OrderedDict[tuple, dict[str, Any]] = OrderedDict()
@@ -65,7 +65,7 @@ class Manager:
             if view is None:
                 view = self._views[owner, sees_all] = copy.copy(self)
                 view.store = self._everybody.of(owner, sees_all=sees_all)
-                view.sweeps = Sweeping(view.store, view.start)
+                view.sweeps = Ablations(view.store, view.start)
                 view.exports = access.Owned(self.exports, view.store)
             return view
 

@@ -25,7 +25,7 @@ _IDLE_SECONDS = 30.0  # then the thread ends and the network is freed
 _IGNORED = ("pruner", "scope", "semantics", "options", "tau", "method", "epochs", "lr", "lr_drops", "lr_gamma", "momentum", "device")
 
 
-class Scoring:
+class WhatIfQueue:
     """Questions about scores: answers known ones at once, and computes the others in turn."""
 
     def __init__(self, store: Store):

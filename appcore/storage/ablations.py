@@ -14,7 +14,7 @@ from .database import Database
 from .schema import plain, sweep_runs, sweeps
 
 
-class SweepTable:
+class AblationTable:
     """The ablations that a store shows. Each call is one short transaction, as in Store."""
 
     def __init__(self, database: Database, owner: str = "", sees_all: bool = True):

@@ -22,7 +22,7 @@ from ..config import RunConfig
 from ..errors import InputError
 from ..statuses import ACTIVE, ENDED
 from . import heartbeat, schema
-from .ablations import SweepTable
+from .ablations import AblationTable
 from .database import Database, StoreError
 from .rows import described, frame, live, tell
 from .schema import plain, runs
@@ -51,7 +51,7 @@ class Store:
         self._database = Database(address if address is not None else paths.store_address(), busy_seconds)
         self.url: str = self._database.url
         self.folder: Path = self._database.folder
-        self.sweeps = SweepTable(self._database)
+        self.sweeps = AblationTable(self._database)
         self.owner = ""  # of the runs that are added here
         self._mine: tuple = ()  # what a row of `runs` must fulfil to be seen or changed here
 
@@ -59,7 +59,7 @@ class Store:
         """This store as one user sees it: runs that they add are theirs, and unless `sees_all` no others exist."""
         seen = copy.copy(self)
         seen.owner, seen._mine = owner, () if sees_all else (runs.c.owner == owner,)
-        seen.sweeps = SweepTable(self._database, owner, sees_all)
+        seen.sweeps = AblationTable(self._database, owner, sees_all)
         return seen
 
     def close(self) -> None:

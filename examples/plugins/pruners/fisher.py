@@ -8,7 +8,7 @@ Deviation: g is the gradient of a scoring batch, not of a single image, which wo
 import torch
 from torch import Tensor
 
-from appcore.pruners.base import Scoring, gradients
+from appcore.pruners.base import ScoringTask, gradients
 
 # What people type (--pruner fisher) and what menus show. One file may offer several names.
 CHOICES = {"fisher": "Fisher"}
@@ -16,7 +16,7 @@ CHOICES = {"fisher": "Fisher"}
 LOOK = {"fisher": {"short": "Fisher", "colour": "#7A4FA3"}}
 
 
-def scores(task: Scoring) -> dict[str, Tensor]:
+def scores(task: ScoringTask) -> dict[str, Tensor]:
     """w ** 2 times the sum over scoring batches of g ** 2; the constant factor changes no rank and is left out."""
     # Gradients are taken where the network stands: with the weights that are pruned already at 0.
     weights = task.masked(task.weights)
