@@ -115,7 +115,7 @@ def positions(frame: pd.DataFrame, name: str, order: Mapping[str, Sequence[str]]
     return frame[name].map(lambda value: places.get(value, len(places))).astype(float)
 
 
-def told(row: Mapping[str, Any], metric: str) -> str:
+def as_text(row: Mapping[str, Any], metric: str) -> str:
     """mean +- spread (n) as people read it: 93.1 ± 0.4 % (n = 3)."""
     about = METRICS[metric]
     if not row["n"]:

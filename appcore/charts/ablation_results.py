@@ -57,7 +57,7 @@ def _cell_words(row: Mapping[str, Any], about: Measure, is_best: bool) -> str:
 
 
 def _cell_hover(row: Mapping[str, Any], metric: str, idle: str) -> str:
-    lines = [f"{safe(display(row['row']))} · {safe(display(row['column']))}", f"<b>{ablation_results.told(row, metric)}</b>"]
+    lines = [f"{safe(display(row['row']))} · {safe(display(row['column']))}", f"<b>{ablation_results.as_text(row, metric)}</b>"]
     lines += [f"{idle} plays no part here"] if row["idle"] else []
     lines += [f"{row['runs'] - row['n']} of {row['runs']} runs are not done"] if row["runs"] > row["n"] else []
     return "<br>".join(lines)
@@ -148,7 +148,7 @@ def _line(part: pd.DataFrame, metric: str, x: str, at: list[str], line: str, ran
             showlegend=True,
             line={"color": paint, "width": 2, "dash": _DASHES[rank % len(_DASHES)]},
             marker={"size": 9, "symbol": _SYMBOLS[rank % len(_SYMBOLS)]},
-            text=[ablation_results.told(one, metric) for one in table.to_dict("records")],
+            text=[ablation_results.as_text(one, metric) for one in table.to_dict("records")],
             hovertemplate=f"{name}<br>%{{text}}<extra></extra>",
         ),
     ]

@@ -60,7 +60,7 @@ def summary_table(groups: Sequence[Repeats], megabatches: pd.DataFrame) -> pd.Da
         about = MEASURES[name]
         by_seed = [{seed: row[name] for seed, row in values.items() if not math.isnan(row[name])} for values in ends]
         winner = best(by_seed, about.better) if about.better else None
-        table[about.head] = [_told(values, about, place == winner) for place, values in enumerate(by_seed)]
+        table[about.head] = [_as_text(values, about, place == winner) for place, values in enumerate(by_seed)]
     return pd.DataFrame(table)
 
 
@@ -70,7 +70,7 @@ def _ends(group: Repeats, megabatches: pd.DataFrame) -> dict[int, dict[str, Any]
     return dict(zip(done, rows))
 
 
-def _told(values: Mapping[int, float], about: Measure, is_best: bool) -> str:
+def _as_text(values: Mapping[int, float], about: Measure, is_best: bool) -> str:
     if not values:
         return "–"
     sample = Sample.of(values.values())

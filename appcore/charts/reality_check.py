@@ -96,7 +96,7 @@ def verdict(found: Mapping[str, Any], noticeable: float) -> tuple[str, str]:
         return "This network has no zeros to profit from", "It was not pruned: nothing can get smaller or faster by that."
     faster = [time for time in times if time["high"] < 1 - noticeable]
     slower = [time for time in times if time["low"] > 1 + noticeable]
-    told = "; ".join(
+    ratios = "; ".join(
         f"{_images(time['batch'])}: {time['ratio']:.2f} times as long ({time['low']:.2f} to {time['high']:.2f})" for time in times
     )
     if faster and len(faster) == len(times):
@@ -109,7 +109,7 @@ def verdict(found: Mapping[str, Any], noticeable: float) -> tuple[str, str]:
         head = f"Nothing got measurably faster with {removed:.1f} % of the weights zero; this machine is too busy to say more"
     else:
         head = f"Nothing got faster: {removed:.1f} % of the weights are zero, and they are multiplied like any other number"
-    return head, f"{smaller}; in memory nothing shrinks. Pruned beside dense, {told}."
+    return head, f"{smaller}; in memory nothing shrinks. Pruned beside dense, {ratios}."
 
 
 def _images(batch: int) -> str:

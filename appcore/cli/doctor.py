@@ -171,8 +171,8 @@ def _leftovers() -> str:
 def _limits() -> str:
     from .. import limits
 
-    told = limits.load().model_dump(exclude_none=True)
-    return ", ".join(f"{name} {value}" for name, value in told.items() if value) or "none are set"
+    given = limits.load().model_dump(exclude_none=True)
+    return ", ".join(f"{name} {value}" for name, value in given.items() if value) or "none are set"
 
 
 def _disk() -> str:

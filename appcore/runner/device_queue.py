@@ -114,11 +114,11 @@ class Queue:
     def sweep(self) -> None:
         """Obey the commands sent to waiting jobs: stop takes a run out, pause holds a job, resume puts it back in line."""
         with self._lock:
-            told = self._store.commands(self.waiting()) if self._waiting else {}
-            for run_id in [run_id for run_id in told if told[run_id] == "stop"]:
+            commands = self._store.commands(self.waiting()) if self._waiting else {}
+            for run_id in [run_id for run_id in commands if commands[run_id] == "stop"]:
                 self._stop_waiting(run_id)
-            self._hold([job for job in self._waiting if not job.is_held and {told.get(run_id) for run_id in job.run_ids} == {"pause"}])
-            self._release([job for job in self._waiting if job.is_held and "resume" in {told.get(run_id) for run_id in job.run_ids}])
+            self._hold([job for job in self._waiting if not job.is_held and {commands.get(run_id) for run_id in job.run_ids} == {"pause"}])
+            self._release([job for job in self._waiting if job.is_held and "resume" in {commands.get(run_id) for run_id in job.run_ids}])
             self._lock.notify()
 
     def _hold(self, jobs: list[_Waiting]) -> None:

@@ -251,8 +251,8 @@ class _Driver:
     def fail(self, error: BaseException) -> None:
         """Record the cause in the store, or on stderr when the store itself is the cause."""
         config = self._row["config"]
-        told = explain(error, config, lambda: self._work.memory_bytes(self._work.config(config)))
-        cause = {"error": told, "traceback": "".join(traceback.format_exception(error))}
+        words = explain(error, config, lambda: self._work.memory_bytes(self._work.config(config)))
+        cause = {"error": words, "traceback": "".join(traceback.format_exception(error))}
         for write in (self._flush, lambda **columns: self._store.update(self._run_id, **columns)):
             try:
                 write(status="failed", command=None, **cause)

@@ -34,15 +34,15 @@ class Ablations:
             reason = found["left_out"][0]["reason"] if found["left_out"] else "choose values for at least one setting"
             raise InputError(f"nothing to run: {reason}", "axes")
         with self._lock:
-            for known in self._store.sweeps.all()[:3]:
+            for known in self._store.ablations.all()[:3]:
                 age = (datetime.now(UTC) - datetime.fromisoformat(known["created"])).total_seconds()
                 if age < TWICE_SECONDS and _same(known, base, axes):
                     return known["sweep_id"]
-            return self._store.sweeps.create(title or ablation_grid.title(axes), dict(base), {name: list(v) for name, v in axes.items()})
+            return self._store.ablations.create(title or ablation_grid.title(axes), dict(base), {name: list(v) for name, v in axes.items()})
 
     def board(self, sweep_id: str) -> dict[str, Any]:
         """The ablation with its cells, each with `run` (its row, or None where it has not been started)."""
-        sweep = self._store.sweeps.get(sweep_id)
+        sweep = self._store.ablations.get(sweep_id)
         found = self._expand(sweep)
         mine = set(sweep["run_ids"])
         runs: dict[str, dict[str, Any]] = {}
@@ -76,7 +76,7 @@ class Ablations:
             board = self.board(sweep_id)
             missing = [cell for cell in board["cells"] if cell["run"] is None]
             known = self.reusable(missing)
-            self._store.sweeps.add_runs(sweep_id, known.values())
+            self._store.ablations.add_runs(sweep_id, known.values())
             new = [cell for cell in missing if cell["fingerprint"] not in known]
             started = []
             # One seed of every combination before the next: the board fills evenly, and an early look compares all of them.
@@ -84,24 +84,24 @@ class Ablations:
             if new:
                 titles = [ablation_grid.label(cell["values"], board["sweep"]["title"]) for cell in new]
                 started = self._start([cell["config"] for cell in new], launcher, titles, group=sweep_id)
-                self._store.sweeps.add_runs(sweep_id, started)
+                self._store.ablations.add_runs(sweep_id, started)
         return {"reused": sorted(known.values()), "started": started}
 
     def all(self) -> list[dict[str, Any]]:
         """Every ablation, newest first, with the ids of its runs."""
-        return self._store.sweeps.all()
+        return self._store.ablations.all()
 
     def get(self, sweep_id: str) -> dict[str, Any]:
         """One ablation; InputError when it is not in this store."""
-        return self._store.sweeps.get(sweep_id)
+        return self._store.ablations.get(sweep_id)
 
     def rename(self, sweep_id: str, title: str) -> None:
         """Change the title of an ablation."""
-        self._store.sweeps.rename(sweep_id, " ".join(title.split())[:200])
+        self._store.ablations.rename(sweep_id, " ".join(title.split())[:200])
 
     def delete(self, sweep_id: str) -> None:
         """Delete an ablation; its runs stay."""
-        self._store.sweeps.delete(sweep_id)
+        self._store.ablations.delete(sweep_id)
 
 
 def _same(sweep: Mapping[str, Any], base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> bool:

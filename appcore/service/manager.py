@@ -49,7 +49,7 @@ class Manager:
         self.store = self._everybody = store or Store()
         self._work = work or Engine()
         self._launchers = {name: Launcher(self.store, name, work=work) for name in plugins.choices("launchers")}
-        self.sweeps = Ablations(self.store, self.start)
+        self.ablations = Ablations(self.store, self.start)
         self.exports: Exports | access.Owned = Exports(self.store)
         self._scoring = WhatIfQueue(self.store)
         self._lock, self._estimating = threading.Lock(), threading.Lock()
@@ -65,7 +65,7 @@ class Manager:
             if view is None:
                 view = self._views[owner, sees_all] = copy.copy(self)
                 view.store = self._everybody.of(owner, sees_all=sees_all)
-                view.sweeps = Ablations(view.store, view.start)
+                view.ablations = Ablations(view.store, view.start)
                 view.exports = access.Owned(self.exports, view.store)
             return view
 
@@ -101,14 +101,14 @@ class Manager:
         if row["status"] not in ACTIVE:
             raise InputError(f"run {row['run_id']} is {row['status']}; only a run that is going on can be paused", "run_id")
         if row["status"] != "paused" or row["command"]:
-            self._tell([row["run_id"]], "pause")
+            self._send([row["run_id"]], "pause")
 
     def resume(self, run_id: str, launcher: str | None = None) -> None:
         """Continue a paused run at once, or a stopped, failed or lost one from its last checkpoint."""
         row = self.store.get(run_id)
         run_id = row["run_id"]
         if row["status"] in ACTIVE:
-            self._tell([run_id], "resume")
+            self._send([run_id], "resume")
             return
         if row["status"] == "done":
             raise InputError(f"run {run_id} is done; there is nothing left to resume", "run_id")
@@ -124,13 +124,13 @@ class Manager:
         """Stop a run in any process, resumable. Does nothing to one that has ended."""
         row = self.store.get(run_id)
         if row["status"] in ACTIVE:
-            self._tell([row["run_id"]], "stop")
+            self._send([row["run_id"]], "stop")
 
-    def tell(self, run_ids: list[str], command: str) -> None:
+    def send(self, run_ids: list[str], command: str) -> None:
         """Send pause, resume or stop to many runs at once; those that have ended stay as they are."""
         if command not in COMMANDS:
             raise InputError(f"command: unknown name {command!r}; choose one of {', '.join(COMMANDS)}", "command")
-        self._tell(run_ids, command)
+        self._send(run_ids, command)
 
     def move(self, run_id: str, where: str) -> None:
         """Move a waiting run in the queue: "front", "up", "down" or "back". Runs that advance in lockstep move together."""
@@ -226,7 +226,7 @@ class Manager:
 
     # ---- internal
 
-    def _tell(self, run_ids: list[str], command: str) -> None:
+    def _send(self, run_ids: list[str], command: str) -> None:
         self.store.update_all(run_ids, ACTIVE, command=command)
         for launcher in self._launchers.values():
             launcher.sweep()

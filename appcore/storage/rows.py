@@ -34,7 +34,7 @@ def live(row: Any) -> dict[str, Any]:
     return values
 
 
-def tell(connection: Connection, run_id: str, event: Event, nth: int) -> None:
+def record(connection: Connection, run_id: str, event: Event, nth: int) -> None:
     """Record an event, replacing rows at the same place; by delete and insert, which every database knows."""
     for table, rows in schema.rows(run_id, event, nth):
         place = ("run_id", "segment", "point", "nth") if table is schema.layers else ("run_id", "segment", "seq")

@@ -24,7 +24,7 @@ from ..statuses import ACTIVE, ENDED
 from . import heartbeat, schema
 from .ablations import AblationTable
 from .database import Database, StoreError
-from .rows import described, frame, live, tell
+from .rows import described, frame, live, record
 from .schema import plain, runs
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Store:
         self._database = Database(address if address is not None else paths.store_address(), busy_seconds)
         self.url: str = self._database.url
         self.folder: Path = self._database.folder
-        self.sweeps = AblationTable(self._database)
+        self.ablations = AblationTable(self._database)
         self.owner = ""  # of the runs that are added here
         self._mine: tuple = ()  # what a row of `runs` must fulfil to be seen or changed here
 
@@ -59,7 +59,7 @@ class Store:
         """This store as one user sees it: runs that they add are theirs, and unless `sees_all` no others exist."""
         seen = copy.copy(self)
         seen.owner, seen._mine = owner, () if sees_all else (runs.c.owner == owner,)
-        seen.sweeps = AblationTable(self._database, owner, sees_all)
+        seen.ablations = AblationTable(self._database, owner, sees_all)
         return seen
 
     def close(self) -> None:
@@ -95,7 +95,7 @@ class Store:
                 raise InputError(f"run {run_id} is in this store already", "run_id")
             connection.execute(insert(runs).values(run_id=run_id, **values))
             for event, nth in zip(events, seqs, strict=True):
-                tell(connection, run_id, event, nth)
+                record(connection, run_id, event, nth)
             place()
 
     def write(self, run_id: str, events: Iterable[Event] = (), *, seqs: Sequence[int] | None = None, **columns: Any) -> None:
@@ -108,7 +108,7 @@ class Store:
         with self._database.write() as connection:
             self._change(connection, run_id, changes | columns)
             for event, nth in zip(events, seqs or [0] * len(events), strict=True):
-                tell(connection, run_id, event, nth)
+                record(connection, run_id, event, nth)
 
     def update(self, run_id: str, **columns: Any) -> None:
         """Change columns of a run."""

@@ -154,8 +154,8 @@ class _Backup:
 
     def unpack(self, folder: Path) -> None:
         """Write every member into `folder`, verified."""
-        for name, told in self.members.items():
-            target, digest, left = folder / name, hashlib.sha256(), told["size"]
+        for name, listed in self.members.items():
+            target, digest, left = folder / name, hashlib.sha256(), listed["size"]
             target.parent.mkdir(parents=True, exist_ok=True)
             with self._zip.open(name) as source, target.open("xb") as file:
                 while part := source.read(_CHUNK):
@@ -163,7 +163,7 @@ class _Backup:
                     _require(left >= 0, f"member {name} is longer than it says")
                     digest.update(part)
                     file.write(part)
-            _require(digest.hexdigest() == told["sha256"], f"member {name} is damaged: its checksum differs")
+            _require(digest.hexdigest() == listed["sha256"], f"member {name} is damaged: its checksum differs")
 
 
 def _restore(store: Store, found: _Backup) -> dict[str, int]:

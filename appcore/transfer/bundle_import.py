@@ -76,16 +76,16 @@ def import_bundle(store: Store, path: str | Path, *, allow: Callable[[int], None
         allow(path.stat().st_size)
         bundle = _Bundle(file)
         allow(bundle.size)
-        record, config, told = bundle_record.read(bundle.read(RECORD), bundle.lines(EVENTS))
+        record, config, entries = bundle_record.read(bundle.read(RECORD), bundle.lines(EVENTS))
         _require(record.run_id == bundle.manifest.run_id, "its manifest belongs to another run")
         with _staging(store.folder, bundle.size) as folder:
             bundle.copy(folder)
             saved = _check_checkpoint(folder, bundle, record, config)
-            _check_masks(folder, record, told)
+            _check_masks(folder, record, entries)
             if store.revision([record.run_id]):
-                _require(_is_same(store, record, told), f"run {record.run_id} is here already with other content; delete that one first")
+                _require(_is_same(store, record, entries), f"run {record.run_id} is here already with other content; delete that one first")
                 return record.run_id
-            _place(store, folder, record, config, told, saved)
+            _place(store, folder, record, config, entries, saved)
     return record.run_id
 
 
@@ -167,8 +167,10 @@ def _check_checkpoint(folder: Path, bundle: _Bundle, record: bundle_record.Recor
     body = json.loads(text)["manifest"]
     _require(isinstance(body, dict) and text.decode() == checkpoint.manifest_text(body), "the checkpoint's manifest is damaged")
     listed = bundle.manifest.members[names[1]]
-    told = tuple(body.get(key) for key in ("format", "file", "size", "sha256", "fingerprint"))
-    _require(told == (checkpoint.FORMAT, names[1], listed.size, listed.sha256, config.fingerprint), "its checkpoint is that of another run")
+    stated = tuple(body.get(key) for key in ("format", "file", "size", "sha256", "fingerprint"))
+    _require(
+        stated == (checkpoint.FORMAT, names[1], listed.size, listed.sha256, config.fingerprint), "its checkpoint is that of another run"
+    )
     _require(body.get("cursor") == int(stem[-9:]) <= record.cursor, "its checkpoint is not the one that its run ended with")
     _require(isinstance(body.get("facts"), dict) and isinstance(body.get("versions"), dict), "the checkpoint's manifest is damaged")
     tensors = _header(paths.checkpoint(folder, body["cursor"]))[0]
@@ -178,9 +180,9 @@ def _check_checkpoint(folder: Path, bundle: _Bundle, record: bundle_record.Recor
     return body["cursor"]
 
 
-def _check_masks(folder: Path, record: bundle_record.Record, told: list[bundle_record.Told]) -> None:
+def _check_masks(folder: Path, record: bundle_record.Record, entries: list[bundle_record.RecordedEvent]) -> None:
     """Check that the masks of every prune point fit the network and the numbers of kept weights in the run's events."""
-    points = {one.pruned.segment: one.pruned for one in told if one.pruned}
+    points = {one.pruned.segment: one.pruned for one in entries if one.pruned}
     found = {int(path.stem): path for path in paths.masks(folder, 0).parent.glob("*.safetensors")}
     _require(set(found) == set(points), "it needs the masks of every prune point, and no others")
     shapes = {layer.name: list(layer.shape) for layer in record.started.layers} if record.started else {}
@@ -199,14 +201,19 @@ def _header(path: Path) -> tuple[dict[str, tuple[str, list[int]]], dict[str, str
         return {name: (part.get_dtype(), part.get_shape()) for name, part in parts.items()}, file.metadata() or {}
 
 
-def _is_same(store: Store, record: bundle_record.Record, told: list[bundle_record.Told]) -> bool:
+def _is_same(store: Store, record: bundle_record.Record, entries: list[bundle_record.RecordedEvent]) -> bool:
     """Whether the store has the same run already, whatever its title there."""
     named = record.model_copy(update={"title": store.get(record.run_id)["title"]})
-    return bundle_record.describe(store, record.run_id) == bundle_record.text(named, told)
+    return bundle_record.describe(store, record.run_id) == bundle_record.text(named, entries)
 
 
 def _place(
-    store: Store, folder: Path, record: bundle_record.Record, config: RunConfig, told: list[bundle_record.Told], saved: int | None
+    store: Store,
+    folder: Path,
+    record: bundle_record.Record,
+    config: RunConfig,
+    entries: list[bundle_record.RecordedEvent],
+    saved: int | None,
 ) -> None:
     """Add rows and files as one step: a run is complete in the store or not there, and no file is touched when its id is taken."""
     target = paths.run_folder(store.folder, record.run_id)
@@ -215,7 +222,7 @@ def _place(
         shutil.rmtree(target, ignore_errors=True)  # left over from a run that the store does not know
         folder.rename(target)
 
-    events, seqs = [one.event for one in told], [one.nth for one in told]
+    events, seqs = [one.event for one in entries], [one.nth for one in entries]
     store.add(record.run_id, config, events, seqs=seqs, place=place, saved=saved, **bundle_record.columns(record, config))
 
 

@@ -1,6 +1,6 @@
 """A run as text that another store can import: its record as one JSON object, and its events, one to a line. Knows no files.
 
-Both directions go through the typed `Record` and `Told`, so only what could have been written is read. Megabatches count from 0.
+Both directions go through the typed `Record` and `RecordedEvent`, so only what could have been written is read. Megabatches count from 0.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Record(BaseModel):
     totals: events.Finished | None
 
 
-class Told(BaseModel):
+class RecordedEvent(BaseModel):
     """A recorded event and `nth`, its number among the events of its kind in the segment."""
 
     model_config = _STRICT
@@ -83,7 +83,7 @@ class Told(BaseModel):
     megabatch: events.MegabatchDone | None = None
 
     @model_validator(mode="after")
-    def _is_one(self) -> Told:
+    def _is_one(self) -> RecordedEvent:
         if sum(event is not None for event in (self.pruned, self.epoch, self.megabatch)) != 1:
             raise ValueError("a line holds exactly one event")
         return self
@@ -106,10 +106,13 @@ def describe(store: Store, run_id: str) -> tuple[str, list[str]]:
         "started": _started(row["started"]),
     }
     known |= {"title": row["title"][:LINE_LENGTH], "error": row["error"] and row["error"][:LINE_LENGTH]}
-    told = [*_told(store.prunes(run_id), events.Pruned, store.layers(run_id), "prune"), *_told(store.epochs(run_id), events.EpochDone)]
-    told += _told(store.megabatches(run_id), events.MegabatchDone, store.layers(run_id), "end")
-    told.sort(key=lambda one: (one.event.segment, one.nth))
-    return text(Record(**known), told)
+    entries = [
+        *_entries(store.prunes(run_id), events.Pruned, store.layers(run_id), "prune"),
+        *_entries(store.epochs(run_id), events.EpochDone),
+    ]
+    entries += _entries(store.megabatches(run_id), events.MegabatchDone, store.layers(run_id), "end")
+    entries.sort(key=lambda one: (one.event.segment, one.nth))
+    return text(Record(**known), entries)
 
 
 def _started(values: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -118,12 +121,12 @@ def _started(values: dict[str, Any] | None) -> dict[str, Any] | None:
     return values and {**values, "layers": layers}
 
 
-def text(record: Record, told: list[Told]) -> tuple[str, list[str]]:
+def text(record: Record, entries: list[RecordedEvent]) -> tuple[str, list[str]]:
     """A run as JSON text, and its events as lines."""
-    return record.model_dump_json(), [one.model_dump_json(exclude_none=True) for one in told]
+    return record.model_dump_json(), [one.model_dump_json(exclude_none=True) for one in entries]
 
 
-def _told(frame: pandas.DataFrame, kind: type, layers: pandas.DataFrame | None = None, point: str = "") -> list[Told]:
+def _entries(frame: pandas.DataFrame, kind: type, layers: pandas.DataFrame | None = None, point: str = "") -> list[RecordedEvent]:
     """The events of one kind, rebuilt from their rows."""
     counted = {}
     if layers is not None:
@@ -139,17 +142,17 @@ def _told(frame: pandas.DataFrame, kind: type, layers: pandas.DataFrame | None =
         values = {field: value for field, value in values.items() if value is not None}
         if layers is not None:
             values["layers"] = counted[row["segment"], row["seq"]]
-        found.append(Told(nth=row["seq"], **{name: kind(**values)}))
+        found.append(RecordedEvent(nth=row["seq"], **{name: kind(**values)}))
     return found
 
 
-def read(record: str | bytes, lines: Iterable[str | bytes]) -> tuple[Record, RunConfig, list[Told]]:
+def read(record: str | bytes, lines: Iterable[str | bytes]) -> tuple[Record, RunConfig, list[RecordedEvent]]:
     """The typed run from its texts, checked against its own plan; InputError for anything that a run could not have recorded."""
     try:
         known = Record.model_validate_json(record)
-        told = []
+        entries = []
         for line in lines:
-            told.append(Told.model_validate_json(line))
+            entries.append(RecordedEvent.model_validate_json(line))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"][:4])) or "text"
@@ -160,8 +163,8 @@ def read(record: str | bytes, lines: Iterable[str | bytes]) -> tuple[Record, Run
     planned = plugins.load("methods", config.method).segments(config) if config.megabatches * config.epochs <= MOST_SEGMENTS else ()
     length = sum(1 for _ in islice(planned, MOST_SEGMENTS + 1))
     _require(0 < length <= MOST_SEGMENTS, f"its plan has more than {MOST_SEGMENTS:,} segments")
-    _check(known, config, told)
-    return known, config, told
+    _check(known, config, entries)
+    return known, config, entries
 
 
 def columns(record: Record, config: RunConfig) -> dict[str, Any]:
@@ -173,14 +176,14 @@ def columns(record: Record, config: RunConfig) -> dict[str, Any]:
     return found
 
 
-def _check(record: Record, config: RunConfig, told: list[Told]) -> None:
+def _check(record: Record, config: RunConfig, entries: list[RecordedEvent]) -> None:
     segments = plan(config)
     _require(record.cursor <= len(segments), f"cursor {record.cursor} lies behind the end of the plan ({len(segments)} segments)")
     _require(record.status != "done" or record.totals is not None, "a run that is done has totals")
-    _require(not told or record.started is not None, "a run with events has begun")
+    _require(not entries or record.started is not None, "a run with events has begun")
     network = _network(record.started) if record.started else []
     seen = set()
-    for one in told:
+    for one in entries:
         event, place = one.event, (type(one.event).__name__, one.event.segment, one.nth)
         _require(place not in seen, f"{place[0]} of segment {event.segment} occurs twice")
         seen.add(place)

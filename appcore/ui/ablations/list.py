@@ -50,9 +50,9 @@ def head(board: ablation_board.Board) -> None:
     st.title(plain(sweep["title"]))
     varied = " × ".join(f"{form.label(name)} ({len(values)})" for name, values in sweep["axes"].items())
     st.caption(f"{plain(varied)} = {len(board.cells)} runs · {format.age(sweep['created'])}")
-    tell = lambda ids, word: ablation_board.said(functools.partial(manager.tell, ids, word))  # noqa: E731
+    send = lambda ids, word: ablation_board.said(functools.partial(manager.send, ids, word))  # noqa: E731
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="verbs"):
-        act = ablation_board.said(functools.partial(manager.sweeps.run_missing, sweep["sweep_id"]))
+        act = ablation_board.said(functools.partial(manager.ablations.run_missing, sweep["sweep_id"]))
         st.button(f"Run missing ({missing})", icon=":material/playlist_add:", key="missing", disabled=not missing, on_click=act)
         is_held = bool(active) and not moving
         st.button(
@@ -61,14 +61,14 @@ def head(board: ablation_board.Board) -> None:
             key="hold",  # one element for both, so that no click falls between two that change places
             type="primary" if is_held else "secondary",
             disabled=not active,
-            on_click=tell(active, "resume") if is_held else tell(moving, "pause"),
+            on_click=send(active, "resume") if is_held else send(moving, "pause"),
         )
         st.button(
             "Cancel",
             icon=":material/stop:",
             key="cancel",
             disabled=not active,
-            on_click=tell(active, "stop"),
+            on_click=send(active, "stop"),
             help="Stop what runs or waits; it can be resumed",
         )
         again_act = functools.partial(ablation_board.resume, again)
@@ -123,7 +123,7 @@ def _more(board: ablation_board.Board, runs: Sequence[Mapping[str, Any]]) -> Non
         "Title",
         key="rename-sweep",
         max_chars=200,
-        on_change=lambda: page.manager().sweeps.rename(sweep["sweep_id"], st.session_state["rename-sweep"]),
+        on_change=lambda: page.manager().ablations.rename(sweep["sweep_id"], st.session_state["rename-sweep"]),
     )
     st.button(
         "Forget this ablation",
@@ -137,7 +137,7 @@ def _more(board: ablation_board.Board, runs: Sequence[Mapping[str, Any]]) -> Non
 
 
 def _forget(sweep_id: str) -> None:
-    page.manager().sweeps.delete(sweep_id)
+    page.manager().ablations.delete(sweep_id)
     st.query_params.clear()
 
 

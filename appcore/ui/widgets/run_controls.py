@@ -35,27 +35,27 @@ def hold(runs: Sequence[Mapping[str, Any]], pause: str, resume: str) -> None:
     moving = [run for run in runs if run["status"] in MOVING]
     held = [run for run in runs if run["status"] in ("paused", *RESUMABLE)]
     verb = "resume" if held and not moving else "pause"
-    told = [run["run_id"] for run in (held if verb == "resume" else moving) if run["command"] is None]
+    addressed = [run["run_id"] for run in (held if verb == "resume" else moving) if run["command"] is None]
     st.button(
         resume if verb == "resume" else pause,
         icon=":material/play_arrow:" if verb == "resume" else ":material/pause:",
         key="hold",
         type="primary" if verb == "resume" else "secondary",
-        disabled=not told,
-        on_click=_tell,
-        args=(verb, *told),
+        disabled=not addressed,
+        on_click=_send,
+        args=(verb, *addressed),
     )
 
 
 def _stop(runs: Sequence[Mapping[str, Any]], label: str) -> None:
-    told = [run["run_id"] for run in runs if run_status.is_active(run) and run["command"] != "stop"]
-    st.button(label, icon=":material/stop:", key="stop", disabled=not told, on_click=_tell, args=("stop", *told))
+    addressed = [run["run_id"] for run in runs if run_status.is_active(run) and run["command"] != "stop"]
+    st.button(label, icon=":material/stop:", key="stop", disabled=not addressed, on_click=_send, args=("stop", *addressed))
 
 
-def _tell(verb: str, *run_ids: str) -> None:
-    tell: Callable[[str], Any] = getattr(page.manager(), verb)
+def _send(verb: str, *run_ids: str) -> None:
+    send: Callable[[str], Any] = getattr(page.manager(), verb)
     for run_id in run_ids:
         try:
-            tell(run_id)
+            send(run_id)
         except ValueError as error:
             st.toast(harmless(str(error)), icon=":material/error:")
