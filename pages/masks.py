@@ -36,7 +36,7 @@ looks = charts.looks(runs)
 
 def side(run: dict, data: tables.Frames) -> choose.Side:
     """A run with its stored masks."""
-    return choose.Side(run, looks[run["run_id"]], mask_data.moments(run, data))
+    return choose.Side(run, looks[run["run_id"]], mask_data.snapshots(run, data))
 
 
 def read() -> tuple[list[dict], tables.Frames]:
@@ -46,7 +46,7 @@ def read() -> tuple[list[dict], tables.Frames]:
 
 
 is_live = run_status.is_active(runs[0])
-at_first = len(side((found := read())[0][0], found[1]).moments)
+at_first = len(side((found := read())[0][0], found[1]).snapshots)
 with st.container(horizontal=True, vertical_alignment="center"):
     player.button(at_first)
     follows = is_live and not player.is_playing() and st.toggle("Follow the newest", value=True, key="follow_masks")
@@ -59,18 +59,18 @@ def moving() -> None:
     """Everything that the slider, the timer or a run that goes on changes."""
     now, data = read()
     first = side(now[0], data)
-    if now[0]["status"] != runs[0]["status"] or bool(first.moments) != bool(at_first):
+    if now[0]["status"] != runs[0]["status"] or bool(first.snapshots) != bool(at_first):
         st.rerun()
-    if not first.moments:
+    if not first.snapshots:
         choose.nothing_yet(now[0])
         return
-    player.advance(len(first.moments))
-    at = choose.pick_moment(first, follows)
+    player.advance(len(first.snapshots))
+    at = choose.pick_snapshot(first, follows)
     try:
         changes = view.answer(first, at, data)
         view.all_layers(first, at, changes, data)
         other = side(now[1], data) if len(now) > 1 else None
-        other = other if other and other.moments else None
+        other = other if other and other.snapshots else None
         there = choose.beside(first, at, other) if other else 0
         view.over_time(first, at, other, there)
         if other:
