@@ -93,7 +93,7 @@ def test_sentences() -> None:
     ]
     assert mask_words.collapse(CHANGES.assign(kept=50), {}, {}, {}) == ["No layer and no filter is empty."]
     assert "2.0 times the random baseline" in mask_words.alike(0.6, 0.3, "A", "B")
-    assert "no more than the random baseline" in mask_words.alike(0.31, 0.3, "A", "B")
+    assert "about as much as the random baseline" in mask_words.alike(0.31, 0.3, "A", "B")
     assert "less than the random baseline" in mask_words.alike(0.1, 0.3, "A", "B")
 
 

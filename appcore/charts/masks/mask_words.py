@@ -71,7 +71,7 @@ def short(name: str) -> str:
 def alike(iou: float, chance: float, one: str, other: str) -> str:
     """The overlap of two masks versus the random baseline, in a sentence."""
     ratio = (
-        "no more than the random baseline"
+        "about as much as the random baseline"
         if abs(iou - chance) < 0.02
         else f"{iou / chance:.1f} times the random baseline"
         if iou > chance and chance > 0
