@@ -24,7 +24,7 @@ manager = page.manager()
 
 
 def setup_page() -> None:
-    """Choose values on the left; on the right what that means, before anything runs."""
+    """Values on the left; cost and preview on the right, before anything runs."""
     st.title("Ablations")
     st.markdown("Choose values for any settings: every combination that makes sense becomes a run, and runs that exist are used again.")
     left, right = st.columns([5, 6], gap="large")
@@ -70,7 +70,7 @@ def _start(title: str, base: dict, axes: dict) -> None:
 
 
 def board_page(sweep_id: str) -> None:
-    """One ablation: verbs on top, the board and its results below, filling live."""
+    """One ablation: buttons on top, the board and its results live below."""
     data = manager.ablations.board(sweep_id)
     board = ablation_board.Board(data)
     ablation_list.head(board)

@@ -1,4 +1,4 @@
-"""Masks: "where did the weights go?" A time machine over the stored masks of a run, and of a second one to compare."""
+"""Masks: "where did the weights go?" Mask snapshots over the course of a run, and of a second one to compare."""
 
 import streamlit as st
 
@@ -35,12 +35,12 @@ looks = charts.looks(runs)
 
 
 def side(run: dict, data: tables.Frames) -> choose.Side:
-    """A run with its stored masks."""
+    """A run with its mask snapshots."""
     return choose.Side(run, looks[run["run_id"]], mask_data.snapshots(run, data))
 
 
 def read() -> tuple[list[dict], tables.Frames]:
-    """The runs as they are now, and their tables."""
+    """The present state of the runs, and their tables."""
     now = [page.manager().get(run["run_id"]) for run in runs]
     return now, tables.read(now)
 
@@ -56,7 +56,7 @@ tick = player.SECONDS if player.is_playing() else 1.0 if is_live else None
 
 @st.fragment(run_every=tick)
 def moving() -> None:
-    """Everything that the slider, the timer or a run that goes on changes."""
+    """All parts that the slider, the timer or an active run changes."""
     now, data = read()
     first = side(now[0], data)
     if now[0]["status"] != runs[0]["status"] or bool(first.snapshots) != bool(at_first):

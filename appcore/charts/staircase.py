@@ -34,7 +34,7 @@ def staircase(
 ) -> go.Figure:
     """Requested sparsity at each megabatch as steps, and counted sparsity at prune points so far as dots.
 
-    `planned` has columns megabatch (from 0), density, prunes (bool: a prune point opens this megabatch); `measured` is the store's table of prunes.
+    `planned` has columns megabatch (from 0), density, prunes (bool: a prune point opens this megabatch); `measured`: prunes of the store.
     """
     figure = style.figure(
         "How far is it pruned, and when?",

@@ -1,4 +1,4 @@
-"""Ablations as things: the list of those in the store, and the head of one with its verbs and facts."""
+"""The list of ablations in the store, and the header of one with its buttons and facts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from . import form
 
 
 def show(found: Sequence[Mapping[str, Any]]) -> None:
-    """Every ablation of the store, newest first, with the way to it."""
+    """Every ablation of the store, newest first, with a link."""
     st.subheader("In this store", anchor=False)
     if not found:
         st.markdown("**No ablations yet.** The first one appears here and stays when the browser is closed; its address can be shared.")
@@ -40,7 +40,7 @@ def show(found: Sequence[Mapping[str, Any]]) -> None:
 
 
 def head(board: ablation_board.Board) -> None:
-    """Title, what is varied, and the verbs; a verb that cannot be used is grey."""
+    """Title, varied settings, and buttons; unusable ones are disabled."""
     sweep, manager = board.sweep, page.manager()
     runs = [cell["run"] for cell in board.cells if cell["run"]]
     active = [run["run_id"] for run in runs if run_status.is_active(run)]
@@ -142,7 +142,7 @@ def _forget(sweep_id: str) -> None:
 
 
 def progress(board: ablation_board.Board) -> None:
-    """How far all of it is."""
+    """Progress over all runs."""
     shares = [run_status.share_done(cell["run"]) if cell["run"] else 0.0 for cell in board.cells]
     done = sum(cell["run"] is not None and cell["run"]["status"] == "done" for cell in board.cells)
     share = sum(shares) / max(len(shares), 1)
@@ -150,7 +150,7 @@ def progress(board: ablation_board.Board) -> None:
 
 
 def facts(data: Mapping[str, Any]) -> None:
-    """The base, and what was left out."""
+    """The base, and the combinations that were left out."""
     with st.expander("Base settings", icon=":material/settings:"):
         config = data["cells"][0]["config"] if data["cells"] else {}
         rows = [
