@@ -3,7 +3,7 @@
 The paper gives a weight -w * (H g), the change of gradient flow when it goes, and removes the highest; here higher = keep, so the sign
 is turned. Outputs are divided by a temperature before the loss. g and H are those of the prunable weights that are left.
 Deviations: the authors' two halves of the data are pieces of at most the scoring batch size, over which g and H are summed; where the
-scoring set holds fewer than `samples_per_class` images of a class, all of them are taken; the classifier is not drawn anew.
+scoring set holds fewer than `samples_per_class` images of a class, all of them are taken; the classifier is not re-initialised.
 Computed in fp32 whatever the run's precision: a second derivative of bfloat16 values has few digits left.
 """
 

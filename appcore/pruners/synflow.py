@@ -22,7 +22,7 @@ OPTIONS = {"rounds": {"default": 100, "ge": 1, "le": 1000, "help": "Rounds of sc
 
 
 def ladder(start: float, end: float, options: dict) -> list[float]:
-    """The same share of what is left goes in every round."""
+    """Every round removes the same share of the remaining weights."""
     return exponential(start, end, options["rounds"])
 
 

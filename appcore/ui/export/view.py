@@ -181,7 +181,8 @@ def _found(run: dict[str, Any], found: dict[str, Any]) -> None:
             alt="Marks: milliseconds of a forward pass, dense and pruned",
         )
     machine, rounds = found["machine"], " and ".join(str(time["rounds"]) for time in found["latency"])
-    text = f"{rounds} alternating rounds; torch {machine['torch']} on {machine['processor']}, {machine['threads']} of {machine['cores']} cores."
+    where = f"{machine['processor']}, {machine['threads']} of {machine['cores']} cores"
+    text = f"{rounds} alternating rounds; torch {machine['torch']} on {where}."
     if found["trained_meanwhile"]:
         text += " :orange[A run was training meanwhile: both sides are slower, their ratio is still fair.]"
     st.caption(text)

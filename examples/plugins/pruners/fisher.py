@@ -10,7 +10,7 @@ from torch import Tensor
 
 from appcore.pruners.base import ScoringTask, gradients
 
-# What people type (--pruner fisher) and what menus show. One file may offer several names.
+# What users type (--pruner fisher) and what menus show. One file may offer several names.
 CHOICES = {"fisher": "Fisher"}
 # How it looks in charts. Optional: without it the program picks a colour that no other pruner has.
 LOOK = {"fisher": {"short": "Fisher", "colour": "#7A4FA3"}}
