@@ -14,11 +14,11 @@ if problem:
     st.stop()
 
 # Live pages run a fragment every second. Streamlit would each time show "running … Stop" beside the Stop button of the run, and on a
-# busy machine fade what is not redrawn yet: both are blinking without news.
+# busy machine fade what is not redrawn yet: blinking without new data.
 CALM = "[data-testid='stStatusWidget'] { display: none; } [data-stale='true'] { opacity: 1 !important; transition: none !important; }"
-# On a narrow window the names of all pages fit into the bar when their icons make room.
+# In a narrow window the names of all pages fit into the bar when their icons are hidden.
 NARROW = "@media (max-width: 1100px) { [data-testid='stTopNavLink'] > span:has([data-testid='stIconMaterial']) { display: none; } }"
-# What Streamlit draws too pale for contrast AA: captions in the light theme, the chosen one of several in the dark theme.
+# Parts that Streamlit draws too pale for contrast AA: captions in the light theme, the chosen option in the dark theme.
 LEGIBLE = "[data-testid='stCaptionContainer'] { opacity: 0.75; } "
 LEGIBLE += "button[data-variant][data-selected='true'], button[data-variant][data-selected='true'] * { color: inherit !important; }"
 st.html(f"<style>{CALM} {NARROW} {LEGIBLE}</style>")

@@ -1,4 +1,4 @@
-"""appcore: train networks on data streams while pruning them, and see what happens.
+"""appcore: train networks on data streams while pruning them, and record what happens.
 
     from appcore import RunConfig, run
     for event in run(RunConfig(arch="resnet20", dataset="digits")):
@@ -10,7 +10,7 @@ Floors (a module imports from lower floors, or from its own without a circle; te
 1. datasets models pruners schedules methods masks metrics flops - one file per choice, and what they share
 2. plan stream state training pruning engine estimate - a plan carried out as a generator of events
 3. store checkpoint driver launchers manager results - where runs are kept, driven and commanded
-4. cli doctor checks charts ui - what people touch
+4. cli doctor checks charts ui - what users touch
 
 The test holds the full list.
 
@@ -33,7 +33,7 @@ __version__ = "0.1.0"
 
 
 def run(config: RunConfig) -> Iterator[Event]:
-    """Carry out a run in memory and yield its events (appcore.events). InputError for what a user can mend."""
+    """Carry out a run in memory and yield its events (appcore.events). InputError for what a user can fix."""
     from .engine.loop import start
 
     return start(config)

@@ -11,5 +11,5 @@ installation.share_cores()
 code = main()
 sys.stdout.flush()
 sys.stderr.flush()
-atexit._run_exitfuncs()  # stops what runs here
-os._exit(code)  # all is written, and to take torch down in order costs seconds
+atexit._run_exitfuncs()  # stops the runs of this process
+os._exit(code)  # all is written, and an orderly shutdown of torch costs seconds

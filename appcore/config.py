@@ -1,4 +1,4 @@
-"""RunConfig: all that determines a run, validated when it is built. Knows no torch, so a form never starts CUDA."""
+"""RunConfig: all settings that determine a run, validated when it is built. Imports no torch, so a form never starts CUDA."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _setting(default: Any, help: str, group: str, **limits: Any) -> Any:
 
 
 class RunConfig(BaseModel):
-    """All that determines a run. Fields left out take the recipe (RECIPE literal) of the method, then of the data set, then the
+    """All settings that determine a run. Fields left out take the recipe (RECIPE literal) of the method, then of the data set, then the
     defaults below, which are the recipe of the released APP code for CIFAR (arXiv 2204.01640; see docs). Fractions are in [0, 1].
     """
 
@@ -119,7 +119,7 @@ class RunConfig(BaseModel):
     @field_validator("exempt", mode="before")
     @classmethod
     def _are_names(cls, value: Any) -> Any:
-        """A form and a command line give "conv1, fc"; equal sets of names are equal settings."""
+        """Split "conv1, fc" from a form or command line, and sort, so that equal sets of names are equal settings."""
         names = value.split(",") if isinstance(value, str) else value
         if isinstance(names, (list, tuple, set)) and all(isinstance(name, str) for name in names):
             return tuple(sorted({name.strip() for name in names} - {""}))
@@ -196,7 +196,7 @@ def problems(error: ValidationError) -> list[InputError]:
     for item in error.errors():
         field = str(item["loc"][0]) if item["loc"] else ""
         text = item["msg"].removeprefix("Value error, ")
-        if not field and text.partition(":")[0] in RunConfig.model_fields:  # a combination, which names its field itself
+        if not field and text.partition(":")[0] in RunConfig.model_fields:  # a conflict of several settings, which names its field itself
             field, _, text = text.partition(": ")
         if item["type"] == "extra_forbidden":
             text = f"unknown setting; known settings: {', '.join(RunConfig.model_fields)}"

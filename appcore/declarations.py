@@ -1,4 +1,4 @@
-"""A folder in which each file says in one literal what it is, so that a new file is found and need not be listed anywhere."""
+"""Folders in which each file declares itself in one literal, so that a new file is found without being listed anywhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .plugin_files import literals
 
 
 class Declared(Protocol):
-    """What a file can declare: at least its place among the others."""
+    """What a file declares: at least its position among the others."""
 
     @property
     def order(self) -> float: ...
@@ -20,7 +20,7 @@ T = TypeVar("T", bound=Declared)
 
 
 def found(folder: Path, variable: str, kind: Callable[..., T]) -> dict[str, T]:
-    """{name of the file: what its literal `variable` declares}, in their order; files that begin with "_" are helpers of the others.
+    """{file name: declaration in its literal `variable`}, in order; files whose names begin with "_" are helpers and left out.
 
     Nothing is imported. ValueError names the file whose declaration is missing or does not fit `kind`.
     """

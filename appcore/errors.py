@@ -1,10 +1,10 @@
-"""Errors that people can mend."""
+"""Errors that users can fix."""
 
 from __future__ import annotations
 
 
 class InputError(ValueError):
-    """Something a user can mend: one line that names the value and the remedy, and the field that it belongs to."""
+    """An error that a user can fix: one line that names the value and the remedy, and the field that it belongs to."""
 
     def __init__(self, message: str, field: str = ""):
         super().__init__(message)
@@ -13,4 +13,4 @@ class InputError(ValueError):
 
 
 class BusyError(Exception):
-    """The thread that trains has something else to do."""
+    """The training thread is busy."""

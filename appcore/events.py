@@ -1,6 +1,6 @@
-"""What a run tells the world: frozen dataclasses of plain numbers, no tensors. Arrays (masks) go to files, which the driver writes.
+"""The events of a run: frozen dataclasses of plain numbers, no tensors. Arrays (masks) go to files, which the driver writes.
 
-Events are told apart by `kind`, not by class: after a source reload two classes of one name live in one process.
+Events are distinguished by `kind`, not by class: after a source reload a process has two classes of each name.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class LayerDensity:
-    """Counts of one layer at one moment: weights kept by the mask, kept weights on an input-to-output path, all weights."""
+    """Counts of one layer at one point of a run: weights kept by the mask, kept weights on an input-to-output path, all weights."""
 
     name: str
     kept: int
@@ -73,10 +73,10 @@ class Progress:
 class Pruned:
     """A prune point. Densities are fractions: requested, counted from the mask, and on an input-to-output path (alive).
 
-    density_effective counts the non-zero weights of the tensors that forward uses. is_named is False where the method cannot be told a
-    density (cs): the requested one is then the one that came out. epoch and round: before which epoch of which round this happened.
+    density_effective counts the non-zero weights of the tensors that forward uses. is_named is False where no density can be set for the
+    method (cs): the requested one is then the one that resulted. epoch and round: before which epoch of which round this happened.
 
-    `facts` (plain numbers, for JSON): overlap with the mask before (intersection over union) and overlap_by_chance; born and dead
+    `facts` (plain numbers, for JSON): overlap with the previous mask (intersection over union) and overlap_by_chance; born and dead
     weights by layer; collapsed_layers (nothing alive) and collapsed_channels by layer; and where a pruner ranked: critical {layer, kept,
     density}, where a first layer would die, and scores {edges, kept, pruned, threshold, thresholds}, their histogram.
     """
@@ -125,7 +125,7 @@ class EpochDone:
 class MegabatchDone:
     """End of a megabatch: train and validation numbers of the epoch whose weights are carried on, test numbers of those weights.
 
-    `order_hash` chains every epoch order and augmentation draw that was really used up to here.
+    `order_hash` chains every epoch order and augmentation draw that was used up to here.
     """
 
     kind: ClassVar[Literal["MegabatchDone"]] = "MegabatchDone"

@@ -1,4 +1,4 @@
-"""Checks before anything else: do torch and torchvision belong together? Imports neither of them while a page waits."""
+"""First checks: do the versions of torch and torchvision match? Imports neither of them while a page waits."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def share_cores() -> None:
 def warm_up(modules: Iterable[str]) -> None:
     """Import what the first run needs once per process in a background thread, so that it starts at once: torch and these modules.
 
-    What goes wrong there is kept for `broken`; the module that keeps it has no file, so that source reloads leave it alone.
+    Errors there are kept for `broken`; the module that keeps it has no file, so that source reloads leave it alone.
     """
     box: Any = sys.modules.setdefault("_appcore_warm_up", types.ModuleType("_appcore_warm_up"))
     if not hasattr(box, "thread"):
@@ -72,10 +72,10 @@ def _import(box: Any, modules: tuple[str, ...]) -> None:
         box.version = torch.__version__
     except Exception as error:
         box.error = f"torch and torchvision cannot be imported together ({type(error).__name__}: {str(error).splitlines()[0]}); {REMEDY}."
-    with suppress(ImportError):  # whoever needs it says what is missing
+    with suppress(ImportError):  # code that needs it reports what is missing
         for module in modules:
             import_module(module)
-    # Half a million objects of torch and its friends stay for good: looking through them for garbage takes a third of a second, in
+    # Half a million objects of torch and other libraries stay for good: searching them for garbage takes a third of a second, in
     # which no other thread runs. Left out of it, collections are quick and can be frequent.
     gc.collect()
     gc.freeze()
@@ -85,5 +85,5 @@ def _import(box: Any, modules: tuple[str, ...]) -> None:
 
 
 def broken() -> str | None:
-    """What the import in the background found, as one sentence; None while it goes well."""
+    """What went wrong in the background import, as one sentence; None if nothing did."""
     return getattr(sys.modules.get("_appcore_warm_up"), "error", None)

@@ -1,6 +1,6 @@
-"""What one file allows the people of a shared server: `limits.toml` beside the store, or the file that APPCORE_LIMITS names.
+"""Limits for the users of a shared server, from one file: `limits.toml` beside the store, or the file that APPCORE_LIMITS names.
 
-The file is read when it is needed, so a change counts at once. No file, no limits. A file with a mistake stops what it should limit.
+The file is read when it is needed, so a change counts at once. No file, no limits. A file with a mistake blocks what it should limit.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ _Count = Annotated[int, Field(ge=0)]
 
 
 class Limits(BaseModel):
-    """What is allowed; None is everything."""
+    """The limits; None means unlimited."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     admins: list[str] = Field([], description="who sees and controls the runs of all, by the name with which they sign in")
     queue: _Count | None = Field(None, description="runs of everybody that wait, go on or are paused at one time")
-    runs_per_user: _Count | None = Field(None, description="the same of one person")
+    runs_per_user: _Count | None = Field(None, description="the same for one user")
     epochs: _Count | None = Field(None, description="epochs of a run, all megabatches together")
     images: _Count | None = Field(None, description="images that a run trains on, repeats counted")
     image_folders: list[str] | None = Field(None, description="where images:PATH may lie; [] forbids images of one's own")
     upload_megabytes: _Count | None = Field(None, description="size of a bundle that is imported, packed and unpacked")
-    disk_megabytes_per_user: _Count | None = Field(None, description="files of the runs of one person, before another is started")
+    disk_megabytes_per_user: _Count | None = Field(None, description="files of one user's runs, before another is started")
     retention_days: Annotated[int, Field(ge=1)] | None = Field(
         None, description=f"ended runs go after this time, unless they have the tag {KEEP}"
     )
 
     def check_run(self, config: Any, images: int) -> None:
-        """InputError for a run that is longer, or reads from elsewhere, than is allowed."""
+        """InputError for a run that is longer than allowed, or reads data from a folder that is not."""
         _require("epochs", self.epochs, config.epochs * config.megabatches, "this run has {value:,} epochs", "epochs")
         _require("images", self.images, images, "this run trains on {value:,} images, repeats counted", "limit_train")
         self.check_path(config.dataset)
@@ -52,14 +52,14 @@ class Limits(BaseModel):
         try:
             real = Path(path).expanduser().resolve()
             allowed = any(real.is_relative_to(Path(folder).expanduser().resolve()) for folder in self.image_folders)
-        except (OSError, RuntimeError, ValueError):  # a circle of links, a NUL, ~nobody
+        except (OSError, RuntimeError, ValueError):  # circular links, a NUL, ~ of an unknown user
             allowed = False
         if not allowed:
             where = f"put them into {' or '.join(self.image_folders)}" if self.image_folders else "choose another data set"
             raise InputError(f"dataset: images may not be read from there on this server (limit image_folders); {where}", "dataset")
 
     def check_queue(self, going: int, mine: int, new: int) -> None:
-        """InputError when `new` more runs would be too many at one time, for all or for one person."""
+        """InputError when `new` more runs would be too many at one time, for all users or for one."""
         _require("queue", self.queue, going + new, "{value} runs would wait or go on here", "")
         _require("runs_per_user", self.runs_per_user, mine + new, "{value} runs of yours would wait or go on", "")
 
@@ -68,7 +68,7 @@ class Limits(BaseModel):
         _require("upload_megabytes", self.upload_megabytes, -(-size // 2**20), "this file has {value:,} MiB", "file")
 
     def check_disk(self, used: int, more: int = 0) -> None:
-        """InputError when somebody's runs take more bytes than they may."""
+        """InputError when a user's runs take more disk space than allowed."""
         text = "your runs take {value:,} MiB"
         _require("disk_megabytes_per_user", self.disk_megabytes_per_user, -(-(used + more) // 2**20), text, "", "delete some")
 

@@ -1,4 +1,4 @@
-"""Every file name that the program writes, spelled once. Knows no formats."""
+"""All file names that the program writes, defined once. Knows no formats."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def runs_folder() -> Path:
 
 
 def limits(folder: Path) -> Path:
-    """What the people of a shared server may do."""
+    """The limits for users of a shared server."""
     return folder / "limits.toml"
 
 
@@ -47,7 +47,7 @@ def data_root() -> Path:
 
 
 def run_folder(folder: Path, run_id: str) -> Path:
-    """Everything that one run writes besides its rows."""
+    """The folder for all files of one run."""
     return folder / run_id
 
 
@@ -57,7 +57,7 @@ def checkpoint(run_folder: Path, cursor: int) -> Path:
 
 
 def manifest(run_folder: Path, cursor: int) -> Path:
-    """What a checkpoint is made of; a checkpoint counts only once this file exists."""
+    """The contents of a checkpoint; it counts only once this file exists."""
     return run_folder / f"checkpoint-{cursor:09d}.json"
 
 
@@ -67,12 +67,12 @@ def manifests(run_folder: Path) -> list[Path]:
 
 
 def masks(run_folder: Path, segment: int) -> Path:
-    """Masks as they were after `segment`: a prune point, or the end of a megabatch whose epochs moved them."""
+    """Masks after `segment`: a prune point, or the end of a megabatch whose epochs changed them."""
     return run_folder / "masks" / f"{segment:09d}.safetensors"
 
 
 def worker_log(run_folder: Path) -> Path:
-    """What a worker process printed."""
+    """The output of a worker process."""
     return run_folder / "worker.log"
 
 
@@ -91,18 +91,18 @@ def exported(what: str, run_id: str = "", number: int = 0) -> str:
 
 
 def model_file(run_folder: Path, what: str, cursor: int) -> Path:
-    """The network of a run for other programs, in one format, as it was after `cursor` segments."""
+    """The network of a run after `cursor` segments, in a format for other programs."""
     suffix = {"onnx": "onnx", "reality": "json"}.get(what, "safetensors")
     return run_folder / "exports" / f"{what}-{cursor:09d}.{suffix}"
 
 
 def bench_numbers(folder: Path, machine: str) -> Path:
-    """What `bench` measured on a machine."""
+    """The numbers of `bench` on a machine."""
     return folder / f"results-{machine}.json"
 
 
 def bench_table(folder: Path, machine: str) -> Path:
-    """The same for people."""
+    """The same as a readable table."""
     return folder / f"results-{machine}.md"
 
 

@@ -1,4 +1,4 @@
-"""What a plug-in file says of itself, read as literals without importing it; what is wrong with one is a ValueError of one line."""
+"""The declarations of a plug-in file, read as literals without importing it; a mistake is a ValueError of one line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SYMBOLS = (
     *("triangle-left", "triangle-right", "octagon", "hexagram", "star-diamond", "diamond-tall", "diamond-wide", "star-square"),
 )
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,19}:?")
-_LOOK = {  # what may stand in an entry of LOOK
+_LOOK = {  # the keys allowed in an entry of LOOK
     "short": re.compile(r".{1,40}"),
     "colour": re.compile(r"#[0-9A-Fa-f]{6}"),
     "dash": re.compile("|".join(DASHES) + r"|\d+px(,\d+px)*"),
@@ -22,7 +22,7 @@ _LOOK = {  # what may stand in an entry of LOOK
 
 
 def literals(path: Path) -> dict[str, Any]:
-    """Every module-level `NAME = <literal>` of a file whose entries have the form that they need."""
+    """Every module-level `NAME = <literal>` of a file, after checking the form of its entries."""
     try:
         body = ast.parse(path.read_bytes()).body
     except SyntaxError as error:

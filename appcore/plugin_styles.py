@@ -1,4 +1,4 @@
-"""Colour, dash and symbol of pruners and methods: what their files say (LOOK), else by a rule one that no other has.
+"""Colour, dash and symbol of pruners and methods: those that their files declare (LOOK), else unused ones chosen by a rule.
 
 A colour belongs to a pruner, or to a method that has none; a dash and a symbol belong to a method.
 """
@@ -15,7 +15,7 @@ from . import plugins
 from .plugin_files import DASHES, SYMBOLS
 from .plugins import Choice
 
-_DARKEST, _LIGHTEST = 0.14, 0.28  # luminance of what can be read on white and on the dark background
+_DARKEST, _LIGHTEST = 0.14, 0.28  # luminance that is readable on white and on the dark background
 _SPARE_DASHES = (*DASHES, *(f"{long}px,{gap}px" for gap in (3, 6) for long in (4, 8, 14, 20)))
 
 
@@ -25,7 +25,7 @@ def colour(method: str, pruner: str) -> str:
 
 
 def colour_of(name: str) -> str:
-    """The colour of a pruner, or of a method that has none; one that is not installed here gets a spare colour by its name."""
+    """The colour of a pruner, or of a method that has none; one that is not installed here gets a spare colour chosen by its name."""
     return colours().get(name) or _SPARE[_number(name) % len(_SPARE)]
 
 
@@ -44,7 +44,7 @@ def colours() -> dict[str, str]:
     return _colours(plugins.folders())
 
 
-# Each is worked out once for the folders that plug-ins come from, since charts ask for every run that they draw.
+# Computed once for each list of plug-in folders, since charts ask for every run that they draw.
 
 
 @cache
@@ -64,7 +64,7 @@ def _symbols(_: tuple[Path, ...]) -> dict[str, str]:
 
 
 def _given(owners: Iterable[Choice], key: str, spare: Callable[[list[str]], str]) -> dict[str, str]:
-    """What each file says; then, by name, for each that says nothing one that differs from all before."""
+    """The value that each file declares; then, by name, an unused one for each file that declares none."""
     looks = {owner.name: owner.literal("LOOK").get(key, "") for owner in owners}
     found = {name: look for name, look in looks.items() if look}
     for name in sorted(looks.keys() - found.keys()):
@@ -77,7 +77,7 @@ def _first_free(spares: Sequence[str], taken: list[str]) -> str:
 
 
 def _farthest(taken: list[str]) -> str:
-    """The spare colour that differs most from those that are taken."""
+    """The spare colour that differs most from those in use."""
     return max(_SPARE, key=lambda one: min((sum((a - b) ** 2 for a, b in zip(_rgb(one), _rgb(other))) for other in taken), default=0))
 
 
@@ -96,7 +96,7 @@ def _luminance(rgb: tuple[int, ...]) -> float:
 
 
 def _spares() -> Iterable[str]:
-    """Colours of all hues that can be read on both backgrounds."""
+    """Colours of all hues that are readable on both backgrounds."""
     for hue in range(0, 360, 15):
         for lightness, saturation in ((0.35, 0.9), (0.5, 0.35), (0.45, 0.7), (0.6, 0.6)):
             rgb = tuple(round(255 * part) for part in colorsys.hls_to_rgb(hue / 360, lightness, saturation))

@@ -1,4 +1,4 @@
-"""A folder is a registry: each file of a plug-in folder names what it offers in literals that are read without importing it.
+"""Registry of plug-ins: each file in a plug-in folder declares what it offers in literals that are read without importing it.
 
 Reading the literals with `ast` keeps forms, plans and the command line free of torch; a plug-in is imported only when a run uses it.
 Besides the folders of this package there may be two outside of it, with the kinds as sub-folders: the one that APPCORE_PLUGINS names, and
@@ -21,7 +21,7 @@ from .errors import InputError
 
 FOLDER_VARIABLE = "APPCORE_PLUGINS"
 DEFAULT_LAUNCHER = "thread"
-_OFFERS = {  # kind: the functions that a file of it has
+_OFFERS = {  # kind: the functions that its files must have
     "datasets": ("describe", "load"),
     "models": ("build",),
     "pruners": ("scores",),
@@ -36,7 +36,7 @@ _INSIDE = {kind: kind for kind in KINDS} | {"launchers": "runner/launchers"}  # 
 
 @dataclass(frozen=True)
 class Choice:
-    """One entry of a menu: `name` as typed by people, `title` as shown, `module` as imported."""
+    """One entry of a menu: `name` as users type it, `title` as shown, `module` as imported."""
 
     name: str
     title: str
@@ -51,7 +51,7 @@ class Choice:
 
     @property
     def short(self) -> str:
-        """The title in a word or two, for labels: what the file's LOOK says, else the title up to where it begins to explain."""
+        """The title in a word or two, for labels: from the file's LOOK, else the title without its explanation."""
         return self.literal("LOOK").get("short") or re.split(r" \(|, |:", self.title)[0]
 
     def literal(self, variable: str) -> Any:
@@ -79,7 +79,7 @@ def choices(kind: str) -> dict[str, Choice]:
 
 
 def problems() -> list[str]:
-    """A line for each file that was left out, and for each folder where nothing is looked for."""
+    """A line for each file that was left out, and for each file or folder in a wrong place."""
     outside = folders()
     return [problem for place in outside for problem in _misplaced(place)] + [line for kind in KINDS for line in _read(kind, outside)[1]]
 
@@ -103,7 +103,7 @@ def _read(kind: str, outside: tuple[Path, ...]) -> tuple[dict[str, Choice], list
 
 
 def _offered(kind: str, path: Path, seen: dict[str, Path], found: dict[str, Choice]) -> dict[str, Choice]:
-    """The choices of one file; ValueError where they cannot stand beside what was found before."""
+    """The choices of one file; ValueError where they conflict with those found before."""
     if path.stem in seen or "." in path.stem:
         raise ValueError(f"{seen[path.stem]} has its name; rename it" if path.stem in seen else "its name has a dot; rename it")
     literals = plugin_files.literals(path)
@@ -117,7 +117,7 @@ def _offered(kind: str, path: Path, seen: dict[str, Path], found: dict[str, Choi
 
 @cache
 def _misplaced(place: Path) -> list[str]:
-    """What lies where no plug-in is looked for."""
+    """Files and folders in places that are not searched for plug-ins."""
     if not place.is_dir():
         return [f"{FOLDER_VARIABLE}: there is no folder {place}; make it, or name another one"]
     names = sorted(p.name for p in place.iterdir() if (p.is_dir() and p.name not in KINDS and p.name[0] not in "._") or p.suffix == ".py")
@@ -125,7 +125,7 @@ def _misplaced(place: Path) -> list[str]:
 
 
 def find(kind: str, name: str) -> Choice:
-    """The choice that `name` selects (`images:some/path` selects `images:`); ValueError names the good ones."""
+    """The choice that `name` selects (`images:some/path` selects `images:`); ValueError lists the valid ones."""
     known = choices(kind)
     head, colon, argument = name.partition(":")
     if colon and argument and head + colon in known:
@@ -137,7 +137,7 @@ def find(kind: str, name: str) -> Choice:
 
 
 def load(kind: str, name: str) -> ModuleType:
-    """Import the file behind a choice; InputError where one from outside of the package fails at that, or lacks what its kind needs."""
+    """Import the file behind a choice; InputError where one from outside the package fails to import or lacks a function."""
     choice = find(kind, name)
     if _ROOT in choice.path.parents:
         return importlib.import_module(choice.module)
@@ -155,7 +155,7 @@ def load(kind: str, name: str) -> ModuleType:
     return module
 
 
-# ---- what runs are called and drawn by; a plug-in that is not there any more is taken for an ordinary one
+# ---- how runs are named and drawn; a plug-in that no longer exists is treated as an ordinary one
 
 
 def short(kind: str, name: str) -> str:
@@ -177,5 +177,5 @@ def has_pruner(method: str) -> bool:
 
 
 def method_and_pruner(method: str, pruner: str) -> str:
-    """What a run does, as it is typed: "app snip", or "dense" alone."""
+    """Method and pruner as users type them: "app snip", or "dense" alone."""
     return f"{method} {pruner}" if has_pruner(method) else method

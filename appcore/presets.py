@@ -21,7 +21,7 @@ _LENET5 = {"arch": "lenet5", "method": "osp", "pruner": "snip", "prunable": "all
 _LOTTERY = {"arch": "mlp", "method": "imp", "prunable": "all", "megabatches": 1, "tau": 7.0, "momentum": 0.0, "weight_decay": 0.0}
 _CS = {"arch": "resnet20", "method": "cs", "megabatches": 1, "lr_drops": (0.66, 0.84), "options": {"search_rounds": 3, "rewind_epoch": 2}}
 
-# In the order of the form: a first look, the twins that two CPU cores finish in minutes, then what is published.
+# In the order of the form: a first look, small versions that two CPU cores finish in minutes, then published settings.
 PRESETS: dict[str, Preset] = {
     "quick": Preset("Digits in half a minute", "scikit-learn digits, ResNet-20, full replay; made for a first look", {}),
     "poster-r50-cifar100-small": Preset(

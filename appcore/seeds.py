@@ -1,7 +1,7 @@
-"""Randomness keyed by place, never by history: every draw has its own generator, named by what it is for and where in the run it is.
+"""Random generators keyed by place, never by history: each draw has its own, named by its purpose and its place in the run.
 
-Nothing here touches the process-wide generators, which threads share. That is what pairs runs and makes resume exact with no
-generator state to save.
+Nothing here touches the process-wide generators, which threads share. So runs are paired and a resume is exact without
+saving any generator state.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The states of a run, in sets."""
+"""The statuses of a run, in sets."""
 
 STARTED = ("running", "paused")  # a driver has it
 ACTIVE = ("queued", *STARTED)  # it may still change by itself

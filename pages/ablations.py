@@ -24,7 +24,7 @@ manager = page.manager()
 
 
 def setup_page() -> None:
-    """Choose values on the left; on the right what that means, before anything runs."""
+    """Values on the left; cost and preview on the right, before anything runs."""
     st.title("Ablations")
     st.markdown("Choose values for any settings: every combination that makes sense becomes a run, and runs that exist are used again.")
     left, right = st.columns([5, 6], gap="large")
@@ -38,7 +38,7 @@ def setup_page() -> None:
             except ValueError as error:
                 st.error(text.plain(str(error), 400), icon=":material/error:")
         if found:
-            reused = len(manager.sweeps.reusable(found["cells"]))
+            reused = len(manager.ablations.reusable(found["cells"]))
             cost = st.container()
             label = f"Start {len(found['cells']) - reused} runs" if len(found["cells"]) > reused else "Show the results"
             start = functools.partial(_start, title, base, axes)
@@ -54,7 +54,7 @@ def setup_page() -> None:
             ablation_form.preview(found, axes)
         else:
             st.caption("The number of runs and their cost appear here when values are chosen.")
-    ablation_list.show(manager.sweeps.all())
+    ablation_list.show(manager.ablations.all())
     if found:  # last: the first estimate imports torch and times a few steps
         with cost:
             ablation_form.cost(found, reused)
@@ -62,16 +62,16 @@ def setup_page() -> None:
 
 def _start(title: str, base: dict, axes: dict) -> None:
     try:
-        sweep_id = manager.sweeps.create(title, base, axes)
-        manager.sweeps.run_missing(sweep_id)
+        sweep_id = manager.ablations.create(title, base, axes)
+        manager.ablations.run_missing(sweep_id)
         st.query_params.from_dict({"sweep": sweep_id})
     except (ValueError, OSError) as error:
         st.toast(text.plain(str(error), 300), icon=":material/error:")
 
 
 def board_page(sweep_id: str) -> None:
-    """One ablation: verbs on top, the board and its results below, filling live."""
-    data = manager.sweeps.board(sweep_id)
+    """One ablation: buttons on top, the board and its results live below."""
+    data = manager.ablations.board(sweep_id)
     board = ablation_board.Board(data)
     ablation_list.head(board)
     shown = board.token
@@ -80,7 +80,7 @@ def board_page(sweep_id: str) -> None:
 
     @st.fragment(run_every=2.0 if busy else 10.0)
     def moving() -> None:
-        now = ablation_board.Board(manager.sweeps.board(sweep_id))
+        now = ablation_board.Board(manager.ablations.board(sweep_id))
         if now.token != shown:
             st.rerun()
         ablation_list.progress(now)
@@ -103,7 +103,7 @@ def board_page(sweep_id: str) -> None:
 sweep = st.query_params.get("sweep")
 if sweep:
     try:
-        manager.sweeps.get(sweep)
+        manager.ablations.get(sweep)
     except ValueError as error:
         st.error(text.plain(str(error), 300), icon=":material/search_off:", title="This ablation cannot be shown")
         st.page_link(page.link("ablations"), label="See all ablations", icon=":material/apps:", query_params={})

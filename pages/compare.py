@@ -49,7 +49,7 @@ tick = 1.0 if any(run_status.is_active(run) for run in runs) or player.is_playin
 @st.fragment(run_every=tick)
 @page.careful
 def moving() -> None:
-    """Everything that grows; a change of state redraws the whole page, with its buttons. One fragment: several would queue up."""
+    """All live parts; a change of state redraws the whole page with its buttons. One fragment, since several would queue up."""
     now = [page.manager().get(run_id) for run_id in chosen]
     if [(run["status"], run["command"], run_status.state(run)) for run in now] != shown:
         st.rerun()

@@ -34,7 +34,7 @@ is_moving = view.is_busy(at_first) or run_status.is_active(everything[run_id])
 @st.fragment(run_every=1.0 if is_moving else None)
 @page.careful
 def moving() -> None:
-    """Everything that a file that gets ready, or a run that goes on, changes."""
+    """All parts that a finished file or an active run changes."""
     run, state = page.manager().get(run_id), page.manager().exports.state(run_id)
     if (view.is_busy(state) or run_status.is_active(run)) != is_moving:
         st.rerun()

@@ -1,4 +1,4 @@
-"""Masks: "where did the weights go?" A time machine over the stored masks of a run, and of a second one to compare."""
+"""Masks: "where did the weights go?" Mask snapshots over the course of a run, and of a second one to compare."""
 
 import streamlit as st
 
@@ -35,18 +35,18 @@ looks = charts.looks(runs)
 
 
 def side(run: dict, data: tables.Frames) -> choose.Side:
-    """A run with its stored masks."""
-    return choose.Side(run, looks[run["run_id"]], mask_data.moments(run, data))
+    """A run with its mask snapshots."""
+    return choose.Side(run, looks[run["run_id"]], mask_data.snapshots(run, data))
 
 
 def read() -> tuple[list[dict], tables.Frames]:
-    """The runs as they are now, and their tables."""
+    """The present state of the runs, and their tables."""
     now = [page.manager().get(run["run_id"]) for run in runs]
     return now, tables.read(now)
 
 
 is_live = run_status.is_active(runs[0])
-at_first = len(side((found := read())[0][0], found[1]).moments)
+at_first = len(side((found := read())[0][0], found[1]).snapshots)
 with st.container(horizontal=True, vertical_alignment="center"):
     player.button(at_first)
     follows = is_live and not player.is_playing() and st.toggle("Follow the newest", value=True, key="follow_masks")
@@ -56,21 +56,21 @@ tick = player.SECONDS if player.is_playing() else 1.0 if is_live else None
 
 @st.fragment(run_every=tick)
 def moving() -> None:
-    """Everything that the slider, the timer or a run that goes on changes."""
+    """All parts that the slider, the timer or an active run changes."""
     now, data = read()
     first = side(now[0], data)
-    if now[0]["status"] != runs[0]["status"] or bool(first.moments) != bool(at_first):
+    if now[0]["status"] != runs[0]["status"] or bool(first.snapshots) != bool(at_first):
         st.rerun()
-    if not first.moments:
+    if not first.snapshots:
         choose.nothing_yet(now[0])
         return
-    player.advance(len(first.moments))
-    at = choose.pick_moment(first, follows)
+    player.advance(len(first.snapshots))
+    at = choose.pick_snapshot(first, follows)
     try:
         changes = view.answer(first, at, data)
         view.all_layers(first, at, changes, data)
         other = side(now[1], data) if len(now) > 1 else None
-        other = other if other and other.moments else None
+        other = other if other and other.snapshots else None
         there = choose.beside(first, at, other) if other else 0
         view.over_time(first, at, other, there)
         if other:

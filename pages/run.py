@@ -29,7 +29,7 @@ from appcore.ui.words import format, run_status, run_text, text  # noqa: E402
 
 
 def launch_page() -> None:
-    """Settings on the left; on the right what they mean, before anything runs."""
+    """Settings on the left; plan and costs on the right, before anything runs."""
     st.title("New run")
     left, right = st.columns([5, 6], gap="large")
     with left:
@@ -52,7 +52,7 @@ def launch_page() -> None:
 
 
 def run_page(run: dict) -> None:
-    """One run: verbs on top (in the main script), everything that moves in a fragment below."""
+    """One run: buttons on top (in the main script), live parts in a fragment below."""
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     with left:
         st.title(text.plain(run["title"] or run["run_id"]))

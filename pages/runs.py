@@ -1,4 +1,4 @@
-"""Runs: "where is that run?" The library: search, filter, group, label, compare, archive, delete, files in and out."""
+"""Runs: "where is that run?" The library: search, filter, group, label, compare, archive, delete, import and export."""
 
 import streamlit as st
 
@@ -72,7 +72,7 @@ elif len(found):
 
 @st.fragment(run_every=3.0)
 def watch() -> None:
-    """Draw the page again when a run has come, gone or changed its state; a look costs one small query."""
+    """Redraw the page when a run was added, removed or changed its state; each check costs one small query."""
     now = tuple((run_id, status) for run_id, _, status in store.revision())
     if now != tuple(sorted((run["run_id"], run["status"]) for run in runs)):
         st.rerun()

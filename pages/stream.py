@@ -1,4 +1,4 @@
-"""Stream: "what does the stream cost?" A stream planned on screen, or what finished runs gave for their cost."""
+"""Stream: "what does the stream cost?" A stream planned on screen, or what finished runs achieved for their cost."""
 
 import streamlit as st
 
@@ -36,7 +36,7 @@ with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
 
 
 def plan_view() -> None:
-    """A stream that need not have run: settings, picture, costs."""
+    """Plan a stream without running it: settings, timeline, costs."""
     config, overrides = plan.choose(everything)
     if config is None:
         st.markdown("**The picture appears when all settings are possible.**")
@@ -45,7 +45,7 @@ def plan_view() -> None:
 
 
 def runs_view() -> None:
-    """Runs of the store: errors on the way of those picked, and accuracy against compute of all."""
+    """Runs of the store: errors over the stream of the picked ones, and accuracy against compute of all."""
     if not everything:
         st.markdown("**There are no runs yet.** Start the first pair, or plan a stream first.")
         st.page_link(page.link("home"), label="Go to Start", icon=":material/home:")

@@ -1,4 +1,4 @@
-"""What if: "what would that density do?" Scores are computed once; then density, scope and exemptions are dragged."""
+"""What if: "what would that density do?" Scores are computed once; then density, scope and exempt layers can be varied."""
 
 import streamlit as st
 
@@ -29,7 +29,7 @@ waiting = view.is_waiting(view.ask(source, criteria))
 
 @st.fragment(run_every=0.5 if waiting else None)
 def dragged() -> None:
-    """Everything that the controls below move; it looks for scores by itself while some are missing."""
+    """All parts that depend on the controls; polls for scores while some are missing."""
     found = view.ask(source, criteria)
     if waiting and not view.is_waiting(found):
         st.rerun()

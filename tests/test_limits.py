@@ -206,7 +206,7 @@ def test_people_see_and_control_their_own_runs_and_an_admin_all(manager: Manager
             verb()
     with pytest.raises(InputError, match="no run"):
         ben.scores(None, hers, "snip")
-    ben.tell([hers, his], "stop")
+    ben.send([hers, his], "stop")
     assert ben.wait(his, timeout=60) == "stopped"
     assert ada.get(hers)["command"] is None
     assert hers not in ben.waiting() + [run_id for run_id, _, _ in ben.store.revision([hers])]
@@ -220,19 +220,19 @@ def test_people_see_and_control_their_own_runs_and_an_admin_all(manager: Manager
 
 def test_ablations_belong_to_people_too(manager: Manager) -> None:
     ada, ben, admin = manager.of("ada"), manager.of("ben"), manager.of("root", sees_all=True)
-    sweep = ada.sweeps.create("hers", SETTINGS, {"seed": [0, 1]})
-    started = ada.sweeps.run_missing(sweep)["started"]
+    sweep = ada.ablations.create("hers", SETTINGS, {"seed": [0, 1]})
+    started = ada.ablations.run_missing(sweep)["started"]
     assert len(started) == 2
     assert {ada.get(run_id)["owner"] for run_id in started} == {"ada"}
-    assert [one["sweep_id"] for one in admin.sweeps.all()] == [sweep]
-    assert ben.sweeps.all() == []
-    for verb in (ben.sweeps.get, ben.sweeps.board, ben.sweeps.run_missing, ben.sweeps.delete):
+    assert [one["sweep_id"] for one in admin.ablations.all()] == [sweep]
+    assert ben.ablations.all() == []
+    for verb in (ben.ablations.get, ben.ablations.board, ben.ablations.run_missing, ben.ablations.delete):
         with pytest.raises(InputError, match="no ablation"):
             verb(sweep)
-    ben.sweeps.rename(sweep, "his")
-    assert ada.sweeps.get(sweep)["title"] == "hers"
-    his = ben.sweeps.create("his", SETTINGS, {"seed": [0, 1]})
-    assert ben.sweeps.run_missing(his)["reused"] == []  # nobody learns what others have run
+    ben.ablations.rename(sweep, "his")
+    assert ada.ablations.get(sweep)["title"] == "hers"
+    his = ben.ablations.create("his", SETTINGS, {"seed": [0, 1]})
+    assert ben.ablations.run_missing(his)["reused"] == []  # nobody learns what others have run
 
 
 # ---- what is documented is so

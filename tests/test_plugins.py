@@ -24,11 +24,11 @@ ROOT = Path(plugins.__file__).parents[1]
 FILES = {
     "pruners/largest_last.py": '''
 """The opposite of magnitude."""
-from .base import Scoring
+from .base import ScoringTask
 from .magnitude import scores as magnitude
 CHOICES = {"drop-largest": "Drop the largest (a joke)"}
 OPTIONS = {"joke_strength": {"default": 1.0, "ge": 0.0, "le": 9.0, "help": "How funny"}}
-def scores(task: Scoring):
+def scores(task: ScoringTask):
     return {name: -task.options["joke_strength"] * score for name, score in magnitude(task).items()}
 ''',
     "methods/train_twice.py": '''

@@ -1,4 +1,4 @@
-"""What came of an ablation: one row per run, means with spread and interval over seeds, and who wins if anybody does. Pure tables."""
+"""Results of an ablation: one row per run, means with spread and interval over seeds, and the winner if there is one. Pure tables."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..planning.ablation_grid import value_text
 from . import measures
 from .samples import Sample
 
-ANY = "any"  # shown for a setting that plays no part
+ANY = "any"  # shown for a setting that has no effect
 SEED = "seed"
 
 
-METRICS = {  # numbers that an ablation can be looked at by
+METRICS = {  # metrics that an ablation can be viewed by
     name: measures.MEASURES[name]
     for name in (
         "test_accuracy",
@@ -33,7 +33,7 @@ METRICS = {  # numbers that an ablation can be looked at by
 
 
 def rows(cells: Sequence[Mapping[str, Any]], newest: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell: its values as text (ANY where one plays no part), state, and the final numbers of a run that is done.
+    """One row per cell: its values as text (ANY where one has no effect), state, and the final numbers of a finished run.
 
     `newest` is the last megabatch of each run. A cell without a run has the state missing.
     """
@@ -55,7 +55,7 @@ def _numbers(run: Mapping[str, Any], end: Mapping[str, Any]) -> dict[str, float]
 
 
 def summary(frame: pd.DataFrame, axes: Sequence[str], metric: str) -> pd.DataFrame:
-    """One row per combination of `axes` (all others, as a rule the seed, are averaged over): n, mean, sd, low, high, failed.
+    """One row per combination of `axes` (all others, usually the seed, are averaged over): n, mean, sd, low, high, failed.
 
     low and high bound the mean with 95 % confidence; they are missing where there are fewer than two runs.
     """
@@ -76,7 +76,7 @@ def interval(values: np.ndarray) -> tuple[float, float]:
 
 
 def winner(table: pd.DataFrame, metric: str) -> int | None:
-    """The row of a summary that is best beyond doubt: its interval overlaps with no other one. None otherwise, or when n is 1 anywhere."""
+    """The significantly best row of a summary: its interval overlaps with no other. None otherwise, or when n is 1 anywhere."""
     better = METRICS[metric].better
     judged = table[table["n"] > 0]
     if not better or len(judged) < 2 or judged["low"].isna().any():
@@ -88,7 +88,7 @@ def winner(table: pd.DataFrame, metric: str) -> int | None:
 
 
 def grid(table: pd.DataFrame, down: str, across: str, order: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """A summary over two axes spread out: every place of rows x columns with its numbers; a setting that plays no part fills its line."""
+    """A summary over two axes as a grid: numbers for every place of rows x columns; a setting without effect fills its line."""
     found = []
     for index, row in table.iterrows():
         for r in [row[down]] if row[down] != ANY else order[down]:
@@ -98,7 +98,7 @@ def grid(table: pd.DataFrame, down: str, across: str, order: Mapping[str, Sequen
 
 
 def within(frame: pd.DataFrame, ranges: Mapping[str, Any], order: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """The rows inside the ranges that were drawn on parallel coordinates: {column: [low, high] or [[low, high], ...]}."""
+    """The rows inside the ranges selected on parallel coordinates: {column: [low, high] or [[low, high], ...]}."""
     keep = pd.Series(True, index=frame.index)
     for name, spans in ranges.items():
         if not spans or name not in frame:
@@ -115,8 +115,8 @@ def positions(frame: pd.DataFrame, name: str, order: Mapping[str, Sequence[str]]
     return frame[name].map(lambda value: places.get(value, len(places))).astype(float)
 
 
-def told(row: Mapping[str, Any], metric: str) -> str:
-    """mean +- spread (n) as people read it: 93.1 ± 0.4 % (n = 3)."""
+def as_text(row: Mapping[str, Any], metric: str) -> str:
+    """mean +- standard deviation (n) as text: 93.1 ± 0.4 % (n = 3)."""
     about = METRICS[metric]
     if not row["n"]:
         return "–"

@@ -1,4 +1,4 @@
-"""Masks over time: how many weights two moments share, and what follows from it: births, deaths, survival, overlap beside chance.
+"""Mask snapshots compared: how many weights two of them share, hence births, deaths, survival, overlap versus the random baseline.
 
 Works on packed bits as `checkpoint.load_packed` gives them; numpy and pandas only. All counts are whole numbers, nothing is sampled.
 """
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-MOST_MOMENTS = 24  # of one comparison: their pairs are counted exactly, and a matrix of more cells cannot be read
-KEPT, BORN, DIED, GONE = 3, 2, 1, 0  # what became of a weight since the moment before
+MOST_MOMENTS = 24  # snapshots in one comparison: all pairs are counted exactly, and a larger matrix cannot be read
+KEPT, BORN, DIED, GONE = 3, 2, 1, 0  # what happened to a weight since the previous snapshot
 _BITS = np.array([bin(byte).count("1") for byte in range(256)], dtype=np.uint8)
 
 Packed = Mapping[str, np.ndarray]  # bits of each layer, eight to a byte, the last byte filled with zeros
@@ -20,44 +20,44 @@ Packed = Mapping[str, np.ndarray]  # bits of each layer, eight to a byte, the la
 
 @dataclass(frozen=True)
 class Shared:
-    """counts[i, j, l]: weights of layer l kept both at moment i of one run and at moment j of another (or the same)."""
+    """counts[i, j, l]: weights of layer l kept both in snapshot i of one run and in snapshot j of another (or the same)."""
 
     layers: tuple[str, ...]
     totals: np.ndarray  # [layer]
-    one: np.ndarray  # kept, [moment of the first, layer]
-    other: np.ndarray  # kept, [moment of the second, layer]
+    one: np.ndarray  # kept, [snapshot of the first, layer]
+    other: np.ndarray  # kept, [snapshot of the second, layer]
     counts: np.ndarray
 
     def overlap(self) -> tuple[np.ndarray, np.ndarray]:
-        """(IoU, its expectation for independent random masks with the same counts in each layer), [moment, moment]."""
+        """(IoU, its expectation for independent random masks with the same counts in each layer), [snapshot, snapshot]."""
         kept = self.one[:, None, :] + self.other[None, :, :]
         mean, variance = _by_chance(self.one[:, None, :], self.other[None, :, :], self.totals)
         return _ratios(self.counts.sum(2), kept.sum(2), mean.sum(2), variance.sum(2))
 
     def overlap_of_layers(self, i: int, j: int) -> tuple[np.ndarray, np.ndarray]:
-        """The same for each layer, between moment i of the first and j of the second."""
+        """The same for each layer, between snapshot i of the first and j of the second."""
         mean, variance = _by_chance(self.one[i], self.other[j], self.totals)
         return _ratios(self.counts[i, j], self.one[i] + self.other[j], mean, variance)
 
     def survival(self) -> np.ndarray:
-        """Share of the weights kept at moment i that are kept at moment j as well, [i, j]; NaN where nothing was kept."""
+        """Share of the weights kept in snapshot i that are kept in snapshot j as well, [i, j]; NaN where nothing was kept."""
         kept = self.one.sum(1).astype(float)[:, None]
         return _share(self.counts.sum(2), kept)
 
     def survival_of_layers(self, i: int) -> np.ndarray:
-        """The same for each layer, of the weights kept at moment i, [moment, layer]."""
+        """The same for each layer, of the weights kept in snapshot i, [snapshot, layer]."""
         return _share(self.counts[i], self.one[i].astype(float)[None, :])
 
 
 def thinned(count: int, most: int = MOST_MOMENTS) -> list[int]:
-    """Positions of at most `most` of `count` moments, first and last included, as even as can be."""
+    """Positions of at most `most` of `count` snapshots, first and last included, evenly spread."""
     return sorted(set(np.linspace(0, count - 1, min(count, most)).round().astype(int).tolist())) if count else []
 
 
 def shared(one: Sequence[Packed], other: Sequence[Packed] | None = None, *, totals: Mapping[str, int]) -> Shared:
-    """Count what the moments of two runs share, layer by layer (with one argument: of a run with itself).
+    """Count the weights that snapshots of two runs share, layer by layer (with one argument: of a run with itself).
 
-    Layers are those that all moments have with the same number of weights; ValueError when there is none.
+    Layers are those that all snapshots have with the same number of weights; ValueError when there is none.
     """
     others = one if other is None else other
     sizes = [{name: len(bits) for name, bits in packed.items()} for packed in (*one, *others)]
@@ -76,7 +76,7 @@ def shared(one: Sequence[Packed], other: Sequence[Packed] | None = None, *, tota
 
 
 def changes(before: Packed | None, after: Packed, totals: Mapping[str, int]) -> pd.DataFrame:
-    """One row for each layer: total, kept, born and died since the moment before (None: since everything was kept)."""
+    """One row for each layer: total, kept, born and died since the previous snapshot (None: since everything was kept)."""
     rows = []
     for name, bits in after.items():
         kept = _count(bits)
@@ -122,8 +122,8 @@ def filter_density(mask: np.ndarray) -> np.ndarray:
 
 
 def spread(densities: np.ndarray, columns: int) -> np.ndarray:
-    """The densities from the fullest to the emptiest at `columns` even places, both ends included, so that layers can be laid below
-    each other."""
+    """The densities in falling order at `columns` evenly spaced places, both ends included, so that layers of different width can be
+    stacked."""
     ordered = np.sort(densities)[::-1]
     return ordered[np.linspace(0, len(ordered) - 1, columns).round().astype(int)]
 
@@ -139,13 +139,13 @@ def empty_inputs(mask: np.ndarray) -> list[int]:
 
 
 def fates(before: np.ndarray | None, after: np.ndarray) -> np.ndarray:
-    """What became of each weight since the moment before: KEPT, BORN (came back), DIED (just removed) or GONE (removed earlier)."""
+    """What happened to each weight since the previous snapshot: KEPT, BORN (came back), DIED (just removed) or GONE (removed earlier)."""
     old = np.ones_like(after) if before is None else before
     return (2 * after + (old == after) * after + (old & ~after)).astype(np.uint8)
 
 
 def kernel_grid(values: np.ndarray, filters: range, inputs: range) -> np.ndarray:
-    """A picture of kernels: filters below each other, input channels beside each other, NaN lines between kernels larger than 1x1.
+    """Kernels as an image: filters as rows, input channels as columns, NaN lines between kernels larger than 1x1.
 
     `values` is [filter, input, ...] as weights are; a linear layer is a matrix of single cells.
     """

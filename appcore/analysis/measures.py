@@ -1,4 +1,4 @@
-"""Every number that people see: its name, unit, digits, which way is better and what it means. Tables, charts, exports and reports read it.
+"""Registry of all numbers shown: name, unit, digits, which way is better, and meaning; for tables, charts, exports and reports.
 
 A name is that of the store where there is one, so it is also the head of exported columns. Knows neither torch nor the store.
 """
@@ -17,7 +17,7 @@ _COUNTS = ("errors", "images")
 
 @dataclass(frozen=True)
 class Measure:
-    """`factor` brings a stored number to `unit`; `better` is 1 (higher), -1 (lower) or 0 (neither); `short` is for narrow columns."""
+    """`factor` converts a stored number to `unit`; `better` is 1 (higher), -1 (lower) or 0 (neither); `short` is for narrow columns."""
 
     name: str
     label: str
@@ -30,7 +30,7 @@ class Measure:
 
     @property
     def head(self) -> str:
-        """The head of a column: Gap, points."""
+        """The heading of a column: Gap, points."""
         return f"{self.short}, {self.unit}"
 
     @property
@@ -40,12 +40,12 @@ class Measure:
 
     @property
     def is_difference(self) -> bool:
-        """Whether it is written with its sign."""
+        """Whether it is written with a sign."""
         return self.unit == "points"
 
     @property
     def is_count(self) -> bool:
-        """Whether it counts whole things, written with thousands marks."""
+        """Whether it is a whole number, written with thousands separators."""
         return self.unit in _COUNTS
 
     def shown(self, value: Any) -> Any:
@@ -141,7 +141,7 @@ def newest(run: Mapping[str, Any], end: Mapping[str, Any] | None) -> dict[str, f
 
 
 def _size(run: Mapping[str, Any], density: float) -> float | None:
-    """Bytes of the model with its zeros left out, as on the page What if: 4 for each kept weight, one bit for each prunable one."""
+    """Bytes of the model without its zeros, as on the page What if: 4 for each kept weight, one bit for each prunable one."""
     started = run.get("started") or {}
     if not started.get("parameters"):
         return None
@@ -150,12 +150,12 @@ def _size(run: Mapping[str, Any], density: float) -> float | None:
 
 
 def lower(text: str) -> str:
-    """A label or help inside a sentence: its first letter small, unless it begins an abbreviation."""
+    """A label or help text for the middle of a sentence: first letter in lower case, except in abbreviations."""
     return text if text[:2].isupper() else text[:1].lower() + text[1:]
 
 
 def fraction_kept(counts: Any) -> Any:
-    """The fraction of weights kept, of rows (or anything else) with `kept` and `total`; NaN where nothing is known."""
+    """The fraction of weights kept, from rows (or anything else) with `kept` and `total`; NaN where these are unknown."""
     return counts["kept"] / counts["total"]
 
 

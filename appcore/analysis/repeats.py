@@ -1,5 +1,5 @@
-"""Repeats: runs that differ only in their seed, and what they say together. Pure tables; curves are means with the range of the seeds,
-differences are taken seed by seed, because what two runs of one seed have in common then drops out.
+"""Repeats: runs that differ only in their seed, evaluated together. Pure tables; curves are means with the range over seeds, and
+differences are paired by seed, so that what two runs with one seed have in common cancels out.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import pandas as pd
 from .samples import Sample
 
 Run = Mapping[str, Any]
-_ASIDE = ("seed", "device")  # what may differ between repeats
+_ASIDE = ("seed", "device")  # settings that may differ between repeats
 
 
 @dataclass(frozen=True)
 class Repeats:
-    """One experiment: its runs by seed, of two with one seed the first."""
+    """One experiment: its runs by seed; of two runs with the same seed, the first."""
 
     runs: Mapping[int, Run]
 
     @property
     def first(self) -> Run:
-        """The run that stands for all of them: that of the lowest seed."""
+        """The run that represents all of them: the one with the lowest seed."""
         return self.runs[min(self.runs)]
 
     @property
@@ -44,8 +44,8 @@ def grouped(runs: Sequence[Run]) -> list[Repeats]:
 
 
 def by_seed(group: Repeats, frame: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Values of a column, one row for each place in the course of the run (0, 1, ...), one column for each seed; NaN where a run is
-    not yet.
+    """Values of a column, one row for each place in the course of the run (0, 1, ...), one column for each seed; NaN where a
+    run has not got so far.
 
     `frame` has one row for each epoch or megabatch of each run, in order.
     """
@@ -57,7 +57,7 @@ def by_seed(group: Repeats, frame: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def band(values: pd.DataFrame) -> pd.DataFrame:
-    """mean, low, high, n of each row over the seeds that have got there; low and high are the extremes."""
+    """mean, low, high, n of each row over the seeds that have got so far; low and high are the extremes."""
     return pd.DataFrame(
         {"mean": values.mean(axis=1), "low": values.min(axis=1), "high": values.max(axis=1), "n": values.notna().sum(axis=1)}
     )
@@ -80,7 +80,7 @@ def difference(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
 
 
 def best(ends: Sequence[Mapping[int, float]], better: int) -> int | None:
-    """Which experiment is best beyond the spread of its seeds; None when that cannot be said.
+    """Which experiment is significantly better than all others; None when there is no such one.
 
     `ends` has the last number of each experiment by seed; `better` is 1 (higher) or -1 (lower). The best must beat every other one in
     the differences seed by seed: their 95 % interval leaves 0 out, over two seeds at least that both have.

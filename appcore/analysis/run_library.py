@@ -15,7 +15,7 @@ from .. import names, plugins
 from . import measures
 
 FILTERS = ("status", "method", "pruner", "dataset", "arch", "tag")
-GROUPS = {  # words of the menu and of the address: column
+GROUPS = {  # name in the menu and in the address: column
     "equal settings": "like",
     "started together": "group",
     "method": "method",
@@ -28,7 +28,7 @@ MEASURED = ("test_accuracy", "generalization_gap", "cer", "sparsity", "seconds")
 
 
 def overview(runs: Sequence[Mapping[str, Any]], newest: pd.DataFrame) -> pd.DataFrame:
-    """One row per run in the given order: labels, settings that matter, the whole record as `run`, and what the newest megabatch measured.
+    """One row per run in the given order: labels, relevant settings, the whole record as `run`, and the newest megabatch's numbers.
 
     `newest` holds the last megabatch of each run.
     """
@@ -46,25 +46,25 @@ def overview(runs: Sequence[Mapping[str, Any]], newest: pd.DataFrame) -> pd.Data
 
 
 def likeness(config: Mapping[str, Any]) -> str:
-    """Equal for runs that differ in their seed alone."""
+    """A key that is equal for runs that differ only in their seed."""
     return json.dumps({name: value for name, value in config.items() if name not in ("seed", "device")}, sort_keys=True)
 
 
 def search(frame: pd.DataFrame, text: str) -> pd.DataFrame:
-    """Rows that have every word of `text` somewhere in name, note, tags, settings, state or id; case does not matter."""
+    """Rows with every word of `text` somewhere in name, note, tags, settings, state or id; case is ignored."""
     words = text.casefold().split()
     if not words or frame.empty:
         return frame
     columns = ("run_id", "title", "note", "status", "method", "pruner", "dataset", "arch", "error")
     hay = frame[list(columns)].astype(str).agg("\n".join, axis=1) + "\n" + frame["tags"].map("\n".join)
-    for name in ("method", "pruner", "dataset", "arch"):  # as they are typed, above, and as they are shown
+    for name in ("method", "pruner", "dataset", "arch"):  # above as they are typed, here as they are displayed
         hay += "\n" + frame[name].map(names.display)
     hay = hay.str.casefold()
     return frame[[all(word in row for word in words) for row in hay]]
 
 
 def choose(frame: pd.DataFrame, chosen: Mapping[str, Iterable[str]], *, archived: bool = False) -> pd.DataFrame:
-    """Rows that fit every filter; of several values of one filter any may fit. Archived ones are left out unless asked for."""
+    """Rows that match every filter (any of its values). Archived runs are left out unless asked for."""
     keep = pd.Series(True, index=frame.index) if archived else ~frame["archived"].astype(bool)
     for name, values in chosen.items():
         wanted = set(values)
@@ -76,7 +76,7 @@ def choose(frame: pd.DataFrame, chosen: Mapping[str, Iterable[str]], *, archived
 
 
 def values(frame: pd.DataFrame, name: str) -> list[str]:
-    """What can be chosen in a filter, the most frequent first."""
+    """The values to choose from in a filter, the most frequent first."""
     column = frame["tags"].explode() if name == "tag" else frame[name]
     return [value for value in column.dropna().value_counts().index if value != ""]
 
@@ -96,7 +96,7 @@ def grouped(frame: pd.DataFrame, by: str) -> pd.DataFrame:
 
 
 def _differing(likes: Sequence[str]) -> list[str]:
-    """Settings that differ among groups and have no place in their names already."""
+    """Settings that differ among groups and are not in their names already."""
     configs = [json.loads(like) for like in likes]
     return [
         name for name in configs[0] if name not in ("method", "pruner") and len({json.dumps(config.get(name)) for config in configs}) > 1

@@ -1,4 +1,4 @@
-"""Numbers over seeds: mean with spread, paired differences, and what they say about a claim. Fractions in, percent on screen."""
+"""Numbers over seeds: mean with spread, paired differences, and verdicts on claims. Fractions in, percent on screen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 HOLDS = "holds"
 FAILS = "does not hold at this scale"
 UNDECIDED = "inconclusive (overlap within spread)"
-BROKEN = "BROKEN"  # for what is exact: a fault of the program, not of a claim
+BROKEN = "BROKEN"  # an exact claim failed: a fault of the program
 
 # Student's t, two-sided 95 %, by degrees of freedom; above the last one it changes little.
 _T95 = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101)
@@ -27,7 +27,7 @@ class Sample:
         return cls(tuple(float(value) for value in values))
 
     def __sub__(self, other: Sample) -> Sample:
-        """Differences seed by seed: what both have in common with a seed drops out."""
+        """Differences paired by seed: what both have in common cancels out."""
         return Sample(tuple(a - b for a, b in zip(self.values, other.values, strict=True)))
 
     @property
@@ -40,14 +40,14 @@ class Sample:
         return statistics.stdev(self.values) if len(self.values) > 1 else 0.0
 
     def interval(self) -> tuple[float, float]:
-        """95 % confidence interval of the mean; one value says nothing about spread, so the interval is everything."""
+        """95 % confidence interval of the mean; infinite for a single value, which says nothing about the spread."""
         if len(self.values) < 2:
             return -math.inf, math.inf
         half = _T95[min(len(self.values) - 1, len(_T95)) - 1] * self.sd / math.sqrt(len(self.values))
         return self.mean - half, self.mean + half
 
     def text(self, digits: int = 1, *, scale: float = 100.0, signed: bool = False) -> str:
-        """mean ± sd, in percent unless told otherwise."""
+        """mean ± sd, by default in percent."""
         mean = f"{scale * self.mean:{'+' if signed else ''}.{digits}f}"
         return f"{mean} ± {scale * self.sd:.{digits}f}" if len(self.values) > 1 else mean
 
@@ -67,10 +67,10 @@ def within(difference: Sample, margin: float) -> str:
 
 
 def exactly(is_so: bool) -> str:
-    """Verdict on what must be true to the last weight."""
+    """Verdict on a claim that must hold exactly, to the last weight."""
     return HOLDS if is_so else BROKEN
 
 
 def worst(verdicts: Iterable[str]) -> str:
-    """The verdict on a claim of several parts: that of its worst part."""
+    """The verdict on a claim with several parts: that of its worst part."""
     return max(verdicts, key=(HOLDS, UNDECIDED, FAILS, BROKEN).index)

@@ -1,4 +1,4 @@
-"""What a density would do, answered from sketches of scores: which layers keep how much, where the threshold lies, what dies first.
+"""What pruning to a density would do, from sketches of scores: how much each layer keeps, the threshold, which layer dies first.
 
 A sketch holds, for each layer, its scores in falling order at some ranks (`ranks`): every rank up to FINE and of small layers, then
 steps that grow to at most 0.7 % of the rank and 1/2048 of the layer. Between two of them counts are interpolated. numpy and pandas only.
@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..quotas import boundary, quotas
 
-POINTS, FINE = 4096, 1024  # points of a sketch of one layer at most; ranks from the best one that are all there
+POINTS, FINE = 4096, 1024  # most points in a layer's sketch; number of best ranks that are all included
 DECADES, BINS = 12, 60
 
 Sketch = Mapping[str, Any]  # {"layers": [{name, shape, total, eligible, flops}], "ranks": [array], "scores": [array], "order": {...}}
@@ -40,7 +40,7 @@ def positions(count: int) -> np.ndarray:
 
 
 def ordered(ranks: Sequence[np.ndarray], scores: Sequence[np.ndarray], eligible: Sequence[int]) -> dict[str, np.ndarray]:
-    """All points of all layers from the highest score down: `layer`, `score`, for how many weights a point `stands`, their sum."""
+    """All points of all layers from the highest score down: `layer`, `score`, how many weights a point `stands` for, their sum."""
     layer = np.concatenate([np.full(len(part), place, dtype=np.int32) for place, part in enumerate(ranks)])
     stands = np.concatenate([np.diff(np.append(part, count)) for part, count in zip(ranks, eligible)])
     score = np.concatenate(scores)
@@ -93,11 +93,11 @@ def _global(sketch: Sketch, keep: int, chosen: np.ndarray) -> tuple[np.ndarray, 
     place = _first(lambda at: _counts(sketch, chosen, score[at]).sum(0) >= keep, guess, len(score))
     low = float(score[place])
     strictly, with_ties = (_counts(sketch, chosen, score[[place]], above=above)[:, 0] for above in (True, False))
-    if strictly.sum() <= keep:  # what is left goes to ties, first come first served
+    if strictly.sum() <= keep:  # the rest goes to tied scores, in order of position
         ties = with_ties - strictly
         before = np.cumsum(ties) - ties
         taken = strictly + np.clip(keep - strictly.sum() - before, 0, ties)
-    else:  # the threshold lies inside a block
+    else:  # the threshold lies within a block
         higher = int(np.searchsorted(-score, -low))  # points above
         base = _counts(sketch, chosen, score[[higher - 1]])[:, 0] if higher else np.zeros(len(chosen))
         taken = base + (strictly - base) * (keep - base.sum()) / max(strictly.sum() - base.sum(), 1e-12)
@@ -108,7 +108,7 @@ _PROBES = np.array([-4096, -512, -64, -16, -4, -1, 0, 1, 4, 16, 64, 512, 4096])
 
 
 def _first(holds: Callable[[np.ndarray], np.ndarray], guess: int, count: int) -> int:
-    """The first index from which on `holds` (the last if none), which lies near the guess; asks about many indices at once."""
+    """The first index from which on `holds` is true (the last if none), near the guess; tests many indices at once."""
     low, high, probes = -1, count - 1, guess + _PROBES
     while high - low > 1:
         probes = np.unique(probes[(probes > low) & (probes < high)])
@@ -129,7 +129,7 @@ def _counts(sketch: Sketch, chosen: np.ndarray, thresholds: np.ndarray, *, above
 
 
 def _whole(values: np.ndarray, total: int) -> np.ndarray:
-    """Whole numbers next to these that sum to `total`."""
+    """Round these to whole numbers that sum to `total`."""
     found = np.floor(values + 1e-9).astype(np.int64)
     for place in np.argsort(found - values, kind="stable")[: max(0, total - int(found.sum()))]:
         found[place] += 1
@@ -137,7 +137,7 @@ def _whole(values: np.ndarray, total: int) -> np.ndarray:
 
 
 def deaths(sketch: Sketch, scope: str = "global", exempt: Sequence[str] = ()) -> pd.DataFrame:
-    """Per layer the density under which nothing is left of it, first to die first: layer, kept (in all), density, place.
+    """For each layer the density below which it is empty, the first to die first: layer, kept (in all), density, place.
 
     global: from the rank of each layer's best score. layer, erk: where the layer's share falls under half a weight; the
     first of them is exact.

@@ -1,7 +1,7 @@
-"""The speed that people get: training through each front door against the engine alone, and programs beside each other.
+"""The speed that users get: training through each entry point versus the engine alone, and two programs at the same time.
 
-Every side is a process of its own, as `python -m appcore.bench.front_doors SIDE SETTINGS` or the command line itself: what else a process
-does with torch is what makes the difference.
+Every side runs in a process of its own, as `python -m appcore.bench.front_doors SIDE SETTINGS` or the command line itself: the difference
+is in what else the process does with torch.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _command_line(settings: dict[str, Any], *more: str) -> tuple[float, float]:
 
 
 def _beside(settings: dict[str, Any]) -> float:
-    """Wall time of two command lines that are started together, over that of one after the other."""
+    """Wall time of two command lines started together, divided by that of one after the other."""
     with tempfile.TemporaryDirectory() as folder:
         environment, command, times = _environment(folder), _run(settings), []
         for is_together in (False, True):
@@ -116,7 +116,7 @@ def _environment(folder: str) -> dict[str, str]:
 
 
 def _epoch(store: Store, run_id: str) -> float:
-    """Seconds of an epoch of the last megabatch, the middle one."""
+    """Median seconds of the last megabatch's epochs."""
     epochs = store.epochs(run_id)
     return float(epochs[epochs["megabatch"] == epochs["megabatch"].max()]["seconds"].median())
 
@@ -129,7 +129,7 @@ def _alone(settings: dict[str, Any]) -> float:
 
 
 def _in_app(settings: dict[str, Any], before: Callable[[Any], None]) -> float:
-    """The run in the thread that trains, after something else was asked of the same process by a thread that lives on."""
+    """The run in the training thread, after another thread that stays alive has used torch in the same process."""
     import threading
 
     from ..service.manager import Manager

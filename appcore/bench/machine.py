@@ -1,4 +1,4 @@
-"""Measurements of this machine: what masks cost, what a prune point costs, and the engine against training in the published style.
+"""Measurements of this machine: cost of masks, cost of a prune point, and the engine versus training in the published style.
 
 The published style is written out in published_style.py. Results go to benchmarks/ of a checkout, else to the working folder.
 """
@@ -35,7 +35,7 @@ from ..events import EpochDone
 from ..masks import selection
 from ..models import base as models
 from ..planning.plan import plan
-from ..pruners.base import Scoring
+from ..pruners.base import ScoringTask
 from . import front_doors, published_style, whole_runs
 from .timing import Row, file_stem, interleaved, is_here, machine, table
 
@@ -52,7 +52,7 @@ class Size:
     """How much is measured."""
 
     steps: int  # pairs of training steps
-    prune_batch: int  # images of a scoring batch, and of the training step beside it
+    prune_batch: int  # images of a scoring batch, and of the training step that it is compared with
     prune_rounds: int
     images: dict[str, int]  # per epoch, by architecture
     rounds: int  # counted epochs of each side
@@ -162,7 +162,7 @@ def _convolutions(size: Size, device: str, arch: str) -> Row:
 
 
 def _against_published_style(size: Size, device: str, dataset: str, arch: str, images: int) -> Iterator[Row]:
-    """Training epochs of the engine and of the published style on the same images under the same masks."""
+    """Training epochs of the engine and of the published style on the same images with the same masks."""
     rows = [Row(f"{name}, {arch}, batch {BATCH}", device, "images/s") for name in ("engine", "published style")]
     goal = "at least 3" if device == "cpu" else "at least 8"
     note = f"{images} images per epoch; settings as they are by default"
@@ -233,7 +233,7 @@ class _Trainer:
 
     def score(self, pruner: str) -> None:
         draw = seeds.generator(0, "bench")
-        task = Scoring(copy.deepcopy(self.model), list(self.full), [self.batch], self.full, draw, dtype=self.dtype)
+        task = ScoringTask(copy.deepcopy(self.model), list(self.full), [self.batch], self.full, draw, dtype=self.dtype)
         self.scores = plugins.load("pruners", pruner).scores(task)
 
     def select(self) -> None:

@@ -1,4 +1,4 @@
-"""A baseline: training written the way pruning papers usually publish it. Our own code, made from a description; no run uses it.
+"""A baseline: training as code published with pruning papers usually does it. Our own code from a description; no run uses it.
 
 What a whole run does, how often and on how many images, follows the published repository of arXiv 2204.01640 (commit 7840633): facts,
 no code. benchmarks/README.md says how its time compares. What makes the style: images decoded and augmented one by one as PIL images in

@@ -1,4 +1,4 @@
-"""Fair timing and its report: interleaved rounds, medians with range, this machine in words. Knows nothing of what is measured."""
+"""Fair timing and its report: interleaved rounds, medians with range, a description of the machine. Independent of what is measured."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Row:
 
 
 def _text(value: float) -> str:
-    """Three digits, and whole numbers from a thousand on."""
+    """A number with three digits; whole numbers from a thousand on."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 

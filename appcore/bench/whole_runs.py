@@ -1,4 +1,4 @@
-"""Measurements of whole runs: against the published style, two in lockstep, fifty in one process, and a hundred megabatches."""
+"""Measurements of whole runs: versus the published style, two in lockstep, fifty in one process, and a hundred megabatches."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _lockstep(size: Size, device: str, dataset: str) -> Row:
 
 
 def _many(size: Size, device: str) -> Row:
-    """What the process grows by over many runs, after the first three."""
+    """Memory growth of the process over many runs, after the first three."""
     row = Row(
         f"growth of memory over {size.runs} runs in one process", device, "MB", "under 30", "resident set; on a GPU its allocated memory"
     )

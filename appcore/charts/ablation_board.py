@@ -1,4 +1,4 @@
-"""The board of an ablation: every run as a mark in its cell, by state; and what figures over two settings share."""
+"""The board of an ablation: every run as a mark in its cell, by state; with helpers for figures over two settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..analysis.measures import MEASURES, lower
 from ..names import display
 from . import style
 
-# state: (colour, symbol); the symbol tells it without colours
+# state: (colour, symbol); the symbol is readable without colours
 STATES = {
     "done": ("#009E73", "circle"),
     "running": ("#0072B2", "triangle-right"),
@@ -30,7 +30,7 @@ Order = Mapping[str, Sequence[str]]
 
 
 def board(frame: pd.DataFrame, down: str, across: str, order: Order, labels: Mapping[str, str], *, revision: str = "") -> go.Figure:
-    """Every run as a mark in its cell, by state; runs of one cell (seeds, further settings) stand side by side."""
+    """Every run as a mark in its cell, by state; runs of one cell (seeds, further settings) are side by side."""
     counts = frame["state"].value_counts()
     subtitle = " · ".join(f"{count} {state}" for state, count in counts.items())
     rows, columns = shown_values(frame, down, order), shown_values(frame, across, order)
@@ -67,7 +67,7 @@ def _row_height(frame: pd.DataFrame, down: str, across: str) -> int:
 
 
 def _spots(frame: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], down: str, across: str) -> pd.DataFrame:
-    """Marks with their places: those of one cell in lines from left to right."""
+    """Positions of the marks: those of one cell in lines from left to right."""
     values = frame.reset_index(drop=True)
     row = [rows.index(value) for value in _column(values, down)]
     column = [columns.index(value) for value in _column(values, across)]

@@ -1,4 +1,4 @@
-"""Figures of the results of an ablation: a heatmap of means, small multiples, and parallel coordinates."""
+"""Figures of an ablation's results: a heatmap of means, small multiples, and parallel coordinates."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
 def heatmap(
     table: pd.DataFrame, metric: str, down: str, across: str, order: Order, labels: Mapping[str, str], *, revision: str = ""
 ) -> go.Figure:
-    """Mean of a metric over the runs of each cell, with spread and n in it; a cell that is best beyond doubt has a star."""
+    """Mean of a metric over the runs of each cell, with spread and n; a significantly best cell has a star."""
     about, best = ablation_results.METRICS[metric], ablation_results.winner(table, metric)
     rows, columns = list(order[down]), list(order[across])
     means, words, hovers = (np.full((len(rows), len(columns)), fill, dtype=object) for fill in (np.nan, "", ""))
@@ -57,14 +57,14 @@ def _cell_words(row: Mapping[str, Any], about: Measure, is_best: bool) -> str:
 
 
 def _cell_hover(row: Mapping[str, Any], metric: str, idle: str) -> str:
-    lines = [f"{safe(display(row['row']))} · {safe(display(row['column']))}", f"<b>{ablation_results.told(row, metric)}</b>"]
+    lines = [f"{safe(display(row['row']))} · {safe(display(row['column']))}", f"<b>{ablation_results.as_text(row, metric)}</b>"]
     lines += [f"{idle} plays no part here"] if row["idle"] else []
     lines += [f"{row['runs'] - row['n']} of {row['runs']} runs are not done"] if row["runs"] > row["n"] else []
     return "<br>".join(lines)
 
 
 def _write(figure: go.Figure, z: np.ndarray, texts: np.ndarray, low: float, high: float) -> None:
-    """The number in each cell, readable on its colour; what has no number yet in grey."""
+    """The number in each cell, readable on its colour; cells without a number in grey."""
     places = [(r, c) for r in range(z.shape[0]) for c in range(z.shape[1]) if texts[r, c]]
     colours = style.SEQUENTIAL
     inks = []
@@ -107,13 +107,13 @@ def small_multiples(
     figure.update_xaxes(tickvals=list(range(len(at))), ticktext=[short(t) for t in at], range=[-0.5, len(at) - 0.5], showline=True)
     figure.update_xaxes(title_text=labels[x], row=tall)
     figure.update_yaxes(title_text=about.title, col=1)
-    raised = titles is not None and len(lines) > 1  # the legend stands above the titles of the panels
+    raised = titles is not None and len(lines) > 1  # the legend is above the titles of the panels
     figure.update_layout(hovermode="closest", margin_t=96 + 30 * raised, legend_title_text=labels[colour])
     return figure.update_layout(legend_y=1 + 30 * raised / (240 * tall))
 
 
 def _is(frame: pd.DataFrame, name: str, value: str) -> pd.Series:
-    """Rows of one panel or line; a setting that plays no part belongs to all of them."""
+    """Rows of one panel or line; a setting without effect belongs to all of them."""
     return frame[name].isin([value, ablation_results.ANY]) if name in frame and value else pd.Series(True, index=frame.index)
 
 
@@ -122,7 +122,7 @@ def _line(part: pd.DataFrame, metric: str, x: str, at: list[str], line: str, ran
     dots = part.dropna(subset=[metric])
     if not len(dots):
         return []
-    idle = dots[dots[x] == ablation_results.ANY]  # where x plays no part the line is flat
+    idle = dots[dots[x] == ablation_results.ANY]  # where x has no effect the line is flat
     dots = pd.concat([dots[dots[x] != ablation_results.ANY], *(idle.assign(**{x: value}) for value in at)])
     table = ablation_results.summary(dots, [x], metric)
     places = [at.index(value) + shift for value in table[x]]
@@ -148,7 +148,7 @@ def _line(part: pd.DataFrame, metric: str, x: str, at: list[str], line: str, ran
             showlegend=True,
             line={"color": paint, "width": 2, "dash": _DASHES[rank % len(_DASHES)]},
             marker={"size": 9, "symbol": _SYMBOLS[rank % len(_SYMBOLS)]},
-            text=[ablation_results.told(one, metric) for one in table.to_dict("records")],
+            text=[ablation_results.as_text(one, metric) for one in table.to_dict("records")],
             hovertemplate=f"{name}<br>%{{text}}<extra></extra>",
         ),
     ]

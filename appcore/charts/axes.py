@@ -1,4 +1,4 @@
-"""What curves run over (megabatches, epochs, steps, samples, time or FLOPs), smoothing, and the moment that is looked at."""
+"""The x axis of curves (megabatches, epochs, steps, samples, time or FLOPs), smoothing, and the mark of the chosen megabatch."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class View:
 
 
 class TimeAxis:
-    """Places on the x axis for the rows of some runs. `epochs` holds the rows of all of them."""
+    """Positions on the x axis for some runs. `epochs` holds the rows of all of them."""
 
     def __init__(self, view: View, runs: Runs, epochs: pd.DataFrame):
         self._view, self._runs = view, runs
@@ -52,14 +52,14 @@ class TimeAxis:
         return self._places[run["run_id"]]
 
     def ends(self, run: Mapping[str, Any], megabatches: Sequence[int]) -> np.ndarray:
-        """Where these megabatches (from 0) end; nan for one whose epochs are not there."""
+        """Where these megabatches (from 0) end; nan for one whose epochs are missing."""
         if self._view.x == "megabatches":
             return (np.asarray(megabatches, dtype=float) + 1) * self._length()
         places, of = self._places[run["run_id"]], self._megabatch[run["run_id"]]
         return np.array([places[of == t][-1] if (of == t).any() else np.nan for t in megabatches], dtype=float)
 
     def settings(self) -> dict[str, Any]:
-        """This axis as plotly is told of it."""
+        """The settings of this axis for plotly."""
         title, unit = AXES[self._view.x]
         if self._view.x != "megabatches":
             return {"title": {"text": title}, "rangemode": "tozero", "unifiedhovertitle": {"text": f"%{{x:,.4~g}} {unit}"}}
@@ -79,24 +79,24 @@ class TimeAxis:
         }
 
     def mark(self, figure: go.Figure) -> None:
-        """The band of the moment that is looked at."""
+        """Draw the band of the chosen megabatch."""
         if self._view.moment is not None and self._runs:
             span = self._span(self._view.moment)
             if np.isfinite(span).all():
                 figure.add_vrect(*span, fillcolor=style.GREY, opacity=0.16, line_width=0, layer="below")
 
     def _span(self, moment: int) -> tuple[float, float]:
-        """From where to where the first run was at a megabatch."""
+        """The interval of a megabatch on the axis, for the first run."""
         run = self._runs[0]
         begin = float(self.ends(run, [moment - 1])[0]) if moment else 0.0
         return begin, float(self.ends(run, [moment])[0])
 
     def _length(self) -> int:
-        """Epochs per megabatch on the axis; megabatches with fewer are stretched, so that those of several runs lie upon each other."""
+        """Epochs per megabatch on the axis; megabatches with fewer are stretched, so that those of several runs align."""
         return max((max(epochs_planned(run)) for run in self._runs), default=1)
 
     def _of_epochs(self, run: Mapping[str, Any], rows: pd.DataFrame) -> np.ndarray:
-        """Counted by place in the megabatch: methods with several rounds come to the same epoch more than once."""
+        """Counted by place in the megabatch: methods with several rounds repeat an epoch number."""
         name = self._view.x
         if name == "megabatches":
             megabatch = rows["megabatch"].to_numpy()
@@ -113,7 +113,7 @@ class TimeAxis:
 
 
 def smoothed(values: np.ndarray, smoothing: float) -> np.ndarray:
-    """Exponential moving average without the pull of its start: each value weighs `smoothing` times the next one."""
+    """Exponential moving average without bias towards its start: each value weighs `smoothing` times the next one."""
     if smoothing <= 0 or not len(values):
         return values
     result, total, weight = np.empty(len(values)), 0.0, 0.0
@@ -125,7 +125,7 @@ def smoothed(values: np.ndarray, smoothing: float) -> np.ndarray:
 
 
 def epochs_planned(run: Mapping[str, Any]) -> tuple[int, ...]:
-    """Epochs of each megabatch, those of all rounds together."""
+    """Epochs of each megabatch, summed over rounds."""
     return _planned(json.dumps(run["config"], sort_keys=True))
 
 

@@ -1,4 +1,4 @@
-"""Two runs back to back: the share that each keeps of every layer at one megabatch."""
+"""Back-to-back bars of two runs: the share that each keeps of every layer at one megabatch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers in words and numbers, made from the data: who prunes the early layers harder, what differs."""
+"""Answers in words and numbers, made from the data: which run prunes the early layers harder, which settings differ."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .layers import newest
 from .run_styles import labels, looks
 
 Runs = Sequence[Mapping[str, Any]]
-NOTEWORTHY = 0.005  # half a point: closer than this counts as equal
+NOTEWORTHY = 0.005  # half a point: smaller differences count as equal
 
 
 def early_names(layers: pd.DataFrame) -> list[str]:
@@ -52,7 +52,7 @@ def who_prunes_early(layers: pd.DataFrame, first: Mapping[str, Any], second: Map
 
 
 def _verdict(kept: pd.DataFrame, where: str, so_far: str) -> tuple[str, str]:
-    """`kept` has one column per run, named as people name it, and one row per megabatch."""
+    """The verdict on `kept`: one column per run, named by its label, and one row per megabatch."""
     a, b = kept.columns
     lead = kept[b] - kept[a]  # positive: a prunes harder
     harder = {a: lead.index[lead > NOTEWORTHY], b: lead.index[lead < -NOTEWORTHY]}
@@ -76,7 +76,7 @@ def _whole(fraction: float) -> str:
 
 
 def spans(megabatches: Sequence[int]) -> str:
-    """Megabatches (from 0) as people count them: 0, 1, 2, 5 -> 1 to 3 and 6."""
+    """Megabatches (from 0) as text, counted from 1: 0, 1, 2, 5 -> 1 to 3 and 6."""
     runs: list[list[int]] = []
     for value in sorted(int(v) + 1 for v in megabatches):
         if runs and value == runs[-1][1] + 1:
@@ -110,7 +110,7 @@ PAIRING = {"init": "initial weights", "order": "data order", "scoring": "scoring
 
 
 def pairing(runs: Runs) -> dict[str, bool | None]:
-    """For each pairing hash: True when all runs have the same, False when they differ, None while one is not known yet."""
+    """For each pairing hash: True when all runs have the same, False when they differ, None while one is unknown."""
     found: dict[str, bool | None] = {}
     for name in PAIRING:
         values = [(run.get("hashes") or {}).get(name) for run in runs]

@@ -1,4 +1,4 @@
-"""Figures of what runs gave for their cost: errors over the stream, anytime relative error, and accuracy against compute."""
+"""Figures of what runs achieved for their cost: errors over the stream, anytime relative error, and accuracy against compute."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .run_styles import looks
 from .stream_timeline import faint
 
 Runs = Sequence[Mapping[str, Any]]
-# word in the address: number of the registry
+# name in the address: measure of the registry
 COMPUTE = {"dense": MEASURES["train_flops_dense"], "sparse": MEASURES["train_flops_sparse"], "seconds": MEASURES["seconds"]}
 
 
@@ -110,14 +110,14 @@ def worth(runs: Runs, ends: pd.DataFrame, compute: str) -> pd.DataFrame:
 
 
 def front(cost: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    """Which points no other one beats: cheaper and as good, or better and no dearer. Equal points are all on the front."""
+    """Which points are on the Pareto front: no other is cheaper and as good, or better at no higher cost. Equal points all are."""
     no_dearer, as_good = cost[None, :] <= cost[:, None], gain[None, :] >= gain[:, None]
     better = (cost[None, :] < cost[:, None]) | (gain[None, :] > gain[:, None])
     return ~np.any(no_dearer & as_good & better, axis=1)
 
 
 def pareto(points: pd.DataFrame, compute: str, picked: Sequence[str] = (), *, revision: str = "") -> go.Figure:
-    """Final test accuracy against compute, one mark per run; the front is the line that no run beats."""
+    """Final test accuracy against compute, one mark per run, and the Pareto front as a line."""
     best = points[points["is_front"]].sort_values(["compute", "accuracy"])
     figure = style.figure(
         "What does accuracy cost?",

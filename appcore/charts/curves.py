@@ -1,4 +1,4 @@
-"""Figures over the course of training: accuracy, loss, generalization gap and cumulative errors, of one run or of several."""
+"""Training curves: accuracy, loss, generalization gap and cumulative errors, of one run or of several."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def loss(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revisio
 
 
 def gap(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "", view: View = PLAIN) -> go.Figure:
-    """Train minus validation accuracy in percentage points at each epoch, and of the weights carried on at each megabatch's end."""
+    """Train minus validation accuracy in percentage points at each epoch, and of the weights kept at each megabatch's end."""
     alone = len(runs) == 1
     marks = " · marks: the weights carried on" if alone else ""
     about = MEASURES["generalization_gap"]
@@ -136,7 +136,7 @@ def _of(frame: pd.DataFrame, run: Mapping[str, Any]) -> pd.DataFrame:
 def _over_time(
     title: str, subtitle: str, y: str, runs: Runs, epochs: pd.DataFrame, revision: str, view: View
 ) -> tuple[go.Figure, TimeAxis]:
-    """An empty figure over the view's axis; another axis is another picture, so zoom is kept for each."""
+    """An empty figure over the view's axis; each axis is a picture of its own with its own zoom."""
     axis = TimeAxis(view, runs, epochs)
     figure = style.figure(title, subtitle, x="", y=y, revision=f"{revision or 'fixed'}/{view.x}", xaxis=axis.settings())
     axis.mark(figure)
@@ -154,7 +154,7 @@ def _line(
     dash: str,
     unit: str = "",
 ) -> None:
-    """A curve; where it is smoothed, what was measured stays behind it, pale."""
+    """A curve; where it is smoothed, the raw values stay behind it in a pale colour."""
     x, raw = axis.epochs(run), values.to_numpy(dtype=float)
     look = {"mode": "lines", "line": {"color": colour, "dash": dash, "width": 2}}
     if view.smoothing:
@@ -191,7 +191,7 @@ def _marks(
 
 
 def _events(figure: go.Figure, axis: TimeAxis, run: Mapping[str, Any], rows: pd.DataFrame) -> None:
-    """Prune points, drops of the learning rate and weights that were carried on, as marks along the upper edge."""
+    """Prune points, drops of the learning rate and epochs whose weights were kept, as marks along the upper edge."""
     found = events(rows)
     x = axis.epochs(run)
     for kind, (symbol, words) in _EVENTS.items():
@@ -222,7 +222,7 @@ _EVENTS = {
 
 
 def events(rows: pd.DataFrame) -> list[tuple[int, str, str]]:
-    """(row, kind, words) of what happened in the epochs of one run: seen at the end of the epoch in or before which it did."""
+    """(row, kind, words) of the events of one run, each at the end of the epoch in or before which it happened."""
     found: list[tuple[int, str, str]] = []
     density, rate = 1.0, None
     for place, (megabatch, now, new) in enumerate(zip(rows["megabatch"], rows["density"], rows["learning_rate"], strict=True)):

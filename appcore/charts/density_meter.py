@@ -1,4 +1,4 @@
-"""The density truth meter: what was requested against what was counted, with a mark where they disagree."""
+"""The density truth meter: requested versus counted densities, with a mark where they disagree."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ROWS = {"requested": "density_requested", "in the mask": "density_mask", "in fo
 
 
 def disagreements(point: Mapping[str, float], total: int) -> list[str]:
-    """Where the densities of a prune point differ by more than rounding to whole weights, in words; empty when all agree."""
+    """Sentences on densities of a prune point that differ by more than rounding to whole weights; empty when all agree."""
     rounding = _rounding(total)
     mask, found = point["density_mask"], []
     if abs(mask - point["density_requested"]) > rounding:
@@ -28,7 +28,7 @@ def disagreements(point: Mapping[str, float], total: int) -> list[str]:
 
 
 def truth_meter(point: Mapping[str, float] | None, total: int, *, colour: str = style.GREY, revision: str = "") -> go.Figure:
-    """Requested, mask, effective and alive density of one moment as bars on one scale; a bar that disagrees is marked."""
+    """Requested, mask, effective and alive density at one time as bars on one scale; a bar that disagrees is marked."""
     problems = disagreements(point, total) if point is not None else []
     agree = "all four agree to the last weight" if point is not None else "nothing counted yet"
     figure = style.figure(

@@ -1,4 +1,4 @@
-"""The last numbers of runs: one row for each run, or one for each experiment with its spread over seeds and the best marked."""
+"""Tables of final numbers: one row for each run, or for each experiment with its spread over seeds and the best marked."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ COLUMNS = (
 
 
 def final_table(runs: Runs, megabatches: pd.DataFrame) -> pd.DataFrame:
-    """The last numbers of each run in the units of their columns, one row per run; NaN where a run has not got there."""
+    """The final numbers of each run in the units of their columns, one row per run; NaN where a run has not got so far."""
     rows, names = [], labels(runs)
     for run in runs:
         mine = megabatches[megabatches["run_id"] == run["run_id"]].sort_values("megabatch")
@@ -46,9 +46,9 @@ def final_table(runs: Runs, megabatches: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary_table(groups: Sequence[Repeats], megabatches: pd.DataFrame) -> pd.DataFrame:
-    """Text: mean ± standard deviation over the seeds of each experiment; BEST beside a number that is best beyond the spread.
+    """Text: mean ± standard deviation over the seeds of each experiment; BEST beside a number that is significantly best.
 
-    Only runs that are done count.
+    Only finished runs count.
     """
     names = labels([group.first for group in groups])
     ends = [_ends(group, megabatches) for group in groups]
@@ -60,7 +60,7 @@ def summary_table(groups: Sequence[Repeats], megabatches: pd.DataFrame) -> pd.Da
         about = MEASURES[name]
         by_seed = [{seed: row[name] for seed, row in values.items() if not math.isnan(row[name])} for values in ends]
         winner = best(by_seed, about.better) if about.better else None
-        table[about.head] = [_told(values, about, place == winner) for place, values in enumerate(by_seed)]
+        table[about.head] = [_as_text(values, about, place == winner) for place, values in enumerate(by_seed)]
     return pd.DataFrame(table)
 
 
@@ -70,9 +70,9 @@ def _ends(group: Repeats, megabatches: pd.DataFrame) -> dict[int, dict[str, Any]
     return dict(zip(done, rows))
 
 
-def _told(values: Mapping[int, float], about: Measure, is_best: bool) -> str:
+def _as_text(values: Mapping[int, float], about: Measure, is_best: bool) -> str:
     if not values:
         return "–"
     sample = Sample.of(values.values())
-    spread = f" ± {sample.sd:,.{about.digits}f}" if sample.sd else ""  # "± 0" where all agree says nothing
+    spread = f" ± {sample.sd:,.{about.digits}f}" if sample.sd else ""  # "± 0" where all agree would be noise
     return f"{about.text(sample.mean)}{spread}{f' {BEST}' if is_best else ''}"

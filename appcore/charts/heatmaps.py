@@ -103,7 +103,7 @@ def _outline(figure: go.Figure, megabatch: int, rows: int) -> None:
 def _shares(
     layers: pd.DataFrame, first: Mapping[str, Any], second: Mapping[str, Any], count: int
 ) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Layers that both runs have, and the fractions that each keeps, [layer, megabatch]."""
+    """The layers that both runs have, and the fraction that each run keeps, [layer, megabatch]."""
     sides = []
     for run in (first, second):
         mine = layers[layers["run_id"] == run["run_id"]]

@@ -1,4 +1,4 @@
-"""Figures of layers at one megabatch and of the early layers over time, and what all figures of layers share."""
+"""Figures of layers at one megabatch and of the early layers over time, with helpers for all figures of layers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Runs = Sequence[Mapping[str, Any]]
 
 
 def newest(layers: pd.DataFrame) -> pd.DataFrame:
-    """One row per (run, megabatch, layer): the last count of that megabatch, its end if there is one, else its prune point."""
+    """One row per (run, megabatch, layer): the counts at the megabatch's end if there are any, else at its prune point."""
     return layers.sort_values(["run_id", "megabatch", "segment", "seq"]).drop_duplicates(["run_id", "megabatch", "layer"], keep="last")
 
 
 def grid(layers: pd.DataFrame, column: str, megabatches: int) -> tuple[list[str], np.ndarray]:
-    """Layer names in network order, and the values of a column as an array [layer, megabatch] with NaN where nothing is known yet."""
+    """Layer names in network order, and the values of a column as an array [layer, megabatch], NaN where unknown."""
     rows = newest(layers)
     names = rows.sort_values("seq")["layer"].drop_duplicates().tolist()
     values = np.full((len(names), megabatches), np.nan, dtype=np.float64)
@@ -32,7 +32,7 @@ def grid(layers: pd.DataFrame, column: str, megabatches: int) -> tuple[list[str]
 
 
 def kept_by_layer(layers: pd.DataFrame, runs: Runs, chosen: int, *, revision: str = "") -> go.Figure:
-    """Fraction kept of every layer at the chosen megabatch (from 0), one mark per run, joined so that distance can be read."""
+    """Fraction kept of every layer at the chosen megabatch (from 0), one mark per run, joined by lines that show the differences."""
     figure = style.figure(
         f"Who keeps more of each layer, at megabatch {chosen + 1}?",
         "the bar between two marks is their difference",

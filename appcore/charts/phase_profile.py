@@ -1,4 +1,4 @@
-"""Where a run's time went, by phase."""
+"""A run's time by phase."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PHASES = {
 
 
 def profile(phase_seconds: Mapping[str, float], *, colour: str = style.GREY, revision: str = "") -> go.Figure:
-    """Seconds of each phase as bars, with their share of all. Phases that are not known by name come last, under their own."""
+    """Seconds of each phase as bars, with their share of all. Phases without a display name come last, under their own names."""
     names = [*(name for name in PHASES if name in phase_seconds), *(name for name in phase_seconds if name not in PHASES)]
     seconds = [phase_seconds[name] for name in names]
     whole = sum(seconds) or 1.0

@@ -1,4 +1,4 @@
-"""Figures of the reality check: what the network weighs in a file, and how long a forward pass takes beside a dense twin."""
+"""Figures of the reality check: file sizes of the network, and the time of a forward pass versus a dense reference."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import plotly.graph_objects as go
 
 from . import style
 
-UNSURE = 0.25  # width of the interval of a ratio above which nothing is said about small differences
+UNSURE = 0.25  # width of a ratio's interval above which small differences are not reported
 _SIDES = {"dense": ("no zeros", style.GREY, "square"), "pruned": ("pruned", "#0072B2", "circle")}
 
 
 def weights(sizes: Mapping[str, int], names: Mapping[str, str], *, revision: str = "") -> go.Figure:
-    """Bytes of the network under each way to write it, the share of raw written out."""
+    """Bytes of the network in each format, labelled with the share of the raw size."""
     raw = sizes["raw"]
     figure = style.figure(
         "What gets smaller?",
@@ -48,7 +48,7 @@ def weights(sizes: Mapping[str, int], names: Mapping[str, str], *, revision: str
 
 
 def latency(times: Sequence[Mapping[str, Any]], *, revision: str = "") -> go.Figure:
-    """Milliseconds of a forward pass, dense twin and pruned network measured by turns: median and middle half."""
+    """Milliseconds of a forward pass, dense reference and pruned network measured alternately: median and middle half."""
     figure = style.figure(
         "What gets faster?",
         "forward pass on this machine: median and middle half of the rounds",
@@ -88,7 +88,7 @@ def latency(times: Sequence[Mapping[str, Any]], *, revision: str = "") -> go.Fig
 
 
 def verdict(found: Mapping[str, Any], noticeable: float) -> tuple[str, str]:
-    """(headline, detail): what the measurements mean, said plainly."""
+    """(headline, detail): what the measurements mean, in plain words."""
     removed, sizes, times = 100 * (1 - found["density"]), found["bytes"], found["latency"]
     best = min(sizes, key=sizes.get)
     smaller = f"Its weights shrink to {100 * sizes[best] / sizes['raw']:.0f} % when the zeros are left out of the file"
@@ -96,7 +96,7 @@ def verdict(found: Mapping[str, Any], noticeable: float) -> tuple[str, str]:
         return "This network has no zeros to profit from", "It was not pruned: nothing can get smaller or faster by that."
     faster = [time for time in times if time["high"] < 1 - noticeable]
     slower = [time for time in times if time["low"] > 1 + noticeable]
-    told = "; ".join(
+    ratios = "; ".join(
         f"{_images(time['batch'])}: {time['ratio']:.2f} times as long ({time['low']:.2f} to {time['high']:.2f})" for time in times
     )
     if faster and len(faster) == len(times):
@@ -109,7 +109,7 @@ def verdict(found: Mapping[str, Any], noticeable: float) -> tuple[str, str]:
         head = f"Nothing got measurably faster with {removed:.1f} % of the weights zero; this machine is too busy to say more"
     else:
         head = f"Nothing got faster: {removed:.1f} % of the weights are zero, and they are multiplied like any other number"
-    return head, f"{smaller}; in memory nothing shrinks. Pruned beside dense, {told}."
+    return head, f"{smaller}; in memory nothing shrinks. Pruned versus dense: {ratios}."
 
 
 def _images(batch: int) -> str:

@@ -1,4 +1,4 @@
-"""How runs look and are called in every figure: a colour belongs to a pruner or method, never to the order of drawing."""
+"""Styles and labels of runs, equal in every figure: a colour belongs to a pruner or method, never to the order of drawing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexa
 
 @dataclass(frozen=True)
 class Look:
-    """How one run is drawn, everywhere. `label` is short and differs from those of the runs beside it."""
+    """How one run is drawn in every figure. `label` is short and unique among the runs of the figure."""
 
     label: str
     colour: str
@@ -24,7 +24,7 @@ class Look:
 
 
 def looks(runs: Sequence[Mapping[str, Any]]) -> dict[str, Look]:
-    """A look for each run: hue by pruner (or by a method without one), dash by method, lightness and marker among equals by age."""
+    """A style for each run: hue by pruner (or by a method without one), dash by method; among equals, lightness and marker by age."""
     names = labels(runs)
     found: dict[str, Look] = {}
     seen: dict[tuple[str, str], int] = {}
@@ -50,7 +50,7 @@ _NAMING = ("method", "pruner", "dataset", "arch", "seed", "tau", "megabatches", 
 
 
 def labels(runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """The shortest names that tell the runs apart: what differs among them, else method and pruner."""
+    """The shortest labels that distinguish the runs: the settings in which they differ, else method and pruner."""
     values = {run["run_id"]: _naming_values(run) for run in runs}
     differing = [field for field in _NAMING if len({str(v[field]) for v in values.values()}) > 1]
     shown = differing or ["method", "pruner"]

@@ -16,7 +16,7 @@ from . import style
 from .axes import TimeAxis, View
 from .run_styles import Look, looks
 
-BANDS = {  # name of the curve: (title, number that is averaged)
+BANDS = {  # name of the curve: (title, column that is averaged)
     "accuracy": ("How accurate is it?", "val_accuracy"),
     "gap": ("Does it overfit?", "generalization_gap"),
     "loss": ("Is it still learning?", "val_loss"),
@@ -41,7 +41,7 @@ def bands(name: str, groups: Sequence[Repeats], epochs: pd.DataFrame, megabatche
         edges += [*table["low"].dropna(), *table["high"].dropna()]
     if name == "gap":
         figure.add_hline(y=0, line={"width": 1.5, "color": style.GREY})
-    # As in curves of single runs, a spike at the start does not press everything else to the ground.
+    # As in curves of single runs, a spike at the start does not flatten everything else.
     edges = edges or [0.0, 1.0]
     low, high = (min(edges), max(edges)) if name == "errors" else np.quantile(edges, (0.01, 0.98))
     if name == "accuracy":
@@ -84,7 +84,7 @@ def differences(metric: str, groups: Sequence[Repeats], baseline: Repeats, megab
     figure.update_xaxes(
         range=[0.5, count + 0.5], dtick=1 if count <= 20 else None, unifiedhovertitle={"text": "megabatch %{x}"}, hoverformat=".0f"
     )
-    # An interval of two seeds may be very wide; the axis keeps to what can be read, and the band runs off the picture.
+    # An interval of two seeds may be very wide; the axis stays readable, and the band runs off the picture.
     limit = 1.1 * max(*means, float(np.quantile(reach, 0.8)))
     return figure.update_yaxes(range=[-limit, limit])
 
@@ -94,13 +94,13 @@ def _name(groups: Sequence[Repeats], group: Repeats) -> str:
 
 
 def _looked(groups: Sequence[Repeats]) -> list[tuple[Repeats, Look]]:
-    """Each experiment with the look of the run that stands for it, named by what tells the experiments apart."""
+    """Each experiment with the style of its representative run, labelled by the settings in which the experiments differ."""
     found = looks([group.first for group in groups])
     return [(group, found[group.first["run_id"]]) for group in groups]
 
 
 def _band(figure: go.Figure, x: np.ndarray, table: pd.DataFrame, look: Look, name: str, hover: str, marks: bool = False) -> None:
-    """Edges without a line and the room between them filled, then the mean; they share a legend entry, so both hide together."""
+    """A filled band without edge lines, then the mean; they share a legend entry, so that both hide together."""
     red, green, blue = (int(look.colour[i : i + 2], 16) for i in (1, 3, 5))
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False, "legendgroup": name}
     x, mean, low, high = style.thin(np.asarray(x, float), *(table[column].to_numpy(float) for column in ("mean", "low", "high")))

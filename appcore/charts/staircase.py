@@ -1,4 +1,4 @@
-"""The staircase: sparsity as planned, and as counted at the prune points."""
+"""The staircase figure: planned sparsity, and sparsity counted at the prune points."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from . import style
 
 
 def planned(config: RunConfig) -> pd.DataFrame:
-    """The staircase of a plan: megabatch, density in force, and whether a prune point opens it."""
+    """The staircase of a plan as a table: megabatch, density, and whether it begins with a prune point."""
     rows: dict[int, dict[str, Any]] = {}
     for segment in plan(config):
         row = rows.setdefault(segment.megabatch, {"megabatch": segment.megabatch, "density": segment.density, "prunes": False})
@@ -32,9 +32,9 @@ def staircase(
     colour: str = style.GREY,
     revision: str = "",
 ) -> go.Figure:
-    """Sparsity asked for at each megabatch as steps, and what was counted at the prune points passed so far as dots.
+    """Requested sparsity at each megabatch as steps, and counted sparsity at prune points so far as dots.
 
-    `planned` has columns megabatch (from 0), density, prunes (bool: a prune point opens this megabatch); `measured` is prunes of the store.
+    `planned` has columns megabatch (from 0), density, prunes (bool: a prune point opens this megabatch); `measured`: prunes of the store.
     """
     figure = style.figure(
         "How far is it pruned, and when?",
@@ -74,7 +74,7 @@ def staircase(
 
 
 def _top(sparsity: np.ndarray) -> float:
-    """The end of the axis: room for a label above the highest step."""
+    """The upper end of the axis, with room for a label above the highest step."""
     return max(10.0, 1.2 * float(sparsity.max(initial=0)))
 
 

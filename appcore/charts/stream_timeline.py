@@ -1,4 +1,4 @@
-"""Figures of what a stream costs: the timeline of its parts, the images that replay adds, and every rule of replay side by side."""
+"""Figures of what a stream costs: the timeline of its parts, the images that replay adds, and all replay rules side by side."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from ..analysis.measures import MEASURES, lower
 from . import style
 
-MOST_PARTS = 100  # rows and columns of the picture; longer streams show every n-th
+MOST_PARTS = 100  # most rows and columns of the picture; longer streams show every n-th
 _MOST_WORDS = 24
 _KINDS = {"new": "#0072B2", "replayed": "#009E73", "validation": "#B8639A"}
 _MARKS = {"new": "N", "replayed": "R", "validation": "V"}
@@ -86,7 +86,7 @@ def _cells(train: np.ndarray, val: np.ndarray, parts: list[tuple[int, int]], sho
 
 
 def _edges(shown: np.ndarray, step: int) -> np.ndarray:
-    """Where the columns begin: three quarters of a megabatch for training, an eighth and a bit for validation, then a gap."""
+    """The edges of the columns: three quarters of a megabatch for training, about an eighth for validation, then a gap."""
     starts = shown[:, None] + 1 + step * np.asarray([-0.47, 0.2, 0.45])
     return np.append(starts.ravel(), shown[-1] + 1 + 0.5 * step)
 
@@ -99,20 +99,20 @@ def _colours() -> list[tuple[float, str]]:
 
 
 def faint(colour: str, share: float) -> str:
-    """A colour that lets the page shine through."""
+    """A transparent version of a colour."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{share})"
 
 
 def _words(rows: int) -> list[list[str]] | None:
-    """What a cell is, for the hover; left out where there are thousands."""
+    """Hover text of each cell; left out where there are thousands."""
     if rows > _MOST_WORDS:
         return None
     return [[word for now in range(rows) for word in ("new" if now == part else "seen again", "held out", "")] for part in range(rows)]
 
 
 def _add_marks(figure: go.Figure, codes: np.ndarray, images: np.ndarray, shown: np.ndarray) -> None:
-    """The legend; a letter on each cell, and the number of images where there is room: nothing is told by colour alone."""
+    """The legend; a letter on each cell, and the number of images where there is room: colour is never the only sign."""
     for kind, colour in _KINDS.items():
         figure.add_trace(_legend_entry(f"{_MARKS[kind]}: {kind}" if len(shown) <= 12 else kind, colour))
     if len(shown) > 12:
@@ -122,7 +122,10 @@ def _add_marks(figure: go.Figure, codes: np.ndarray, images: np.ndarray, shown: 
     kinds = [("V" if column % 3 == 1 else "N" if column // 3 == row else "R") for row, column in zip(rows, columns)]
     texts = [f"{kind} {images[row, column]:,}" if kind != "V" else kind for kind, row, column in zip(kinds, rows, columns)]
     dark = (codes[rows, columns].astype(int) - 1) % 80 > 52
-    for is_chosen, font in ((dark, {"size": 11, "color": "#FFFFFF"}), (~dark, {"size": 11})):  # pale cells take the ink of the theme
+    for is_chosen, font in (
+        (dark, {"size": 11, "color": "#FFFFFF"}),
+        (~dark, {"size": 11}),
+    ):  # labels on pale cells take the theme's text colour
         figure.add_trace(
             go.Scatter(
                 x=(shown[columns // 3] + 1 + offsets[columns % 3])[is_chosen],
@@ -141,7 +144,7 @@ def _legend_entry(name: str, colour: str) -> go.Scatter:
 
 
 def growth(rules: pd.DataFrame, chosen: str, names: Mapping[str, str], *, revision: str = "") -> go.Figure:
-    """Training images so far, after each megabatch: the chosen rule of replay between none and full."""
+    """Training images so far, after each megabatch: the chosen replay rule between none and full."""
     figure = style.figure(
         "How does the cost grow?",
         "training images so far, repeats counted",
@@ -175,7 +178,7 @@ def growth(rules: pd.DataFrame, chosen: str, names: Mapping[str, str], *, revisi
 
 
 def rule_costs(rules: pd.DataFrame, chosen: str, names: Mapping[str, str], *, revision: str = "") -> go.Figure:
-    """Training images of the whole stream under every rule, split into new and replayed; the multiple of none is written out."""
+    """Training images of the whole stream under every rule, split into new and replayed; each with its multiple of no replay."""
     totals = rules.groupby("replay", sort=False)[["new", "replayed", "samples"]].sum()
     base = int(totals.loc["none", "samples"])
     figure = style.figure(

@@ -1,4 +1,4 @@
-"""The one visual language of all figures: a template for light and dark, colours and scales, and an empty figure to start from.
+"""The common style of all figures: a template for light and dark, colours and scales, and an empty figure to start from.
 
 Colours of data are readable on both backgrounds (contrast of at least 3), so a figure does not know the theme; only the template does.
 """
@@ -13,8 +13,8 @@ import plotly.graph_objects as go
 
 from .. import plugin_styles
 
-LOW, TALL = 320, 704  # heights: of a small figure; of one beside two ordinary figures
-MAX_POINTS = 1000  # of one curve, more than it has pixels; the full history stays in the store
+LOW, TALL = 320, 704  # heights: of a small figure; of one next to two ordinary figures
+MAX_POINTS = 1000  # points of a curve, more than it has pixels; the full history stays in the store
 FONT = '"Source Sans", "Source Sans Pro", "Helvetica Neue", Arial, sans-serif'
 GREY = "#7A8594"
 WARNING = "#D55E00"
@@ -72,12 +72,12 @@ def template(dark: bool) -> go.layout.Template:
 
 
 def scale(colours: Sequence[str]) -> list[tuple[float, str]]:
-    """Colours at even distances, as plotly wants a colour scale."""
+    """Evenly spaced colours as a plotly colour scale."""
     return [(position / (len(colours) - 1), colour) for position, colour in enumerate(colours)]
 
 
 def ink_on(colour: str) -> str:
-    """White or dark, whichever can be read on a colour (relative luminance as in WCAG)."""
+    """White or dark text colour, whichever is readable on a colour (relative luminance as in WCAG)."""
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return "#FFFFFF" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] < 0.2 else "#12161C"
@@ -94,12 +94,12 @@ def figure(
     legend: bool = True,
     xaxis: dict[str, Any] | None = None,
 ) -> go.Figure:
-    """An empty figure in the house style. `title` states the question, `subtitle` says how to read the answer.
+    """An empty figure in the common style. `title` states the question, `subtitle` says how to read the answer.
 
-    `revision` (the run ids) keeps zoom, hidden legend entries and selections while the data grow. `xaxis`: more about that axis.
+    `revision` (the run ids) keeps zoom, hidden legend entries and selections while the data grow. `xaxis`: further settings of that axis.
     """
-    layout = {  # at once: the same through update_layout takes ten times as long
-        "template": {},  # whoever shows the figure puts the template of the theme in
+    layout = {  # in one go: the same through update_layout takes ten times as long
+        "template": {},  # the template of the theme is set where the figure is shown
         "title": {
             "text": title,
             "subtitle": {"text": subtitle},
@@ -124,7 +124,7 @@ def figure(
 
 
 def thin(*columns: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The columns at no more than MAX_POINTS even places, first and last included; float64 becomes float32 (half the payload)."""
+    """The columns at no more than MAX_POINTS evenly spaced rows, first and last included; float64 becomes float32 (half the payload)."""
     length = len(columns[0])
     if length > MAX_POINTS:
         places = np.unique(np.linspace(0, length - 1, MAX_POINTS).astype(int))

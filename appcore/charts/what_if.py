@@ -1,4 +1,4 @@
-"""Figures of what a density would do: what is left of each layer, where the threshold lies among the scores, which layer dies first."""
+"""Figures of a hypothetical density: the share kept of each layer, the threshold among the scores, which layer dies first."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def kept(answers: Mapping[str, Answer], *, logarithmic: bool = False, revision: 
     )
     names = next(iter(answers.values())).layers["layer"].tolist() if answers else []
     shares = {name: 100 * fraction_kept(found.layers).to_numpy(np.float32) for name, found in answers.items()}
-    floor = _floor(shares) if logarithmic else 0.0  # nothing at all has no place on a logarithmic axis: it lies on its left edge
+    floor = _floor(shares) if logarithmic else 0.0  # zero has no place on a logarithmic axis: it is drawn at the left edge
     places = {name: np.maximum(share, floor) for name, share in shares.items()}
     _joins(figure, places)
     for place, (name, share) in enumerate(shares.items()):
@@ -65,7 +65,7 @@ def kept(answers: Mapping[str, Answer], *, logarithmic: bool = False, revision: 
 
 
 def _floor(shares: Mapping[str, np.ndarray]) -> float:
-    """The power of ten under the smallest share that is not nothing."""
+    """The power of ten below the smallest share above zero."""
     some = [float(share[share > 0].min()) for share in shares.values() if (share > 0).any()]
     return 10.0 ** math.floor(math.log10(min([*some, 10.0])))
 
@@ -145,7 +145,7 @@ def score_histogram(
 
 
 def _place(value: float, edges: np.ndarray) -> float:
-    """Where a score lies on an axis that counts bins."""
+    """The position of a score on an axis of bin numbers."""
     i = int(np.clip(np.searchsorted(edges, value, side="right") - 1, 0, len(edges) - 2))
     low, high = edges[i], edges[i + 1]
     share = math.log(value / low) / math.log(high / low) if low > 0 < value else (value - low) / (high - low)
@@ -153,7 +153,7 @@ def _place(value: float, edges: np.ndarray) -> float:
 
 
 def _decades(edges: np.ndarray) -> list[tuple[float, str]]:
-    """Powers of ten, and 0, on an axis that counts bins; at most about eight."""
+    """Ticks at powers of ten and 0 on an axis of bin numbers; at most about eight."""
     sizes = np.abs(edges[edges != 0])
     if not len(sizes):
         return []
@@ -167,7 +167,7 @@ def _decades(edges: np.ndarray) -> list[tuple[float, str]]:
 
 
 def first_to_die(falls: Mapping[str, pd.DataFrame], density: float, *, revision: str = "what-if") -> go.Figure:
-    """The density at which each layer loses its last weight, per criterion; to the left of the line it would still have some."""
+    """The density at which each layer loses its last weight, per criterion; left of the line it still has some."""
     figure = style.figure(
         "When does each layer die?",
         "the density at which its last weight goes · right of the line: dead",

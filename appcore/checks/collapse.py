@@ -1,4 +1,4 @@
-"""Experiment 4: how far each criterion can compress before the network is cut through. Masks only, nothing is trained."""
+"""Experiment 4: how far each criterion can compress before no path from input to output is left. Masks only, no training."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SYNFLOW = display("synflow")
 ONE_SHOT = {name: display(name) for name in ("random", "magnitude", "snip", "grasp")} | {"synflow": f"{SYNFLOW}(1)"}
 SLOW = f"{SYNFLOW}(100)"
 STEPS = 9  # bisections of the compression on a logarithmic scale, between 1 and the number of weights
-CLIMB = 2.0  # SynFlow(100) needs 100 rounds for each density, so it is tried at the compression where the best other ends, then at twice it
+CLIMB = 2.0  # SynFlow(100) needs 100 rounds for each density, so it starts at the others' highest compression, then doubles it
 CLIMBS = 4
 
 
@@ -100,7 +100,7 @@ def _lives(state: RunState, chosen: dict[str, Tensor]) -> bool:
 
 
 def _last_alive(state: RunState, scores: dict[str, Tensor]) -> float:
-    """By bisection: masks of one set of scores are nested, so what is cut through stays cut through."""
+    """By bisection: masks of one set of scores are nested, so a network without a path never regains one."""
     low, high = 0.0, math.log(sum(score.numel() for score in scores.values()))
     for _ in range(STEPS):
         middle = (low + high) / 2
@@ -112,7 +112,7 @@ def _last_alive(state: RunState, scores: dict[str, Tensor]) -> float:
 
 
 def _first_empty(scores: dict[str, Tensor]) -> tuple[float, bool]:
-    """The compression beyond which a layer is empty, by rank, and whether masks cut just there agree."""
+    """The compression beyond which a layer is empty, by rank, and whether masks just there confirm it."""
     critical = critical_density(scores)
     assert critical is not None
     total = sum(score.numel() for score in scores.values())
@@ -135,7 +135,7 @@ def _climb(lab: Lab, seed: int, start: float) -> float:
             if lives(compression):
                 return compression
         return 1.0
-    most = sum(mask.numel() for mask in state.masks.values()) / len(state.masks)  # with fewer weights than layers nothing can live
+    most = sum(mask.numel() for mask in state.masks.values()) / len(state.masks)  # with fewer weights than layers no path can exist
     for _ in range(CLIMBS):
         if compression * CLIMB > most or not lives(compression * CLIMB):
             break

@@ -15,7 +15,7 @@ CASES = (("snip", "global"), ("magnitude", "global"), ("magnitude", "erk"), ("gr
 
 
 def measure(lab: Lab) -> Finding:
-    """Whole APP runs, looked into after every segment."""
+    """Whole APP runs, inspected after every segment."""
     cases = CASES[:2] if lab.is_quick else CASES
     configs = [_config(lab, pruner, scope, seed) for pruner, scope in cases for seed in lab.repeats(2)]
     looks = [_look(lab, config) for config in configs]

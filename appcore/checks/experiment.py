@@ -1,4 +1,4 @@
-"""What an experiment is given (a lab) and what it hands back (a finding). Knows no claim."""
+"""What an experiment gets (a lab) and returns (a finding). Independent of any claim."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..analysis.samples import BROKEN, worst
 from ..config import RunConfig, build
 from ..events import EpochDone, MegabatchDone, Pruned
 
-STREAM_LIMIT = 1200  # images of the stream that several experiments share; 8 equal megabatches
+STREAM_LIMIT = 1200  # images in the stream that several experiments share; 8 equal megabatches
 
 
 @dataclass(frozen=True)
 class Part:
-    """One statement of a claim: what was measured, over which seeds, and the verdict. Exact ones may not fail."""
+    """One statement of a claim: what was measured, over which seeds, and the verdict. Exact ones must hold."""
 
     statement: str
     measured: str
@@ -54,7 +54,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Record:
-    """What a run told: its prune points, epochs and megabatches."""
+    """The recorded events of a run: prune points, epochs and megabatches."""
 
     pruned: list[Pruned]
     epochs: list[EpochDone]
@@ -63,11 +63,11 @@ class Record:
 
 @dataclass
 class Lab:
-    """Settings that all experiments share, and the runs that several of them read: each is carried out once."""
+    """Settings common to all experiments, and the runs that several of them read: each is carried out once."""
 
     dataset: str = "digits"
     is_quick: bool = False
-    seeds: int = 0  # 0: as many as each experiment has by itself
+    seeds: int = 0  # 0: each experiment's own number
     records: dict[str, Record] = field(default_factory=dict)
 
     def repeats(self, usual: int) -> range:
@@ -89,7 +89,7 @@ class Lab:
         return self.config(**{**size, "limit_train": equal, "megabatches": 8, "tau": 4.5, **values})
 
     def record(self, config: RunConfig) -> Record:
-        """Carry out a run, or read what it told before."""
+        """The record of a run, which is carried out at the first request."""
         key = config.fingerprint
         if key not in self.records:
             self.say(f"{config.method} {config.pruner}, {config.arch}, replay {config.replay}, seed {config.seed}")
@@ -101,7 +101,7 @@ class Lab:
         return self.records[key]
 
     def say(self, text: str) -> None:
-        """Progress on stderr."""
+        """Report progress on stderr."""
         print(f"  {text}", file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""All experiments in turn, their results in a terminal, as JSON and as docs/FIDELITY.md; and the sanity card of a finished run."""
+"""Runs all experiments and reports them in a terminal, as JSON and as docs/FIDELITY.md; also the sanity card of a finished run."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def measure(lab: Lab, numbers: Iterable[int]) -> Iterable[Finding]:
 
 
 def surroundings(command: str, is_quick: bool) -> dict[str, Any]:
-    """Date, machine, versions and command: what a reader needs to judge the numbers."""
+    """Date, machine, versions and command, for judging the numbers."""
     versions = {name: metadata.version(name) for name in ("torch", "torchvision", "numpy")}
     about = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": timing.machine()["processor"], "system": platform.system()}
     return {**about, "versions": {"python": platform.python_version(), **versions}, "command": command, "is_quick": is_quick}
@@ -107,7 +107,7 @@ def _escaped(text: str) -> str:
 
 
 def card_of(store: Store, run_id: str, repeats: int, lab: Lab) -> sanity.Card:
-    """The sanity card of a run that is done, for the masks that it ended with. InputError where there are none."""
+    """The sanity card of a finished run, for its final masks. InputError where there are none."""
     row = store.get(run_id)
     if row["status"] != "done":
         raise InputError(f"run {row['run_id']} is {row['status']}; a sanity card needs a finished run", "run")
@@ -130,7 +130,7 @@ def card_lines(card: sanity.Card) -> str:
 
 
 def write(path: str | Path, findings: Iterable[Finding], about: dict[str, Any]) -> None:
-    """Put findings into the document at `path`, whole or not at all."""
+    """Write findings into the document at `path`, atomically."""
     target = Path(path)
     try:
         before = target.read_text(encoding="utf-8") if target.exists() else ""

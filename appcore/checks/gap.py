@@ -24,7 +24,7 @@ SIDES = {method: display(method) for method in ("app", "osp", "dense")}
 
 
 def measure(lab: Lab) -> Finding:
-    """The three methods on one stream, with paper semantics: APP ends at the density at which OSP is all along."""
+    """The three methods on one stream, with paper semantics: APP ends at the density that OSP has from the start."""
     seeds = lab.repeats(3)
     ends = {method: [lab.record(lab.stream(method=method, seed=seed)).megabatches for seed in seeds] for method in SIDES}
     gap = {method: Sample.of(record[-1].generalization_gap for record in found) for method, found in ends.items()}

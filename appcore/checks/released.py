@@ -1,4 +1,4 @@
-"""Experiment 2: where the published code's two defects lead."""
+"""Experiment 2: the effect of the published code's two defects."""
 
 from __future__ import annotations
 

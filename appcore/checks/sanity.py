@@ -1,4 +1,4 @@
-"""Controls for a finished mask, and the card that they make: what is lost when only part of the mask's information is kept?
+"""Sanity checks of a finished mask by controls: what is lost when only part of the mask's information is kept?
 
 After Su et al. (arXiv 2009.11094) and Frankle et al. (2009.08576). A mask that does no better than its shuffle owes its merit to the
 layers' densities alone. Every arm trains the same network with the same plan, data and budget, the masks fixed from the first step.
@@ -32,7 +32,7 @@ MEANING = {
     INVERTED: "as many weights of each layer, those that the criterion ranks lowest there",
     RANDOM: "as many weights of each layer at random, and freshly drawn initial values: nothing of the mask but its layer densities",
 }
-MARGIN = 0.02  # of accuracy; a smaller difference counts as none
+MARGIN = 0.02  # of accuracy; smaller differences count as none
 START = "the run's initial weights, as for tickets found at initialisation and lottery tickets rewound to step 0"
 
 
@@ -40,13 +40,13 @@ START = "the run's initial weights, as for tickets found at initialisation and l
 
 
 def shuffled(masks: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
-    """Each layer's mask in a random order: same counts, other places. The generator is a CPU one, also for masks on a GPU."""
+    """Each layer's mask shuffled: same counts, other places. Needs a CPU generator, also for masks on a GPU."""
     orders = {name: torch.randperm(mask.numel(), generator=generator) for name, mask in masks.items()}
     return {name: mask.reshape(-1)[orders[name].to(mask.device)].view(mask.shape) for name, mask in masks.items()}
 
 
 def random_like(masks: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
-    """Random masks that keep as many weights of each layer. In law the same as `shuffled`: the two show the spread of the control."""
+    """Random masks that keep as many weights of each layer. Same distribution as `shuffled`: the two show the spread of the control."""
     found = {}
     for name, mask in masks.items():
         chosen = torch.zeros(mask.numel(), dtype=torch.bool)
@@ -56,7 +56,7 @@ def random_like(masks: dict[str, Tensor], generator: torch.Generator) -> dict[st
 
 
 def inverted(scores: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Scores that keep what the criterion would remove first; give it to `prune_point.select` as `change`."""
+    """Scores that keep what the criterion would remove first; for `prune_point.select` as `change`."""
     return {name: -score for name, score in scores.items()}
 
 
@@ -72,7 +72,7 @@ def inverted_like(chosen: dict[str, Tensor], scores: dict[str, Tensor]) -> dict[
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A finished mask with what its arms are trained with. `weights` is the state dict that training starts from."""
+    """A finished mask and what is needed to train its arms. `weights` is the state dict that training starts from."""
 
     config: RunConfig
     masks: dict[str, Tensor]
@@ -109,7 +109,7 @@ class Trial:
         return RunConfig(**{**config.model_dump(), **about})
 
     def _scores(self) -> dict[str, Tensor]:
-        """What the run's criterion gives every weight where the arms start, before anything is cut."""
+        """The run's criterion for every weight where the arms start, before anything is pruned."""
         state = RunState.create(self.config)
         state.model.load_state_dict(self.weights)
         seen: list[dict[str, Tensor]] = []
@@ -119,7 +119,7 @@ class Trial:
             return scores
 
         for _ in walk(state, 0, selection.density(self.masks), change=noted):
-            if seen:  # the first rung's; a rung that would remove nothing asks for none
+            if seen:  # of the first round; a round that would remove nothing asks for none
                 break
         return seen[0]
 
@@ -144,7 +144,7 @@ def arms_for(config: RunConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class Card:
-    """What the arms reached, one accuracy per repeat and paired by repeat, with a verdict of one sentence."""
+    """Test accuracies of the arms, paired by repeat, with a verdict of one sentence."""
 
     density: float
     accuracy: dict[str, Sample]
@@ -171,7 +171,7 @@ def card(
     """The sanity card of a finished mask: every arm trained `repeats` times by the plan of `config` without its pruning.
 
     Repeats differ in data order, augmentation, shuffles and fresh values. All arms but the redrawn ones start at `weights`, by default the
-    run's initial ones; say in `start` what was given instead. `watch(arm, repeat, accuracy)` hears of each training.
+    run's initial ones; describe any others in `start`. `watch(arm, repeat, accuracy)` is called after each training.
     """
     weights = initial(config) if weights is None else weights
     arms, remarks = arms_for(config)
@@ -186,7 +186,7 @@ def card(
 
 
 def verdict(accuracy: dict[str, Sample]) -> str:
-    """One sentence on what the mask's places are worth beyond the layers' densities."""
+    """One sentence on whether the mask's positions matter beyond the layers' densities."""
     own, control = accuracy[AS_IS], accuracy[SHUFFLED]
     numbers = f"({own.text()} % against {control.text()} %, n = {len(own.values)})"
     difference = own - control
@@ -197,4 +197,4 @@ def verdict(accuracy: dict[str, Sample]) -> str:
     if better == FAILS:
         return f"The mask is worse than its own shuffle, by {-100 * difference.mean:.1f} points {numbers}."
     assert better == UNDECIDED
-    return f"Undecided: the mask and its shuffle differ by no more than their spread allows {numbers}; more repeats would tell."
+    return f"Undecided: the mask and its shuffle differ by no more than their spread allows {numbers}; more repeats may decide."

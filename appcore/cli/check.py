@@ -1,4 +1,4 @@
-"""`python -m appcore check` on the command line. Imports torch only once its input has been found good."""
+"""`python -m appcore check` on the command line. Imports torch only after its input has been checked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CARD_REPEATS = 3
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """The flags of the verb."""
+    """Add the flags of the verb."""
     parser.add_argument("--quick", action="store_true", help="small networks and one seed, under a minute: a smoke test, not evidence")
     parser.add_argument("--only", default="", metavar="N,...", help="numbers of experiments, 1 to 8 [all]")
     parser.add_argument(
@@ -41,11 +41,11 @@ def carry_out(args: argparse.Namespace, find: Callable[[str], tuple[Any, str]]) 
 
     about, findings = fidelity_report.surroundings(_command(args), args.quick), []
     if args.write:
-        fidelity_report.write(args.write, [], about)  # a file that cannot be written is told now
+        fidelity_report.write(args.write, [], about)  # report a file that cannot be written now
     for finding in fidelity_report.measure(lab, numbers):
         findings.append(finding)
         if args.write:
-            fidelity_report.write(args.write, [finding], about)  # one by one: an interruption keeps what was measured
+            fidelity_report.write(args.write, [finding], about)  # one by one, so that an interruption keeps finished ones
         if not args.json:
             print(fidelity_report.lines(finding), flush=True)
     is_broken = any(finding.is_broken for finding in findings)
@@ -55,7 +55,7 @@ def carry_out(args: argparse.Namespace, find: Callable[[str], tuple[Any, str]]) 
 
 
 def chosen(text: str) -> list[int]:
-    """Experiment numbers of "1,4"; all of them for an empty text. InputError for anything else."""
+    """Experiment numbers from text such as "1,4"; all of them for an empty text. InputError for anything else."""
     try:
         numbers = sorted({int(part) for part in text.split(",")}) if text else list(NUMBERS)
     except ValueError:
@@ -74,7 +74,7 @@ def _card(args: argparse.Namespace, lab: Lab, store: Any, run_id: str) -> int:
 
 
 def _command(args: argparse.Namespace) -> str:
-    """What was typed, in the order of the help."""
+    """The command as typed, with flags in the order of the help."""
     given = [("--only", args.only), ("--seeds", args.seeds), ("--dataset", args.dataset), ("--write", args.write)]
     words = ["python -m appcore check", *(["--quick"] if args.quick else [])]
     return " ".join([*words, *(f"{flag} {value}" for flag, value in given if value)])

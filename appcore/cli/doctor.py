@@ -1,6 +1,6 @@
-"""Is this installation well? Each question is answered in one sentence, with the remedy where the answer is no.
+"""Checks of this installation. Each result is one sentence, with the remedy where something is wrong.
 
-Nothing is changed, unless a repair is asked for: then what `repairs` can mend is mended, and the question asked again.
+Nothing is changed, unless a repair is asked for: then what `repairs` can repair is repaired, and the check repeated.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ INSTALL = "pip install -r requirements.txt"
 NEWEST_RUNS = 3
 LEAST_FREE_BYTES = 2**30
 _OLDEST_PYTHON = (3, 11)
-_SAFE_STREAMLIT = "1.54"  # the first without a known hole
+_SAFE_STREAMLIT = "1.54"  # the first without a known vulnerability
 _SAFE_WAL = (3, 51, 3)
-# To be there at all; versions are compared where requirements.txt lies beside the package.
+# Must be installed; versions are compared where requirements.txt is beside the package.
 _PACKAGES = ("torch", "torchvision", "streamlit", "plotly", "pandas", "numpy", "pydantic", "sqlalchemy", "safetensors", "scikit-learn")
 
 
 class _Trouble(Exception):
-    """The answer is no: what is wrong and what to do, and what would do it where that is safe."""
+    """A failed check: what is wrong and what to do, and a function that does it where that is safe."""
 
     def __init__(self, text: str, repair: Callable[[], str] | None = None):
         super().__init__(f"{text} (doctor --repair does that)" if repair else text)
@@ -39,7 +39,7 @@ class _Trouble(Exception):
 
 
 def examine(*, repair: bool = False) -> list[dict[str, Any]]:
-    """Findings {name, ok, text} in a fixed order; nothing that goes wrong in a check goes further."""
+    """Findings {name, ok, text} in a fixed order; an exception in a check becomes its finding."""
     return [_finding(name, check, repair=repair) for name, check in _CHECKS.items()]
 
 
@@ -126,10 +126,10 @@ def _store() -> str:
         return f"none yet at {file}; the first run creates it"
     if file and (found := repairs.damaged_store(file)):
         raise _Trouble(
-            f"store {file} is damaged ({found}); restore a backup, or make its indexes anew", lambda: repairs.rebuild_indexes(file)
+            f"store {file} is damaged ({found}); restore a backup, or recreate its indexes", lambda: repairs.rebuild_indexes(file)
         )
     runs = store.runs()
-    store.beat([])  # a transaction that writes nothing, and needs all that writing needs
+    store.beat([])  # a transaction that writes nothing, but needs the same access as writing
     return f"{file or 'PostgreSQL'} opens and can be written; {len(runs)} runs"
 
 
@@ -146,7 +146,7 @@ def _checkpoints() -> str:
     damaged = [f"run {run_id}: {line}" for run_id in runs for line in checkpoint.problems(paths.run_folder(store.folder, run_id))]
     if damaged:
         remedy = "resume falls back to the one before it, or to the beginning; put it aside"
-        raise _Trouble(f"{'; '.join(damaged)}; {remedy}", lambda: repairs.put_aside(store, runs))
+        raise _Trouble(f"{'; '.join(damaged)}; {remedy}", lambda: repairs.quarantine(store, runs))
     return f"those of the newest {len(runs)} runs are whole"
 
 
@@ -171,8 +171,8 @@ def _leftovers() -> str:
 def _limits() -> str:
     from .. import limits
 
-    told = limits.load().model_dump(exclude_none=True)
-    return ", ".join(f"{name} {value}" for name, value in told.items() if value) or "none are set"
+    given = limits.load().model_dump(exclude_none=True)
+    return ", ".join(f"{name} {value}" for name, value in given.items() if value) or "none are set"
 
 
 def _disk() -> str:
@@ -234,7 +234,7 @@ def _streamlit() -> str:
 
 
 def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that exists."""
+    """The folder, or its nearest existing parent."""
     folder = folder.absolute()
     return next(each for each in (folder, *folder.parents) if each.exists())
 

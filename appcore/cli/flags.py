@@ -41,12 +41,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def add_share(parser: argparse.ArgumentParser) -> None:
-    """The flag of everything that trains."""
+    """The flag --share of all verbs that train."""
     parser.add_argument("--share", action="store_true", help="do not wait for other programs that train on this machine; both get slower")
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
-    """RunConfig fields that were given on the command line, on top of the preset's. InputError for a flag that cannot be read."""
+    """RunConfig fields given on the command line, on top of the preset's. InputError for a flag that cannot be read."""
     if args.preset is not None and args.preset not in PRESETS:
         raise InputError(f"preset: unknown name {args.preset!r}; choose one of {', '.join(PRESETS)}", "preset")
     launchers = plugins.choices("launchers")

@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader of our output went away, e.g. `| head`; nothing more can be said, at exit neither
+    except BrokenPipeError:  # the reader of our output has ended, e.g. `| head`; write nothing more, also at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
@@ -148,7 +148,7 @@ def _stop(args: argparse.Namespace) -> int:
     status = manager.wait(run_id, timeout=STOP_SECONDS) or manager.get(run_id)["status"]
     print(json.dumps({"run_id": run_id, "status": status}) if args.json else f"run {run_id}: {status}")
     if status in ACTIVE:
-        print(f"run {run_id} was told to stop and has not answered within {STOP_SECONDS:.0f} s", file=sys.stderr)
+        print(f"run {run_id} was sent stop and has not answered within {STOP_SECONDS:.0f} s", file=sys.stderr)
     return 1 if status in ACTIVE else 0
 
 
@@ -220,7 +220,7 @@ def _check(args: argparse.Namespace) -> int:
     return checks.carry_out(args, find)
 
 
-# ---- within
+# ---- internal
 
 
 def _manager() -> Any:
@@ -230,13 +230,13 @@ def _manager() -> Any:
 
 
 def _has_store(manager: Any) -> bool:
-    """Whether there is anything to look into; a look must not create a store."""
+    """Whether the store exists; reading must not create one."""
     file = paths.store_file(manager.store.url)
     return file is None or file.exists()
 
 
 def _find(manager: Any, name: str) -> str:
-    """The id of the run that `name` begins."""
+    """The id of the run whose id begins with `name`."""
     if not _has_store(manager):
         raise InputError(f"no run {name!r}: there is no store yet at {paths.store_file(manager.store.url)}", "run_id")
     return manager.get(name)["run_id"]
@@ -250,7 +250,7 @@ def _check_torch() -> None:
 
 
 def _rehearse(config: RunConfig) -> Any:
-    """Refuse what would fail at the start of a run: device, data, network. Returns the data, which the run shares while it is kept."""
+    """Check what could fail at the start of a run: device, data, network. Returns the data, which the run then shares."""
     _check_torch()
     from ..engine.stream import load_data, pick_device
     from ..runner.engine_port import check_network

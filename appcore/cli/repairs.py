@@ -1,4 +1,4 @@
-"""What `doctor --repair` may do: put aside what cannot be used, remove what nobody reads. Runs, rows and whole checkpoints stay."""
+"""Repairs of `doctor --repair`: quarantine damaged checkpoints, remove unused files. Runs, rows and intact checkpoints stay."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from ..storage import checkpoint
 from ..storage.database import damage
 from ..storage.store import Store
 
-_OLD_SECONDS = 3600.0  # an import or an export that goes on writes more often
+_OLD_SECONDS = 3600.0  # a running import or export writes more often
 
 
 def damaged_store(file: Path) -> str:
-    """What SQLite finds wrong with the file of a store; empty when it is whole, or when opening it says more (locked, no database)."""
+    """The damage that SQLite finds in a store's file; empty without damage, or when opening gives a better error (locked, no database)."""
     with suppress(sqlite3.Error), closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         return damage(row[0] for row in connection.execute("PRAGMA integrity_check(3)"))
     return ""
 
 
 def rebuild_indexes(file: Path) -> str:
-    """Make the indexes of a store, and its file, anew from its rows; what this cannot mend needs a backup."""
+    """Recreate the indexes of a store, and its file, from its rows; other damage needs a backup."""
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("REINDEX")
         connection.commit()
-        connection.execute("VACUUM")  # pages that nothing leads to any more go too
-    return "indexes made anew"
+        connection.execute("VACUUM")  # drops unreachable pages too
+    return "indexes recreated"
 
 
-def put_aside(store: Store, run_ids: list[str]) -> str:
-    """Rename the manifests of damaged checkpoints, so that the one before each counts."""
+def quarantine(store: Store, run_ids: list[str]) -> str:
+    """Rename the manifests of damaged checkpoints, so that the previous one counts."""
     count = 0
     for run_id in run_ids:
         for path in checkpoint.damaged(paths.run_folder(store.folder, run_id)):
             path.replace(path.with_name(f"{path.name}.damaged"))
             count += 1
-    return f"{count} put aside as *.damaged; resume uses the one before, or begins anew"
+    return f"{count} quarantined as *.damaged; resume uses the previous one, or starts from the beginning"
 
 
 def leftovers(store: Store) -> list[Path]:
-    """Half-written files and folders that were left by a kill, an hour old at least, of runs that are not going on."""
+    """Half-written files and folders left by a kill, at least an hour old, except those of active runs."""
     if not store.folder.is_dir():
         return []
     active = {run_id for run_id, _, status in store.revision() if status in ACTIVE}
@@ -67,7 +67,7 @@ def remove(found: list[Path]) -> str:
 
 
 def orphans(store: Store) -> list[Path]:
-    """Folders of runs that the store does not know: left by a kill between files and rows, or of another store."""
+    """Folders of runs that are not in the store: left by a kill between files and rows, or of another store."""
     known = {run_id for run_id, _, _ in store.revision()}
     folders = store.folder.glob("[0-9]*-[0-9]*-*") if store.folder.is_dir() else ()
     return sorted(folder for folder in folders if folder.is_dir() and folder.name not in known)

@@ -1,4 +1,4 @@
-"""What a run looks like in a terminal: progress on stderr while it goes on, its numbers on stdout at the end."""
+"""A run in a terminal: progress on stderr while it runs, its numbers on stdout at the end."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def follow(manager: Any, run_id: str, as_json: bool) -> int:
 
 
 def one_line(message: str) -> str:
-    """A message as one printable line, its middle left out when it is very long."""
+    """A message as one printable line, shortened in the middle when it is very long."""
     text = " ".join("".join(character if character.isprintable() else " " for character in message).split())
     return text if len(text) <= 2000 else f"{text[:1000]} ... {text[-1000:]}"
 
 
 def print_result(result: dict[str, Any], as_json: bool) -> None:
-    """The object of the public contract, or a table."""
+    """Print the result as JSON (the public contract) or as a table."""
     if as_json:
         print(json.dumps(result))
         return
@@ -48,7 +48,7 @@ def print_result(result: dict[str, Any], as_json: bool) -> None:
 
 
 def _watch(manager: Any, run_id: str) -> None:
-    """A bar on a terminal, else a line for each megabatch."""
+    """Show a progress bar on a terminal, else a line for each megabatch."""
     from tqdm import tqdm
 
     megabatch, said = -1, ""

@@ -3,7 +3,7 @@
 Size: where all images have one size and no side is over 64 pixels, as stored. Otherwise, and whenever image_size is set, each image is
 brought to S x S pixels, its shorter side scaled to S and the centre kept; S is image_size, or else the median of the shorter sides, at
 most 64. Colour: one channel where every file is stored as greyscale, else RGB. Transparent parts become white. Of an animation the
-first frame counts. Rotation marks of cameras are not obeyed. Stored order: by class, then by file name.
+first frame counts. Rotation marks of cameras are ignored. Stored order: by class, then by file name.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LARGEST_AS_STORED = 64
 
 @dataclass(frozen=True)
 class _Survey:
-    """What the names and image headers of a tree say: all that a description needs."""
+    """What is known from the names and image headers of a tree: all that a description needs."""
 
     counts: tuple[int, int]
     classes: tuple[str, ...]

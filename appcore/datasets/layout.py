@@ -1,4 +1,4 @@
-"""Classes from names: train/CLASS/FILE and test/CLASS/FILE. Reads no content."""
+"""Classes from file names: train/CLASS/FILE and test/CLASS/FILE. Reads no content."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REMEDY = "lay it out as train/CLASS/*.png and test/CLASS/*.png"
 
 @dataclass(frozen=True)
 class Layout:
-    """What a tree offers: class names sorted; per split the images by class and then by name; top-level names that were not used."""
+    """The contents of a tree: class names sorted; per split the images by class and then by name; unused top-level names."""
 
     classes: tuple[str, ...]
     images: dict[str, list[tuple[Member, int]]]
@@ -29,14 +29,14 @@ class Layout:
 
 @dataclass
 class _Found:
-    """What the names of a tree mean: images by class for each split."""
+    """The images found in a tree by split and class."""
 
     dataset: str
     splits: dict[str, dict[str, list[Member]]] = field(default_factory=dict)
     unused: set[str] = field(default_factory=set)
 
     def add(self, member: Member) -> None:
-        """Take one name in; InputError where it has no place."""
+        """Add one name; InputError where it does not fit the layout."""
         parts = member.name.removesuffix("/").split("/")
         if parts[0] not in SPLITS or (len(parts) == 1 and not member.is_folder):
             self.unused.add(parts[0])
@@ -95,7 +95,7 @@ def arrange(tree: Folder | Zip) -> Layout:
 
 @contextmanager
 def opened(dataset: str, path: Path) -> Iterator[Folder | Zip]:
-    """The folder or zip at `path`; whatever the file system refuses, then or later, becomes one line."""
+    """The folder or zip at `path`; errors of the file system, then or later, become one line."""
     tree: Folder | Zip | None = None
     try:
         kind = path.stat().st_mode

@@ -1,4 +1,4 @@
-"""One image file to one array: what is accepted, and how size and colour are made alike."""
+"""From an image file to an array: which files are accepted, and how size and colour are unified."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ..errors import InputError
 from ..untrusted.member import Member
 from ..untrusted.refusals import refuse, shown
 
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", WebPImagePlugin.WebPImageFile.format)  # named by its class: Pillow does not register it unasked
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", WebPImagePlugin.WebPImageFile.format)  # named by its class: Pillow does not register it by default
 MAX_PIXELS = 50_000_000
 _GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"}
-_WHOLE_BYTES = 2**16  # up to here reading a file at once beats reading its header piece by piece
+_WHOLE_BYTES = 2**16  # up to this size reading a whole file is faster than reading its header in pieces
 
 # Pillow warns on stderr from 89 million pixels on; here more than MAX_PIXELS is refused, in one line.
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 
 class Tree(Protocol):
-    """Where members are read from: a folder, a zip, or a data set's own files."""
+    """The source that members are read from: a folder, a zip, or a data set's own files."""
 
     dataset: str
 
@@ -35,7 +35,7 @@ class Tree(Protocol):
 
 @contextmanager
 def picture(tree: Tree, member: Member, *, whole: bool) -> Iterator[Image.Image]:
-    """The image of a member, its header read (`whole`: about to be decoded); what goes wrong inside names the file in one line."""
+    """The image of a member, its header read (`whole`: about to be decoded); errors inside the block name the file in one line."""
     try:
         with BytesIO(tree.read(member)) if whole or member.size <= _WHOLE_BYTES else tree.open(member) as file:
             image = Image.open(file, formats=FORMATS)
@@ -44,9 +44,9 @@ def picture(tree: Tree, member: Member, *, whole: bool) -> Iterator[Image.Image]
             yield image
     except InputError:
         raise
-    except Exception as error:  # decoders of broken files raise every kind there is
+    except Exception as error:  # decoders raise any kind of exception for broken files
         if isinstance(error, OSError) and error.errno:
-            raise  # the file system's, not the decoder's
+            raise  # errors of the file system, not of the decoder
         problem = f"{shown(member.name)} cannot be read as an image ({_reason(error)})"
         raise refuse(tree.dataset, f"{problem}; replace it or remove it") from error
 

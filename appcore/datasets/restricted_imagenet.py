@@ -61,7 +61,7 @@ _listed: dict[tuple, list[tuple[Path, int]]] = {}  # by folders and when they ch
 
 
 class _Files:
-    """The images as `picture` reads them."""
+    """The files as a source for `picture`."""
 
     def __init__(self, dataset: str):
         self.dataset = dataset
@@ -71,7 +71,7 @@ class _Files:
         return Path(member.source).open("rb")
 
     def read(self, member: Member) -> bytes:
-        """The file's content, never more than is accepted."""
+        """The file's content, up to the accepted size."""
         with self.open(member) as file:
             return file.read(MAX_MEMBER_BYTES + 1)
 
@@ -156,7 +156,7 @@ def _first_names(folder: Path) -> list[str]:
 
 def _check_memory(config: RunConfig, side: int, train: int, test: int) -> None:
     padded = side + 2 * config.crop_padding
-    needed = 3 * (train * (side**2 + padded**2) + 2 * test * side**2)  # for a moment also as they were decoded
+    needed = 3 * (train * (side**2 + padded**2) + 2 * test * side**2)  # briefly also as decoded
     free = psutil.virtual_memory().available
     if needed > free:
         problem = f"{train:,} + {test:,} images of this size take {needed / 2**30:.1f} GiB of memory and {free / 2**30:.1f} GiB are free"
@@ -172,7 +172,7 @@ def _decode(config: RunConfig, images: list[tuple[Path, int]], shape: tuple[int,
             x[index] = to_array(image, shape, border=_BORDER)
 
     try:
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:  # decoders let go of the interpreter lock
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:  # decoders release the interpreter lock
             for _ in pool.map(decode, range(len(images))):
                 pass
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What is published about the data sets that torchvision reads, so that a form can describe them without files and without torch."""
+"""Published facts about the data sets that torchvision reads, so that a form can describe them without files and without torch."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ RECIPE = {
     "cifar100": {"megabatches": 8, "epochs": 50, "crop_padding": 4, "flip": True},
 }
 
-_one_download = threading.Lock()  # sys.stdout is turned aside meanwhile, which belongs to the whole process
+_one_download = threading.Lock()  # sys.stdout, which belongs to the whole process, is redirected meanwhile
 
 
 def describe(config: RunConfig) -> Description:
@@ -53,7 +53,7 @@ def load(config: RunConfig) -> Images:
         _download(name)
     try:
         (train_x, train_y), (test_x, test_y) = (_read(name, train) for train in (True, False))
-    except Exception as error:  # files of other content raise every kind there is
+    except Exception as error:  # files with other content raise any kind of exception
         raise _damaged(name, shown(error) or type(error).__name__) from error
     for x, y, count in ((train_x, train_y, COUNTS[name][0]), (test_x, test_y, COUNTS[name][1])):
         if x.shape != (count, *SHAPES[name]) or y.shape != (count,) or y.min() < 0 or y.max() >= len(CLASSES[name]):
@@ -67,7 +67,7 @@ def _missing(name: str) -> list[str]:
 
 def _damaged(name: str, reason: str) -> Exception:
     where = (data_root() / FILES[name][0]).parent.absolute()
-    return refuse(name, f"the files in {shown(where)} are damaged or of another kind ({reason}); delete them to have them downloaded anew")
+    return refuse(name, f"the files in {shown(where)} are damaged or of another kind ({reason}); delete them to have them downloaded again")
 
 
 def _class(name: str) -> Any:

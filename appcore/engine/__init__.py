@@ -1,3 +1,3 @@
-"""What a run does, as a generator of events: torch lives here. Whoever imports a part of it has one team of threads, see `threads`."""
+"""The engine: a run as a generator of events, computed with torch. Importing any of it limits torch's threads, see `threads`."""
 
 from . import threads as threads

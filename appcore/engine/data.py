@@ -1,4 +1,4 @@
-"""Data sets on a device: read once, cut to the images that a run uses, padded, and shared by the runs that are alive together."""
+"""Data sets on a device: read once, reduced to the images that a run uses, padded, and shared by all runs in memory."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _loading = threading.Lock()
 
 
 def load_data(config: RunConfig, device: torch.device) -> Data:
-    """The data set of a run on its device; runs that are alive together share one copy."""
+    """The data set of a run on its device; all runs in memory share one copy."""
     fields = (config.dataset, config.image_size, config.limit_train, config.limit_test, config.crop_padding, config.shots)
     key = (*fields, str(device), str(data_root().resolve()))
     with _loading:
@@ -77,7 +77,7 @@ def _load(config: RunConfig, device: torch.device) -> Data:
 
 
 def _read(config: RunConfig) -> tuple[Images, tuple[_Choice, _Choice]]:
-    """What the data set gives, and which of it counts; only that is decoded where a data set knows its labels beforehand."""
+    """The images and labels that a run uses; where a data set knows its labels beforehand, no other image is decoded."""
     module = plugins.load("datasets", config.dataset)
     is_part = config.shots or config.limit_train or config.limit_test
     if not (is_part and hasattr(module, "labels")):  # labels go through the whole list of files once more
@@ -89,7 +89,7 @@ def _read(config: RunConfig) -> tuple[Images, tuple[_Choice, _Choice]]:
 
 
 def _chosen(config: RunConfig, train_y: np.ndarray, test_y: np.ndarray, classes: tuple[str, ...]) -> tuple[_Choice, _Choice]:
-    """Which training and test images a run uses, the same for every seed, in native order."""
+    """Which training and test images a run uses: the same for every seed, in the data set's own order."""
     train = _few(train_y, config.shots, classes) if config.shots else _limited(len(train_y), config.limit_train, "limit_train")
     return train, _limited(len(test_y), config.limit_test, "limit_test")
 
@@ -124,7 +124,7 @@ def _moments(x: np.ndarray) -> tuple[Tensor, Tensor]:
 
 
 def pick_device(wanted: str) -> torch.device:
-    """auto, cpu or cuda as a device; InputError when there is none of that kind."""
+    """The torch device for auto, cpu or cuda; InputError when this machine has none of that kind."""
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if wanted == "cuda" and not torch.cuda.is_available():

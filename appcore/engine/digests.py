@@ -1,4 +1,4 @@
-"""Digests of tensors, which say whether two runs have the same bits."""
+"""Hashes of tensors, to see whether two runs are bit-identical."""
 
 from __future__ import annotations
 

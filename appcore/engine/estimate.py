@@ -26,8 +26,8 @@ from .stream import evaluation_batch, pick_device
 from .threads import threads_for, use_threads
 
 InTrainer = Callable[[Callable[[], Any]], Any]
-_PROBE_FLOPS = 2e10  # about half a second of a slow core
-_SAME_STEP = ("arch", "dataset", "image_size", "batch_size", "precision", "device", "method")  # what decides what a step takes
+_PROBE_FLOPS = 2e10  # about half a second on a slow core
+_SAME_STEP = ("arch", "dataset", "image_size", "batch_size", "precision", "device", "method")  # what the time of a step depends on
 _EARLIER_RUNS = 3
 _BUSY_CORES = 0.4  # used by other programs while steps are timed: a browser that draws the page uses less
 _speeds: dict[tuple, float] = {}  # images per second, timed on an idle machine
@@ -44,11 +44,11 @@ def _here(function: Callable[[], Any]) -> Any:
 
 
 def estimate(config: RunConfig, earlier: Sequence[tuple[RunConfig, float]] = (), in_trainer: InTrainer = _here) -> dict[str, Any]:
-    """Plain numbers: samples, training_flops, seconds, memory_bytes, images_per_second, parameters, and a list of megabatches.
+    """The costs as plain numbers: samples, training_flops, seconds, memory_bytes, images_per_second, parameters, and a list of megabatches.
 
-    `earlier` holds settings and seconds of runs on this machine, newest first. Those with equal steps tell the speed; without any, a few
+    `earlier` holds settings and seconds of runs on this machine, newest first. Those with equal steps give the speed; without any, a few
     training steps are timed by `in_trainer`, which calls a function in the thread that trains or raises BusyError. On a busy machine
-    images_per_second and seconds are None when they cannot be known; `measured_on` says how they are known, or why not.
+    images_per_second and seconds are None when they cannot be measured; `measured_on` says how they were measured, or why not.
     InputError for settings that cannot run.
     """
     description = check(config)
@@ -79,11 +79,11 @@ def estimate(config: RunConfig, earlier: Sequence[tuple[RunConfig, float]] = (),
 
 
 def _earlier_speed(config: RunConfig, earlier: Sequence[tuple[RunConfig, float]]) -> tuple[float, str] | None:
-    """Training images per second of the newest runs whose steps are the same, everything else that such a run does included."""
+    """Training images per second of the newest runs with the same steps, including everything else that such a run does."""
     found: list[float] = []
     for other, seconds in earlier:
         if len(found) < _EARLIER_RUNS and seconds > 0 and all(getattr(other, name) == getattr(config, name) for name in _SAME_STEP):
-            with suppress(InputError):  # its images are not here any more
+            with suppress(InputError):  # its images are no longer on this machine
                 description = check(other)
                 found.append(_passes(other, description, samples(other, description)) / seconds)
     return (
@@ -109,7 +109,7 @@ def _passes(config: RunConfig, description: Any, per_epoch: list[int]) -> float:
 
 
 def _scoring(config: RunConfig, description: Any) -> float:
-    """The same for the scores of one prune point, all rungs of the criterion's ladder together."""
+    """The same for the scores of one prune point, summed over all rounds of the criterion."""
     choice = plugins.find("pruners", config.pruner)
     options = {name: config.option("pruner", name) for name in choice.options}
     images = config.score_fraction * train_images(config, description) / config.megabatches
@@ -147,7 +147,7 @@ def memory_bytes(config: RunConfig) -> int:
 def _timed_speed(config: RunConfig, description: Any, device: torch.device, in_trainer: InTrainer) -> tuple[float | None, str]:
     """Images per second of real training steps, timed now, and how that is known; None where other programs take too much for it.
 
-    Times of an idle machine are remembered. On a busy one the clock of the thread itself still tells what steps of one thread take.
+    Times of an idle machine are remembered. On a busy one the thread's own processor time still shows what single-threaded steps take.
     """
     shape, classes = description.shape, len(description.classes)
     key = (config.arch, shape, classes, config.batch_size, device.type, config.precision)
@@ -176,7 +176,7 @@ class _Step:
         self._build = (arch, shape, classes, device, dtype_for(precision, torch.device(device), cost.training * batch_size), cost)
 
     def timed(self, threads: int) -> tuple[float, float, float]:
-        """Seconds of the fastest of a few steps by the clock and by this thread's processor time, and cores that others used meanwhile."""
+        """Wall and processor seconds (of this thread) of the fastest of a few steps, and the cores that other programs used meanwhile."""
         arch, shape, classes, device, dtype, cost = self._build
         use_threads(threads)
         model = memory_formats.arrange(models.create(arch, shape, classes, seed=0), cost, dtype, torch.device(device)).train()
@@ -200,6 +200,6 @@ class _Step:
 
 
 def _used() -> float:
-    """Processor seconds that all programs of this machine have used."""
+    """Processor seconds that all programs of this machine have used so far."""
     times = psutil.cpu_times()
     return sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)

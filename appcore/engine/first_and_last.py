@@ -1,4 +1,4 @@
-"""The first and the last event of a run: what is known before the first step, and the totals."""
+"""The first event of a run (what is known before the first step) and its last (the totals)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .state import RunState
 
 
 def started(state: RunState) -> Started:
-    """What is known before the first step."""
+    """The Started event: sizes, hashes and versions, known before the first step."""
     data, shapes = state.stream.data, dict(state.model.named_parameters())
     return Started(
         hashes={"init": state.init_hash, **state.stream.hashes()},
@@ -31,7 +31,7 @@ def started(state: RunState) -> Started:
 
 
 def finished(state: RunState) -> Finished:
-    """Totals of the whole run."""
+    """The Finished event: totals of the whole run."""
     return Finished(
         seconds=state.seconds,
         images_per_second=state.samples_seen / state.seconds if state.seconds else 0.0,

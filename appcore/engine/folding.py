@@ -16,7 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 
 class Folded:
-    """A second network that follows a first one: `refresh` takes over its values of now."""
+    """A copy of a network with BatchNorm folded in; `refresh` takes over the network's present values."""
 
     def __init__(self, model: nn.Module):
         self._model, self._pairs = model, pairs(model)
@@ -30,7 +30,7 @@ class Folded:
 
     @torch.no_grad()
     def refresh(self) -> nn.Module:
-        """The network to evaluate, in evaluation mode."""
+        """The folded network with the present values, in evaluation mode."""
         if not self._pairs:
             return self._model.eval()
         own = {**dict(self.network.named_parameters()), **dict(self.network.named_buffers())}
@@ -47,7 +47,7 @@ class Folded:
         return self.network
 
     def _parts(self, conv: str, norm: str) -> tuple[Any, Any, Any]:
-        """The folded convolution, and the convolution and the BatchNorm that it is made of."""
+        """The folded convolution, with the convolution and the BatchNorm that it was made from."""
         return self.network.get_submodule(conv), self._model.get_submodule(conv), self._model.get_submodule(norm)
 
 

@@ -1,4 +1,4 @@
-"""The engine: carries out a plan on a state and yields events. The only loop; it writes nothing and decides nothing.
+"""The training loop, the only one: carries out a plan on a state and yields events. It writes no files and makes no choices.
 
 All that matters between two events is in the state, so a run can stop after any segment and go on from `plan[state.cursor:]`.
 No `yield` stands inside a `with`: torch's modes would leak to the consumer.
@@ -26,7 +26,7 @@ from .stream import Epoch, batches
 
 
 def start(config: RunConfig) -> Iterator[Event]:
-    """Run a configuration in memory: `for event in run(RunConfig(...))`. Nothing is stored; see the manager for kept runs."""
+    """Run a configuration in memory: `for event in run(RunConfig(...))`. Nothing is stored; see the manager for runs that are."""
     check(config)
     return run(RunState.create(config), plan(config))
 
@@ -42,7 +42,7 @@ def run(state: RunState, segments: tuple[Segment, ...]) -> Iterator[Event]:
 
 
 def _other(state: RunState, segment: Segment) -> Iterator[Event]:
-    """Fresh initial values, or a segment of a kind of the method's own."""
+    """Carry out a reset to fresh initial values, or a segment kind of the method's own."""
     yield Progress(segment.index, segment.megabatch, segment.epoch, 0, 1, state.samples_seen, phase="score")
     with state.timed("score"):
         if segment.kind == "reinit":
@@ -94,7 +94,7 @@ def _train_epoch(state: RunState, segment: Segment) -> Iterator[Event]:
 
 
 def _train(state: RunState, segment: Segment, epoch: Epoch, count: int, sums: Sums) -> Iterator[int]:
-    """Train on the batches of an epoch; yields after each step how many weights came back in it."""
+    """Train on the batches of an epoch; yields after each step how many pruned weights the method brought back in it."""
     own_step, after_step = hook(state.config, "train_step"), hook(state.config, "after_step")
     pruned = state.pruned()
     state.model.train()
@@ -165,7 +165,7 @@ def _evaluate(state: RunState, segment: Segment, data: Iterable[tuple[Tensor, Te
 
 
 def _begin_epoch(state: RunState, segment: Segment) -> None:
-    """The segment's learning rate; at a new megabatch the best epoch is forgotten and momentum dealt with as configured."""
+    """Set the segment's learning rate; at a new megabatch, forget the best epoch and keep or reset momentum as configured."""
     for group in state.optimizer.param_groups:
         group["lr"] = segment.learning_rate
     if segment.epoch == 0:
@@ -201,7 +201,7 @@ def _restore(state: RunState, best: Best) -> None:
 
 
 def _count_flops(state: RunState, images: int) -> None:
-    """Training FLOPs of an epoch: dense, and with each prunable layer scaled by its density (theoretical, see README)."""
+    """Add an epoch's training FLOPs: dense, and with each prunable layer scaled by its density (theoretical, see README)."""
     kept = selection.count(state.masks)
     state.flops_dense += state.flops.training * images
     state.flops_sparse += state.flops.sparse_training({name: kept[name] / mask.numel() for name, mask in state.masks.items()}) * images

@@ -1,4 +1,4 @@
-"""The most memory that a run held, and what becomes of freed memory while it goes on."""
+"""Peak memory of a run, and whether the process keeps freed memory while the run goes on."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def forget_peak(device: torch.device) -> None:
-    """Let the peak begin anew, so that a run does not report what an earlier one in this process held."""
+    """Reset the peak, so that a run does not report what an earlier one in this process held."""
     if device.type == "cuda":
         import torch
 
-        if torch.cuda.is_initialized():  # before that nothing was held
+        if torch.cuda.is_initialized():  # before that, nothing was held
             torch.cuda.reset_peak_memory_stats(device)
         return
     with suppress(OSError):  # Linux alone can; elsewhere the peak stays that of the process

@@ -1,4 +1,4 @@
-"""Memory formats. channels_last is the fast one, but for convolutions of many channels on few pixels on CPUs with bfloat16.
+"""Memory formats of weights: channels_last is faster, except for convolutions of many channels on few pixels on CPUs with bfloat16.
 
 Their weights no longer fit into the cache and are read again for every few pixels: the plain format is 1.3 to 1.4 times as fast for 384
 and 512 channels on 2x2 and 4x4 pixels, and slower for fewer channels or more pixels (two Zen 5 cores, torch 2.15).
@@ -31,14 +31,14 @@ def arrange(model: nn.Module, cost: Flops, dtype: torch.dtype, device: torch.dev
 
 
 def _is_deep(conv: nn.Conv2d, flops: int) -> bool:
-    """Whether its weights are many and what it makes has few pixels. Each weight of a convolution takes two FLOPs for each pixel."""
+    """Whether a convolution has many weights and few output pixels: each weight of a convolution takes two FLOPs for each of them."""
     pixels = flops // (2 * conv.weight.numel())
     is_plain = conv.groups == 1 and conv.stride == (1, 1) and conv.kernel_size != (1, 1)
     return is_plain and min(conv.in_channels, conv.out_channels) >= MANY_CHANNELS and pixels <= FEW_PIXELS
 
 
 class _Relaid(torch.autograd.Function):
-    """A tensor in another memory format, and its gradient in that of the tensor it came from."""
+    """Autograd function that changes a tensor's memory format, and gives its gradient in the original format."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, form: torch.memory_format, before: torch.memory_format) -> Tensor:
@@ -59,5 +59,5 @@ def _out_of_plain(_: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor
 
 
 def _applies(x: Tensor) -> bool:
-    """Only where bfloat16 is computed: the network is also read in fp32, for facts about masks."""
+    """Whether to change the format: only where bfloat16 is computed, for the network is also read in fp32, for facts about masks."""
     return torch.is_autocast_enabled(x.device.type)

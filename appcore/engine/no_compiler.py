@@ -1,7 +1,7 @@
-"""Keeps torch's compiler out of a process: nothing here uses it, and importing it takes seconds of the start.
+"""Avoids the import of torch's compiler: nothing here uses it, and the import takes seconds at the start.
 
 torch marks some functions as not to be compiled, among them methods of its optimizers and of its dispatch modes, and imports the compiler
-at the first call of one to tell it so. A mark that is there already is taken as it is (`torch._compile`); where another version of torch
+at the first call of one to mark it. A mark that is there already is taken as it is (`torch._compile`); where another version of torch
 does it otherwise, the import happens as before.
 """
 
@@ -17,7 +17,7 @@ import torch
 
 
 def spare(*classes: type) -> None:
-    """Let these classes be used without the import. Does nothing where the compiler is there already: somebody uses it."""
+    """Let these classes be used without that import. Does nothing where the compiler is loaded already, because somebody uses it."""
     if "torch._dynamo" in sys.modules:
         return
     for function in [function for kind in classes for base in kind.__mro__ for function in vars(base).values()]:
@@ -28,7 +28,7 @@ def spare(*classes: type) -> None:
 
 @torch.no_grad()
 def step(optimizer: torch.optim.Optimizer) -> None:
-    """`optimizer.step()` without what torch wraps around it: hooks, of which there are none here, and words to the compiler."""
+    """`optimizer.step()` without what torch wraps around it: hooks, of which there are none here, and marks for the compiler."""
     _plain_step(type(optimizer))(optimizer)  # type: ignore[arg-type]  # mypy takes the class for one that cannot be hashed
 
 

@@ -1,6 +1,6 @@
-"""A prune point: score on scratch copies, select by rank, apply, count everything anew, and say so in events.
+"""A prune point: score a copy of the network, keep the highest ranks, apply the masks, recount every layer, and report it in events.
 
-New masks come from the method, or from the pruner rung by rung. The two semantics of APP live here and nowhere else.
+New masks come from the method, or from the pruner, round by round. The two semantics of APP are implemented here and nowhere else.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ..masks import selection
 from ..masks.alive import alive_masks
 from ..methods.base import Segment, hook
 from ..models import base as models
-from ..pruners.base import Scoring
+from ..pruners.base import ScoringTask
 from .state import RunState
 
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """What a prune point decided: masks of before and after, the scores of the last rung, and which weights that rung could choose from."""
+    """What a prune point decided: previous and new masks, the scores of the last round, and which weights that round could choose from."""
 
     before: dict[str, Tensor]
     masks: dict[str, Tensor]
@@ -45,12 +45,12 @@ def prune(state: RunState, megabatch: int, density: float) -> Cut:
     cut = select(state, megabatch, density)
     state.set_masks(cut.masks)
     state.density_requested = density
-    state.forget_best()  # weights of before the cut do not fit the new mask
+    state.forget_best()  # weights from before the cut do not fit the new mask
     return cut
 
 
 def select(state: RunState, megabatch: int, density: float, change: Callable[[dict], dict] | None = None) -> Cut:
-    """What `prune` would do, leaving the state as it is. `change` turns each rung's scores into others before they are ranked."""
+    """What `prune` would do, leaving the state as it is. `change` replaces each round's scores before they are ranked."""
     rungs = walk(state, megabatch, density, change)
     while True:
         try:
@@ -62,14 +62,14 @@ def select(state: RunState, megabatch: int, density: float, change: Callable[[di
 def walk(
     state: RunState, megabatch: int, density: float, change: Callable[[dict], dict] | None = None
 ) -> Generator[tuple[int, int], None, Cut]:
-    """`select`, one rung of the criterion's ladder for each `next`: yields (rungs done, rungs), returns the Cut. The state is only read."""
+    """`select`, one round of the criterion for each `next`: yields (rounds done, rounds), returns the Cut. The state is only read."""
     config, released = state.config, state.config.semantics == "released-code"
     choice, plugin = plugins.find("pruners", config.pruner), plugins.load("pruners", config.pruner)
     regrows = bool(choice.literal("REGROWS"))
     before = {name: mask.clone() for name, mask in state.masks.items()}
     everything = {name: torch.ones_like(mask) for name, mask in before.items()} if released else before
     network = _redrawn(state, megabatch) if released and megabatch > 0 else state.model
-    task = Scoring(
+    task = ScoringTask(
         model=network,
         names=list(before),
         batches=state.stream.scoring_batches(megabatch),
@@ -84,7 +84,7 @@ def walk(
         rungs = [*plugin.ladder(selection.density(everything), density, task.options)[:-1], density]
     cut, pool = None, everything
     for rung, target in enumerate(rungs):
-        # A rung that would remove nothing is skipped, but for the last, whose scores are asked for.
+        # A round that would remove nothing is skipped, except the last, whose scores are asked for.
         if regrows or rung == len(rungs) - 1 or selection.keep_count(pool, target) < sum(selection.count(pool).values()):
             scores = _scores(plugin, replace(task, model=_scratch(network, cut), masks=cut.masks if cut else before, rung=rung))
             cut = Cut(before, selection.keep_top(change(scores) if change else scores, target, config.scope, eligible=pool), scores, pool)
@@ -95,7 +95,7 @@ def walk(
 
 
 def _redrawn(state: RunState, megabatch: int) -> nn.Module:
-    """The network with freshly drawn prunable weights: what the released code scores from its second megabatch on."""
+    """A copy with freshly drawn prunable weights: what the released code scores from its second megabatch on."""
     network = copy.deepcopy(state.model)
     models.initialise(network, state.config.seed, purpose=f"released-code/{megabatch}", only=list(state.masks))
     return network
@@ -112,13 +112,13 @@ def _scratch(network: nn.Module, cut: Cut | None) -> nn.Module:
     return scratch
 
 
-def _scores(plugin: ModuleType, task: Scoring) -> dict[str, Tensor]:
+def _scores(plugin: ModuleType, task: ScoringTask) -> dict[str, Tensor]:
     with torch.enable_grad():
         return plugin.scores(task)
 
 
 def prune_point(state: RunState, segment: Segment) -> Iterator[Event]:
-    """Carry out a prune segment: Progress after each rung of the criterion, then Pruned."""
+    """Carry out a prune segment: Progress after each round of the criterion, then Pruned."""
     before = state.seconds
     yield Progress(segment.index, segment.megabatch, segment.epoch, 0, 1, state.samples_seen, phase="score")
     with state.timed("score"):
@@ -130,7 +130,7 @@ def prune_point(state: RunState, segment: Segment) -> Iterator[Event]:
             state.set_masks(new)
     if new is None:
         cut = yield from _by_pruner(state, segment, requested)
-    state.forget_best()  # weights of before the cut do not fit the new mask
+    state.forget_best()  # weights from before the cut do not fit the new mask
     with state.timed("measure"):
         state.density_requested = requested if is_named else state.density()
         alive = alive_masks(state.model, state.masks, state.stream.data.shape)
@@ -164,7 +164,7 @@ def _requested(state: RunState, segment: Segment) -> float:
 
 
 def _by_pruner(state: RunState, segment: Segment, density: float) -> Generator[Event, None, Cut]:
-    """Cut with the chosen pruner; an event after each rung, so that a long ladder can be paused and stopped."""
+    """Cut with the chosen pruner; an event after each round, so that a criterion of many rounds can be paused and stopped."""
     rungs = walk(state, segment.megabatch, density)
     while True:
         with state.timed("score"):
@@ -177,7 +177,7 @@ def _by_pruner(state: RunState, segment: Segment, density: float) -> Generator[E
 
 
 def _facts(state: RunState, old: dict[str, Tensor], alive: dict[str, Tensor], cut: Cut | None) -> dict[str, Any]:
-    """What Pruned.facts holds, as plain numbers."""
+    """The content of Pruned.facts: plain numbers about the old and new masks."""
     overlap, _ = mask_facts.overlap(old, state.masks)
     changes = mask_facts.changes(old, state.masks)
     facts: dict[str, Any] = {

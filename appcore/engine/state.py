@@ -1,4 +1,4 @@
-"""RunState: all that a run is at one moment. What a resume needs is in `snapshot`; everything else follows from the configuration."""
+"""RunState: everything that changes during a run. What a resume needs is in `snapshot`; the rest follows from the configuration."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _FACTS = (
 
 @dataclass
 class Best:
-    """The epoch of the current megabatch to carry on with: its accuracies, weights, masks and momentum (empty when not kept)."""
+    """The best epoch of the megabatch, which training continues from: accuracies, weights, masks, momentum (empty when not kept)."""
 
     epoch: int
     train_accuracy: float
@@ -187,7 +187,7 @@ class RunState:
         return self._folded.refresh()
 
     def descend(self) -> None:
-        """One step of the optimizer along the gradients of now."""
+        """One step of the optimizer along the present gradients."""
         no_compiler.step(self.optimizer)
 
     def apply_masks(self) -> None:
@@ -204,24 +204,24 @@ class RunState:
         self.apply_masks()
 
     def forget_best(self) -> None:
-        """Begin to look for the best epoch anew."""
+        """Start a new search for the best epoch."""
         self.best, self.stale_epochs, self.top_val_accuracy = None, 0, -1.0
 
     def keep_weights(self) -> None:
-        """Remember the weights and buffers of this moment for `rewind`."""
+        """Keep a copy of the present weights and buffers for `rewind`."""
         self.extra |= {f"kept/{name}": tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
 
     def forget_kept(self) -> None:
-        """Free what `keep_weights` remembered."""
+        """Free the copy that `keep_weights` made."""
         self.extra = {name: tensor for name, tensor in self.extra.items() if not name.startswith("kept/")}
 
     def rewind(self) -> None:
-        """Return to the kept weights, times the masks of now, with a fresh optimizer."""
+        """Return to the kept weights, times the present masks, with a fresh optimizer."""
         self.model.load_state_dict({name.partition("/")[2]: kept for name, kept in self.extra.items() if name.startswith("kept/")})
         self._start_over()
 
     def reinitialise(self, purpose: str) -> None:
-        """Fresh initial values, times the masks of now, with a fresh optimizer; `purpose` keys the draw."""
+        """Fresh initial values, times the present masks, with a fresh optimizer; `purpose` keys the random draw."""
         models.initialise(self.model, self.config.seed, purpose=purpose)
         self._start_over()
 
@@ -232,7 +232,7 @@ class RunState:
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
-        """Count the time of a block as this run's own: waiting and the turns of other runs are left out."""
+        """Count the time of a block as training time of this run: waiting and the turns of other runs are left out."""
         use_threads(threads_for(self.flops.training * self.config.batch_size, self.device.type))
         start = time.perf_counter()
         yield
@@ -242,7 +242,7 @@ class RunState:
 
     @property
     def precision(self) -> str:
-        """The name of what forward and backward compute in."""
+        """The name of the precision that forward and backward compute in."""
         return next(name for name, dtype in _DTYPES.items() if dtype == self.dtype)
 
     @property

@@ -1,4 +1,4 @@
-"""Training and evaluating a network on batches: the step of the textbook, sums kept on the device. Knows no stream and no plan."""
+"""Training and evaluating a network on one batch, with running sums kept on the device. Knows no stream and no plan."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ READ_EVERY_STEPS = 10  # reading a number from a GPU stops it until all queued w
 
 
 def dtype_for(precision: str, device: torch.device, step_flops: float) -> torch.dtype:
-    """What forward and backward compute in. `auto`: bfloat16 where it was measured to be faster, else fp32.
+    """The precision of forward and backward. `auto`: bfloat16 where it was measured to be faster, else fp32.
 
     That is on CPUs with instructions for it, in steps large enough to pay for the casts; what it costs in accuracy stands in
     benchmarks/precision.md. On GPUs nothing was measured yet. Weights, momentum, sums of scores and statistics are fp32 always, and so are
@@ -94,7 +94,7 @@ def train_step(
     loss.backward()
     no_compiler.step(optimizer)
     if pruned:
-        # Momentum and weight decay move pruned weights too; here they return to exactly 0 before anyone reads them.
+        # Momentum and weight decay move pruned weights too; here they return to exactly 0 before anything reads them.
         weights, masks = zip(*pruned, strict=True)
         with torch.no_grad():
             torch._foreach_mul_(weights, masks)

@@ -1,4 +1,4 @@
-"""The stream: megabatches of images on the device, with replay, splits and augmentation, all drawn by place (see seeds).
+"""The stream: megabatches of images on the device, with replay, splits and augmentation; each draw is keyed by its place (see seeds).
 
 Knows nothing of networks. The whole data set lies on the device as uint8, padded once; a batch is a gather.
 """
@@ -99,7 +99,7 @@ class Stream:
         return Epoch(self.data, order, offsets, flips)
 
     def clean_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Training-set images as they are: for scoring and validation."""
+        """Training-set images without augmentation: for scoring and validation."""
         indices = indices.to(self.data.train_x.device)
         p, (_, height, width) = self.data.padding, self.data.shape
         x = self.data.train_x[indices, p : p + height, p : p + width]
@@ -136,7 +136,7 @@ class Epoch:
     flips: Tensor
 
     def batches(self, size: int, skip: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Augmented batches (x [B, C, H, W] float, y [B]), without the first `skip`."""
+        """Augmented batches (x [B, C, H, W] float, y [B]), after the first `skip`."""
         device = self.data.train_x.device
         order, offsets, flips = self.order.to(device), self.offsets.to(device), self.flips.to(device)
         _, height, width = self.data.shape
@@ -149,7 +149,7 @@ class Epoch:
             yield normalised(x, self.data), self.data.train_y[order[a:b]]
 
     def chain(self, before: str) -> str:
-        """SHA-256 of `before` and everything drawn for this epoch: two runs with equal chains have seen the same images."""
+        """SHA-256 of `before` and everything drawn for this epoch: two runs with equal chains have seen the same images in order."""
         found = hashlib.sha256(before.encode())
         for drawn in (self.order, self.offsets, self.flips):
             found.update(drawn.numpy().tobytes())

@@ -1,4 +1,4 @@
-"""CPU threads: the thread that trains computes with as many as its steps pay for, every other thread of the process with one.
+"""CPU threads for torch: the training thread uses several where its steps are large enough, every other thread of the process one.
 
 Each thread that computes with several gets a team of OpenMP workers of its own. Once the teams of a process together are more than the
 cores, libgomp lets none of them spin any longer, and each of the thousands of barriers of a training step becomes a sleep: 1.4 times the

@@ -1,4 +1,4 @@
-"""Scores of a network as it is now, boiled down to a sketch that answers any density (analysis/what_if). The half that needs torch."""
+"""A network's scores, reduced to a sketch from which analysis/what_if answers for any density. The half that needs torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .prune_point import walk
 from .state import RunState
 from .threads import use_threads
 
-_SMALL = 1e-6  # share of what is in force that a ladder's first rung has to remove, so that it scores at all
+_SMALL = 1e-6  # share of the kept weights that an iterative criterion's first round has to remove, so that it scores at all
 
 
 def present(config: RunConfig, tensors: dict[str, Tensor] | None = None, facts: dict[str, Any] | None = None) -> RunState:
@@ -27,7 +27,7 @@ def present(config: RunConfig, tensors: dict[str, Tensor] | None = None, facts: 
 
 
 def scores(state: RunState, criterion: str) -> dict[str, Tensor]:
-    """Scores by this criterion of the state as it is, once: of an iterative criterion the first round, before anything is cut.
+    """Scores of the state under this criterion, computed once; for an iterative criterion, those of its first round.
 
     Semantics `paper`, whatever the run's own. The state is only read.
     """
@@ -39,7 +39,7 @@ def scores(state: RunState, criterion: str) -> dict[str, Tensor]:
         found.update(given)
         return given
 
-    use_threads(1)  # the thread that trains may be at work
+    use_threads(1)  # the training thread may be running
     task = replace(state, config=build(values))
     rungs = walk(task, megabatch(state), max(0.5 * state.density(), _SMALL), take)
     with suppress(StopIteration):
@@ -50,13 +50,13 @@ def scores(state: RunState, criterion: str) -> dict[str, Tensor]:
 
 
 def megabatch(state: RunState) -> int:
-    """The megabatch whose scoring set is used: that of the last segment that was carried out."""
+    """The megabatch whose scoring set is used: that of the last finished segment."""
     segments = plan.plan(state.config)
     return segments[min(max(state.cursor - 1, 0), len(segments) - 1)].megabatch
 
 
 def sketch(state: RunState, found: dict[str, Tensor]) -> dict[str, Any]:
-    """Plain numbers and arrays: layers in network order, and their scores at some ranks. Pruned weights are left out."""
+    """The sketch as plain numbers and arrays: layers in network order, and their scores at some ranks. Pruned weights are left out."""
     layers, ranks, values = [], [], []
     for name, score in found.items():
         candidates = score[state.masks[name]].reshape(-1)

@@ -1,1 +1,1 @@
-"""Which weights stay, and which of those still matter."""
+"""Masks: which weights are kept, and which of those are still connected."""

@@ -1,4 +1,4 @@
-"""Which kept weights still matter: those on some path from input to output."""
+"""Alive weights: kept ones on some path from input to output."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .selection import CONVOLUTIONS
 
 
 class _Signals(TorchFunctionMode):
-    """Functions inside forward that would not carry signals. Modules are changed by `_rewire`."""
+    """Replaces functions inside forward that would block signals. Modules are changed by `_rewire`."""
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
-        if func in _SOFTMAX:  # attention: a place is looked at in any case, and more where query and key meet; -100 forbids it
+        if func in _SOFTMAX:  # attention: every place gets some weight, and more where query and key agree; -100 masks it
             return (args[0] + 1.0).clamp(min=0.0)
         if func is functional.normalize:
             return args[0]
@@ -31,7 +31,7 @@ _SOFTMAX = (functional.softmax, torch.softmax, Tensor.softmax)
 
 
 class _Reached(torch.autograd.Function):
-    """1 where a signal arrives, forward and backward: path existence without the overflow of path counts."""
+    """Autograd function: 1 where a signal arrives, forward and backward; counting paths would overflow."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -45,7 +45,7 @@ class _Reached(torch.autograd.Function):
 def alive_masks(model: nn.Module, masks: dict[str, Tensor], shape: tuple[int, int, int]) -> dict[str, Tensor]:
     """Kept weights that lie on some path from an input pixel to an output, for images of `shape` (C, H, W).
 
-    A kept weight can be dead: fed by channels with nothing left, feeding channels that nothing reads, or a kernel tap that only
+    A kept weight can be dead: its input channel has nothing left, nothing reads its output channel, or its kernel position only
     ever meets padding. Found with one forward and backward pass of signals that are 0 or 1. Shifts of norms, biases, class tokens and
     position tables are left out: a constant carries nothing of the input. Nor are the statistics of a norm a path. A gate (squeeze
     and excitation, attention) needs a signal at what it gates. Layers that `sees_no_image` marks as fed by constants count as alive.

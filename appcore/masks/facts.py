@@ -1,4 +1,4 @@
-"""Facts about masks: overlap beside chance, births and deaths, collapse, and where the scores put the cut. Pure functions of tensors.
+"""Facts about masks: overlap versus the random baseline, births and deaths, collapse, score thresholds. Pure functions of tensors.
 
 Masks are bool tensors by layer name, True = kept, on any one device.
 """
@@ -15,7 +15,7 @@ from torch import Tensor
 from ..quotas import boundary
 from .selection import among, count, read
 
-DECADES = 12  # a histogram reaches this far below the highest score; what is smaller shares the bin at 0
+DECADES = 12  # a histogram reaches this far below the highest score; smaller scores share the bin at 0
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Critical:
-    """Where the first layer dies: with `kept` weights (`density` of all) every layer has one, with one fewer `layer` has none."""
+    """Where the first layer dies: with `kept` weights (`density` of all) every layer has one left, with one fewer `layer` has none."""
 
     layer: str
     kept: int
@@ -53,7 +53,7 @@ class Histogram:
 def overlap(one: dict[str, Tensor], other: dict[str, Tensor]) -> tuple[Overlap, dict[str, Overlap]]:
     """Overlap over all layers that both have, and of each; ValueError when they share none or a shape differs. Empty masks overlap by 1.
 
-    Chance is exact to second order in the spread of the intersection, which is hypergeometric in each layer.
+    The random baseline is exact to second order in the spread of the intersection, which is hypergeometric in each layer.
     """
     rows = {}
     for name in (name for name in one if name in other):
@@ -99,7 +99,7 @@ def collapsed_channels(masks: dict[str, Tensor]) -> dict[str, int]:
 
 
 def critical_density(scores: dict[str, Tensor], scope: str = "global", eligible: dict[str, Tensor] | None = None) -> Critical | None:
-    """Where a layer would first die if the density fell under these scores, in one cut; None when no layer has anything left.
+    """The density below which a layer would die if these scores were cut once; None when no layer has anything left.
 
     Layers that have nothing eligible are dead already and left out. global: exact, from the rank of each layer's best weight.
     layer, erk: from the layers' quotas; rounding can also empty a small layer at some higher count, so this is one

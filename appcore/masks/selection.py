@@ -1,4 +1,4 @@
-"""Masks: which weights may be pruned, and which are kept: by rank, with the exact count.
+"""Selection of masks: which weights may be pruned, and which are kept: by rank, with the exact count.
 
 Selection is by rank: among equal scores the earlier weight in network order is kept, so the count is exact whatever the ties.
 """
@@ -101,7 +101,7 @@ def keep_top(
     caps = sizes if eligible is None else count({name: eligible[name] for name in scores})
     keep = min(keep_count(scores, density), sum(caps.values()))
     if caps == sizes:
-        eligible = None  # everything is, which is quicker
+        eligible = None  # all are eligible, which is faster
     if scope == "global":
         parts = _top(_flat(scores), keep, None if eligible is None else _flat({name: eligible[name] for name in scores}))
         flat = dict(zip(scores, parts.split(list(sizes.values())), strict=True))
@@ -143,10 +143,10 @@ def _nth_highest(flat: Tensor, n: int, eligible: Tensor | None) -> float:
 
 
 def among(values: Tensor, eligible: Tensor | None) -> Tensor:
-    """The entries of a tensor that a bool tensor of its shape marks, flat and in order; all of them for None."""
+    """The entries of a tensor where a bool tensor of its shape is True, flat and in order; all of them for None."""
     if eligible is None:
         return values.reshape(-1)
-    if values.is_cuda or values.dtype == torch.bfloat16:  # which numpy does not know
+    if values.is_cuda or values.dtype == torch.bfloat16:  # a type that numpy lacks
         return values[eligible]
     # Ten times as fast as indexing by a bool tensor.
     return torch.from_numpy(np.compress(eligible.reshape(-1).numpy(), values.detach().reshape(-1).numpy()))
@@ -162,7 +162,7 @@ def apply(model: nn.Module, masks: dict[str, Tensor]) -> None:
 
 
 def read(values: Sequence[Tensor]) -> list[Any]:
-    """Tensors of one shape and type as plain numbers: one read from the device for all of them, since each read waits for its queue."""
+    """Tensors of one shape and type as plain numbers, read from the device at once, since each read waits for its queue."""
     return torch.stack(list(values)).tolist() if values else []
 
 

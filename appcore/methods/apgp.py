@@ -58,7 +58,7 @@ def target(config: RunConfig, megabatch: int, epoch: int) -> float:
     if last == 0:
         return final
     grown = config.option("method", "keep_growth") ** megabatch
-    start = final + (1.0 - final) * (grown if grown > 1e-6 else 0.0)  # less is no weight in a million
+    start = final + (1.0 - final) * (grown if grown > 1e-6 else 0.0)  # smaller differences are less than a weight in a million
     return cubic(epoch / (config.option("method", "prune_until") * last), start, final)
 
 

@@ -19,7 +19,7 @@ def segments(config: RunConfig) -> Iterator[Segment]:
 
 
 def check(config: RunConfig, per_epoch: list[int]) -> None:
-    """Densities that fall: pruned weights do not return, so a schedule that rises would name what is not there."""
+    """Check that densities fall: pruned weights do not return, so a rising schedule cannot be followed."""
     asked = densities(config)
     if any(later > earlier for earlier, later in pairwise(asked)):
         raise InputError(

@@ -1,11 +1,11 @@
-"""The contract of a method: one file that says what happens over the stream, as a list of segments.
+"""The contract of a method: one file that defines what happens over the stream, as a list of segments.
 
 A file offers `CHOICES = {name: title}` and one function, `segments(config) -> Iterator[Segment]`, pure and free of torch. Optional:
 `OPTIONS = {parameter: {"default", "ge", "le", "help"}}`, `RECIPE = {name: {RunConfig field: value}}` (what RunConfig takes for fields
 left out), `PRUNES = False` (every weight is kept), `IS_STEERED = True` (it finds its own masks: no pruner is used, and its densities cannot
 be named beforehand), `LOOK = {name: {"short", "dash", "symbol"}}` (how its runs are drawn; "colour" too where no pruner is used), and the
-functions below, which the engine calls where a file has them. `state` is the RunState, all of whose masks, weights and momentum they may
-change; what they must remember from one segment to the next belongs in `state.extra`. They draw from `seeds.generator` keyed by place,
+functions below, which the engine calls where a file has them. `state` is the RunState, whose masks, weights and momentum they may
+change; what they need from one segment to the next belongs in `state.extra`. They draw from `seeds.generator` keyed by place,
 yield nothing, and import torch inside.
 
 - `check(config, per_epoch)`: InputError for settings that make no sense; `per_epoch` are the training images of an epoch, by megabatch.
@@ -31,7 +31,7 @@ from ..errors import InputError
 
 @dataclass(frozen=True)
 class Segment:
-    """A step of the plan, after each of which a run can stop and resume.
+    """One step of the plan; after each a run can stop and resume.
 
     kind prune: cut to `density` (fraction kept) with the pruner; epoch: one pass over the replay-inclusive megabatch at
     `learning_rate`, then validation; test: restore the best weights and evaluate on the test set; reinit: fresh initial values;
@@ -91,7 +91,7 @@ def steps_of(images: int, batch_size: int) -> int:
 
 
 def spread(rounds: int, megabatches: int) -> list[int]:
-    """How many of the rounds fall on each megabatch: as even as can be, the first megabatch never without."""
+    """Number of rounds in each megabatch: evenly spread, with at least one in the first."""
     done = [-(-rounds * t // megabatches) for t in range(megabatches + 1)]
     return [after - before for before, after in pairwise(done)]
 
@@ -102,12 +102,12 @@ def cubic(share: float, start: float, final: float) -> float:
 
 
 def rewind_epoch(config: RunConfig) -> int:
-    """The epoch before which weights are kept for rewinding; the default is brought down to what a short run has."""
+    """The epoch before which weights are kept for rewinding; the default is lowered for short runs."""
     return min(config.option("method", "rewind_epoch"), config.epochs - 1)
 
 
 def check_rewind(config: RunConfig) -> None:
-    """Refuse a rewind point that was given and lies outside the epochs: it would be moved in silence."""
+    """Refuse a given rewind point outside the epochs, which would otherwise be moved silently."""
     wanted: Any = config.options.get("rewind_epoch", 0)
     if wanted >= config.epochs:
         raise InputError(f"options: rewind_epoch = {wanted} must be less than epochs, {config.epochs}", "options")

@@ -1,4 +1,4 @@
-"""Continuous Sparsification (Savarese, Silva and Maire, arXiv 1912.04427): masks learned by gradient descent, as ever harder sigmoids.
+"""Continuous Sparsification (Savarese, Silva and Maire, arXiv 1912.04427): masks learned by gradient descent, as steepening sigmoids.
 
 In a search, forward uses w * sigmoid(beta * s) / sigmoid(s0) and the loss has lambda * sum(sigmoid(beta * s)) added; s has its own SGD
 without weight decay. beta grows exponentially from 1 to final_beta over the epochs of a round; between rounds s becomes
@@ -129,7 +129,7 @@ def train_step(state: Any, segment: Segment, x: Any, y: Any, sums: Any) -> bool:
 
 
 def new_masks(state: Any, segment: Segment) -> dict[str, Any]:
-    """The ticket: s > 0, among the weights of the ticket before; the soft masks are cooled for a later search."""
+    """The ticket: s > 0, among the weights of the previous ticket; the soft masks are cooled for a later search."""
     masks = {name: (s > 0) & state.masks[name] for name, s in soft(state).items()}
     if not any(bool(mask.any()) for mask in masks.values()):
         raise ValueError(
@@ -146,7 +146,7 @@ def carry_out(state: Any, segment: Segment) -> None:
     if segment.kind == "rewind":
         state.rewind()
         state.forget_kept()
-        for name in state.masks:  # a search begins at rest; so what a ticket removed, whose s has no other gradient, stays below 0
+        for name in state.masks:  # a search starts without momentum; so removed weights, whose s has no other gradient, stay below 0
             state.extra[f"s-momentum/{name}"].zero_()
     final, s0 = beta(state.config, state.config.epochs - 1), state.config.option("method", "s0")
     for s in soft(state).values():

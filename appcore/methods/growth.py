@@ -1,4 +1,4 @@
-"""What methods share that bring pruned weights back: when masks are updated, and how weights are exchanged or added.
+"""Shared by methods that bring pruned weights back: when masks are updated, and how weights are exchanged or added.
 
 Weights that are brought back start at 0 without momentum (`RunState.set_masks`). Offers no method itself.
 """
@@ -15,7 +15,7 @@ from .base import Segment
 def is_due(segment: Segment, step: int, steps: int, every: float) -> bool:
     """Whether a mask update falls after this step (from 1) of an epoch of `steps` steps, with one update per `every` steps.
 
-    What would fall on the last step of an epoch waits for the first step of the next, also over the end of a megabatch: no weights are
+    An update due on the last step of an epoch waits for the first step of the next, also over the end of a megabatch: no weights are
     validated, tested or carried on that came back and were not trained.
     """
     if step == steps > 1:

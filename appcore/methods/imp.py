@@ -84,10 +84,10 @@ def check(config: RunConfig, per_epoch: list[int]) -> None:
 
 
 def requested(state: Any, segment: Segment) -> float:
-    """The density after ceil(rate * remaining) weights went."""
+    """The density after removing ceil(rate * remaining) weights."""
     total = sum(mask.numel() for mask in state.masks.values())
     kept = sum(int(mask.sum()) for mask in state.masks.values())
-    rate = Fraction(str(state.config.option("method", "rate")))  # 0.2 as a float is a little more, and ceil would notice
+    rate = Fraction(str(state.config.option("method", "rate")))  # 0.2 as a float is slightly more, which ceil would round up
     return (kept - math.ceil(rate * kept)) / total
 
 

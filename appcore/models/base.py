@@ -4,7 +4,7 @@
 colon (`torchvision:`) is completed by the user; `build` raises InputError where there is nothing of that name. `build` is called on
 the meta device and draws nothing: `initialise` gives every parameter its value, keyed by seed and parameter name.
 Pooling and activations are modules (not functionals), so that `masks.alive` can walk the network.
-A network that cannot take a shape needs no check of its own: `skeleton` tries one forward pass and says so.
+A network that cannot take a shape needs no check of its own: `skeleton` tries one forward pass and reports it.
 
 Rules of initialisation (those of torchvision's ResNet, and torch's defaults where it has none):
 - convolution: weight normal, std sqrt(2 / fan_out) (He et al., arXiv 1502.01852, fan-out mode); bias 0;
@@ -61,13 +61,13 @@ def skeleton(arch: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
 
 
 def on_cpu(model: nn.Module) -> nn.Module:
-    """A network of the meta device with memory on the CPU, its values whatever was there. `Module.to_empty` would import the compiler."""
+    """A network of the meta device with uninitialised memory on the CPU. `Module.to_empty` would import the compiler."""
     return model._apply(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype))
 
 
 @contextmanager
 def for_shapes(model: nn.Module, shape: tuple[int, int, int]) -> Iterator[tuple[nn.Module, str]]:
-    """A network on the meta device as it can be asked for shapes and counts, and where: itself, or, when it is small, a copy on the CPU.
+    """A network for computing shapes and counts, and its device: the given one on the meta device, or a copy on the CPU when it is small.
 
     On the meta device nothing is computed, but the first pass there imports torch's compiler, seconds in a fresh process; a pass of a
     small network over two images takes milliseconds.
@@ -127,7 +127,7 @@ def _has_rule(module: nn.Module) -> bool:
 
 
 def _owns_any(module: nn.Module, prefix: str, only: Collection[str] | None) -> bool:
-    """Whether the module itself (not its children) owns a tensor that is to be filled."""
+    """Whether the module itself (not its children) owns a tensor that needs a value."""
     if only is None:
         return any(True for _ in module.parameters(recurse=False)) or any(True for _ in module.buffers(recurse=False))
     return any(f"{prefix}.{name}".lstrip(".") in only for name, _ in module.named_parameters(recurse=False))

@@ -26,7 +26,7 @@ def build(name: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
 
 
 def _side(pixels: int, padding: int) -> int:
-    """What is left of a side after both convolutions and poolings."""
+    """The length of a side after both convolutions and poolings."""
     for _ in range(2):
         pixels = (pixels + 2 * padding - 4) // 2
     return pixels

@@ -31,7 +31,7 @@ class Shortcut(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # Windows of one pixel pick x[:, :, ::stride, ::stride], but their gradient keeps channels_last: a slice's does not, and a tenth
-        # of a training step went into layers that read two layouts at once.
+        # of a training step was spent in layers that read two layouts at once.
         return pad(avg_pool2d(x, 1, self.stride), (0, 0, 0, 0, self.padding, self.padding))
 
 

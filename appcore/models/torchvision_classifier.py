@@ -56,7 +56,7 @@ def build(name: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
             _replace(model, prefix, HardSigmoid())
         elif kind in _STARTS:
             module.initialise_own = partial(_STARTS[kind], module)
-        module.sees_no_image = ".cpb_mlp" in prefix  # Swin V2's: it turns places into a bias
+        module.sees_no_image = ".cpb_mlp" in prefix  # Swin V2's: it turns positions into a bias
     return model
 
 
@@ -94,7 +94,7 @@ class _NumbersOnCpu(TorchFunctionMode):
 
 
 def _arguments(name: str, shape: tuple[int, int, int]) -> dict[str, Any]:
-    """What a network's constructor needs to know besides the classes."""
+    """Arguments of a network's constructor besides the classes."""
     height, width = shape[1:]
     if name.startswith("vit_"):
         patch = int(name.rpartition("_")[2])
@@ -107,7 +107,7 @@ def _arguments(name: str, shape: tuple[int, int, int]) -> dict[str, Any]:
 
 
 def _take_channels(model: nn.Module, channels: int) -> None:
-    """Make the first convolution take so many channels; all of torchvision's take three."""
+    """Give the first convolution this number of input channels; all of torchvision's take three."""
     prefix, first = next((prefix, module) for prefix, module in model.named_modules() if isinstance(module, nn.Conv2d))
     if channels == first.in_channels:
         return
@@ -143,13 +143,13 @@ def _start_partitions(module: Any, generator: _Generator) -> None:
 
 
 def _recompute(module: nn.Module, buffer: str, define: Callable[[], None]) -> None:
-    """Fill a buffer that `define` would make anew, where it lies now."""
+    """Fill a buffer with the values that `define` would give it, in place."""
     old = getattr(module, buffer)
     define()
     setattr(module, buffer, old.copy_(getattr(module, buffer)))
 
 
-# How the modules start that own parameters or tables besides convolutions, linear layers and norms, by the name of their class.
+# Initial values of modules with own parameters or tables, other than convolutions, linear layers and norms, by class name.
 _STARTS: dict[str, Callable[[Any, _Generator], object]] = {
     "CNBlock": lambda module, generator: module.layer_scale.fill_(1e-6),
     "VisionTransformer": lambda module, generator: module.class_token.zero_(),

@@ -1,1 +1,1 @@
-"""What would happen in a run, from its settings alone; no torch."""
+"""What a run will do, from its settings alone; no torch."""

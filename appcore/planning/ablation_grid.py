@@ -1,4 +1,4 @@
-"""What an ablation consists of: values for some settings on top of a base become runs. Pure, plain data in and out, free of torch."""
+"""The runs of an ablation: every combination of values for some settings, on top of a base. Pure, plain data in and out, free of torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .relevance import is_relevant
 MOST_CELLS = 500
 OPTION = "options."  # the name of a plug-in's parameter as an axis: options.rounds
 _MOST_COMBINATIONS = 10_000
-# Fields that change neither the images that a run sees nor the work for each of them: runs that differ in these cost the same.
+# Fields that affect neither the images of a run nor the work per image: runs that differ only in these cost the same.
 _FREE = {"seed", "lr", "momentum", "weight_decay", "lr_drops", "lr_gamma", "tau", "schedule", "scope", "semantics", "prunable", "exempt"}
 _FREE |= {"restore_best", "optimizer_state", "order", "flip", "reinit"}
 
@@ -27,7 +27,7 @@ _FREE |= {"restore_best", "optimizer_state", "order", "flip", "reinit"}
 def expand(base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """{"cells": [{"values", "config", "fingerprint"}], "left_out": [{"values", "reason"}]}: every combination of the axes' values.
 
-    The base is completed first, so cells differ from it in the axes alone. Where a setting plays no part (the pruner of a dense run) the
+    The base is completed first, so cells differ from it only in the axes. Where a setting has no effect (the pruner of a dense run) the
     combinations that differ only in it are one cell, whose value for it is None. InputError when there are too many.
     """
     count = math.prod(len(values) for values in axes.values())
@@ -75,7 +75,7 @@ def _cell(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def known_options(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Parameters of the chosen plug-ins that play a part."""
+    """Parameters of the chosen plug-ins that have an effect."""
     found: dict[str, dict[str, Any]] = {}
     for field, kind in PLUGIN_FIELDS.items():
         try:
@@ -87,7 +87,7 @@ def known_options(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def parse(name: str, text: str) -> list[Any]:
-    """Values of a setting as people type them: "1, 2.5, 4"; whole numbers also as "0-4"; lists of values divided by ";"."""
+    """Values of a setting as users type them: "1, 2.5, 4"; whole numbers also as "0-4"; lists of values divided by ";"."""
     annotation: Any = RunConfig.model_fields[name].annotation if name in RunConfig.model_fields else _kind_of_option(name)
     is_list = get_origin(annotation) is tuple
     parts = [part.strip() for part in text.split(";" if is_list else ",")]
@@ -123,7 +123,7 @@ def _kind_of_option(name: str) -> type:
 
 
 def menu(name: str, base: Mapping[str, Any]) -> list[Any] | None:
-    """The values that a setting can take, where they can be listed; None for numbers and lists."""
+    """All values that a setting can take; None for numbers and lists, which cannot be enumerated."""
     if name.startswith(OPTION):
         spec = all_options().get(name.removeprefix(OPTION), {})
         return list(spec["in"]) if "in" in spec else [False, True] if isinstance(spec.get("default"), bool) else None
@@ -147,13 +147,13 @@ def all_options() -> dict[str, dict[str, Any]]:
 
 
 def axis_names() -> list[str]:
-    """Every setting that can be varied: fields of a run but the machine's, then plug-in parameters."""
+    """Every setting that can be varied: fields of a run except those about the machine, then plug-in parameters."""
     fields = [name for name in RunConfig.model_fields if name not in ("options", "device")]
     return [*fields, *(OPTION + name for name in all_options())]
 
 
 def shapes(cells: Sequence[Mapping[str, Any]]) -> list[tuple[dict[str, Any], int]]:
-    """(configuration of one of them, how many) for cells that cost the same, so that few estimates price a whole ablation."""
+    """Pairs (one configuration, number of cells) for cells that cost the same, so that few estimates cover a whole ablation."""
     found: dict[str, list[Any]] = {}
     for cell in cells:
         key = json.dumps({name: value for name, value in cell["config"].items() if name not in _FREE}, sort_keys=True)
@@ -162,7 +162,7 @@ def shapes(cells: Sequence[Mapping[str, Any]]) -> list[tuple[dict[str, Any], int
 
 
 def title(axes: Mapping[str, Sequence[Any]]) -> str:
-    """A name for an ablation made of what is varied: pruner x tau, 3 seeds."""
+    """A title for an ablation from what it varies: pruner x tau, 3 seeds."""
     seeds = len(axes.get("seed", ()))
     parts = [name.removeprefix(OPTION).replace("_", " ") for name in axes if name != "seed"]
     text = " × ".join(parts) or "Seeds"
@@ -170,19 +170,19 @@ def title(axes: Mapping[str, Sequence[Any]]) -> str:
 
 
 def label(values: Mapping[str, Any], fallback: str = "") -> str:
-    """A run's title made of its place in the ablation: SNIP, tau 4.5, seed 1."""
+    """A run's title from its place in the ablation: SNIP, tau 4.5, seed 1."""
     last_seed = sorted(values, key=lambda name: name == "seed")
     return ", ".join(_named(name, values[name]) for name in last_seed if values[name] is not None) or fallback
 
 
 def _named(name: str, value: Any) -> str:
-    """A value that speaks for itself stands alone."""
+    """A value with its setting's name, unless the value is clear by itself."""
     word = "" if name in PLUGIN_FIELDS else f"{name.removeprefix(OPTION).replace('_', ' ')} "
     return f"{word}{names.display(value_text(value))}"
 
 
 def value_text(value: Any) -> str:
-    """A value of an axis, short."""
+    """A value of an axis as short text."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (list, tuple)):

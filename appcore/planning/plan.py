@@ -1,4 +1,4 @@
-"""The plan: everything that will happen in a run, from its configuration alone. Pure, and free of torch.
+"""The plan: all segments of a run, from its configuration alone. Pure, and free of torch.
 
 The form draws it before anything runs; the progress bar and the ETA read it; a resume is `plan[cursor:]`.
 """
@@ -38,7 +38,7 @@ def _with_fresh_values(segments: Iterable[Segment]) -> Iterator[Segment]:
 
 
 def check(config: RunConfig) -> Description:
-    """Describe the data (nothing decoded) and refuse what cannot work with it; InputError names field, value and remedy."""
+    """Describe the data (nothing decoded) and refuse settings that do not fit it; InputError names field, value and remedy."""
     found = plugins.load("datasets", config.dataset).describe(config)
     if config.shots * len(found.classes) > found.train_images:
         raise InputError(

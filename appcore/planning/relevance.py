@@ -1,4 +1,4 @@
-"""Which settings do anything, given the others. Free of torch, so that forms and ablations can ask."""
+"""Which settings have an effect, given the others. Free of torch, for use in forms and ablations."""
 
 from __future__ import annotations
 
@@ -11,16 +11,23 @@ from .plan import plan
 
 _Values = Mapping[str, Any]
 _OF_PRUNING = ("pruner", "schedule", "tau", "scope", "prunable", "exempt", "score_fraction", "score_batch_size")
-_STEERED = ("pruner", "schedule", "tau", "scope", "score_fraction", "score_batch_size")  # what a method that finds its own masks ignores
+_STEERED = (
+    "pruner",
+    "schedule",
+    "tau",
+    "scope",
+    "score_fraction",
+    "score_batch_size",
+)  # settings that a method which finds its own masks ignores
 
 
 def is_relevant(name: str, values: _Values) -> bool:
-    """Whether a setting does anything with the other settings as they are."""
+    """Whether a setting has an effect with the other settings as they are."""
     return _RULES.get(name, lambda _: True)(values)
 
 
 def _is_pruned(values: _Values) -> bool:
-    """Whether the method's plan has a prune point; while the settings are wrong, everything is offered."""
+    """Whether the method's plan has a prune point; True while the settings are invalid, so that all are offered."""
     try:
         return any(segment.kind == "prune" for segment in plan(RunConfig(**values)))
     except ValueError:
@@ -28,7 +35,7 @@ def _is_pruned(values: _Values) -> bool:
 
 
 def _is_ranked(values: _Values) -> bool:
-    """Whether a schedule and a pruner decide what goes."""
+    """Whether a schedule and a pruner decide what is removed."""
     return _is_pruned(values) and plugins.has_pruner(values["method"])
 
 

@@ -1,4 +1,4 @@
-"""How many images a stream has at each megabatch: split, replayed, under a budget; and how they are dealt into batches."""
+"""Numbers of images at each megabatch of a stream: split, replayed, under a budget; and their division into batches."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def split_sizes(size: int, val_fraction: float) -> tuple[int, int]:
 
 
 def budgeted(config: RunConfig, images: int) -> int:
-    """Training images of one epoch, of so many there are: budget is for the epochs of a megabatch together."""
+    """Training images of one epoch when the budget, which is for all epochs of a megabatch together, limits the images there are."""
     return min(images, config.budget // config.epochs) if config.budget else images
 
 
 def budgeted_validation(config: RunConfig, images: int) -> int:
-    """Validation images of one epoch: under a budget no more than belong to its training images, or they would be the greater cost."""
+    """Validation images of one epoch: under a budget in proportion to its training images, or they would cost more than those."""
     if not config.budget:
         return images
     return min(images, max(1, round(config.budget // config.epochs * config.val_fraction / (1.0 - config.val_fraction))))

@@ -1,4 +1,4 @@
-"""What a stream shows the network, and when: images of each part at each megabatch, and what each rule of replay costs. Free of torch.
+"""Which images a stream trains on, and when: images of each part at each megabatch, and the cost of each replay rule. Free of torch.
 
 Expected counts where images are drawn at random (buffer, budget), exact ones elsewhere; sums are always exact.
 """
@@ -54,7 +54,7 @@ def _shown(config: RunConfig, sizes: list[int], held: int) -> np.ndarray:
 
 
 def _within(shown: np.ndarray, limit: Callable[[int], int]) -> np.ndarray:
-    """A budget takes an even sample of the pool of each megabatch."""
+    """Under a budget, a uniform sample of each megabatch's pool."""
     pools = shown.sum(axis=0)
     shares = [limit(round(pool)) / pool if pool else 1.0 for pool in pools]
     return shown * np.asarray(shares)
@@ -77,7 +77,7 @@ def by_megabatch(config: RunConfig, description: Description) -> pd.DataFrame:
 
 
 def rules(config: RunConfig, description: Description) -> pd.DataFrame:
-    """The same stream under every rule of replay: columns of `by_megabatch`, and `replay`."""
+    """The same stream under every replay rule: columns of `by_megabatch`, and `replay`."""
     found = [by_megabatch(config.model_copy(update={"replay": rule}), description).assign(replay=rule) for rule in RULES]
     return pd.concat(found, ignore_index=True)
 

@@ -1,13 +1,13 @@
-"""The contract of a pruner: rank, then cut. A file ranks weights; `masks.keep_top`, shared by all, makes the mask.
+"""The contract of a pruner: a file scores weights; `masks.selection.keep_top`, shared by all, makes the mask.
 
-A file offers `CHOICES = {name: title}` and one function, `scores(task: Scoring) -> dict[str, Tensor]`, with the weights' names and
+A file offers `CHOICES = {name: title}` and one function, `scores(task: ScoringTask) -> dict[str, Tensor]`, with the weights' names and
 shapes; higher = keep; all values finite. float64 scores are ranked in float64. Zeros everywhere are fine: ties go by order.
 
 Optional:
-- `LOOK = {name: {"colour": "#RRGGBB", "short": text}}`, a literal: the colour of its runs, which nothing else has, readable on white and on
+- `LOOK = {name: {"colour": "#RRGGBB", "short": text}}`, a literal: the colour of its runs, unique and readable on white and on
   dark; without it one is found (plugin_styles); and its name in labels, where the title up to its first comma, colon or bracket is none;
 - `OPTIONS = {parameter: {"default", "ge", "le", "in", "help"}}`, a literal; the run's values arrive as `task.options`;
-- `ladder(start, end, options) -> list[float]`: densities to pass through within one prune point, from the density in force
+- `ladder(start, end, options) -> list[float]`: densities to pass through within one prune point, from the present density
   (`start`) to the one asked for (`end`, which is also its last). After each rung the masks are cut and scores are asked for again, on a
   fresh copy of the network with the pruned weights at 0. Without it there is one rung, [end];
 - `REGROWS = {name: True}`, a literal: weights pruned on an earlier rung of the same prune point may return. Weights pruned
@@ -30,13 +30,13 @@ from torch.nn.functional import cross_entropy
 
 
 @dataclass(frozen=True)
-class Scoring:
-    """What a pruner works on. `model` is a scratch copy, BatchNorm in training mode: change it freely, nothing reaches the run."""
+class ScoringTask:
+    """The input of a pruner. `model` is a scratch copy, BatchNorm in training mode: it may be changed without effect on the run."""
 
     model: nn.Module
     names: list[str]  # prunable parameters, e.g. "conv1.weight", in network order
     batches: list[tuple[Tensor, Tensor]]  # (x [B, C, H, W] float, y [B] int64) on the model's device
-    masks: dict[str, Tensor]  # the masks in force (bool, True = kept): the run's, or those of the rung before
+    masks: dict[str, Tensor]  # the present masks (bool, True = kept): the run's, or those of the previous rung
     generator: torch.Generator  # keyed by seed and megabatch; on the CPU
     options: dict[str, Any] = field(default_factory=dict)  # the file's OPTIONS with the run's values
     originals: dict[str, Tensor] = field(default_factory=dict)  # only for REGROWS: the weights before the first rung; do not change
@@ -60,7 +60,7 @@ class Scoring:
         return {name: weights[name].masked_fill(~self.masks[name], 0.0) for name in self.names}
 
 
-def gradients(task: Scoring, weights: dict[str, Tensor], batches: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+def gradients(task: ScoringTask, weights: dict[str, Tensor], batches: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
     """The sum over batches of dL/dw at `weights`, which stand in for the network's own; pruned weights have a gradient too.
 
     Computed at the run's precision. bfloat16 moves a SNIP mask less than other batches of the same images do (benchmarks/precision.md).
@@ -76,8 +76,8 @@ def gradients(task: Scoring, weights: dict[str, Tensor], batches: list[tuple[Ten
     return total
 
 
-def sensitivity(task: Scoring, weights: dict[str, Tensor], batches: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
-    """SNIP's abs(dL/dc), L summed over batches, for connections c that multiply `weights` and stand at the masks in force.
+def sensitivity(task: ScoringTask, weights: dict[str, Tensor], batches: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+    """SNIP's abs(dL/dc), L summed over batches, for connections c that multiply `weights`, at c = the present masks.
 
     By the chain rule that is abs(w * dL/d(c w)), so a pruned weight that is not 0 itself has a score as well.
     """
@@ -86,7 +86,7 @@ def sensitivity(task: Scoring, weights: dict[str, Tensor], batches: list[tuple[T
 
 
 def exponential(start: float, end: float, rounds: int) -> list[float]:
-    """A ladder that removes the same share of what is left on every rung; [end] where there is nothing to remove."""
+    """A ladder that removes the same share of the remaining weights on every rung; [end] where there is nothing to remove."""
     if end >= start:
         return [end]
     return [start * (end / start) ** (rung / rounds) for rung in range(1, rounds)] + [end]

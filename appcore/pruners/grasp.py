@@ -3,7 +3,7 @@
 The paper gives a weight -w * (H g), the change of gradient flow when it goes, and removes the highest; here higher = keep, so the sign
 is turned. Outputs are divided by a temperature before the loss. g and H are those of the prunable weights that are left.
 Deviations: the authors' two halves of the data are pieces of at most the scoring batch size, over which g and H are summed; where the
-scoring set holds fewer than `samples_per_class` images of a class, all of them are taken; the classifier is not drawn anew.
+scoring set holds fewer than `samples_per_class` images of a class, all of them are taken; the classifier is not re-initialised.
 Computed in fp32 whatever the run's precision: a second derivative of bfloat16 values has few digits left.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
-from .base import Scoring
+from .base import ScoringTask
 
 CHOICES = {"grasp": "GraSP"}
 LOOK = {"grasp": {"colour": "#009E73"}}
@@ -28,7 +28,7 @@ OPTIONS = {
 }
 
 
-def scores(task: Scoring) -> dict[str, Tensor]:
+def scores(task: ScoringTask) -> dict[str, Tensor]:
     """w * (H g) at the masked weights."""
     weights = {name: weight.requires_grad_() for name, weight in task.masked(task.weights).items()}
     leaves, pieces = list(weights.values()), _pieces(task.batches, task.options["samples_per_class"])

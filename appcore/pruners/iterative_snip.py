@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .base import Scoring, exponential, sensitivity
+from .base import ScoringTask, exponential, sensitivity
 
 CHOICES = {"iterative-snip": "Iterative SNIP"}
 LOOK = {"iterative-snip": {"colour": "#C8385A"}}
@@ -21,11 +21,11 @@ OPTIONS = {
 
 
 def ladder(start: float, end: float, options: dict) -> list[float]:
-    """The same share of what is left goes in every round."""
+    """Every round removes the same share of the remaining weights."""
     return exponential(start, end, options["rounds"])
 
 
-def scores(task: Scoring) -> dict[str, Tensor]:
-    """abs(dL/dc) of the weights that are left."""
+def scores(task: ScoringTask) -> dict[str, Tensor]:
+    """abs(dL/dc) of the remaining weights."""
     batches = task.batches if task.options.get("batches") == "all" else task.batch_in_turn
     return sensitivity(task, task.weights, batches)

@@ -10,14 +10,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .base import Scoring
+from .base import ScoringTask
 
 CHOICES = {"lamp": "LAMP"}
 LOOK = {"lamp": {"colour": "#3D8FC4"}}
 COST = {"lamp": 0.0}  # ranking alone
 
 
-def scores(task: Scoring) -> dict[str, Tensor]:
+def scores(task: ScoringTask) -> dict[str, Tensor]:
     """w_i^2 / (sum of w_j^2 over the layer's j with abs(w_j) >= abs(w_i)), in float64; 0 for a weight that is 0."""
     return {name: _shares(weight.double().square().reshape(-1)).view(weight.shape) for name, weight in task.weights.items()}
 

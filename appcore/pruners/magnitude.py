@@ -2,13 +2,13 @@
 
 from torch import Tensor
 
-from .base import Scoring
+from .base import ScoringTask
 
 CHOICES = {"magnitude": "Magnitude"}
 LOOK = {"magnitude": {"colour": "#D55E00"}}
 COST = {"magnitude": 0.0}  # ranking alone
 
 
-def scores(task: Scoring) -> dict[str, Tensor]:
+def scores(task: ScoringTask) -> dict[str, Tensor]:
     """abs(w)."""
     return {name: weight.abs() for name, weight in task.weights.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .base import Scoring, sensitivity
+from .base import ScoringTask, sensitivity
 
 CHOICES = {"snip": "SNIP"}
 LOOK = {"snip": {"colour": "#0072B2"}}
@@ -21,7 +21,7 @@ OPTIONS = {
 }
 
 
-def scores(task: Scoring) -> dict[str, Tensor]:
+def scores(task: ScoringTask) -> dict[str, Tensor]:
     """abs(sum over batches of dL/dc) for the connection variables c that multiply the weights; c starts at the current mask."""
     batches = task.batches[:1] if task.options.get("batches") == "one" else task.batches
     return sensitivity(task, task.weights, batches)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .base import Scoring, exponential
+from .base import ScoringTask, exponential
 
 CHOICES = {"synflow": "SynFlow"}
 LOOK = {"synflow": {"colour": "#A67C00"}}
@@ -22,11 +22,11 @@ OPTIONS = {"rounds": {"default": 100, "ge": 1, "le": 1000, "help": "Rounds of sc
 
 
 def ladder(start: float, end: float, options: dict) -> list[float]:
-    """The same share of what is left goes in every round."""
+    """Every round removes the same share of the remaining weights."""
     return exponential(start, end, options["rounds"])
 
 
-def scores(task: Scoring) -> dict[str, Tensor]:
+def scores(task: ScoringTask) -> dict[str, Tensor]:
     """w * dR/dw of the masked network, in float64; never negative."""
     model = _linearised(task)
     weights = [model.get_parameter(name) for name in task.names]
@@ -37,7 +37,7 @@ def scores(task: Scoring) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def _linearised(task: Scoring) -> nn.Module:
+def _linearised(task: ScoringTask) -> nn.Module:
     model = task.model.double().eval()
     for parameter in model.parameters():
         parameter.abs_()

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .base import Scoring, sensitivity
+from .base import ScoringTask, sensitivity
 
 CHOICES = {"taylor": "Taylor (first order)"}
 LOOK = {"taylor": {"colour": "#5B8C2A"}}
 
 
-def scores(task: Scoring) -> dict[str, Tensor]:
+def scores(task: ScoringTask) -> dict[str, Tensor]:
     """abs(w * sum over batches of dL/dw) at the masked weights."""
     return sensitivity(task, task.masked(task.weights), task.batches)

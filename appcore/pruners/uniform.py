@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor
 
-from .base import Scoring
+from .base import ScoringTask
 
 CHOICES = {"random": "Random"}
 LOOK = {"random": {"colour": "#B8639A"}}
 COST = {"random": 0.0}  # ranking alone
 
 
-def scores(task: Scoring) -> dict[str, Tensor]:
+def scores(task: ScoringTask) -> dict[str, Tensor]:
     """U(0, 1) for each weight, drawn in network order on the CPU."""
     return {name: torch.rand(weight.shape, generator=task.generator).to(weight.device) for name, weight in task.weights.items()}

@@ -1,1 +1,1 @@
-"""Who drives a run: drivers, queues, worker processes."""
+"""Carries runs out: driver, device queues, launchers, worker processes."""

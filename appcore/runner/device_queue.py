@@ -1,7 +1,7 @@
-"""A queue: the jobs of one device, and the thread that serves them. Knows no launchers.
+"""The queue of one device: its jobs, and the thread that advances them. Knows no launchers.
 
 One job at a time trains on a device; the next begins when it has ended or all of it is paused. A resumed run carries on at once,
-in turn with whatever trains by then.
+in turn with the job that trains by then.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from .engine_port import Engine, Work, threads_of
 from .launchers.base import Job
 from .slots import Slot
 
-Start = Callable[[Store, list[str], Work | None], Job]  # of a launcher
+Start = Callable[[Store, list[str], Work | None], Job]  # a launcher's `start`
 POLL_SECONDS = 0.1  # how soon a resumed run or an ended worker is noticed
 
 
 @dataclass(eq=False)
 class _Waiting:
-    """A job that has not begun. One that is held lets others pass."""
+    """A job that has not begun. A held one lets later jobs begin first."""
 
     run_ids: list[str]
     is_held: bool = False
 
 
 class Queue:
-    """The jobs of one device, first come first served by one daemon thread, which no exception of a run ends."""
+    """The jobs of one device, begun in order of arrival by one daemon thread that survives any exception of a run."""
 
     def __init__(self, name: str, store: Store, start: Start, work: Work | None):
         self._name, self._store, self._start, self._work = name, store, start, work
@@ -64,9 +64,9 @@ class Queue:
         self._lock.notify()
 
     def call(self, function: Callable[[], Any]) -> Any:
-        """What a function returns that is called in the thread that trains; `BusyError` while something trains or waits to.
+        """Call a function in the training thread and return its result; `BusyError` while a job trains or waits to.
 
-        The thread that trains is the only one that computes with several threads.
+        The training thread is the only one that computes with several threads.
         """
         called: Future[Any] = Future()
         with self._lock:
@@ -77,7 +77,7 @@ class Queue:
         return called.result()
 
     def run_ids(self) -> list[str]:
-        """Every run that waits or has begun here and has not ended."""
+        """The runs here that have not ended, waiting ones included."""
         with self._lock:
             jobs: list[_Waiting | Job] = [*self._waiting, *self._started]
             return [run_id for job in jobs for run_id in job.run_ids]
@@ -90,7 +90,7 @@ class Queue:
             return max(0, found[0] - len(self._started) + 1) if found else None
 
     def waits_for(self, run_id: str) -> str:
-        """The other program whose turn it is, in words, where the run is the next one here; else empty."""
+        """The other program that the next run here waits for, in words; empty for any other run."""
         return self._slot.waits_for if self.position(run_id) == 1 else ""
 
     def is_alive(self) -> bool:
@@ -112,13 +112,13 @@ class Queue:
             return True
 
     def sweep(self) -> None:
-        """See to the commands for jobs that wait: stop takes a run out, pause holds a job, resume lets it wait again."""
+        """Obey the commands sent to waiting jobs: stop takes a run out, pause holds a job, resume puts it back in line."""
         with self._lock:
-            told = self._store.commands(self.waiting()) if self._waiting else {}
-            for run_id in [run_id for run_id in told if told[run_id] == "stop"]:
+            commands = self._store.commands(self.waiting()) if self._waiting else {}
+            for run_id in [run_id for run_id in commands if commands[run_id] == "stop"]:
                 self._stop_waiting(run_id)
-            self._hold([job for job in self._waiting if not job.is_held and {told.get(run_id) for run_id in job.run_ids} == {"pause"}])
-            self._release([job for job in self._waiting if job.is_held and "resume" in {told.get(run_id) for run_id in job.run_ids}])
+            self._hold([job for job in self._waiting if not job.is_held and {commands.get(run_id) for run_id in job.run_ids} == {"pause"}])
+            self._release([job for job in self._waiting if job.is_held and "resume" in {commands.get(run_id) for run_id in job.run_ids}])
             self._lock.notify()
 
     def _hold(self, jobs: list[_Waiting]) -> None:
@@ -161,10 +161,10 @@ class Queue:
             while not self._is_closing:
                 try:
                     self._round()
-                except BaseException:  # of the queue's own, e.g. a store that is locked: runs go on at the next round
+                except BaseException:  # an error of the queue itself, e.g. a locked store: runs go on at the next round
                     traceback.print_exc()
                     time.sleep(POLL_SECONDS)
-        finally:  # or the thread dies, for nobody listens to what it prints: what it had begun is stopped, not to go on in the next one
+        finally:  # else the thread would die unnoticed: the runs that it had begun are stopped, not continued in the next one
             for job in self._started:
                 with suppress(Exception):
                     job.close(max(0.0, self._deadline - time.monotonic()))
@@ -193,11 +193,11 @@ class Queue:
             if self._is_closing:
                 return
             if not job.advance():
-                self._started = [other for other in self._started if other is not job]  # never changed in place: others read it
+                self._started = [other for other in self._started if other is not job]  # never changed in place: other threads read it
         self._keep_slot()
 
     def _begin_in_turn(self, job: _Waiting) -> None:
-        """Begin a job as soon as this machine's line of training programs allows, unless it was held, moved or stopped meanwhile."""
+        """Begin a job as soon as it gets its slots on this machine, unless it was held, moved or stopped meanwhile."""
         is_our_turn = self._take_slot(job)
         with self._lock:
             if is_our_turn and job is self._next() and not self._is_closing:
@@ -207,7 +207,7 @@ class Queue:
                 self._lock.wait(POLL_SECONDS)
 
     def _keep_slot(self) -> None:
-        """Slots are for whoever trains: others have their turn between two jobs, and a paused run that was resumed goes on at once."""
+        """Hold slots only while a job trains: other programs get their turn between two jobs, and a resumed run takes them at once."""
         training = next((job for job in self._started if job.is_running), None)
         if training and not self._slot.is_taken:
             self._take_slot(training, at_once=True)
@@ -223,7 +223,7 @@ class Queue:
         return self._slot.take(need, f"run {' and '.join(job.run_ids)}", at_once)
 
     def _next(self) -> _Waiting | None:
-        """The job that may begin now: none while another one trains."""
+        """The job that may begin now; none while another one trains."""
         if any(job.is_running for job in self._started):
             return None
         return next((job for job in self._waiting if not job.is_held), None)

@@ -1,6 +1,6 @@
-"""The driver: takes one run from its first event to its last, whoever calls. Writes events, saves checkpoints, obeys commands.
+"""The driver: takes one run from its first event to its last. Records events, saves checkpoints, obeys commands.
 
-All launchers, the command line and the tests go through `steps`. Events are told apart by `kind` (see events).
+All launchers, the command line and the tests go through `steps`. Events are distinguished by `kind` (see events).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FLUSH_SECONDS = 0.5  # rows wait for each other this long: a transaction costs a
 COMMAND_SECONDS = 0.1  # how often a waiting command is looked for; pause and stop answer within this and one step
 CHECKPOINT_SECONDS = 10.0  # at most this much work, and one segment, is done again after a kill; a save takes tens of milliseconds
 _SAVE_SHARE = 20  # ... and slow saves, of large networks on slow disks, take at most 1/20 of the time
-_AT_ONCE = {"Started", "Pruned"}  # what people wait for; the end of a megabatch is followed by a checkpoint, and rows go first
+_AT_ONCE = {"Started", "Pruned"}  # what users wait for; the end of a megabatch is followed by a checkpoint, before which rows are written
 
 
 def steps(
@@ -39,7 +39,7 @@ def steps(
     """Advance a run by one event for each `next`; yields its status, the last one being done, stopped or failed.
 
     While a run is paused every `next` yields "paused" at once: the caller sleeps. Closing the generator stops the run; it can be
-    resumed. Whatever goes wrong inside the run ends as status failed; only a run that cannot be taken over raises (InputError).
+    resumed. Any error inside the run ends it with status failed; only a run that cannot be taken over raises (InputError).
     """
     driver = _Driver(store, run_id, work or Engine(), watch)
     try:
@@ -51,7 +51,7 @@ def steps(
         driver.stop(is_consistent=False)
         raise
     except TakenOverError:
-        yield "lost"  # from here; the run is another process's now, which writes its status
+        yield "lost"  # from here; another process drives the run now and writes its status
     except BaseException as error:
         driver.fail(error)
         yield "failed"
@@ -62,7 +62,7 @@ def steps(
 def drive(store: Store, run_id: str, *, work: Work | None = None, watch: Callable[[Event], None] | None = None) -> str:
     """Drive a run to its end in this thread; returns its last status. Ctrl-C stops it, resumable, and goes on to the caller.
 
-    Waits until other programs that train on this machine have had their turn, and says so on stderr.
+    Waits for its turn among the programs that train on this machine, and says so on stderr.
     """
     status, config = "queued", store.get(run_id)["config"]
     turn = slots.turn(slots.device_of(config.get("device", "auto")), threads_of(work or Engine(), [config]), f"run {run_id}")
@@ -91,7 +91,7 @@ class _Driver:
         self._flushed = self._saved = time.monotonic()
         self._asked = -COMMAND_SECONDS
         self._saved_cursor, self._save_seconds = 0, 0.0
-        self._spent: defaultdict[str, float] = defaultdict(float)  # seconds of what the engine does not see, for the profile of the run
+        self._spent: defaultdict[str, float] = defaultdict(float)  # seconds spent outside the engine, for the run's profile
 
     # ---- the run
 
@@ -114,7 +114,7 @@ class _Driver:
         yield "done"
 
     def _begin(self) -> None:
-        """Build the state, from the newest whole checkpoint when there is one, and drop rows that will be written anew."""
+        """Build the state, from the newest whole checkpoint when there is one, and drop rows that will be written again."""
         start = time.monotonic()
         config = self._work.config(self._row["config"])
         versions = self._work.versions()
@@ -124,7 +124,7 @@ class _Driver:
         self._state = self._work.create(config) if tensors is None else self._work.restore(config, tensors, facts)
         self._remark(remark)
         self._saved_cursor = facts.get("cursor", 0)
-        self._has_grown = facts.get("has_grown", self._saved_cursor > 0)  # checkpoints of old do not say; perhaps it had
+        self._has_grown = facts.get("has_grown", self._saved_cursor > 0)  # old checkpoints do not say; perhaps it had
         self._pace = Pace(self._work.total_samples(config))
         columns = {"saved": self._saved_cursor, "segments": len(self._plan), "versions": versions, "notes": self._notes}
         self._store.rewind(self._run_id, self._saved_cursor, **columns)
@@ -132,7 +132,7 @@ class _Driver:
         self._spent["load"] += self._saved - start
 
     def _take(self, event: Event) -> None:
-        """Record an event; rows go to the store together with others unless someone is waiting for them."""
+        """Record an event; its rows are written together with later ones, unless users are waiting for them."""
         self._last = event.kind
         self._has_grown |= getattr(event, "grown", 0) > 0
         if self._watch:
@@ -159,7 +159,7 @@ class _Driver:
                 self.save_at_boundary()
 
     def _compare(self, started: Any) -> None:
-        """Say what is not as it was when the run began: the proof of pairing would be false."""
+        """Note what differs from the run's start (hashes, device): pairing with other runs would not hold."""
         before = self._row["started"]
         if before:
             changed = [name for name, value in started.hashes.items() if before["hashes"].get(name, value) != value]
@@ -177,7 +177,7 @@ class _Driver:
     # ---- commands
 
     def _obey(self, at_once: bool = False) -> Iterator[str]:
-        """Look for a command; yields "paused" as long as the run is, and "stopped" as the last thing."""
+        """Read and obey a waiting command; yields "paused" as long as the run is, and "stopped" at its end."""
         while True:
             if at_once or time.monotonic() - self._asked >= COMMAND_SECONDS:
                 self._asked, at_once = time.monotonic(), False
@@ -216,7 +216,7 @@ class _Driver:
         return ends_megabatch or time.monotonic() - self._saved >= max(CHECKPOINT_SECONDS, _SAVE_SHARE * self._save_seconds)
 
     def save_at_boundary(self) -> None:
-        """Save a checkpoint if the run stands between two segments. Rows go first: a checkpoint promises that they are there."""
+        """Save a checkpoint if the run is between two segments. Rows go first: a checkpoint promises that they are in the store."""
         if self._last != "SegmentDone" or self._state.cursor == self._saved_cursor:
             return
         self._flush()
@@ -224,7 +224,7 @@ class _Driver:
         tensors, facts = self._state.snapshot()
         known = {"fingerprint": self._row["fingerprint"], "versions": self._work.versions()}
         checkpoint.save(self._folder, self._state.cursor, tensors, {**facts, "has_grown": self._has_grown}, **known)
-        self._saved_cursor = self._state.cursor  # only now: the store is told of saves that are finished
+        self._saved_cursor = self._state.cursor  # only now: the store records only finished saves
         self._saved = time.monotonic()
         self._save_seconds = self._saved - start
         self._spent["checkpoint"] += self._save_seconds
@@ -232,7 +232,7 @@ class _Driver:
     # ---- ends
 
     def end(self, status: str) -> None:
-        """Write what is left and the final status."""
+        """Write the remaining rows and the final status."""
         self._pace.interrupt()
         self._flush(status=status, command=None)
         self._has_ended = True
@@ -249,10 +249,10 @@ class _Driver:
             self.fail(error)
 
     def fail(self, error: BaseException) -> None:
-        """Keep the cause in the store, or on stderr when the store itself is the cause."""
+        """Record the cause in the store, or on stderr when the store itself is the cause."""
         config = self._row["config"]
-        told = explain(error, config, lambda: self._work.memory_bytes(self._work.config(config)))
-        cause = {"error": told, "traceback": "".join(traceback.format_exception(error))}
+        words = explain(error, config, lambda: self._work.memory_bytes(self._work.config(config)))
+        cause = {"error": words, "traceback": "".join(traceback.format_exception(error))}
         for write in (self._flush, lambda **columns: self._store.update(self._run_id, **columns)):
             try:
                 write(status="failed", command=None, **cause)
@@ -262,7 +262,7 @@ class _Driver:
                 self._pending = []
 
     def release(self) -> None:
-        """Let go of the network and the data, on the device too."""
+        """Free the network and the data, on the device too."""
         if self._state is not None:
             self._state = None
             self._work.release()

@@ -1,4 +1,4 @@
-"""What a driver drives, as one narrow seam: the engine, or a stand-in that tests pass instead."""
+"""The interface between driver and engine; tests substitute a fake."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Work(Protocol):
-    """`create` and `restore` give a state with `cursor`, `masks` and `snapshot() -> (tensors, facts)`."""
+    """What a driver needs of an engine. `create` and `restore` give a state with `cursor`, `masks` and `snapshot() -> (tensors, facts)`."""
 
     def config(self, values: dict[str, Any]) -> Any: ...
     def check(self, config: Any) -> None: ...
@@ -33,7 +33,7 @@ class Work(Protocol):
 
 
 def threads_of(work: Work, configs: Iterable[dict[str, Any]]) -> int:
-    """CPU threads that runs which advance in turn compute with; at least 1, also where a run's driver is going to say what is wrong."""
+    """CPU threads that runs in lockstep need; at least 1, also for settings that their driver is going to refuse."""
     need = 1
     for values in configs:
         with suppress(Exception):
@@ -42,17 +42,17 @@ def threads_of(work: Work, configs: Iterable[dict[str, Any]]) -> int:
 
 
 class Engine:
-    """The real work. Modules are looked up when they are needed: importing torch takes seconds, and a plug-in that was edited
-    while the app runs counts from the next run on."""
+    """The real engine. Modules are imported when they are needed: torch takes seconds, and a plug-in that is edited while the app
+    runs takes effect from the next run on."""
 
     def config(self, values: dict[str, Any]) -> RunConfig:
-        """Settings from plain values; InputError for what cannot be."""
+        """Settings from plain values; InputError for invalid ones."""
         return _module("config").build(values)
 
     def check(self, config: RunConfig) -> None:
         """InputError when these settings cannot run with this data on this machine."""
         found = _module("planning.plan").check(config)
-        # Only settings that can go wrong are worth the seconds that torch's import takes when Start is the first thing pressed.
+        # Only settings that can fail are worth the seconds of torch's import when Start is pressed first.
         if config.device == "cuda" or ":" in config.arch or config.exempt or config.prunable != "auto":
             _module("engine.stream").pick_device(config.device)
             check_network(config.arch, found.shape, len(found.classes), config.prunable, config.exempt)
@@ -62,7 +62,7 @@ class Engine:
         return _module("planning.plan").plan(config)
 
     def total_samples(self, config: RunConfig) -> int:
-        """Training images of the whole plan, repeats counted."""
+        """Training images of the whole plan, repetitions included."""
         plan = _module("planning.plan")
         return plan.total_samples(config, plan.check(config))
 
@@ -71,7 +71,7 @@ class Engine:
         return _module("engine.estimate").estimate(config, earlier, in_trainer)
 
     def memory_bytes(self, config: RunConfig) -> int:
-        """What a run would need at its peak, on the device where there is one."""
+        """Peak memory of a run, on the GPU where it uses one."""
         return _module("engine.estimate").memory_bytes(config)
 
     def threads(self, config: RunConfig) -> int:
@@ -81,7 +81,7 @@ class Engine:
         return _module("engine.threads").threads_for(step, _module("engine.data").pick_device(config.device).type)
 
     def versions(self) -> dict[str, Any]:
-        """What decides the last bits of a result besides settings and device."""
+        """Versions that affect the last bits of a result, beyond settings and device."""
         torch = import_module("torch")
         return {
             "torch": torch.__version__,
@@ -99,7 +99,7 @@ class Engine:
         return _module("engine.state").RunState.restore(config, tensors, facts)
 
     def release(self) -> None:
-        """A run has ended and its state is gone: let go of what it took of memory, on the device too."""
+        """Free memory after a run has ended, on the device too."""
         torch = import_module("torch")
         if torch.cuda.is_initialized():
             gc.collect()
@@ -111,7 +111,7 @@ class Engine:
         return _module("engine.loop").run(state, plan)
 
 
-@lru_cache(maxsize=64)  # an ablation asks the same for every run
+@lru_cache(maxsize=64)  # an ablation asks the same for each of its runs
 def check_network(arch: str, shape: tuple[int, int, int], classes: int, prunable: str, exempt: tuple[str, ...]) -> None:
     """InputError for a network that cannot take these images, or that has no layer which may be pruned."""
     _module("engine")

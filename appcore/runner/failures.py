@@ -1,4 +1,4 @@
-"""Why a run ended, in one line that a person understands and can act on. The traceback is kept besides."""
+"""Why a run failed, in one line that a user understands and can act on. The traceback is kept too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NO_MEMORY = ("DefaultCPUAllocator", "could not create a primitive", "could not 
 
 
 def explain(error: BaseException, config: Mapping[str, Any] | None = None, memory: Callable[[], int] | None = None) -> str:
-    """One line: what happened and what to try. `config` and `memory` (bytes that the run was estimated to need) are for a lack of it."""
+    """One line: what happened and what to try. `config` and `memory` (estimated need, bytes) serve for running out of memory."""
     text = " ".join(str(error).split())
     kind = type(error).__name__
     message = getattr(error, "message", None)
@@ -33,9 +33,9 @@ def explain(error: BaseException, config: Mapping[str, Any] | None = None, memor
 
 
 def _no_room(where: str, config: Mapping[str, Any], memory: Callable[[], int] | None, third: str) -> str:
-    """What the run needs, and three things to try. Settings belong to a run for good, so they are for a new one."""
+    """What the run needs, and three things to try in a new run, because the settings of a run never change."""
     needs = ""
-    with suppress(Exception):  # whatever is wrong with the estimate, the run's own trouble is what people must read
+    with suppress(Exception):  # an error in the estimate must not hide the run's own
         needs = f" (by the estimate this run needs {memory() / 1e9:.1f} GB)" if memory else ""
     name = max(("batch_size", "score_batch_size"), key=lambda name: config.get(name, 0))
     now = [f" (now {config[field]})" if field in config else "" for field in (name, "arch")]

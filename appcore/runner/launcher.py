@@ -1,4 +1,4 @@
-"""Runs of one launcher (see launchers/base): started, found, moved and stopped; one queue for each device."""
+"""Starts, finds, moves and stops the runs of one launcher (see launchers/base); one queue for each device."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLOSE_SECONDS = 2.0  # how long Ctrl-C waits for a step to end; what has not sto
 
 
 class Launcher:
-    """`start` queues runs that this process created or claimed; a list of them advances in lockstep."""
+    """The queues of one launcher in this process. `start` takes runs created or claimed by this process; a list advances in lockstep."""
 
     def __init__(self, store: Store, name: str, *, work: Work | None = None):
         self._store, self._name, self._work = store, name, work
@@ -26,7 +26,7 @@ class Launcher:
         self._queues: dict[str, Queue] = {}
 
     def start(self, run_ids: list[str]) -> None:
-        """Queue a job. InputError when one of its runs is here already."""
+        """Queue runs as one job. InputError when one of them is here already."""
         device = device_of(self._store.get(run_ids[0])["config"].get("device", "auto"))
         with self._lock:
             for run_id in run_ids:
@@ -49,11 +49,11 @@ class Launcher:
         return next((position for position in found if position is not None), None)
 
     def waits_for(self, run_id: str) -> str:
-        """The other program whose turn it is, in words, where the run is the next one here to begin; else empty."""
+        """The other program that the next run here waits for, in words; empty for any other run."""
         return next((words for queue in list(self._queues.values()) if (words := queue.waits_for(run_id))), "")
 
     def call(self, device: str, function: Callable[[], Any]) -> Any:
-        """What a function returns that is called in the thread that trains on a device; BusyError while something trains there."""
+        """Call a function in a device's training thread and return its result; BusyError while a job trains there."""
         with self._lock:
             queue = self._queue(device)
         return queue.call(function)
@@ -67,12 +67,12 @@ class Launcher:
         return any(queue.move(run_id, where) for queue in list(self._queues.values()))
 
     def sweep(self) -> None:
-        """See to it at once that waiting runs obey."""
+        """Let waiting jobs obey the commands sent to them at once."""
         for queue in list(self._queues.values()):
             queue.sweep()
 
     def close(self, seconds: float = CLOSE_SECONDS) -> None:
-        """Stop everything, waiting a moment for steps to end. What was going on can be resumed."""
+        """Stop every run, waiting briefly for steps to end. They can be resumed."""
         deadline = time.monotonic() + seconds
         for queue in list(self._queues.values()):
             queue.close(deadline)

@@ -1,4 +1,4 @@
-"""Runs driven in lockstep in this process: a job of the queue (see device_queue). Knows no queue."""
+"""A job (see device_queue) whose runs are driven in lockstep in this process. Knows no queue."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .engine_port import Work
 
 
 class LocalJob:
-    """Runs driven in the calling thread, in lockstep: one event of each in turn."""
+    """Runs driven by the calling thread in lockstep: one event of each in turn."""
 
     def __init__(self, store: Store, run_ids: list[str], work: Work | None = None):
         self._store, self._work = store, work
@@ -29,7 +29,7 @@ class LocalJob:
         return bool(self.run_ids)
 
     def close(self, seconds: float = 0.0) -> None:
-        """Stop every run; each can be resumed. Takes no time that could be limited."""
+        """Stop every run; each can be resumed. Nothing here waits, so `seconds` is ignored."""
         for run_id in self.run_ids:
             driven = self._driven.pop(run_id)
             if driven is not None:
@@ -38,7 +38,7 @@ class LocalJob:
         self.run_ids = []
 
     def _advance(self, run_id: str) -> str | None:
-        """The run's status after one more event. No trouble with one run reaches its partners or the thread."""
+        """The run's status after one more event. No error of one run reaches its partners or the thread."""
         status = None
         try:
             driven = self._driven[run_id]
@@ -50,6 +50,6 @@ class LocalJob:
                 driven.close()
         except (Exception, SystemExit) as error:
             traceback.print_exc()
-            with suppress(Exception):  # refused where another process has the run by now
+            with suppress(Exception):  # refused where another process drives the run by now
                 self._store.claim(run_id, ("queued",), status="failed", error=driver.explain(error))
         return status

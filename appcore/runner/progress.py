@@ -1,4 +1,4 @@
-"""How far a run is, how fast, and when it will be done, from its steps and the clock."""
+"""A run's progress, speed and expected end, from its steps and the clock."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections import deque
 from datetime import UTC, datetime
 from typing import Any
 
-WINDOW_SECONDS = 30.0  # speed is that of the last half minute: evaluations even out, a change of pace shows soon
+WINDOW_SECONDS = 30.0  # speed is that of the last half minute: evaluations even out, a change of speed shows soon
 
 
 class Pace:
-    """Takes every Progress event and gives the plain numbers that the store keeps."""
+    """Turns Progress events into the plain numbers that the store keeps."""
 
     def __init__(self, samples_total: int):
         self._total = samples_total
@@ -25,23 +25,23 @@ class Pace:
         return self._step is not None
 
     def take(self, step: Any) -> None:
-        """Cheap, for it happens at every step."""
+        """Record a Progress event. Cheap, because it is called at every step."""
         self._step = step
         if step.loss is not None:
             self._loss = step.loss
 
     def interrupt(self) -> None:
-        """Time that passes now counts for nothing: the run is paused or ended."""
+        """Leave the time from now to the next step out of the speed: the run is paused or ended."""
         self._marks.clear()
 
     def read(self) -> dict[str, Any]:
-        """The numbers as of now."""
+        """Progress, speed and remaining seconds now."""
         step, now = self._step, time.monotonic()
         self._marks.append((now, step.samples_seen))
         while len(self._marks) > 2 and now - self._marks[1][0] > WINDOW_SECONDS:
             self._marks.popleft()
         (start, before), seen = self._marks[0], step.samples_seen
-        if seen > before and now > start:  # otherwise nothing was trained lately: the last known speed stands
+        if seen > before and now > start:  # otherwise nothing was trained lately: the last known speed is kept
             self._speed = (seen - before) / (now - start)
         left = max(0, self._total - seen)
         return {

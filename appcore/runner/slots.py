@@ -1,4 +1,4 @@
-"""Slots: who trains on this machine now, and who is next, over all programs of one user. Knows no runs and no torch.
+"""Slots: a queue for this machine's cores and GPUs, shared by all programs of one user. Knows no runs and no torch.
 
 A slot is a CPU core, or a GPU. Two training programs that share the same cores take many times as long as one after the other, so each
 takes as many slots as it computes with threads and waits for them in order of arrival. A place in the line is a file that its holder
@@ -22,7 +22,7 @@ from typing import Any
 
 SLOTS_VARIABLE = "APPCORE_SLOTS"
 SHARE_VARIABLE = "APPCORE_SHARE"
-POLL_SECONDS = 0.2  # how often one that waits looks again
+POLL_SECONDS = 0.2  # how often a waiting program checks again
 _numbers = count()
 
 
@@ -33,7 +33,7 @@ def folder() -> Path:
 
 
 def is_sharing() -> bool:
-    """Whether this program was asked to train at once, whoever else does: APPCORE_SHARE=1, or --share."""
+    """Whether this program may train at once although others do: APPCORE_SHARE=1, or --share."""
     return os.environ.get(SHARE_VARIABLE, "") not in ("", "0")
 
 
@@ -60,12 +60,12 @@ class Slot:
         self._file: int | None = None
         self._path = Path()
         self.is_taken = False
-        self.waits_for = ""  # who is before us, in words; empty when nobody is
+        self.waits_for = ""  # what is ahead in the line, in words; empty when nothing is
 
     def take(self, need: int, what: str, at_once: bool = False) -> bool:
         """Whether `need` slots are ours now; asked again and again, the place in the line stays. `what` is shown to those behind us.
 
-        With `at_once` they are taken whoever has them. Where no file can be locked there is no line, and everybody may begin.
+        With `at_once` they are taken even if others hold them. Where no file can be locked there is no line, and every program may begin.
         """
         try:
             with _mutex() as place:
@@ -85,7 +85,7 @@ class Slot:
         return self.is_taken
 
     def release(self) -> None:
-        """Leave the line, or the slots; nothing where there is nothing to leave."""
+        """Leave the line or free the slots; does nothing when neither is held."""
         if self._file is not None:
             with suppress(OSError):
                 self._path.unlink()
@@ -108,7 +108,7 @@ class Slot:
 
 @contextmanager
 def turn(device: str, need: int, what: str) -> Iterator[None]:
-    """Wait for slots, saying on stderr for whom, and keep them for a block."""
+    """Wait for slots, reporting on stderr what is ahead, and hold them for a block."""
     slot, said = Slot(device), ""
     try:
         while not slot.take(need, what):
@@ -130,7 +130,7 @@ def _capacity(device: str) -> int:
 
 @contextmanager
 def _mutex() -> Iterator[Path]:
-    """The folder, while nobody else looks at it or changes it. OSError where it cannot be had, or is another user's."""
+    """Lock the folder for reading and changing it, and yield it. OSError where that fails, or where it is another user's."""
     place = folder()
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     if place.stat().st_uid != os.getuid():
@@ -144,7 +144,7 @@ def _mutex() -> Iterator[Path]:
 
 
 def _others(place: Path, mine: str) -> list[dict[str, Any]]:
-    """The places of others, first come first; those whose holder has died are removed."""
+    """The other places in the line, in order of arrival; those whose holder has died are removed."""
     found = []
     for path in sorted(path for path in place.glob("*.json") if path.name != mine):
         try:
@@ -154,7 +154,7 @@ def _others(place: Path, mine: str) -> list[dict[str, Any]]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            with suppress(ValueError):  # not written yet, or garbage: nobody that could be waited for
+            with suppress(ValueError):  # not written yet, or garbage: there is no program to wait for
                 found.append({**json.loads(os.read(file, 10_000)), "name": path.name})
         else:
             path.unlink(missing_ok=True)

@@ -18,10 +18,10 @@ _POLL_SECONDS = 0.1
 
 
 def main(arguments: list[str]) -> int:
-    """Drive runs to their ends. With --tethered they are stopped, resumable, when standard input closes: the parent has gone."""
+    """Drive runs to their ends. With --tethered they are stopped, resumable, when standard input closes: the parent has ended."""
     store, ending = Store(), threading.Event()
     turn: AbstractContextManager[None] = nullcontext()
-    if arguments[:1] == ["--tethered"]:  # the parent has waited for its turn
+    if arguments[:1] == ["--tethered"]:  # the parent has already waited for its slots
         arguments = arguments[1:]
         threading.Thread(target=_wait_for_end, args=(ending,), name="appcore-tether", daemon=True).start()
     else:
@@ -48,4 +48,4 @@ def _wait_for_end(ending: threading.Event) -> None:
 if __name__ == "__main__":
     ended = main(sys.argv[1:])
     sys.stdout.flush()
-    os._exit(ended)  # all is written, and to take torch down in order costs a second
+    os._exit(ended)  # all is written, and an orderly shutdown of torch costs a second

@@ -1,1 +1,1 @@
-"""What pages and the command line may ask: plain data in, plain data out."""
+"""Everything that pages and the command line can ask for: plain data in, plain data out."""

@@ -1,4 +1,4 @@
-"""Ablations carried out: which cell has which run, what is missing, and the start of that. Plain data in and out, like the manager."""
+"""Carrying out ablations: which cell has which run, which runs are missing, starting those. Plain data in and out, like the manager."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from ..storage.store import Store
 
 TWICE_SECONDS = 5.0
 _REMEMBERED = 16
-_RANKS = {"done": 0, "running": 1, "paused": 2, "queued": 3, "failed": 4, "stopped": 5, "lost": 6}  # which of several runs a cell shows
+_RANKS = {"done": 0, "running": 1, "paused": 2, "queued": 3, "failed": 4, "stopped": 5, "lost": 6}  # a cell shows the lowest
 
 
-class Sweeping:
-    """Verbs and questions about ablations. `start` is that of the manager."""
+class Ablations:
+    """Commands and queries about ablations. `start` is the manager's."""
 
     def __init__(self, store: Store, start: Callable[..., list[str]]):
         self._store, self._start = store, start
         self._lock = threading.Lock()
-        self._expanded: dict[str, dict[str, Any]] = {}  # a sweep never changes, and data sets are asked about once per cell
+        self._expanded: dict[str, dict[str, Any]] = {}  # an ablation never changes, and expanding it looks at a data set for each cell
 
     def create(self, title: str, base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> str:
-        """Keep an ablation, before anything of it runs; the same one asked for twice within seconds is one. InputError if it is empty."""
+        """Store an ablation, starting no run; the same one created twice within seconds is stored once. InputError if it is empty."""
         found = ablation_grid.expand(base, axes)
         if not found["cells"]:
             reason = found["left_out"][0]["reason"] if found["left_out"] else "choose values for at least one setting"
             raise InputError(f"nothing to run: {reason}", "axes")
         with self._lock:
-            for known in self._store.sweeps.all()[:3]:
+            for known in self._store.ablations.all()[:3]:
                 age = (datetime.now(UTC) - datetime.fromisoformat(known["created"])).total_seconds()
                 if age < TWICE_SECONDS and _same(known, base, axes):
                     return known["sweep_id"]
-            return self._store.sweeps.create(title or ablation_grid.title(axes), dict(base), {name: list(v) for name, v in axes.items()})
+            return self._store.ablations.create(title or ablation_grid.title(axes), dict(base), {name: list(v) for name, v in axes.items()})
 
     def board(self, sweep_id: str) -> dict[str, Any]:
-        """The sweep with its cells, each with `run` (its row, or None where it has not been started)."""
-        sweep = self._store.sweeps.get(sweep_id)
+        """The ablation with its cells, each with `run` (its row, or None where it has not been started)."""
+        sweep = self._store.ablations.get(sweep_id)
         found = self._expand(sweep)
         mine = set(sweep["run_ids"])
         runs: dict[str, dict[str, Any]] = {}
@@ -62,7 +62,7 @@ class Sweeping:
         return self._expanded[sweep["sweep_id"]]
 
     def reusable(self, cells: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-        """{fingerprint: run id} of cells for which the store has a run that is done or going on: it is used instead of a new one."""
+        """{fingerprint: run id} of cells for which the store has a finished or active run, which is used instead of a new one."""
         wanted = {cell["fingerprint"] for cell in cells}
         found: dict[str, str] = {}
         for run in sorted(self._store.runs(), key=lambda run: _RANKS[run["status"]]):
@@ -71,12 +71,12 @@ class Sweeping:
         return found
 
     def run_missing(self, sweep_id: str, launcher: str = plugins.DEFAULT_LAUNCHER) -> dict[str, list[str]]:
-        """Give every cell that has no run one: one that the store has already, else a new one. {"reused": ids, "started": ids}."""
+        """Give every cell without a run one: a run that the store has already, else a new one. {"reused": ids, "started": ids}."""
         with self._lock:
             board = self.board(sweep_id)
             missing = [cell for cell in board["cells"] if cell["run"] is None]
             known = self.reusable(missing)
-            self._store.sweeps.add_runs(sweep_id, known.values())
+            self._store.ablations.add_runs(sweep_id, known.values())
             new = [cell for cell in missing if cell["fingerprint"] not in known]
             started = []
             # One seed of every combination before the next: the board fills evenly, and an early look compares all of them.
@@ -84,24 +84,24 @@ class Sweeping:
             if new:
                 titles = [ablation_grid.label(cell["values"], board["sweep"]["title"]) for cell in new]
                 started = self._start([cell["config"] for cell in new], launcher, titles, group=sweep_id)
-                self._store.sweeps.add_runs(sweep_id, started)
+                self._store.ablations.add_runs(sweep_id, started)
         return {"reused": sorted(known.values()), "started": started}
 
     def all(self) -> list[dict[str, Any]]:
         """Every ablation, newest first, with the ids of its runs."""
-        return self._store.sweeps.all()
+        return self._store.ablations.all()
 
     def get(self, sweep_id: str) -> dict[str, Any]:
         """One ablation; InputError when it is not in this store."""
-        return self._store.sweeps.get(sweep_id)
+        return self._store.ablations.get(sweep_id)
 
     def rename(self, sweep_id: str, title: str) -> None:
-        """Give an ablation another title."""
-        self._store.sweeps.rename(sweep_id, " ".join(title.split())[:200])
+        """Change the title of an ablation."""
+        self._store.ablations.rename(sweep_id, " ".join(title.split())[:200])
 
     def delete(self, sweep_id: str) -> None:
-        """Forget an ablation; its runs stay."""
-        self._store.sweeps.delete(sweep_id)
+        """Delete an ablation; its runs stay."""
+        self._store.ablations.delete(sweep_id)
 
 
 def _same(sweep: Mapping[str, Any], base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> bool:

@@ -1,4 +1,4 @@
-"""What one person may do: room on a shared server, and verbs about runs that first ask whose the run is. Knows no sign-in."""
+"""What one user may do: limits of a shared server, and commands that first check who owns the run. Knows no sign-in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DAY_SECONDS = 86_400.0
 
 
 class Owned:
-    """Verbs of `inner` for the runs that a store shows; for any other run InputError, as if it were not there."""
+    """Commands of `inner` for the runs that a store shows; InputError for any other run, as if it did not exist."""
 
     def __init__(self, inner: Any, store: Store):
         self._inner, self._store = inner, store
@@ -31,7 +31,7 @@ class Owned:
 
 
 def check_room(store: Store, everybody: Store, new: int) -> None:
-    """InputError unless the owner of `store` may have `new` more runs that wait or go on, and has disk space left."""
+    """InputError unless the owner of `store` may have `new` more active runs and has disk space left."""
     allowed = limits.load(store.folder)
     if allowed.queue is not None or allowed.runs_per_user is not None:
         allowed.check_queue(_going(everybody), _going(everybody.of(store.owner)), new)
@@ -60,7 +60,7 @@ def folder_bytes(folder: Path) -> int:
     """Bytes of the files in a folder; 0 where there is none."""
     total = 0
     for path in folder.rglob("*") if folder.is_dir() else ():
-        with suppress(OSError):  # removed meanwhile
+        with suppress(OSError):  # deleted meanwhile
             total += path.lstat().st_size if path.is_file() else 0
     return total
 
@@ -68,7 +68,7 @@ def folder_bytes(folder: Path) -> int:
 def retire(store: Store, now: float | None = None) -> list[str]:
     """Delete ended runs that are older than limit retention_days, but none with the tag "keep"; returns their ids.
 
-    A run is as old as the last sign of life of its process, or as its import.
+    The age of a run counts from its last heartbeat, or from its import.
     """
     days = limits.load(store.folder).retention_days
     if days is None:
@@ -77,7 +77,7 @@ def retire(store: Store, now: float | None = None) -> list[str]:
     for row in store.runs():
         is_old = row["status"] in ENDED and (row["heartbeat"] or 0.0) < before
         if is_old and limits.KEEP not in row["tags"]:
-            with suppress(InputError):  # somebody resumed or deleted it a moment ago
+            with suppress(InputError):  # resumed or deleted meanwhile
                 store.delete(row["run_id"])
                 gone.append(row["run_id"])
     return gone

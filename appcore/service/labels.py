@@ -1,4 +1,4 @@
-"""What people write on a run: title, tags, note, archived. Judges and tidies it; knows no store."""
+"""Labels that users give a run: title, tags, note, archived. Checks and tidies them; knows no store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAMES = ("title", "tags", "note", "archived")
 
 
 def checked_labels(labels: dict[str, Any]) -> dict[str, Any]:
-    """Labels as the store keeps them; InputError for what is too long or of the wrong kind."""
+    """Labels as the store keeps them; InputError for one that is too long or of the wrong type."""
     unknown = [name for name in labels if name not in NAMES]
     if unknown:
         raise InputError(f"{unknown[0]}: unknown label; known: {', '.join(NAMES)}", unknown[0])
@@ -20,7 +20,7 @@ def checked_labels(labels: dict[str, Any]) -> dict[str, Any]:
 
 
 def tidy_tags(tags: Any) -> list[str]:
-    """Words without empty or double ones, in the order in which they were given; a text is divided at its commas."""
+    """The tags without empty or repeated ones, in the given order; a text is split at its commas."""
     words = tags.split(",") if isinstance(tags, str) else list(tags)
     found = list(dict.fromkeys(" ".join(str(word).split()) for word in words))
     return [word for word in found if word]

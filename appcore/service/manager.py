@@ -1,6 +1,6 @@
-"""The manager: what pages and the command line may do with runs. Takes and gives plain data only.
+"""The manager: everything that pages and the command line can do with runs. Takes and returns plain data only.
 
-Plain, because Streamlit loads edited source anew: classes then have two identities in one process, dicts do not. For the same
+Plain, because Streamlit reloads edited source: classes then have two identities in one process, dicts do not. For the same
 reason pages that catch its errors should catch ValueError, which InputError is, and read `.message` and `.field`.
 """
 
@@ -29,29 +29,29 @@ from ..storage import heartbeat, run_result
 from ..storage.store import COMMANDS, Store
 from ..transfer import bundle_import
 from . import access
-from .ablations import Sweeping
+from .ablations import Ablations
 from .labels import checked_labels
 from .model_files import Exports
-from .what_if import Scoring
+from .what_if import WhatIfQueue
 
-RETIRE_SECONDS = 3600.0  # how often a start looks for runs that are too old to stay
-TWICE_SECONDS = 5.0  # a second press of Start within this time means the first
+RETIRE_SECONDS = 3600.0  # how often a start looks for runs past the retention time
+TWICE_SECONDS = 5.0  # a second press of Start within this time counts as the first
 _ESTIMATES = 512
-_EARLIER = 50  # newest runs among which an estimate looks for one with the same steps
+_EARLIER = 50  # how many of the newest runs an estimate searches for one with the same steps
 MOVES = ("front", "up", "down", "back")
 _BOX = "_appcore_runtime"  # outside the package and without a file: Streamlit's reloader leaves it alone
 
 
 class Manager:
-    """Starts runs and passes on commands; one for each process and store, see `shared`."""
+    """Starts runs and sends commands to them; one for each process and store, see `shared`."""
 
     def __init__(self, store: Store | None = None, *, work: Work | None = None):
         self.store = self._everybody = store or Store()
         self._work = work or Engine()
         self._launchers = {name: Launcher(self.store, name, work=work) for name in plugins.choices("launchers")}
-        self.sweeps = Sweeping(self.store, self.start)
+        self.ablations = Ablations(self.store, self.start)
         self.exports: Exports | access.Owned = Exports(self.store)
-        self._scoring = Scoring(self.store)
+        self._scoring = WhatIfQueue(self.store)
         self._lock, self._estimating = threading.Lock(), threading.Lock()
         self._tokens: dict[str, tuple[float, list[str]]] = {}
         self._estimates: OrderedDict[tuple, dict[str, Any]] = OrderedDict()
@@ -59,17 +59,17 @@ class Manager:
         self._retired = -RETIRE_SECONDS
 
     def of(self, owner: str, *, sees_all: bool = False) -> Manager:
-        """This manager as one person has it: what they start is theirs, and unless they see all there are no other runs."""
+        """This manager as one user sees it: runs that they start are theirs, and unless `sees_all` no others exist."""
         with self._lock:
             view = self._views.get((owner, sees_all))
             if view is None:
                 view = self._views[owner, sees_all] = copy.copy(self)
                 view.store = self._everybody.of(owner, sees_all=sees_all)
-                view.sweeps = Sweeping(view.store, view.start)
+                view.ablations = Ablations(view.store, view.start)
                 view.exports = access.Owned(self.exports, view.store)
             return view
 
-    # ---- verbs
+    # ---- commands
 
     def start(
         self,
@@ -80,10 +80,10 @@ class Manager:
         *,
         group: str | None = None,
     ) -> list[str]:
-        """Create runs that advance in turn, and queue them. InputError before anything is written.
+        """Create runs that advance in lockstep, and queue them. InputError before anything is written.
 
-        With a `group` of your own they run one after another instead. A `token` that comes again within seconds gives the same runs,
-        so that Start pressed twice is one run.
+        With a `group` of your own they run one after another instead. A `token` repeated within seconds returns the same runs, so that
+        Start pressed twice starts one run.
         """
         with self._lock:
             made, run_ids = self._tokens.get(token or "", (0.0, []))
@@ -96,19 +96,19 @@ class Manager:
             return list(run_ids)
 
     def pause(self, run_id: str) -> None:
-        """Hold a run where it is, its state kept in memory, or in the queue while others pass."""
+        """Pause a run with its state kept in memory; a waiting run is held in the queue while later ones begin."""
         row = self.store.get(run_id)
         if row["status"] not in ACTIVE:
             raise InputError(f"run {row['run_id']} is {row['status']}; only a run that is going on can be paused", "run_id")
         if row["status"] != "paused" or row["command"]:
-            self._tell([row["run_id"]], "pause")
+            self._send([row["run_id"]], "pause")
 
     def resume(self, run_id: str, launcher: str | None = None) -> None:
-        """Go on: at once with a paused run, from its last checkpoint with one that was stopped, failed or lost."""
+        """Continue a paused run at once, or a stopped, failed or lost one from its last checkpoint."""
         row = self.store.get(run_id)
         run_id = row["run_id"]
         if row["status"] in ACTIVE:
-            self._tell([run_id], "resume")
+            self._send([run_id], "resume")
             return
         if row["status"] == "done":
             raise InputError(f"run {run_id} is done; there is nothing left to resume", "run_id")
@@ -121,19 +121,19 @@ class Manager:
         self._launchers[launcher].start([run_id])
 
     def stop(self, run_id: str) -> None:
-        """End a run, in whatever process it is; it can be resumed. Does nothing to one that has ended."""
+        """Stop a run in any process, resumable. Does nothing to one that has ended."""
         row = self.store.get(run_id)
         if row["status"] in ACTIVE:
-            self._tell([row["run_id"]], "stop")
+            self._send([row["run_id"]], "stop")
 
-    def tell(self, run_ids: list[str], command: str) -> None:
-        """Pause, resume or stop those of many runs that are going on, at once; those that have ended stay as they are."""
+    def send(self, run_ids: list[str], command: str) -> None:
+        """Send pause, resume or stop to many runs at once; those that have ended stay as they are."""
         if command not in COMMANDS:
             raise InputError(f"command: unknown name {command!r}; choose one of {', '.join(COMMANDS)}", "command")
-        self._tell(run_ids, command)
+        self._send(run_ids, command)
 
     def move(self, run_id: str, where: str) -> None:
-        """Change the place of a run that waits: "front", "up", "down" or "back". Runs that advance in turn move together."""
+        """Move a waiting run in the queue: "front", "up", "down" or "back". Runs that advance in lockstep move together."""
         if where not in MOVES:
             raise InputError(f"where: unknown place {where!r}; choose one of {', '.join(MOVES)}", "where")
         run_id = self.store.get(run_id)["run_id"]
@@ -141,18 +141,18 @@ class Manager:
             raise InputError(f"run {run_id} is not waiting in this process; only a run that waits can be moved", "run_id")
 
     def label(self, run_id: str, **labels: Any) -> None:
-        """Write on a run: title=text, note=text, tags=list of words, archived=bool (out of sight, nothing is deleted)."""
+        """Label a run: title=text, note=text, tags=list of words, archived=bool (hidden, nothing is deleted)."""
         self.store.update(self.store.get(run_id)["run_id"], **checked_labels(labels))
 
     def delete(self, run_id: str) -> None:
-        """Remove an ended run with its files."""
+        """Delete an ended run with its files."""
         self.store.delete(run_id)
 
     def import_bundle(self, path: str | Path) -> str:
-        """Add the run of a bundle that `export` wrote, perhaps elsewhere; returns its id."""
+        """Add the run of a bundle that `export` wrote, here or elsewhere; returns its id."""
         return bundle_import.import_bundle(self.store, path, allow=lambda size: access.check_upload(self.store, self._everybody, size))
 
-    # ---- questions
+    # ---- queries
 
     def runs(self, limit: int | None = None) -> list[dict[str, Any]]:
         """Every run, newest first, without the long columns `started` and `traceback`."""
@@ -167,11 +167,11 @@ class Manager:
         return run_result.result(self.store, run_id)
 
     def estimate(self, config: dict[str, Any]) -> dict[str, Any]:
-        """What a run would cost; equal questions are answered from memory, unless the machine was too busy to tell."""
+        """What a run would cost. Answers are remembered, unless the machine was too busy to measure."""
         built = self._work.config(config)
         earlier = [row for row in self._everybody.runs(_EARLIER) if row["status"] == "done" and row["host"] == heartbeat.me()["host"]]
         key = (json.dumps(built.model_dump(mode="json"), sort_keys=True), earlier[0]["run_id"] if earlier else "")
-        with self._estimating:  # one after the other: they time training steps
+        with self._estimating:  # one at a time: estimates time training steps
             found = self._estimates.get(key)
             if found is None:
                 known = [(self._work.config(row["config"]), sum(row["totals"]["phase_seconds"].values())) for row in earlier]
@@ -191,20 +191,20 @@ class Manager:
 
     def scores(self, config: dict[str, Any] | None, run_id: str | None, criterion: str) -> dict[str, Any]:
         """Scores of a fresh network or of a run's newest checkpoint as a sketch: {"state": ready, "sketch"}, or failed with "error",
-        or waiting or scoring, when it is to be asked again. See service/what_if and analysis/what_if."""
+        or waiting or scoring, when the caller should ask again. See service/what_if and analysis/what_if."""
         return self._scoring.ask(config, run_id and self.store.get(run_id)["run_id"], criterion)
 
     def forget_scores(self, key: str) -> None:
-        """Let a question for scores that failed be asked again."""
+        """Forget a failed request for scores, so that it can be made again."""
         self._scoring.forget(key)
 
     def queue_position(self, run_id: str) -> int | None:
-        """0: begun; n: the n-th job to wait for its device; None: not looked after by this process."""
+        """0: begun; n: the n-th job to wait for its device; None: not owned by this process."""
         found = [launcher.position(run_id) for launcher in self._launchers.values()]
         return next((position for position in found if position is not None), None)
 
     def waits_for(self, run_id: str) -> str:
-        """Which other program's run is in front of a run that is the next one here, in words; empty where none is."""
+        """The other program that the next run here waits for, in words; empty for any other run."""
         return next((words for launcher in self._launchers.values() if (words := launcher.waits_for(run_id))), "")
 
     def wait(self, run_id: str, timeout: float | None = None) -> str | None:
@@ -219,14 +219,14 @@ class Manager:
             time.sleep(0.05)
 
     def close(self) -> None:
-        """Stop what this process drives; it can be resumed. Returns within about two seconds."""
+        """Stop all runs that this process drives, resumable. Returns within about two seconds."""
         for launcher in self._launchers.values():
             launcher.close()
         self._scoring.close()
 
-    # ---- within
+    # ---- internal
 
-    def _tell(self, run_ids: list[str], command: str) -> None:
+    def _send(self, run_ids: list[str], command: str) -> None:
         self.store.update_all(run_ids, ACTIVE, command=command)
         for launcher in self._launchers.values():
             launcher.sweep()
@@ -262,10 +262,10 @@ class Manager:
     def _check_launcher(self, launcher: str) -> None:
         if launcher not in self._launchers:
             raise InputError(f"launcher: unknown name {launcher!r}; choose one of {', '.join(self._launchers)}", "launcher")
-        plugins.load("launchers", launcher)  # one that cannot be imported is refused before anything is written
+        plugins.load("launchers", launcher)  # a launcher that cannot be imported is refused before anything is written
 
     def _wait_until_let_go(self, run_id: str) -> None:
-        """A status is written a moment before the thread is done with the run."""
+        """Wait until the thread is done with the run, which is shortly after it has written the status."""
         deadline = time.monotonic() + 2.0
         while any(launcher.alive(run_id) for launcher in self._launchers.values()) and time.monotonic() < deadline:
             time.sleep(0.01)

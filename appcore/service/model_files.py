@@ -1,4 +1,4 @@
-"""Files and measurements of models, made one after another in a thread of their own while pages poll. Plain data in and out."""
+"""Model files and the reality check, made one after another in a background thread while pages poll. Plain data in and out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REALITY = "reality"
 
 
 class Exports:
-    """Verbs and questions about the model files of runs."""
+    """Commands and queries about the model files of runs."""
 
     def __init__(self, store: Store):
         self._store = store
@@ -30,7 +30,7 @@ class Exports:
         self._thread: threading.Thread | None = None
 
     def start(self, run_id: str, what: str) -> None:
-        """Make one format, or "reality": the check of all of them. Asked for twice, it is made once. InputError for what cannot be."""
+        """Make one format, or "reality": the check of all of them. Asked for twice, it is made once. InputError for what cannot be made."""
         if what != REALITY and what not in model_formats.FORMATS:
             raise InputError(f"format: unknown name {what!r}; choose one of {', '.join((*model_formats.FORMATS, REALITY))}", "format")
         run_id = self._store.get(run_id)["run_id"]
@@ -62,18 +62,18 @@ class Exports:
     def _serve(self) -> None:
         while True:
             run_id, what = self._queue.get()
-            self._tell(run_id, what, "working", "reading the checkpoint")
+            self._report(run_id, what, "working", "reading the checkpoint")
             try:
                 self._make(run_id, what)
-                self._tell(run_id, what, "done", "")
+                self._report(run_id, what, "done", "")
             except InputError as error:
-                self._tell(run_id, what, "failed", error.message)
-            except Exception as error:  # told on the page; the thread serves the next one
+                self._report(run_id, what, "failed", error.message)
+            except Exception as error:  # shown on the page; the thread goes on with the next one
                 traceback.print_exc()
                 lines = str(error).splitlines() or [""]
-                self._tell(run_id, what, "failed", f"{type(error).__name__}: {lines[0]}")
+                self._report(run_id, what, "failed", f"{type(error).__name__}: {lines[0]}")
 
-    def _tell(self, run_id: str, what: str, status: str, words: str) -> None:
+    def _report(self, run_id: str, what: str, status: str, words: str) -> None:
         with self._lock:
             self._jobs[run_id, what] = {"status": status, "words": words}
 
@@ -89,7 +89,7 @@ class Exports:
 
         ends = self._store.megabatches(run_id, newest=True)
         row = {**row, "test_accuracy": None if ends.empty else float(ends["test_accuracy"].iloc[-1])}
-        found = reality_check.check(row, network, folder, about, lambda words: self._tell(run_id, what, "working", words))
+        found = reality_check.check(row, network, folder, about, lambda words: self._report(run_id, what, "working", words))
         others = [other for other in self._store.runs(50) if other["status"] in STARTED]
         text = json.dumps(found | {"trained_meanwhile": len(others)}, indent=1)
         checkpoint.commit(paths.model_file(folder, REALITY, network.cursor), lambda path: path.write_text(text, encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Scores for the What if page: computed on a thread of its own, one question after the other, and kept as sketches.
+"""Scores for the What if page: computed in a background thread, one question after the other, and kept as sketches.
 
 A question is a configuration (the network at its initial values) or a run (its newest checkpoint), and a criterion.
 """
@@ -20,13 +20,13 @@ from ..storage import checkpoint
 from ..storage.store import Store
 
 _SKETCHES = 24  # a sketch of ResNet-50 has about 7 MB
-_FORGET_SECONDS = 15.0  # a question that nobody asks any more is passed over
-_IDLE_SECONDS = 30.0  # then the thread ends and the network is let go
+_FORGET_SECONDS = 15.0  # a waiting question that was not repeated for this long is dropped
+_IDLE_SECONDS = 30.0  # then the thread ends and the network is freed
 _IGNORED = ("pruner", "scope", "semantics", "options", "tau", "method", "epochs", "lr", "lr_drops", "lr_gamma", "momentum", "device")
 
 
-class Scoring:
-    """Answers what can be answered at once, and works on the rest."""
+class WhatIfQueue:
+    """Questions about scores: answers known ones at once, and computes the others in turn."""
 
     def __init__(self, store: Store):
         self._store = store
@@ -55,12 +55,12 @@ class Scoring:
             return {"state": "waiting", "ahead": list(self._waiting).index(key), "key": key}
 
     def forget(self, key: str) -> None:
-        """Let a question that failed be asked again."""
+        """Forget the answer to a question that failed, so that it can be asked again."""
         with self._lock:
             self._done.pop(key, None)
 
     def close(self) -> None:
-        """Take no more questions; the one that is worked on is not waited for."""
+        """Take no more questions; does not wait for the current one."""
         with self._lock:
             self._is_closed = True
             self._waiting.clear()
@@ -86,12 +86,12 @@ class Scoring:
         self._lock.notify_all()
 
     def _work(self) -> None:
-        """One question after the other; those of the same network follow each other, so that it is built once."""
+        """Answer one question after the other; those about the same network in sequence, so that it is built once."""
         source, state = "", None
         while (question := self._next(source)) is not None:
             try:
                 if question["source"] != source:
-                    source, state = "", None  # let the old one go first
+                    source, state = "", None  # free the old network first
                     state = self._load(question)
                     source = question["source"]
                 sketching = import_module("..engine.what_if_sketch", __package__)

@@ -1,1 +1,1 @@
-"""Where runs are kept: rows, checkpoints and masks; no torch, no plug-ins."""
+"""The store: rows in a database, checkpoints and masks as files; no torch, no plug-ins."""

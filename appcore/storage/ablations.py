@@ -1,4 +1,4 @@
-"""Sweeps in the store: what was varied on which base, and which runs belong to it. Knows nothing of how they are run."""
+"""Ablations in the store (tables `sweeps`, `sweep_runs`): base settings, varied settings and runs. Knows not how they are run."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .database import Database
 from .schema import plain, sweep_runs, sweeps
 
 
-class SweepTable:
-    """Each call is one short transaction, as in Store."""
+class AblationTable:
+    """The ablations that a store shows. Each call is one short transaction, as in Store."""
 
     def __init__(self, database: Database, owner: str = "", sees_all: bool = True):
         self._database, self._owner = database, owner
         self._mine = () if sees_all else (sweeps.c.owner == owner,)
 
     def create(self, title: str, base: dict[str, Any], axes: dict[str, list[Any]]) -> str:
-        """Add a sweep; returns its id."""
+        """Add an ablation; returns its id."""
         now = datetime.now(UTC)
         sweep_id = f"s{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         # As a list of pairs: PostgreSQL's JSON keeps the order of keys, its JSONB and other tools may not.
@@ -37,7 +37,7 @@ class SweepTable:
         return sweep_id
 
     def get(self, sweep_id: str) -> dict[str, Any]:
-        """A sweep with the ids of its runs, oldest first."""
+        """An ablation with the ids of its runs, oldest first."""
         with self._database.read() as connection:
             row = connection.execute(select(sweeps).where(sweeps.c.sweep_id == sweep_id, *self._mine)).mappings().one_or_none()
             query = select(sweep_runs.c.run_id).where(sweep_runs.c.sweep_id == sweep_id).order_by(sweep_runs.c.run_id)
@@ -47,7 +47,7 @@ class SweepTable:
         return {**row, "axes": dict(row["axes"]), "run_ids": run_ids}
 
     def all(self) -> list[dict[str, Any]]:
-        """Every sweep with the ids of its runs, newest first."""
+        """Every ablation with the ids of its runs, newest first."""
         with self._database.read() as connection:
             rows = connection.execute(select(sweeps).where(*self._mine).order_by(sweeps.c.created.desc())).mappings().all()
             members = connection.execute(select(sweep_runs)).all()
@@ -57,7 +57,7 @@ class SweepTable:
         return [{**row, "axes": dict(row["axes"]), "run_ids": sorted(run_ids.get(row["sweep_id"], []))} for row in rows]
 
     def add_runs(self, sweep_id: str, run_ids: Iterable[str]) -> None:
-        """Let runs belong to a sweep; those that do already stay."""
+        """Add runs to an ablation; those that it has already stay."""
         self.get(sweep_id)
         with self._database.write() as connection:
             known = set(connection.scalars(select(sweep_runs.c.run_id).where(sweep_runs.c.sweep_id == sweep_id)))
@@ -66,12 +66,12 @@ class SweepTable:
                 connection.execute(insert(sweep_runs), new)
 
     def rename(self, sweep_id: str, title: str) -> None:
-        """Give a sweep another title."""
+        """Change the title of an ablation."""
         with self._database.write() as connection:
             connection.execute(update(sweeps).where(sweeps.c.sweep_id == sweep_id, *self._mine).values(title=plain(title)))
 
     def delete(self, sweep_id: str) -> None:
-        """Forget a sweep; its runs stay."""
+        """Delete an ablation; its runs stay."""
         self.get(sweep_id)
         with self._database.write() as connection:
             connection.execute(delete(sweep_runs).where(sweep_runs.c.sweep_id == sweep_id))

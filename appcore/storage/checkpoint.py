@@ -1,4 +1,4 @@
-"""Checkpoints and masks as files that survive a kill at any moment: safetensors, a manifest written last, nothing that is code.
+"""Checkpoints and masks as files that survive a kill at any time: safetensors, a manifest written last, nothing that is code.
 
 A checkpoint is a pair: tensors, and a JSON manifest with their size and SHA-256. Each file is written under another name, synced
 and renamed, so it is either whole or absent; only a manifest makes a checkpoint count. Masks are read with numpy alone.
@@ -57,10 +57,10 @@ def save(
 def load(
     folder: Path, *, fingerprint: str | None = None, versions: Mapping[str, Any] | None = None, saved: int = 0
 ) -> tuple[dict[str, Tensor] | None, dict[str, Any], str | None]:
-    """The newest checkpoint that is whole: tensors (None: begin at the beginning), facts, and a remark for the user if something is odd.
+    """The newest intact checkpoint: tensors (None: start from the beginning), facts, and a remark for the user if something is wrong.
 
-    A damaged one is set aside, so that it does not count as the one to fall back on. `saved` is the cursor of a save that is known to
-    have finished: one that is gone is told by it from one that a kill cut off, which is nothing odd.
+    A damaged one is quarantined, so that it does not count as the one to fall back on. `saved` is the cursor of a save that is known to
+    have finished: it distinguishes a lost checkpoint from one that a kill cut off, which is normal.
     """
     expected = paths.manifest(folder, saved)
     is_gone = saved > 0 and not any(path >= expected for path in paths.manifests(folder))
@@ -79,12 +79,12 @@ def load(
 
 
 def manifest_text(body: Mapping[str, Any]) -> str:
-    """A manifest as its file holds it."""
+    """The text of a manifest file."""
     return json.dumps({"manifest": body, "sha256": _digest_of(body)}, indent=1)
 
 
 def newest(folder: Path) -> tuple[dict[str, Any], bytes] | None:
-    """Manifest and safetensors bytes of the newest whole checkpoint, verified; needs no torch and changes nothing."""
+    """Manifest and safetensors bytes of the newest intact checkpoint, verified; needs no torch and changes nothing."""
     for path in paths.manifests(folder):
         try:
             return _read(path, None)
@@ -94,7 +94,7 @@ def newest(folder: Path) -> tuple[dict[str, Any], bytes] | None:
 
 
 def damaged(folder: Path) -> dict[Path, str]:
-    """The manifest of each checkpoint of a run that cannot be trusted, and why; changes nothing."""
+    """The manifest of each damaged checkpoint of a run, and what is wrong; changes nothing."""
     found = {}
     for path in paths.manifests(folder):
         try:
@@ -105,7 +105,7 @@ def damaged(folder: Path) -> dict[Path, str]:
 
 
 def problems(folder: Path) -> list[str]:
-    """One line for each checkpoint of a run that cannot be trusted; changes nothing."""
+    """One line for each damaged checkpoint of a run; changes nothing."""
     return [f"checkpoint {path.stem}: {error}" for path, error in damaged(folder).items()]
 
 
@@ -148,7 +148,7 @@ def load_masks(path: Path) -> dict[str, numpy.ndarray]:
 
 
 def load_packed(path: Path) -> tuple[dict[str, numpy.ndarray], dict[str, tuple[int, ...]]]:
-    """The same as packed bits, an eighth of the size, and the shapes; verified."""
+    """The masks as packed bits, an eighth of the size, and the shapes; verified."""
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             about = file.metadata()
@@ -197,13 +197,13 @@ def _require(is_so: bool, otherwise: str) -> None:
 
 
 def _compare(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """A sentence when the checkpoint was written under other versions, which may round differently."""
+    """A remark when the checkpoint was written with other versions, which may round differently."""
     differing = [f"{name} {then[name]}, now {now[name]}" for name in now if name in then and then[name] != now[name]]
     return f"written with {'; '.join(differing)}: the last bits may differ from an uninterrupted run" if differing else ""
 
 
 def _drop_old(folder: Path, cursor: int) -> None:
-    """Keep the newest checkpoints up to `cursor`; the manifest goes first, so that no half of a pair counts."""
+    """Delete all but the newest checkpoints up to `cursor`; manifests first, so that half a pair never counts."""
     kept = [path.stem for path in paths.manifests(folder) if path <= paths.manifest(folder, cursor)][:KEPT]
     for path in [*paths.manifests(folder), *folder.glob("checkpoint-*")]:
         if path.name.split(".")[0] not in kept:

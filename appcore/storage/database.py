@@ -1,4 +1,4 @@
-"""Opening a database: address, connections, transactions, and one place that puts database errors into plain words."""
+"""Opening a database: address, connections, transactions, and plain words for database errors."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class StoreError(InputError):
         super().__init__(message, "store")
 
 
-# What SQLite and PostgreSQL say, in the words of a remedy. The first that occurs in the message is taken.
+# Messages of SQLite and PostgreSQL, and what to do about each. The first one found in the message is taken.
 _REMEDIES = {
-    "deadlock": "was changed by two at the same moment and let one go first; try again",
+    "deadlock": "was changed by two programs at once and let one go first; try again",
     "locked": "is locked by another program for more than {busy:g} s; close that program, then try again",
     "not a database": "is not a store; move the file away or name another with {variable}",
     "malformed": "is damaged; restore a copy of it, or move the file away to begin a new one",
@@ -49,7 +49,7 @@ _REMEDIES = {
 class Database:
     """Connections to the store at a path or URL.
 
-    Nothing is opened or created before the first transaction, so that input that is refused leaves no trace.
+    Nothing is opened or created before the first transaction, so that refused input leaves no trace.
     """
 
     def __init__(self, address: str | Path, busy_seconds: float):
@@ -60,7 +60,7 @@ class Database:
         self.url = f"sqlite:///{url.database}" if self.is_file else url.render_as_string(hide_password=False)
         self.folder = Path(self.name).parent if self.is_file else paths.runs_folder()
         self.engine = _file_engine(url, busy_seconds) if self.is_file else _server_engine(url)
-        # SQLite refuses to let a reader become a writer while another one writes, so a writer takes its turn at once.
+        # SQLite refuses to let a reader become a writer while another one writes, so a writer locks at once.
         self._writer = self.engine.execution_options(begin="BEGIN IMMEDIATE")
         self._opening = threading.Lock()
         self._is_open = False
@@ -104,7 +104,7 @@ class Database:
             ) from None
 
     def _check_whole(self) -> None:
-        """Damage that no query stumbles over, an index that lost its rows, would make runs seem not to be there."""
+        """Refuse a damaged file: an index that lost rows raises no error, and runs would seem to be missing."""
         if not self.is_file or Path(self.name).stat().st_size > _LOOKED_THROUGH:
             return
         with self.engine.begin() as connection:
@@ -141,7 +141,7 @@ def _url(address: str | Path) -> URL:
     if "://" not in text:
         path = Path(text)
     elif text.startswith("sqlite:///"):
-        path = Path(text.removeprefix("sqlite:///"))  # by hand: a path may hold ? and %
+        path = Path(text.removeprefix("sqlite:///"))  # not parsed: a path may hold ? and %
     else:
         return _server_url(text)
     if not text or path.is_dir():
@@ -161,7 +161,7 @@ def _server_url(text: str) -> URL:
 
 
 def _file_engine(url: URL, busy_seconds: float) -> Engine:
-    # Readers are many and short (tabs that poll), so connections are not rationed.
+    # Readers are many and short (tabs that poll), so connections are not limited.
     engine = create_engine(url, connect_args={"timeout": busy_seconds}, pool_size=5, max_overflow=50)
 
     @event.listens_for(engine, "connect")

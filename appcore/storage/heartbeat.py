@@ -1,4 +1,4 @@
-"""Who drives a run, and whether that process is still there. Knows nothing of what a run does."""
+"""Which process owns a run, and whether it is still alive. Knows nothing of what a run does."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from typing import Any
 import psutil
 
 BEAT_SECONDS = 2.0
-LOST_SECONDS = 60.0  # a process that is there but has not said so for this long is hung or its trainer thread has died
-_REUSED_SECONDS = 10.0  # a start time that differs proves a reused pid only when beats are missing too: clocks are stepped
+LOST_SECONDS = 60.0  # without a heartbeat for this long, a process hangs or its training thread has died
+_REUSED_SECONDS = 10.0  # another start time proves a reused pid only when heartbeats are missing too: clocks can be set
 
 
 @cache
 def me() -> dict[str, Any]:
-    """Columns of `runs` that say that this process holds a run."""
+    """Columns of `runs` that make this process the owner of a run."""
     process = psutil.Process()
     return {"pid": process.pid, "host": socket.gethostname(), "process_started": process.create_time()}
 
 
 def is_mine(row: Mapping[Any, Any]) -> bool:
-    """Whether this very process holds the run."""
+    """Whether this process owns the run."""
     return (row["pid"], row["host"]) == (me()["pid"], me()["host"]) and abs((row["process_started"] or 0.0) - me()["process_started"]) < 1.0
 
 
 def is_gone(row: Mapping[str, Any], now: float) -> bool:
-    """Whether the process that holds a run has ended, judged by pid and start time on this host and by heartbeat elsewhere."""
+    """Whether the process that owns a run has ended, judged by pid and start time on this host and by heartbeat elsewhere."""
     silence = now - (row["heartbeat"] or 0.0)
     if silence > LOST_SECONDS:
         return True
@@ -48,9 +48,9 @@ def is_gone(row: Mapping[str, Any], now: float) -> bool:
 
 
 class Heartbeat:
-    """A small daemon thread that says every two seconds, also during long steps, that the runs of `run_ids()` are being looked after.
+    """A daemon thread that records every two seconds, also during long steps, that this process still owns the runs of `run_ids()`.
 
-    It falls silent when `is_alive()` no longer holds, so that a dead trainer thread is noticed.
+    It stops when `is_alive()` is False, so that a dead training thread is noticed.
     """
 
     def __init__(self, beat: Callable[[list[str]], None], run_ids: Callable[[], Iterable[str]], is_alive: Callable[[], bool] | None = None):
@@ -74,5 +74,5 @@ class Heartbeat:
                 held = list(self._run_ids())
                 if held:
                     self._beat(held)
-            except Exception as error:  # a store that is busy now may not be at the next beat
+            except Exception as error:  # a store that is busy now may be free at the next beat
                 print(f"{time.strftime('%H:%M:%S')} heartbeat: {error}", file=sys.stderr)

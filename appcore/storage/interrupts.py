@@ -1,4 +1,4 @@
-"""Ctrl-C held back while a transaction is open."""
+"""Holds Ctrl-C back while a transaction is open."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Let Ctrl-C take effect at the end of the block; a second one takes effect at once.
+    """Delay Ctrl-C to the end of the block; a second one takes effect at once.
 
-    Struck between a BEGIN and its end, KeyboardInterrupt leaves a connection that nobody rolls back: its traceback keeps it alive, it
+    Raised between a BEGIN and its end, KeyboardInterrupt leaves a connection that is never rolled back: its traceback keeps it alive, it
     keeps its lock, and every later write finds the store locked. Signals reach the main thread alone, so other threads need nothing.
     """
     usual = signal.getsignal(signal.SIGINT) if threading.current_thread() is threading.main_thread() else None

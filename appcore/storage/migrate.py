@@ -1,4 +1,4 @@
-"""The version of a store: made new, brought forward step by step, or refused because it is newer than this program. Forward only."""
+"""The version of a store: created, migrated step by step, or refused because it is newer than this program. Forward only."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def version(connection: Connection) -> int | None:
 
 
 def is_current(connection: Connection) -> bool:
-    """Whether nothing is to be done; NewerError when this program is too old."""
+    """Whether there is nothing to migrate; NewerError when this program is too old for the store."""
     found = version(connection)
     if found is not None and found > schema.VERSION:
         raise NewerError(found)
@@ -40,7 +40,7 @@ def is_current(connection: Connection) -> bool:
 
 
 def bring_up(connection: Connection, file: Path | None) -> None:
-    """Within one writing transaction: create the tables, or take the steps that are missing, after a copy of an SQLite `file`."""
+    """Within one writing transaction: create the tables, or run the missing migrations, after a copy of an SQLite `file`."""
     if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ONE_AT_A_TIME})
     found = version(connection)  # again: another process may have been quicker
@@ -60,7 +60,7 @@ def bring_up(connection: Connection, file: Path | None) -> None:
 
 
 def _migrate(connection: Connection, found: int) -> None:
-    from alembic.operations import Operations  # a fifth of a second, for the one opening in a store's life that needs it
+    from alembic.operations import Operations  # takes a fifth of a second, only needed when a store is migrated
     from alembic.runtime.migration import MigrationContext
 
     op = Operations(MigrationContext.configure(connection))
@@ -70,7 +70,7 @@ def _migrate(connection: Connection, found: int) -> None:
 
 
 def _lacks(connection: Connection) -> tuple[list[Table], list[Column]]:
-    """Tables, and columns that may be empty, which came after the store was made: nothing is to be converted, so no step is needed."""
+    """Tables and nullable columns that are newer than the store: nothing is to be converted, so no migration is needed."""
     found = inspect(connection)
     names = set(found.get_table_names())
     there = {name: {column["name"] for column in found.get_columns(name)} for name in names & set(schema.metadata.tables)}
@@ -80,7 +80,7 @@ def _lacks(connection: Connection) -> tuple[list[Table], list[Column]]:
 
 
 def _copy(file: Path, to: Path) -> None:
-    """What was there last, whole, whoever reads or writes meanwhile."""
+    """Copy the file in a consistent state, whoever reads or writes meanwhile."""
     temporary = paths.temporary(to)
     temporary.unlink(missing_ok=True)
     with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(temporary)) as target:

@@ -1,4 +1,4 @@
-"""Rows and what they mean: columns that follow from the settings, whether someone is still at work, events told, tables read."""
+"""Reading and writing rows: columns that follow from the settings, the status of a run whose process is gone, events, tables."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def described(config: RunConfig) -> dict[str, Any]:
 
 
 def live(row: Any) -> dict[str, Any]:
-    """A row as a dict, its status `lost` where it says that someone is at work and nobody is."""
+    """A row of `runs` as a dict; the status is `lost` where the run is active but the process that drove it is gone."""
     values = dict(row)
-    if "tags" in values:  # rows of before these columns existed have nothing there
+    if "tags" in values:  # empty in rows that are older than these columns
         values |= {"tags": values["tags"] or [], "note": values["note"] or "", "archived": bool(values["archived"])}
     if values["status"] in ACTIVE and heartbeat.is_gone(values, time.time()):
         values["status"] = "lost"
     return values
 
 
-def tell(connection: Connection, run_id: str, event: Event, nth: int) -> None:
-    """Write an event's rows over what is there at the same place; delete and insert, because every database knows these."""
+def record(connection: Connection, run_id: str, event: Event, nth: int) -> None:
+    """Record an event, replacing rows at the same place; by delete and insert, which every database knows."""
     for table, rows in schema.rows(run_id, event, nth):
         place = ("run_id", "segment", "point", "nth") if table is schema.layers else ("run_id", "segment", "seq")
         if rows:
@@ -44,7 +44,7 @@ def tell(connection: Connection, run_id: str, event: Event, nth: int) -> None:
 
 
 def frame(connection: Connection, table: Table, run_ids: list[str], conditions: tuple, newest: bool) -> pandas.DataFrame:
-    """Rows of a table in order, of those of these runs that fulfil the conditions; `newest`: of the last segment of each run only."""
+    """Rows of a table in order, for those of these runs that fulfil the conditions; `newest`: only the last segment of each run."""
     import pandas  # takes half a second, and most commands show no table
 
     last = table.alias()

@@ -1,4 +1,4 @@
-"""What a run has found, as one JSON object: the public contract of `run --json` and of exports."""
+"""The result of a run as one JSON object: the public contract of `run --json` and of exports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TOTALS = (*OF_RUN, "weights_hash")
 
 
 def result(store: Store, run_id: str) -> dict[str, Any]:
-    """Settings, pairing hashes, finished megabatches (counted from 1) and totals; of an unfinished run what there is so far."""
+    """Settings, pairing hashes, finished megabatches (counted from 1) and totals; of an unfinished run, what it has so far."""
     row = store.get(run_id)
     found = _megabatches(store, row["run_id"])
     totals = row["totals"] or _totals_so_far(found)
@@ -38,7 +38,7 @@ def _megabatches(store: Store, run_id: str) -> list[dict[str, Any]]:
 
 
 def _totals_so_far(megabatches: list[dict[str, Any]]) -> dict[str, Any]:
-    """What can be said before the end: time and errors of the megabatches that are done."""
+    """Totals before the end: time and errors of the finished megabatches."""
     if not megabatches:
         return {}
     last, seconds = megabatches[-1], sum(row["seconds"] for row in megabatches)

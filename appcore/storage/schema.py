@@ -1,4 +1,4 @@
-"""Tables of the store and how events become rows. Tidy: pandas reads them without reshaping. Knows no connection."""
+"""Tables of the store, and how events become rows. Tidy: pandas reads them without reshaping. Knows no connection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, ForeignKey, Int
 
 from .. import events
 
-VERSION = 2  # what is not a column of an event needs a new number, and migrations/vN.py
+VERSION = 2  # a change of anything but an event's columns needs a new number and migrations/vN.py
 metadata = MetaData()
 meta = Table("meta", metadata, Column("key", String(40), primary_key=True), Column("value", Text, nullable=False))
 
@@ -34,7 +34,7 @@ runs = Table(
     Column("heartbeat", Float),
     Column("command", String(20)),
     Column("cursor", Integer, nullable=False, default=0),
-    Column("saved", Integer),  # cursor of a checkpoint that was whole when this was written; the newest may be newer by one
+    Column("saved", Integer),  # cursor of the last checkpoint recorded here as saved; the newest file may be one ahead
     Column("segments", Integer, nullable=False),
     Column("hashes", JSON),
     Column("started", JSON),
@@ -45,10 +45,10 @@ runs = Table(
     Column("versions", JSON),
     Column("revision", Integer, nullable=False, default=0),
     Column("notes", JSON),
-    Column("tags", JSON),  # what people write on a run: words, a note, and whether it is out of sight
+    Column("tags", JSON),  # labels that users give a run: tags, a note, and whether it is archived
     Column("note", Text),
     Column("archived", Boolean),
-    Column("owner", String(320), nullable=False, server_default="", index=True),  # who started it, where people sign in
+    Column("owner", String(320), nullable=False, server_default="", index=True),  # who started it, where users sign in
 )
 
 sweeps = Table(
@@ -61,7 +61,7 @@ sweeps = Table(
     Column("axes", JSON, nullable=False),
     Column("owner", String(320), nullable=False, server_default=""),
 )
-sweep_runs = Table(  # a run that is used again belongs to several sweeps
+sweep_runs = Table(  # a run that is reused belongs to several ablations
     "sweep_runs",
     metadata,
     Column("sweep_id", String(40), ForeignKey("sweeps.sweep_id", ondelete="CASCADE"), primary_key=True),
@@ -78,7 +78,7 @@ def _event_table(name: str, event: type) -> Table:
 
 
 def _place() -> list[Column]:
-    """The key that makes a replay overwrite: run, segment, and which event of its kind within the segment."""
+    """The key columns, by which a repeated event overwrites itself: run, segment, number of the event of its kind within the segment."""
     owner = Column("run_id", String(40), ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True)
     return [owner, Column("segment", Integer, primary_key=True), Column("seq", Integer, primary_key=True)]
 
@@ -89,7 +89,7 @@ prunes = _event_table("prunes", events.Pruned)
 layers = Table(
     "layers",
     metadata,
-    *_place(),  # seq is the position in network order
+    *_place(),  # seq is the layer's position in network order
     Column("point", String(8), primary_key=True),  # "prune": right after a prune point; "end": end of a megabatch
     Column("nth", Integer, primary_key=True),  # which prune point within the segment
     Column("megabatch", Integer, nullable=False),
@@ -97,7 +97,7 @@ layers = Table(
     *(Column(name, BigInteger, nullable=False) for name in ("kept", "alive", "total")),
 )
 EVENT_TABLES = (epochs, megabatches, prunes, layers)
-OWNED_TABLES = (*EVENT_TABLES, sweep_runs)  # rows that go when their run goes
+OWNED_TABLES = (*EVENT_TABLES, sweep_runs)  # rows that are deleted with their run
 _TABLE_OF = {"EpochDone": (epochs, ""), "MegabatchDone": (megabatches, "end"), "Pruned": (prunes, "prune")}
 
 
@@ -142,7 +142,7 @@ def kinds(table: Table) -> dict[str, type]:
 
 
 def plain(value: Any) -> Any:
-    """`value` as any database takes it: no NaN in JSON, no broken Unicode, no NUL."""
+    """`value` in a form that any database accepts: no NaN in JSON, no broken Unicode, no NUL."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
     if isinstance(value, float):

@@ -1,4 +1,4 @@
-"""The store: the only place where runs and pages meet. SQLite file by default, PostgreSQL by URL. Knows no torch.
+"""The store, the only thing that runs and pages share. SQLite file by default, PostgreSQL by URL. Knows no torch.
 
 SQLite keeps its rollback journal instead of WAL: versions before 3.51.3 can corrupt a WAL that has several writers, WAL fails on
 network home folders, and one file is easy to copy.
@@ -22,9 +22,9 @@ from ..config import RunConfig
 from ..errors import InputError
 from ..statuses import ACTIVE, ENDED
 from . import heartbeat, schema
-from .ablations import SweepTable
+from .ablations import AblationTable
 from .database import Database, StoreError
-from .rows import described, frame, live, tell
+from .rows import described, frame, live, record
 from .schema import plain, runs
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..events import Event
 
 COMMANDS = ("pause", "resume", "stop")
-_HEAVY = ("started", "traceback")  # kilobytes each; `runs` leaves them out
+_HEAVY = ("started", "traceback")  # kilobytes each, so `runs` leaves them out
 _MOST_PADDED = 16_384  # ids; SQLite takes 32,766 values in a statement
 _LIFE = (runs.c.status, runs.c.pid, runs.c.host, runs.c.process_started, runs.c.heartbeat)
 
@@ -45,31 +45,31 @@ class TakenOverError(InputError):
 
 
 class Store:
-    """Runs and what became of them. Thread-safe; every call is one short transaction. Problems are StoreError (an InputError)."""
+    """Runs and their events. Thread-safe; every call is one short transaction. Problems raise StoreError (an InputError)."""
 
     def __init__(self, address: str | Path | None = None, *, busy_seconds: float = 10.0):
         self._database = Database(address if address is not None else paths.store_address(), busy_seconds)
         self.url: str = self._database.url
         self.folder: Path = self._database.folder
-        self.sweeps = SweepTable(self._database)
-        self.owner = ""  # whose the runs are that are added here
+        self.ablations = AblationTable(self._database)
+        self.owner = ""  # of the runs that are added here
         self._mine: tuple = ()  # what a row of `runs` must fulfil to be seen or changed here
 
     def of(self, owner: str, *, sees_all: bool = False) -> Store:
-        """This store as one person has it: what they add is theirs, and unless they see all there is nothing else."""
+        """This store as one user sees it: runs that they add are theirs, and unless `sees_all` no others exist."""
         seen = copy.copy(self)
         seen.owner, seen._mine = owner, () if sees_all else (runs.c.owner == owner,)
-        seen.sweeps = SweepTable(self._database, owner, sees_all)
+        seen.ablations = AblationTable(self._database, owner, sees_all)
         return seen
 
     def close(self) -> None:
-        """Let go of the connections; they come back when they are needed."""
+        """Close the connections; they are opened again when needed."""
         self._database.engine.dispose()
 
     # ---- writing
 
     def create_run(self, config: RunConfig, *, group: str = "", launcher: str = "", plan_length: int, title: str = "") -> str:
-        """Add a queued run that this process looks after; returns its id."""
+        """Add a queued run owned by this process; returns its id."""
         now = datetime.now(UTC)
         values = described(config) | {"created": now.isoformat(), "status": "queued", "group_id": group, "launcher": launcher}
         values |= {"segments": plan_length, "title": plain(title), "notes": [], "heartbeat": time.time()}
@@ -84,9 +84,9 @@ class Store:
     def add(
         self, run_id: str, config: RunConfig, events: Iterable[Event], *, seqs: Sequence[int], place: Callable[[], None], **columns: Any
     ) -> None:
-        """Add a run that ended elsewhere, all of it in one transaction; InputError when its id is taken, by whomever.
+        """Add a run that ended elsewhere, all of it in one transaction; InputError when its id is taken.
 
-        `place` puts its files where they belong, at the end of the transaction: nobody else can be at the same run then.
+        `place` moves its files into place at the end of the transaction, when no other process can touch the same run.
         """
         values = described(config) | {name: plain(value) for name, value in columns.items()}
         values |= {"owner": self.owner, "heartbeat": time.time()}
@@ -95,7 +95,7 @@ class Store:
                 raise InputError(f"run {run_id} is in this store already", "run_id")
             connection.execute(insert(runs).values(run_id=run_id, **values))
             for event, nth in zip(events, seqs, strict=True):
-                tell(connection, run_id, event, nth)
+                record(connection, run_id, event, nth)
             place()
 
     def write(self, run_id: str, events: Iterable[Event] = (), *, seqs: Sequence[int] | None = None, **columns: Any) -> None:
@@ -108,7 +108,7 @@ class Store:
         with self._database.write() as connection:
             self._change(connection, run_id, changes | columns)
             for event, nth in zip(events, seqs or [0] * len(events), strict=True):
-                tell(connection, run_id, event, nth)
+                record(connection, run_id, event, nth)
 
     def update(self, run_id: str, **columns: Any) -> None:
         """Change columns of a run."""
@@ -130,14 +130,14 @@ class Store:
         return before
 
     def rewind(self, run_id: str, cursor: int, **columns: Any) -> None:
-        """Drop the rows of segments from `cursor` on, which a resume will write anew."""
+        """Drop the rows of segments from `cursor` on, which a resume will write again."""
         with self._database.write() as connection:
             for table in schema.EVENT_TABLES:
                 connection.execute(delete(table).where(table.c.run_id == run_id, table.c.segment >= cursor))
             self._change(connection, run_id, {"cursor": cursor, **columns})
 
     def beat(self, run_ids: list[str]) -> None:
-        """Say that these runs are looked after. No revision: nothing that a page shows has changed."""
+        """Record a heartbeat: this process still owns these runs. No new revision, since nothing that a page shows has changed."""
         with self._database.write() as connection:
             chosen = (runs.c.run_id.in_(run_ids),)
             _hold(connection, chosen)
@@ -188,9 +188,9 @@ class Store:
             connection.execute(update(runs).where(*chosen).values(revision=runs.c.revision + 1, **changes))
 
     def take_command(self, run_id: str) -> str | None:
-        """The waiting command, which is thereby answered; looks before it writes, for the driver asks ten times a second.
+        """The waiting command, which is cleared. Reads before it writes: the driver asks ten times a second.
 
-        TakenOverError when this process no longer holds the run: it slept for long, was given up for lost and resumed elsewhere.
+        TakenOverError when this process no longer holds the run: it was suspended, taken for lost, and the run resumed elsewhere.
         """
         with self._database.read() as connection:
             row = connection.execute(select(runs.c.command, *_LIFE).where(runs.c.run_id == run_id)).mappings().one_or_none()
@@ -229,7 +229,7 @@ class Store:
         return [live(row) for row in found]
 
     def revision(self, run_ids: str | Iterable[str] | None = None) -> tuple:
-        """A token that changes whenever something that pages show of these runs (default: of all) changes. Cheap: made for polling."""
+        """A token that changes whenever pages would show something else of these runs (default: of all). Cheap: made for polling."""
         query = select(runs.c.run_id, runs.c.revision, *_LIFE).where(*self._mine).order_by(runs.c.run_id)
         query = query if run_ids is None else query.where(runs.c.run_id.in_(_listed(run_ids)))
         with self._database.read() as connection:
@@ -240,7 +240,7 @@ class Store:
         return self._frame(schema.epochs, run_ids)
 
     def megabatches(self, run_ids: str | Iterable[str], *, newest: bool = False) -> pandas.DataFrame:
-        """One row for each finished megabatch of these runs, in order; or only the newest of each run, which is quick for many runs."""
+        """One row for each finished megabatch of these runs, in order; or only the newest of each run, which is fast for many runs."""
         return self._frame(schema.megabatches, run_ids, newest)
 
     def prunes(self, run_ids: str | Iterable[str]) -> pandas.DataFrame:
@@ -257,7 +257,7 @@ class Store:
 
 
 def _hold(connection: Connection, chosen: tuple) -> None:
-    """Lock many rows in one order, so that on a database server two writers never wait for each other; SQLite has one writer anyway."""
+    """Lock rows in a fixed order, so that two writers on a database server never deadlock; SQLite has one writer anyway."""
     connection.execute(select(runs.c.run_id).where(*chosen).order_by(runs.c.run_id).with_for_update())
 
 

@@ -1,4 +1,4 @@
-"""What every launcher does with runs: ends them as they end here, in lockstep, one job at a time, and obeys commands."""
+"""Tests of every launcher: it ends runs with the same results, in lockstep, one job at a time, and obeys commands."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class LauncherSuite(Suite):
 
     @pytest.fixture
     def store(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-        monkeypatch.setenv(SLOTS_VARIABLE, str(tmp_path / "slots"))  # or the runs would wait for what trains on this machine
+        monkeypatch.setenv(SLOTS_VARIABLE, str(tmp_path / "slots"))  # or the runs would wait for other training programs on this machine
         return Store(tmp_path / "appcore.db")
 
     @pytest.fixture

@@ -1,4 +1,4 @@
-"""What every pruner, method, data set, network and schedule keeps to, whoever wrote it."""
+"""Tests that every pruner, method, data set, network and schedule must pass."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SMALL: dict[str, Any] = {"arch": "mlp", "dataset": "digits", "limit_train": 90, 
 
 
 class _Suite(Suite):
-    """What the entries in menus, forms and figures need."""
+    """Checks of what menus, forms and figures need."""
 
     options: ClassVar[dict[str, dict[str, Any]]] = {}  # by name of a choice: parameters that make its tests quick, or take all of it along
 

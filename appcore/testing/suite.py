@@ -1,4 +1,4 @@
-"""What the suites have in common: a test with an argument `name` is run for each choice of a kind."""
+"""The base of the suites: a test with an argument `name` is run for each choice of a kind."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ class Suite:
     names: ClassVar[Sequence[str]] = ()
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Every test that takes `name`, itself or through a fixture, once for each choice."""
+        """Run every test that takes `name`, itself or through a fixture, once for each choice."""
         if "name" in metafunc.fixturenames:
             metafunc.parametrize("name", self.names or sorted(plugins.choices(self.kind)))

@@ -1,4 +1,4 @@
-"""Every plug-in that there is, those of APPCORE_PLUGINS included: `python -m pytest --pyargs appcore.testing.test_plugins`.
+"""The tests for all plug-ins, including those of APPCORE_PLUGINS: `python -m pytest --pyargs appcore.testing.test_plugins`.
 
 Left out: data sets of this package that are downloaded or lie elsewhere, and choices that the user completes (`images:PATH`).
 """

@@ -1,1 +1,1 @@
-"""Files in and out: bundles, backups, tables, model files, reports."""
+"""Import and export of files: bundles, backups, tables, model files, reports."""

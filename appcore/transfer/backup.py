@@ -1,8 +1,8 @@
-"""A whole store as one file, and back: every row and every file of every run, between SQLite and PostgreSQL too.
+"""Backup of a whole store as one file, and its restore: every row and file of every run, between SQLite and PostgreSQL too.
 
 A backup is a zip of `files/RUN/...`, `tables/NAME.jsonl` and, last, `manifest.json` with size and SHA-256 of each. It may be made
-while runs go on: files come first, so no checkpoint is newer than the rows. A restore needs an empty store, and is judged like a
-stranger's bundle.
+while runs go on: files come first, so no checkpoint is newer than the rows. A restore needs an empty store, and checks the
+file like a bundle from an untrusted source.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _FILE = re.compile(rf"files/({_RUN})/((?:masks/|exports/)?[A-Za-z0-9_-][A-Za-z0-
 _TABLES = {f"tables/{table.name}.jsonl": table for table in schema.metadata.sorted_tables if table is not schema.meta}
 _MOST_BYTES = 2**40
 _MOST_LINE = 64 * 2**20
-_PASSES = 3  # files of a run that goes on may vanish while others are copied
+_PASSES = 3  # files of an active run may vanish while others are copied
 _CHUNK = 2**20
 
 
 def backup(store: Store, to: str | Path) -> dict[str, int]:
-    """Write every run of the store into one file; returns {"runs", "files", "bytes"}. Runs that go on are not disturbed."""
+    """Write every run of the store into one file; returns {"runs", "files", "bytes"}. Active runs are not disturbed."""
     path = Path(to).expanduser()
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file in it, e.g. {path / 'backup.zip'}", "to")
@@ -74,7 +74,7 @@ def backup(store: Store, to: str | Path) -> dict[str, int]:
 
 
 def _files(folder: Path, run_id: str) -> Iterator[tuple[str, IO[bytes]]]:
-    """Name and content of each file of a run. Checkpoints before masks: then every mask that a checkpoint knows of is there."""
+    """Name and content of each file of a run. Checkpoints before masks, so that every mask that a checkpoint refers to is included."""
     root, done = paths.run_folder(folder, run_id), set()
     for _ in range(_PASSES):
         vanished = False
@@ -110,11 +110,11 @@ def _put(file: zipfile.ZipFile, name: str, parts: Iterator[bytes]) -> dict[str, 
     return {"size": size, "sha256": digest.hexdigest()}
 
 
-# ---- back
+# ---- restore
 
 
 def restore(store: Store, path: str | Path) -> dict[str, int]:
-    """Put a backup into the store, which must be empty; returns {"runs"}. All of it or nothing. Runs that were going on are lost ones."""
+    """Restore a backup into an empty store, all or nothing; returns {"runs"}. Runs that were active get the status lost."""
     path = Path(path).expanduser()
     try:
         with Capped(path) as file:
@@ -132,7 +132,7 @@ def restore(store: Store, path: str | Path) -> dict[str, int]:
 
 
 class _Backup:
-    """A zip whose list of contents has been found to be that of a backup."""
+    """A zip whose list of contents was checked to be that of a backup."""
 
     def __init__(self, file: IO[bytes]):
         self._zip = zipfile.ZipFile(file)
@@ -153,9 +153,9 @@ class _Backup:
         self.size = sum(sizes.values())
 
     def unpack(self, folder: Path) -> None:
-        """Every member into `folder`, verified."""
-        for name, told in self.members.items():
-            target, digest, left = folder / name, hashlib.sha256(), told["size"]
+        """Write every member into `folder`, verified."""
+        for name, listed in self.members.items():
+            target, digest, left = folder / name, hashlib.sha256(), listed["size"]
             target.parent.mkdir(parents=True, exist_ok=True)
             with self._zip.open(name) as source, target.open("xb") as file:
                 while part := source.read(_CHUNK):
@@ -163,7 +163,7 @@ class _Backup:
                     _require(left >= 0, f"member {name} is longer than it says")
                     digest.update(part)
                     file.write(part)
-            _require(digest.hexdigest() == told["sha256"], f"member {name} is damaged: its checksum differs")
+            _require(digest.hexdigest() == listed["sha256"], f"member {name} is damaged: its checksum differs")
 
 
 def _restore(store: Store, found: _Backup) -> dict[str, int]:
@@ -205,7 +205,7 @@ def _fill(connection: Connection, table: Table, path: Path) -> None:
             _require(set(row) <= names, f"table {table.name} has columns that are not known here")
             if table is runs:
                 _require(re.fullmatch(_RUN, row["run_id"]), f"run {shown(row['run_id'])} has no proper name")
-                if row["status"] in ACTIVE:  # by a process that does not know of this store
+                if row["status"] in ACTIVE:  # by a process that does not know this store
                     row |= {"pid": None, "host": None, "heartbeat": 0.0, "command": None}
             rows.append({name: plain(value) if isinstance(value, (str, dict, list)) else value for name, value in row.items()})
             if len(rows) == 1000:

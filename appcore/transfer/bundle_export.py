@@ -1,7 +1,7 @@
 """Export of a run: settings, numbers, weights and masks for other programs, and a bundle that another store can import (see bundle_import).
 
 A bundle is a zip of `manifest.json` (format, and size and SHA-256 of every other member), `run.json` and `events.jsonl`, see bundle_record,
-the newest checkpoint and the masks of every prune point. It holds nothing that is code, and no tags or notes: those stay in the store.
+the newest checkpoint and the masks of every prune point. It contains no code, and no tags or notes: those stay in the store.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ def export(store: Store, run_id: str, to: str | Path) -> list[str]:
 
 
 def _weights(data: bytes) -> dict[str, numpy.ndarray]:
-    """The network of a checkpoint by plain names, pruned weights exactly 0."""
+    """The weights of a checkpoint under plain names, pruned ones exactly 0."""
     tensors = safetensors.numpy.load(data)
     found = {name.removeprefix("model/"): tensor for name, tensor in tensors.items() if name.startswith("model/")}
     for name in found:
         mask = tensors.get(f"masks/{name}")
         if mask is not None:
-            # Zeros stay as they are, +0 or -0, so that these weights have the hash that the run reports.
+            # Zeros keep their sign, +0 or -0, so that these weights have the hash that the run reports.
             found[name] = numpy.where(mask | (found[name] == 0), found[name], found[name].dtype.type(0))
     return found
 
@@ -77,13 +77,13 @@ def _members(store: Store, run_id: str, saved: tuple[dict[str, Any], bytes] | No
 
 
 def _pack(path: Path, run_id: str, members: dict[str, bytes]) -> None:
-    """The zip. The same run gives the same bytes."""
+    """Write the bundle. The same run gives the same bytes."""
     listed = {name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in members.items()}
     manifest = {"format": FORMAT, "program": "appcore", "run_id": run_id, "members": listed}
     with zipfile.ZipFile(path, "w") as file:
         for name, data in {MANIFEST: _text(manifest), **members}.items():
             entry = zipfile.ZipInfo(name)
-            # Weights hardly shrink; text does.
+            # Weights hardly compress; text does.
             entry.compress_type = zipfile.ZIP_STORED if name.endswith(".safetensors") else zipfile.ZIP_DEFLATED
             entry.external_attr = 0o100644 << 16
             file.writestr(entry, data)
@@ -95,7 +95,7 @@ def _text(value: Any) -> bytes:
 
 def _tensors(tensors: dict[str, numpy.ndarray], **about: str) -> bytes:
     whole = {name: numpy.asarray(tensor, order="C") for name, tensor in tensors.items()}
-    return safetensors.numpy.save(whole, metadata={"about": json.dumps(about)})  # one entry: several would come in any order
+    return safetensors.numpy.save(whole, metadata={"about": json.dumps(about)})  # a single entry: several would come in any order
 
 
 def _write(path: Path, write: Callable[[Path], Any]) -> None:

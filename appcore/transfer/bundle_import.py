@@ -1,6 +1,6 @@
-"""Import of a bundle that a stranger may have made: judged from the zip's list of contents, then read member by member with counted caps.
+"""Import of a bundle from an untrusted source: the zip's list of contents is checked first, then members are read with size limits.
 
-Nothing is unpickled and no name of the zip becomes a path. A bundle is taken in whole or not at all.
+Nothing is unpickled and no name in the zip becomes a path. A bundle is imported as a whole or not at all.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .bundle_export import EVENTS, FORMAT, MANIFEST, RECORD
 
 _MEGABYTE = 2**20
 MOST_BYTES = 4096 * _MEGABYTE
-# Every name that a bundle may hold, and how many bytes at most.
+# Every name that a bundle may contain, and its size limit in bytes.
 _MEMBERS = {
     re.compile(re.escape(MANIFEST)): 4 * _MEGABYTE,
     re.compile(re.escape(RECORD)): _MEGABYTE,
@@ -65,32 +65,32 @@ class _Manifest(BaseModel):
 
 
 def import_bundle(store: Store, path: str | Path, *, allow: Callable[[int], None] = lambda size: None) -> str:
-    """Add the run of a bundle to the store and return its id; a run that is there already with the same content is left alone.
+    """Add the run of a bundle to the store and return its id; a run that exists already with the same content is left alone.
 
-    `allow` is asked with the size of the file, and again with what it unpacks to, and refuses with InputError.
+    `allow` is called with the size of the file, and again with its unpacked size, and refuses with InputError.
 
-    InputError, in one line that names the file, for anything else than a whole bundle; nothing is written then.
+    Anything but a complete bundle raises InputError, one line that names the file; then nothing is written.
     """
     path = Path(path).expanduser()
     with _plain_words(path), Capped(path) as file:
         allow(path.stat().st_size)
         bundle = _Bundle(file)
         allow(bundle.size)
-        record, config, told = bundle_record.read(bundle.read(RECORD), bundle.lines(EVENTS))
+        record, config, entries = bundle_record.read(bundle.read(RECORD), bundle.lines(EVENTS))
         _require(record.run_id == bundle.manifest.run_id, "its manifest belongs to another run")
         with _staging(store.folder, bundle.size) as folder:
             bundle.copy(folder)
             saved = _check_checkpoint(folder, bundle, record, config)
-            _check_masks(folder, record, told)
+            _check_masks(folder, record, entries)
             if store.revision([record.run_id]):
-                _require(_is_same(store, record, told), f"run {record.run_id} is here already with other content; delete that one first")
+                _require(_is_same(store, record, entries), f"run {record.run_id} is here already with other content; delete that one first")
                 return record.run_id
-            _place(store, folder, record, config, told, saved)
+            _place(store, folder, record, config, entries, saved)
     return record.run_id
 
 
 class _Bundle:
-    """A zip whose list of contents has been found to be that of a bundle."""
+    """A zip whose list of contents was checked to be that of a bundle."""
 
     def __init__(self, file: IO[bytes]):
         self._zip = zipfile.ZipFile(file)
@@ -122,21 +122,21 @@ class _Bundle:
             raise InputError(f"manifest: {'.'.join(map(str, first['loc']))[:100]}: {first['msg'][:200]}") from None
 
     def names(self, start: str) -> list[str]:
-        """Members whose name begins so."""
+        """Members whose name begins with this text."""
         return sorted(name for name in self.manifest.members if name.startswith(start))
 
     def read(self, name: str) -> bytes:
-        """A small member, verified."""
+        """The bytes of a small member, verified."""
         data = self._zip.read(name)
         _require(hashlib.sha256(data).hexdigest() == self.manifest.members[name].sha256, f"member {name} is damaged: its checksum differs")
         return data
 
     def lines(self, name: str) -> Iterator[bytes]:
-        """The lines of a member, verified before the first is given."""
+        """The lines of a member, verified before the first is returned."""
         return iter(self.read(name).splitlines())
 
     def copy(self, folder: Path) -> None:
-        """The files of the run into `folder`, each verified; the names are ours, not the zip's."""
+        """Copy the run's files into `folder`, each verified, under our own names rather than the zip's."""
         for name in self.names("checkpoint-") + self.names("masks/"):
             number = int(re.sub("[^0-9]", "", name))
             if name.startswith("masks/"):
@@ -157,7 +157,7 @@ class _Bundle:
 
 
 def _check_checkpoint(folder: Path, bundle: _Bundle, record: bundle_record.Record, config: RunConfig) -> int | None:
-    """The checkpoint, where there is one, must be whole and fit the settings and the network; returns its cursor."""
+    """Check that the checkpoint, if there is one, is intact and fits the settings and the network; returns its cursor."""
     names = bundle.names("checkpoint-")
     if not names:
         return None
@@ -167,9 +167,11 @@ def _check_checkpoint(folder: Path, bundle: _Bundle, record: bundle_record.Recor
     body = json.loads(text)["manifest"]
     _require(isinstance(body, dict) and text.decode() == checkpoint.manifest_text(body), "the checkpoint's manifest is damaged")
     listed = bundle.manifest.members[names[1]]
-    told = tuple(body.get(key) for key in ("format", "file", "size", "sha256", "fingerprint"))
-    _require(told == (checkpoint.FORMAT, names[1], listed.size, listed.sha256, config.fingerprint), "its checkpoint is that of another run")
-    _require(body.get("cursor") == int(stem[-9:]) <= record.cursor, "its checkpoint is of another moment than its run")
+    stated = tuple(body.get(key) for key in ("format", "file", "size", "sha256", "fingerprint"))
+    _require(
+        stated == (checkpoint.FORMAT, names[1], listed.size, listed.sha256, config.fingerprint), "its checkpoint is that of another run"
+    )
+    _require(body.get("cursor") == int(stem[-9:]) <= record.cursor, "its checkpoint is not the one that its run ended with")
     _require(isinstance(body.get("facts"), dict) and isinstance(body.get("versions"), dict), "the checkpoint's manifest is damaged")
     tensors = _header(paths.checkpoint(folder, body["cursor"]))[0]
     for layer in record.started.layers if record.started else ():
@@ -178,9 +180,9 @@ def _check_checkpoint(folder: Path, bundle: _Bundle, record: bundle_record.Recor
     return body["cursor"]
 
 
-def _check_masks(folder: Path, record: bundle_record.Record, told: list[bundle_record.Told]) -> None:
-    """The masks of every prune point must fit the network and keep what the run says that they keep."""
-    points = {one.pruned.segment: one.pruned for one in told if one.pruned}
+def _check_masks(folder: Path, record: bundle_record.Record, entries: list[bundle_record.RecordedEvent]) -> None:
+    """Check that the masks of every prune point fit the network and the numbers of kept weights in the run's events."""
+    points = {one.pruned.segment: one.pruned for one in entries if one.pruned}
     found = {int(path.stem): path for path in paths.masks(folder, 0).parent.glob("*.safetensors")}
     _require(set(found) == set(points), "it needs the masks of every prune point, and no others")
     shapes = {layer.name: list(layer.shape) for layer in record.started.layers} if record.started else {}
@@ -191,7 +193,7 @@ def _check_masks(folder: Path, record: bundle_record.Record, told: list[bundle_r
 
 
 def _header(path: Path) -> tuple[dict[str, tuple[str, list[int]]], dict[str, str]]:
-    """Kind and shape of each tensor of a safetensors file, and its remarks."""
+    """Type and shape of each tensor of a safetensors file, and its metadata."""
     with path.open("rb") as file:
         _require(int.from_bytes(file.read(8), "little") <= _MOST_HEADER, "a file of tensors has too long a header")
     with safetensors.safe_open(path, framework="numpy") as file:
@@ -199,47 +201,52 @@ def _header(path: Path) -> tuple[dict[str, tuple[str, list[int]]], dict[str, str
         return {name: (part.get_dtype(), part.get_shape()) for name, part in parts.items()}, file.metadata() or {}
 
 
-def _is_same(store: Store, record: bundle_record.Record, told: list[bundle_record.Told]) -> bool:
-    """Whether the store has this very run; what people call it there is their affair."""
+def _is_same(store: Store, record: bundle_record.Record, entries: list[bundle_record.RecordedEvent]) -> bool:
+    """Whether the store has the same run already, whatever its title there."""
     named = record.model_copy(update={"title": store.get(record.run_id)["title"]})
-    return bundle_record.describe(store, record.run_id) == bundle_record.text(named, told)
+    return bundle_record.describe(store, record.run_id) == bundle_record.text(named, entries)
 
 
 def _place(
-    store: Store, folder: Path, record: bundle_record.Record, config: RunConfig, told: list[bundle_record.Told], saved: int | None
+    store: Store,
+    folder: Path,
+    record: bundle_record.Record,
+    config: RunConfig,
+    entries: list[bundle_record.RecordedEvent],
+    saved: int | None,
 ) -> None:
-    """Rows and files as one: a run is in the store only when it is whole, and nobody's files are touched when the id is taken."""
+    """Add rows and files as one step: a run is complete in the store or not there, and no file is touched when its id is taken."""
     target = paths.run_folder(store.folder, record.run_id)
 
     def place() -> None:
-        shutil.rmtree(target, ignore_errors=True)  # of a run that the store does not know
+        shutil.rmtree(target, ignore_errors=True)  # left over from a run that the store does not know
         folder.rename(target)
 
-    events, seqs = [one.event for one in told], [one.nth for one in told]
+    events, seqs = [one.event for one in entries], [one.nth for one in entries]
     store.add(record.run_id, config, events, seqs=seqs, place=place, saved=saved, **bundle_record.columns(record, config))
 
 
 @contextmanager
 def _staging(parent: Path, size: int) -> Iterator[Path]:
-    """A folder beside the runs that is gone at the end, unless it was renamed."""
+    """A temporary folder beside the runs, removed at the end unless it was renamed."""
     existing = next(folder for folder in (parent, *parent.parents) if folder.exists())
     free = shutil.disk_usage(existing).free
     _require(size < free, f"it needs {size:,} bytes and {free:,} are free in {existing}; make room first")
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=paths.IMPORT_PREFIX, dir=parent))
     try:
-        folder.chmod(0o755)  # mkdtemp's is for its owner alone, and this becomes the run's folder
+        folder.chmod(0o755)  # mkdtemp lets only its owner in, and this becomes the run's folder
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):  # not empty, as a rule
+        with suppress(OSError):  # usually not empty
             for made in takewhile(lambda folder: folder != existing, (parent, *parent.parents)):
                 made.rmdir()
 
 
 @contextmanager
 def _plain_words(path: Path) -> Iterator[None]:
-    """Turns whatever a broken file causes into one line that names the file."""
+    """Turn any error that a broken file causes into one line that names the file."""
     try:
         yield
     except InputError as error:
@@ -252,7 +259,7 @@ def _plain_words(path: Path) -> Iterator[None]:
         raise InputError(f"bundle {shown(path)}: {error.strerror or error}; name a file that `export` wrote", "file") from error
     except (*BROKEN, TypeError, AttributeError, RecursionError, safetensors.SafetensorError) as error:
         problem = f"it is not a bundle that can be read ({type(error).__name__}: {shown(error)})"
-        raise InputError(f"bundle {shown(path)}: {problem}; export the run anew", "file") from error
+        raise InputError(f"bundle {shown(path)}: {problem}; export the run again", "file") from error
 
 
 def _require(is_so: Any, otherwise: str) -> None:

@@ -1,6 +1,6 @@
-"""A run as text that another store can take in: what is known of it as one JSON object, and its events, one to a line. Knows no files.
+"""A run as text that another store can import: its record as one JSON object, and its events, one to a line. Knows no files.
 
-Both directions go through the typed `Record` and `Told`, so what is read is what could have been written. Megabatches count from 0.
+Both directions go through the typed `Record` and `RecordedEvent`, so only what could have been written is read. Megabatches count from 0.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 RUN_ID = "^[0-9]{8}-[0-9]{6}-[0-9a-f]{4}$"
 LINE_LENGTH = 2000
-MOST_SEGMENTS = 100_000  # building a plan takes time and memory, and a stranger's settings may ask for any
+MOST_SEGMENTS = 100_000  # building a plan takes time and memory, and untrusted settings may ask for any amount
 _Line = Annotated[str, Field(max_length=LINE_LENGTH)]
 _Number = Annotated[int, Field(ge=0, lt=2**62)]
 _STRICT = ConfigDict(extra="forbid", ser_json_inf_nan="strings", protected_namespaces=())
@@ -52,7 +52,7 @@ class Pace(BaseModel):
 
 
 class Record(BaseModel):
-    """A run without its events and without what only concerns the process that drove it."""
+    """A run without its events, and without columns that only concern the process that drove it."""
 
     model_config = _STRICT
 
@@ -72,8 +72,8 @@ class Record(BaseModel):
     totals: events.Finished | None
 
 
-class Told(BaseModel):
-    """One event with its place: which one of its kind in its segment it is."""
+class RecordedEvent(BaseModel):
+    """A recorded event and `nth`, its number among the events of its kind in the segment."""
 
     model_config = _STRICT
 
@@ -83,7 +83,7 @@ class Told(BaseModel):
     megabatch: events.MegabatchDone | None = None
 
     @model_validator(mode="after")
-    def _is_one(self) -> Told:
+    def _is_one(self) -> RecordedEvent:
         if sum(event is not None for event in (self.pruned, self.epoch, self.megabatch)) != 1:
             raise ValueError("a line holds exactly one event")
         return self
@@ -95,7 +95,7 @@ class Told(BaseModel):
 
 
 def describe(store: Store, run_id: str) -> tuple[str, list[str]]:
-    """A run of the store as JSON text, and the lines of its events in order of time. One that is still going on counts as stopped."""
+    """A run of the store as JSON text, and its events as lines in order of time. An active run counts as stopped."""
     row = store.get(run_id)
     run_id = row["run_id"]
     known = {name: row[name] for name in ("run_id", "created", "config", "cursor", "progress", "totals", "launcher")}
@@ -106,25 +106,28 @@ def describe(store: Store, run_id: str) -> tuple[str, list[str]]:
         "started": _started(row["started"]),
     }
     known |= {"title": row["title"][:LINE_LENGTH], "error": row["error"] and row["error"][:LINE_LENGTH]}
-    told = [*_told(store.prunes(run_id), events.Pruned, store.layers(run_id), "prune"), *_told(store.epochs(run_id), events.EpochDone)]
-    told += _told(store.megabatches(run_id), events.MegabatchDone, store.layers(run_id), "end")
-    told.sort(key=lambda one: (one.event.segment, one.nth))
-    return text(Record(**known), told)
+    entries = [
+        *_entries(store.prunes(run_id), events.Pruned, store.layers(run_id), "prune"),
+        *_entries(store.epochs(run_id), events.EpochDone),
+    ]
+    entries += _entries(store.megabatches(run_id), events.MegabatchDone, store.layers(run_id), "end")
+    entries.sort(key=lambda one: (one.event.segment, one.nth))
+    return text(Record(**known), entries)
 
 
 def _started(values: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The event without what the store adds to it."""
+    """The event without the fields that the store adds to it."""
     layers = [{key: layer[key] for key in ("name", "shape", "flops")} for layer in values["layers"]] if values else []
     return values and {**values, "layers": layers}
 
 
-def text(record: Record, told: list[Told]) -> tuple[str, list[str]]:
-    """A run as JSON text and lines."""
-    return record.model_dump_json(), [one.model_dump_json(exclude_none=True) for one in told]
+def text(record: Record, entries: list[RecordedEvent]) -> tuple[str, list[str]]:
+    """A run as JSON text, and its events as lines."""
+    return record.model_dump_json(), [one.model_dump_json(exclude_none=True) for one in entries]
 
 
-def _told(frame: pandas.DataFrame, kind: type, layers: pandas.DataFrame | None = None, point: str = "") -> list[Told]:
-    """The events of one kind, put together again from their rows."""
+def _entries(frame: pandas.DataFrame, kind: type, layers: pandas.DataFrame | None = None, point: str = "") -> list[RecordedEvent]:
+    """The events of one kind, rebuilt from their rows."""
     counted = {}
     if layers is not None:
         for place, group in layers[layers["point"] == point].groupby(["segment", "nth"]):
@@ -134,34 +137,34 @@ def _told(frame: pandas.DataFrame, kind: type, layers: pandas.DataFrame | None =
     name = {"Pruned": "pruned", "EpochDone": "epoch", "MegabatchDone": "megabatch"}[kind.__name__]
     found = []
     for row in frame.to_dict("records"):
-        # A row of before a field existed has nothing there (None, or NaN in a column of whole numbers): the default stands.
+        # A row that is older than a field has no value there (None, or NaN in a column of whole numbers): the default applies.
         values = {field: row[field] for field, kept in plain.items() if field in row and (kept == "float" or row[field] == row[field])}
         values = {field: value for field, value in values.items() if value is not None}
         if layers is not None:
             values["layers"] = counted[row["segment"], row["seq"]]
-        found.append(Told(nth=row["seq"], **{name: kind(**values)}))
+        found.append(RecordedEvent(nth=row["seq"], **{name: kind(**values)}))
     return found
 
 
-def read(record: str | bytes, lines: Iterable[str | bytes]) -> tuple[Record, RunConfig, list[Told]]:
-    """The typed run that texts describe, checked against its own plan; InputError for anything that a run could not have told."""
+def read(record: str | bytes, lines: Iterable[str | bytes]) -> tuple[Record, RunConfig, list[RecordedEvent]]:
+    """The typed run from its texts, checked against its own plan; InputError for anything that a run could not have recorded."""
     try:
         known = Record.model_validate_json(record)
-        told = []
+        entries = []
         for line in lines:
-            told.append(Told.model_validate_json(line))
+            entries.append(RecordedEvent.model_validate_json(line))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"][:4])) or "text"
         raise InputError(f"{where[:100]}: {first['msg'][:200]}") from None
-    # A setting that did not exist yet when the run was made has its default, which changes nothing, and not a recipe's value.
+    # A setting that is newer than the run gets its default, which changes nothing, and not a recipe's value.
     config = build({name: field.default for name, field in RunConfig.model_fields.items()} | known.config)
     known = known.model_copy(update={"config": schema.plain(config.model_dump(mode="json"))})
     planned = plugins.load("methods", config.method).segments(config) if config.megabatches * config.epochs <= MOST_SEGMENTS else ()
     length = sum(1 for _ in islice(planned, MOST_SEGMENTS + 1))
     _require(0 < length <= MOST_SEGMENTS, f"its plan has more than {MOST_SEGMENTS:,} segments")
-    _check(known, config, told)
-    return known, config, told
+    _check(known, config, entries)
+    return known, config, entries
 
 
 def columns(record: Record, config: RunConfig) -> dict[str, Any]:
@@ -173,14 +176,14 @@ def columns(record: Record, config: RunConfig) -> dict[str, Any]:
     return found
 
 
-def _check(record: Record, config: RunConfig, told: list[Told]) -> None:
+def _check(record: Record, config: RunConfig, entries: list[RecordedEvent]) -> None:
     segments = plan(config)
     _require(record.cursor <= len(segments), f"cursor {record.cursor} lies behind the end of the plan ({len(segments)} segments)")
     _require(record.status != "done" or record.totals is not None, "a run that is done has totals")
-    _require(not told or record.started is not None, "a run with events has begun")
+    _require(not entries or record.started is not None, "a run with events has begun")
     network = _network(record.started) if record.started else []
     seen = set()
-    for one in told:
+    for one in entries:
         event, place = one.event, (type(one.event).__name__, one.event.segment, one.nth)
         _require(place not in seen, f"{place[0]} of segment {event.segment} occurs twice")
         seen.add(place)
@@ -209,7 +212,7 @@ def _network(started: events.Started) -> list[tuple[str, int]]:
 
 
 def _check_numbers(values: dict[str, Any]) -> None:
-    """NaN is a number that a diverged run may have; nothing may be too large for a database."""
+    """Check that no number is too large for a database; NaN is allowed, because a diverged run may have it."""
     for name, value in values.items():
         if isinstance(value, dict):
             _check_numbers(value)

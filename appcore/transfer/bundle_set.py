@@ -1,4 +1,4 @@
-"""A zip of bundles, as the page Runs makes it for several runs: judged like any zip of a stranger, then taken apart one by one."""
+"""A zip of bundles, as the page Runs makes it for several runs: checked like any untrusted zip, then unpacked one by one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST_PARTS = 200
 def parts(path: Path, folder: Path) -> Iterator[tuple[str, Path]]:
     """Name and file, written into `folder`, of each bundle in a zip of bundles as the page Runs makes them.
 
-    None when the file is anything else, which `import_bundle` will judge. InputError for a zip that lies about itself.
+    None when the file is anything else, which `import_bundle` will check. InputError for a zip that lies about itself.
     """
     with Capped(path) as file:
         try:
@@ -26,7 +26,7 @@ def parts(path: Path, folder: Path) -> Iterator[tuple[str, Path]]:
             infos = outer.infolist()
         except BROKEN:
             return
-        # What the page writes is stored, not packed, so its size is known before it is read.
+        # The page stores bundles uncompressed, so their sizes are known before they are read.
         if not infos or not all(info.orig_filename.endswith(".zip") and info.compress_type == zipfile.ZIP_STORED for info in infos):
             return
         if len(infos) > _MOST_PARTS:

@@ -1,7 +1,7 @@
 """A report of a run, or of a comparison, as one HTML file that opens from disk: interactive charts, numbers, settings, hashes, versions.
 
-Pure: rows and frames come in, text goes out. Everything that a person or a bundle may have written is escaped, and a content policy in
-the file forbids it to load or send anything.
+Pure: rows and tables come in, text goes out. All text from users or bundles is escaped, and a content policy in the file forbids it to
+load or send anything.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ dark.addEventListener('change', draw);
 
 @dataclass(frozen=True)
 class Data:
-    """What the store knows of some runs, oldest first in each table."""
+    """The rows and tables of some runs, oldest first in each."""
 
     epochs: pd.DataFrame
     megabatches: pd.DataFrame
@@ -68,7 +68,7 @@ class Data:
 
 
 def report(runs: Sequence[Mapping[str, Any]], data: Data, *, script: str, made: str, program: str) -> str:
-    """The whole file. `script` is the text of plotly.js, `made` the moment, `program` the name and version that are printed below."""
+    """The text of the whole file. `script` is plotly.js, `made` the date and time, `program` the name and version in the footer."""
     names = charts.labels(runs)
     title = (runs[0]["title"] or runs[0]["run_id"]) if len(runs) == 1 else f"Comparison of {len(runs)} runs"
     shown = _figures(runs, data)
@@ -83,7 +83,7 @@ def report(runs: Sequence[Mapping[str, Any]], data: Data, *, script: str, made: 
 
 
 def _figures(runs: Sequence[Mapping[str, Any]], data: Data) -> list[tuple[str, go.Figure]]:
-    """(description, figure) in reading order."""
+    """Pairs (description, figure) in reading order."""
     curves = (data.epochs, data.megabatches)
     found = [
         ("Curves: accuracy over the stream", charts.accuracy(runs, *curves)),
@@ -104,7 +104,7 @@ def _figures(runs: Sequence[Mapping[str, Any]], data: Data) -> list[tuple[str, g
 
 
 def _head(run: Mapping[str, Any], name: str) -> str:
-    """What a run is and what people wrote on it."""
+    """The heading of a run: settings in words, and the labels that users gave it."""
     config = run["config"]
     what = method_and_pruner(config["method"], config["pruner"])
     where = f"{display(config['arch'])} on {display(config['dataset'])}"
@@ -162,7 +162,7 @@ def _pairing(runs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _proof(run: Mapping[str, Any], name: str) -> str:
-    """Hashes, versions and settings in a form that the program takes in again."""
+    """Hashes, versions, and settings in a form that the program reads again."""
     facts = [("run", run["run_id"]), ("fingerprint", run["fingerprint"]), ("created", run["created"])]
     facts += [(f"hash of {charts.PAIRING.get(key, key)}", value) for key, value in (run["hashes"] or {}).items()]
     facts += [("hash of the final weights", (run["totals"] or {})["weights_hash"])] if (run["totals"] or {}).get("weights_hash") else []
@@ -195,5 +195,5 @@ def _document(title: str, body: str, figures: Sequence[go.Figure], script: str) 
 
 
 def _inert(text: str) -> str:
-    """JSON that cannot end the script element that it lies in."""
+    """JSON escaped so that it cannot close the script element around it."""
     return text.replace("<", "\\u003c")

@@ -1,7 +1,7 @@
 """A run's network as files for other programs: plain weights, torch.nn.utils.prune state, masks alone, ONNX. Never a pickle.
 
-Everything is made from the newest whole checkpoint and names its cursor, so a file never passes for a later state. torch is imported
-when a file is made: pages ask only what there is.
+All are made from the newest intact checkpoint and named after its cursor, so that a file is never taken for a later state. torch is
+imported only when a file is made, since pages only ask which files exist.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..storage import checkpoint
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-FORMATS = {  # what a file holds, for people
+FORMATS = {  # descriptions for users
     "dense": "Dense weights, zeros baked in",
     "prune": "State for torch.nn.utils.prune",
     "masks": "Masks alone",
@@ -34,7 +34,7 @@ ONNX_REASON = "ONNX needs the package onnx, which is not installed: pip install 
 
 @dataclass(frozen=True)
 class Network:
-    """A network as a checkpoint holds it: weights with pruned ones exactly 0 (`state`), masks by weight name, and what to build it from."""
+    """A network from a checkpoint: weights with pruned ones exactly 0 (`state`), masks by weight name, and what it is built from."""
 
     config: RunConfig
     shape: tuple[int, int, int]
@@ -62,7 +62,7 @@ class Network:
 
 
 def can_be_made(what: str) -> str:
-    """Why a format is not offered here, in one line; empty when it is."""
+    """Why a format cannot be made here, in one line; empty when it can."""
     return ONNX_REASON if what == "onnx" and not _is_installed("onnx") else ""
 
 
@@ -71,21 +71,21 @@ def _is_installed(package: str) -> bool:
 
 
 def newest_cursor(folder: Path) -> int | None:
-    """Steps of the plan that the newest checkpoint of a run's folder has behind it; None without one. Reads file names only."""
+    """Finished segments of the plan in the newest checkpoint of a run's folder; None without one. Reads file names only."""
     found = paths.manifests(folder)
     return int(found[0].stem.rpartition("-")[2]) if found else None
 
 
 def made(folder: Path, cursor: int) -> dict[str, Path]:
-    """The files that there are of this state, by format."""
+    """The existing files of this state, by format."""
     return {what: path for what in FORMATS if (path := paths.model_file(folder, what, cursor)).exists()}
 
 
 def load(row: Mapping[str, Any], folder: Path) -> Network:
-    """The network of a run's newest whole checkpoint; InputError when there is none or the run has not begun."""
+    """The network of a run's newest intact checkpoint; InputError when there is none or the run has not begun."""
     from ..engine.threads import use_threads
 
-    use_threads(1)  # the thread that trains may be at work
+    use_threads(1)  # the training thread may be running
     import safetensors.torch
 
     found = checkpoint.newest(folder)
@@ -104,7 +104,7 @@ def load(row: Mapping[str, Any], folder: Path) -> Network:
 
 
 def write(network: Network, what: str, folder: Path, about: Mapping[str, Any]) -> Path:
-    """Make one file of a network; files of earlier states of the same format go. `about`: plain facts for the file's own header."""
+    """Make one file of a network and delete files of earlier states in that format. `about`: plain facts for the file's own header."""
     if what not in FORMATS:
         raise InputError(f"format: unknown name {what!r}; choose one of {', '.join(FORMATS)}", "format")
     if reason := can_be_made(what):
@@ -119,7 +119,7 @@ def write(network: Network, what: str, folder: Path, about: Mapping[str, Any]) -
 
 
 def header(network: Network, about: Mapping[str, Any]) -> dict[str, str]:
-    """What a file says of itself: enough to build the network that its tensors fit."""
+    """The header of a file: enough to build the network that its tensors fit."""
     facts = {"arch": network.config.arch, "image_shape": list(network.shape), "classes": network.classes, "cursor": network.cursor}
     facts |= {"density": network.density, "fingerprint": network.config.fingerprint, **about}
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
@@ -138,7 +138,7 @@ def prune_state(network: Network) -> dict[str, Tensor]:
 
 
 def prepared(network: Network) -> nn.Module:
-    """A fresh network whose prunable layers went through torch.nn.utils.prune.identity, as a receiver of `prune_state` would prepare it."""
+    """A fresh network with torch.nn.utils.prune.identity applied to its prunable layers, ready to load `prune_state`."""
     from torch.nn.utils import prune
 
     model = network.bare()
@@ -167,7 +167,7 @@ def _save(tensors: Mapping[str, Tensor], path: Path, about: dict[str, str]) -> N
 
 
 def _write_onnx(network: Network, path: Path, about: dict[str, str]) -> None:
-    """By the exporter that traces: it needs the package onnx alone, the newer one three packages more for the same file."""
+    """Write ONNX with the tracing exporter: it needs only the package onnx, the newer one three more for the same file."""
     import onnx
     import torch
 

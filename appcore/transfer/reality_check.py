@@ -1,6 +1,6 @@
-"""The reality check of a pruned network on this machine: bytes, latency beside a dense twin, and whether its files can be trusted.
+"""The reality check of a pruned network on this machine: bytes, latency versus a dense reference, and whether its files are right.
 
-Nothing here is estimated: files are written, read again and run.
+Nothing is estimated: files are written, read again and run.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ import numpy as np
 from ..analysis.measures import MEASURES
 from . import model_formats, sparse_sizes
 
-SECONDS = 3.0  # of timing, for each batch size
+SECONDS = 3.0  # of timing for each batch size
 MOST_ROUNDS, LEAST_ROUNDS, WARM_UP = 400, 20, 3
-NOTICEABLE = 0.03  # a difference in time that is called one
+NOTICEABLE = 0.03  # smaller differences in time count as equal
 _SAMPLE_FLOPS, _BATCH_FLOPS, _ONNX_FLOPS = 3e11, 6e9, 2e9
-_BATCH = 512  # as the engine tests, so that the same kernels give the same bits
+_BATCH = 512  # as the engine evaluates, so that the same kernels give the same bits
 
 
 def check(
-    row: Mapping[str, Any], network: model_formats.Network, folder: Path, about: Mapping[str, Any], tell: Callable[[str], None]
+    row: Mapping[str, Any], network: model_formats.Network, folder: Path, about: Mapping[str, Any], report: Callable[[str], None]
 ) -> dict:
-    """Write every format, measure, reload; plain data for JSON. `tell` gets a few words at each step."""
-    tell("writing the files")
+    """Write every format, measure, reload; plain data for JSON. `report` is called with a few words at each step."""
+    report("writing the files")
     files = {
         what: model_formats.write(network, what, folder, about) for what in model_formats.FORMATS if not model_formats.can_be_made(what)
     }
-    tell("measuring bytes")
+    report("measuring bytes")
     arrays = {name: tensor.numpy() for name, tensor in network.state.items()}
     found = sparse_sizes.sizes(arrays, {name: mask.numpy() for name, mask in network.masks.items()})
-    tell("reading the files again")
+    report("reading the files again")
     images, labels, words = _images(network)
     checks = _checks(row, network, files, images, labels, words)
-    tell("timing dense and pruned in turn")
+    report("timing dense and pruned in turn")
     times = latencies(network)
     result = {
         "cursor": network.cursor,
@@ -65,14 +65,14 @@ def _machine() -> dict[str, Any]:
 
 
 def latencies(network: model_formats.Network, seconds: float | None = None) -> list[dict[str, Any]]:
-    """Time of a forward pass on the CPU, dense twin and pruned network by turns, for a batch of one and a larger one."""
+    """Time of a forward pass on the CPU, dense reference and pruned network alternating, for a batch of one and a larger one."""
     import torch
 
     from ..engine import flops
     from ..engine.threads import use_threads
 
     cost = flops.count(network.config.arch, network.shape, network.classes).forward
-    use_threads(1)  # a team of threads here would slow a run that trains meanwhile, and both sides are measured alike
+    use_threads(1)  # several threads here would slow a run that trains meanwhile, and both sides are measured alike
     form = torch.channels_last
     pair = [model.eval().to(memory_format=form) for model in (network.bare(), network.model())]
     found = []
@@ -96,7 +96,7 @@ def latencies(network: model_formats.Network, seconds: float | None = None) -> l
 
 
 def alternate(pair: list[Callable[[], Any]], seconds: float) -> np.ndarray:
-    """Seconds of each call, [2, rounds]: one after the other and in turns first, so that a busy moment meets both."""
+    """Seconds of each call, [2, rounds]: alternating, each first in turn, so that a busy spell of the machine affects both."""
     for _ in range(WARM_UP):
         for call in pair:
             call()
@@ -130,7 +130,7 @@ def spread(seconds: np.ndarray) -> dict[str, float]:
 
 
 def _images(network: model_formats.Network) -> tuple[Any, Any, str]:
-    """(images, labels or None, what they are): the test set or its beginning, or fixed noise where the data are not here."""
+    """(images, labels or None, description): the test set or its beginning, or fixed noise where the data are not available."""
     import torch
 
     from .. import seeds
@@ -141,7 +141,7 @@ def _images(network: model_formats.Network) -> tuple[Any, Any, str]:
     cost = flops.count(network.config.arch, network.shape, network.classes).forward
     try:
         data = load_data(network.config, torch.device("cpu"))
-    except Exception as error:  # data of an imported run need not be here; the files can be compared all the same
+    except Exception as error:  # the data of an imported run may be missing here; the files can still be compared
         noise = torch.randn(64, *network.shape, generator=seeds.generator(0, "export"))
         return noise, None, f"64 images of fixed noise (the data are not here: {type(error).__name__})"
     count = min(len(data.test_x), max(50, int(_SAMPLE_FLOPS // cost)))
@@ -151,7 +151,7 @@ def _images(network: model_formats.Network) -> tuple[Any, Any, str]:
 
 
 def _logits(model: Any, images: Any, *, as_trained: bool = False) -> Any:
-    """`as_trained`: in the memory format of training, whose kernels round in their own way."""
+    """Logits of all images. `as_trained`: in the memory format of training, whose kernels round differently."""
     import torch
 
     model = model.eval().to(memory_format=torch.channels_last if as_trained else torch.contiguous_format)
@@ -163,7 +163,7 @@ def _logits(model: Any, images: Any, *, as_trained: bool = False) -> Any:
 def _checks(
     row: Mapping[str, Any], network: model_formats.Network, files: Mapping[str, Path], images: Any, labels: Any, words: str
 ) -> list[dict]:
-    """Each claim about the files, whether it held (None: cannot be said), and the numbers."""
+    """Each claim about the files, whether it holds (None: unknown), and the numbers."""
     import safetensors.torch
 
     read = {what: safetensors.torch.load_file(path) for what, path in files.items() if what != "onnx"}
@@ -198,7 +198,7 @@ def _check(name: str, is_equal: bool | None, text: str) -> dict[str, Any]:
 
 
 def _accuracies(row: Mapping[str, Any], network: model_formats.Network, outputs: list, images: Any, labels: Any, words: str) -> list[dict]:
-    """Accuracy of each file, and beside what the run itself measured."""
+    """Accuracy of each file, compared with what the run measured."""
     rights = [int((logits.argmax(1) == labels).sum()) for logits in outputs]
     text = f"{100 * rights[0] / len(labels):.2f} % right, each file alike, on {words}"
     found = [_check(MEASURES["accuracy"].label, len(set(rights)) == 1, text)]
@@ -216,7 +216,7 @@ def _accuracies(row: Mapping[str, Any], network: model_formats.Network, outputs:
 
 
 def _onnx(network: model_formats.Network, path: Path | None, images: Any, own: Any) -> dict[str, Any]:
-    """The ONNX file run by the reference implementation of the package onnx, which is slow: a few images."""
+    """Run the ONNX file on a few images with the reference implementation of the package onnx, which is slow."""
     from ..engine import flops
 
     if path is None:

@@ -1,4 +1,4 @@
-"""A run's settings as one command line and as a Python program; each starts a run with the same hashes. Imports no torch."""
+"""A run's settings as a command line and as a Python program; each starts a run with the same hashes. Imports no torch."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from ..config import RunConfig
 
 
 def needed(config: RunConfig) -> dict[str, Any]:
-    """The fewest settings that give this configuration: what recipes and defaults fill in is left out."""
+    """The fewest settings that give this configuration: those that recipes and defaults fill in are left out."""
     whole = config.model_dump(mode="json")
     kept = dict(whole)
     for name in whole:
         rest = {other: value for other, value in kept.items() if other != name}
-        with suppress(ValueError):  # such as an option without the plug-in that it belongs to
+        with suppress(ValueError):  # such as an option without its plug-in
             if RunConfig(**rest).model_dump(mode="json") == whole:
                 kept = rest
     return kept
 
 
 def command(config: RunConfig) -> str:
-    """For a shell, from the project's folder."""
+    """A shell command, to be run from the project's folder."""
     return shlex.join(["python", "-m", "appcore", "run", *_flags(needed(config))])
 
 
 def python(config: RunConfig) -> str:
-    """For an interpreter, from the project's folder."""
+    """A Python program, to be run from the project's folder."""
     arguments = "".join(f"    {name}={value!r},\n" for name, value in needed(config).items())
     return f"from appcore import RunConfig, run\n\nconfig = RunConfig(\n{arguments})\nfor event in run(config):\n    print(event)\n"
 

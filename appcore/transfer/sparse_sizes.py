@@ -1,4 +1,4 @@
-"""What a network would weigh in a file: as it is, compressed, with its zeros left out. Measured on real bytes; needs numpy alone."""
+"""File sizes of a network: dense, compressed, and in sparse formats. Measured on real bytes; needs only numpy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-LEVEL = 6  # of zlib, its own default
+LEVEL = 6  # zlib's own default
 WAYS = {
     "raw": "Every number, zeros too",
     "zlib": "Compressed (zlib)",
@@ -18,7 +18,7 @@ WAYS = {
 
 
 def sizes(state: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """Bytes of all tensors of a network under each of WAYS. What is not pruned counts in full in each."""
+    """Bytes of all tensors of a network in each of WAYS. Tensors that are not pruned count in full."""
     whole = b"".join(array.tobytes() for array in state.values())
     rest = sum(array.nbytes for name, array in state.items() if name not in masks)
     packed = {name: with_bitmask(state[name], masks[name]) for name in masks}
@@ -35,7 +35,7 @@ def sizes(state: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray]) -> d
 
 
 def with_bitmask(values: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(kept values, one bit for each weight)."""
+    """Pack as (kept values, one bit for each weight)."""
     return values[mask], np.packbits(mask)
 
 
@@ -47,7 +47,7 @@ def from_bitmask(kept: np.ndarray, bits: np.ndarray, shape: tuple[int, ...]) -> 
 
 
 def with_indices(values: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(kept values, their places in the flat tensor, in two bytes each where they fit)."""
+    """Pack as (kept values, their places in the flat tensor, in two bytes each where they fit)."""
     places = np.flatnonzero(mask)
     return values.reshape(-1)[places], places.astype(np.uint16 if mask.size <= 2**16 else np.uint32)
 

@@ -1,4 +1,4 @@
-"""Everything that was measured as tables, and as one zip of files. Knows neither streamlit nor torch."""
+"""All measurements as tables, and as one zip of files. Needs neither streamlit nor torch."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _TABLES = ("runs", "epochs", "megabatches", "prunes", "layers")
 
 
 def tables(store: Any, run_ids: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Everything that was measured, tidy: runs (one column per setting), epochs, megabatches, prunes, layers; counted from 1.
+    """All measurements as tidy tables: runs (one column per setting), epochs, megabatches, prunes, layers; counted from 1.
 
-    The last one, numbers, says what the columns of measured numbers mean.
+    The last table, numbers, explains the columns of measured numbers.
     """
     wanted = set(run_ids)
     found = {"runs": _runs_table([run for run in store.runs() if run["run_id"] in wanted])}
@@ -53,12 +53,12 @@ def packed(frames: Mapping[str, pd.DataFrame], kind: str) -> bytes:
 
 
 def _harmless(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula gets an apostrophe; runs may come from strangers."""
+    """Prefix text that a spreadsheet would take for a formula with an apostrophe; runs may come from untrusted sources."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
 def run_tables(store: Store, run_id: str) -> dict[str, Any]:
-    """The tables of a run as people count: megabatches, epochs and rounds from 1; `segment`, the place in the plan, from 0."""
+    """The tables of a run with megabatches, epochs and rounds counted from 1; `segment`, the place in the plan, from 0."""
     frames = {"epochs": store.epochs(run_id), "megabatches": store.megabatches(run_id), "layers": store.layers(run_id)}
     frames["layers"] = frames["layers"].assign(density=fraction_kept, position=lambda rows: rows["seq"] + 1)
     for name, frame in frames.items():

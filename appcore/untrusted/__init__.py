@@ -1,1 +1,1 @@
-"""What strangers made: read entry by entry, with caps."""
+"""Files from untrusted sources: read entry by entry, with size limits."""

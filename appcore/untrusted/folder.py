@@ -34,7 +34,7 @@ class Folder:
         return Path(member.source).open("rb")
 
     def read(self, member: Member) -> bytes:
-        """The member's content; never more than it had when it was listed."""
+        """The member's content, up to its size when it was listed."""
         with self.open(member) as file:
             return file.read(member.size)
 
@@ -80,7 +80,7 @@ class Folder:
             return
         try:
             inside = Path(entry.path).resolve(strict=True).is_relative_to(self.root)
-        except (OSError, RuntimeError):  # a circle of links is a RuntimeError before Python 3.13
+        except (OSError, RuntimeError):  # circular links are a RuntimeError before Python 3.13
             raise refuse(self.dataset, f"{shown(entry.name)} is a link to nothing; remove it") from None
         if not inside:
             raise refuse(self.dataset, f"{shown(entry.name)} is a link out of the folder; put the files themselves there")

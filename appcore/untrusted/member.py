@@ -1,4 +1,4 @@
-"""What the files of a folder or zip have in common: names such as train/cat/1.png, and the limits of what is read."""
+"""Members of a folder or zip: names such as train/cat/1.png, and the size limits for reading."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Member:
     name: str
     size: int
     source: Any
-    changed: int = 0  # nanoseconds, where the tree does not know by itself when it was written
+    changed: int = 0  # nanoseconds, where the tree has no time of writing of its own
 
     @property
     def is_folder(self) -> bool:
@@ -27,5 +27,5 @@ class Member:
 
 
 def is_junk(part: str) -> bool:
-    """Whether a name is hidden, or one that desktops leave behind (.DS_Store, __MACOSX, Thumbs.db)."""
+    """Whether a name is hidden, or one that desktop systems create (.DS_Store, __MACOSX, Thumbs.db)."""
     return part.startswith(".") or part.lower() in _JUNK

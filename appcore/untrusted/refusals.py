@@ -1,4 +1,4 @@
-"""What is said about a file or name that cannot be used: on one line, printable, with the remedy."""
+"""Messages about a file or name that cannot be used: on one line, printable, with the remedy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2
 
 
 def shown(text: object, limit: int = 120) -> str:
-    """A name as it may stand in a message: printable, on one line, its middle left out when it is long."""
+    """A name for use in a message: printable, on one line, shortened in the middle when it is long."""
     clean = UNPRINTABLE.sub("?", str(text))
     return clean if len(clean) <= limit else f"{clean[: limit // 2]}…{clean[-limit // 2 :]}"
 

@@ -1,6 +1,6 @@
-"""A zip that a stranger may have made, read entry by entry and never extracted. Knows nothing of images; bundles of runs use it too.
+"""A zip from an untrusted source, read entry by entry and never extracted. Knows nothing of images; bundles of runs use it too.
 
-Whatever could lead outside, or fill memory or time, is judged from the list of contents before any content is read.
+Whatever could lead outside, or exhaust memory or time, is refused from the list of contents before any content is read.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from .refusals import UNPRINTABLE, refuse, shown
 
 MAX_DIRECTORY_BYTES = 32 * 2**20  # of the list of contents
 MAX_TOTAL_BYTES = 32 * 2**30
-MAX_RATIO = 200  # image files hardly shrink in a zip; a flat bitmap may, so files under FREE_BYTES are not judged
+MAX_RATIO = 200  # image files hardly shrink in a zip; a flat bitmap may, so files under FREE_BYTES are not checked
 FREE_BYTES = 2**20
 NESTED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
 class Capped(io.FileIO):
-    """A file that refuses the huge reads which a forged list of contents asks for, before zipfile makes objects of it."""
+    """A file that refuses huge reads requested by a forged list of contents, before zipfile makes objects of it."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > max(MAX_DIRECTORY_BYTES, MAX_MEMBER_BYTES):
             raise zipfile.BadZipFile("its list of contents is too long")
         data = super().read(size)
-        if len(data) >= 46 * MAX_MEMBERS and data.count(b"PK\1\2") > MAX_MEMBERS:  # 46: the least that an entry takes there
+        if len(data) >= 46 * MAX_MEMBERS and data.count(b"PK\1\2") > MAX_MEMBERS:  # 46: the smallest size of an entry there
             raise zipfile.BadZipFile(f"it has more than {MAX_MEMBERS:,} entries")
         return data
 
 
 class Zip:
-    """A zip whose entries are judged when they are first asked for."""
+    """A zip whose entries are checked when they are first requested."""
 
     def __init__(self, dataset: str, path: Path):
         self.dataset = dataset
@@ -47,7 +47,7 @@ class Zip:
 
     @cached_property
     def members(self) -> list[Member]:
-        """The entries that count, a single folder around train/ and test/ taken off their names."""
+        """The entries in use, without a single folder around train/ and test/ in their names."""
         infos = self._zip.infolist()
         self._check(infos)
         kept = [info for info in infos if not any(map(is_junk, info.filename.split("/")))]
@@ -73,7 +73,7 @@ class Zip:
         try:
             return zipfile.ZipFile(self._file)
         except Exception as error:  # zipfile raises half a dozen kinds for a broken file
-            raise refuse(self.dataset, f"not a zip that can be read ({shown(error)}); make it anew or give a folder") from error
+            raise refuse(self.dataset, f"not a zip that can be read ({shown(error)}); create it again or give a folder") from error
 
     def _check(self, infos: list[zipfile.ZipInfo]) -> None:
         names: set[str] = set()
@@ -83,7 +83,7 @@ class Zip:
                 raise refuse(self.dataset, f"entry {shown(info.orig_filename)} {found}")
             name = info.filename.removesuffix("/")
             if name in names:
-                raise refuse(self.dataset, f"entry {shown(name)} occurs twice; make the zip anew")
+                raise refuse(self.dataset, f"entry {shown(name)} occurs twice; create the zip again")
             names.add(name)
         total = sum(info.file_size for info in infos)
         if total > MAX_TOTAL_BYTES:
@@ -101,13 +101,13 @@ def overlap(infos: list[zipfile.ZipInfo], start_dir: int) -> str:
     end = 0
     for info in sorted(infos, key=lambda info: info.header_offset):
         if info.header_offset < end:
-            return f"entry {shown(info.filename)} overlaps another one, as in a zip bomb; make the zip anew"
+            return f"entry {shown(info.filename)} overlaps another one, as in a zip bomb; create the zip again"
         end = info.header_offset + 30 + len(info.orig_filename) + info.compress_size  # 30: the fixed part before the name
-    return "an entry reaches into the list of contents, as in a zip bomb; make the zip anew" if end > start_dir else ""
+    return "an entry reaches into the list of contents, as in a zip bomb; create the zip again" if end > start_dir else ""
 
 
 def problem(info: zipfile.ZipInfo, most_bytes: int = MAX_MEMBER_BYTES, *, nested: bool = False) -> str:
-    """Why an entry of a zip is not to be touched; empty when it is fine. `nested`: archives in the archive are what is expected."""
+    """Why an entry of a zip is refused; empty when it is fine. `nested`: archives in the archive are expected."""
     name, kind = info.orig_filename, stat.S_IFMT(info.external_attr >> 16)
     parts = name.removesuffix("/").split("/")
     if "\\" in name or name.startswith("/") or _DRIVE.match(name) or not {"", ".", ".."}.isdisjoint(parts):

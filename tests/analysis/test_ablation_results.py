@@ -46,9 +46,9 @@ def test_mean_spread_interval_and_n() -> None:
     assert first["high"] == pytest.approx(92.0 + 4.303 * 2 / math.sqrt(3))
     assert (second["n"], second["runs"], second["failed"], second["mean"]) == (1, 2, 1, 80.0)
     assert math.isnan(second["low"])
-    assert ablation_results.told(first, "test_accuracy") == "92.0 ± 2.0 % (n = 3)"
-    assert ablation_results.told(second, "test_accuracy") == "80.0 % (n = 1)"
-    assert ablation_results.told({"n": 0}, "cer") == "–"
+    assert ablation_results.as_text(first, "test_accuracy") == "92.0 ± 2.0 % (n = 3)"
+    assert ablation_results.as_text(second, "test_accuracy") == "80.0 % (n = 1)"
+    assert ablation_results.as_text({"n": 0}, "cer") == "–"
 
 
 def test_intervals_are_those_of_students_t() -> None:

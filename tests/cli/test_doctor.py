@@ -125,7 +125,7 @@ def test_a_damaged_checkpoint_is_put_aside_when_that_is_asked_for(capsys: pytest
     assert "doctor --repair" in finding("checkpoints")["text"]
     main(["doctor", "--repair", "--json"])
     found = {one["name"]: one for one in json.loads(capsys.readouterr().out)}["checkpoints"]
-    assert found["ok"] and found["text"].startswith("1 put aside as *.damaged"), found
+    assert found["ok"] and found["text"].startswith("1 quarantined as *.damaged"), found
     assert checkpoint.newest(folder)[0]["cursor"] == 1
     assert paths.manifest(folder, 2).with_suffix(".json.damaged").exists()
 
@@ -177,7 +177,7 @@ def test_a_store_whose_index_is_damaged_is_mended() -> None:
     connection.close()
     assert not finding("store")["ok"] and "is damaged" in finding("store")["text"]
     found = doctor._finding("store", doctor._store, repair=True)
-    assert "indexes made anew" in found["text"], found
+    assert "indexes recreated" in found["text"], found
     assert Store().get(run_id)["run_id"] == run_id
 
 

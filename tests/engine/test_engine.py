@@ -228,11 +228,13 @@ def test_snip_equals_its_definition_in_float64() -> None:
         (torch.randn(5, 1, 2, 2, generator=generator, dtype=torch.float64), torch.randint(0, 2, (5,), generator=generator))
         for _ in range(3)
     ]
-    from appcore.pruners.base import Scoring
+    from appcore.pruners.base import ScoringTask
     from appcore.pruners.snip import scores
 
     names = ["1.weight", "3.weight"]
-    found = scores(Scoring(model, names, batches, {name: torch.ones_like(model.get_parameter(name)).bool() for name in names}, generator))
+    found = scores(
+        ScoringTask(model, names, batches, {name: torch.ones_like(model.get_parameter(name)).bool() for name in names}, generator)
+    )
     step = 1e-6
     for name in names:
         weight = model.get_parameter(name)

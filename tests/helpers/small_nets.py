@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from appcore.config import RunConfig
-from appcore.pruners.base import Scoring
+from appcore.pruners.base import ScoringTask
 
 CLASSES = 3
 Batch = tuple[Tensor, Tensor]
@@ -79,10 +79,10 @@ def cut(model: nn.Module, masks: dict[str, Tensor]) -> nn.Module:
     return model
 
 
-def task(model: nn.Module, masks: dict[str, Tensor], **values) -> Scoring:
+def task(model: nn.Module, masks: dict[str, Tensor], **values) -> ScoringTask:
     """What a pruner sees, in the mode in which `prune_point` gives it a network."""
     values = {"batches": batches(model), "generator": torch.Generator().manual_seed(0), **values}
-    return Scoring(model=model.train(), names=names(model), masks=masks, **values)
+    return ScoringTask(model=model.train(), names=names(model), masks=masks, **values)
 
 
 def state(model: nn.Module, masks: dict[str, Tensor], **settings) -> SimpleNamespace:

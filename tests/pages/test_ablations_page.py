@@ -32,18 +32,18 @@ def started(monkeypatch: pytest.MonkeyPatch, store: Store) -> list[dict[str, Any
         told.extend(configs)
         return [fake_runs.write(store, title=title, group=group, **config) for config, title in zip(configs, titles)]
 
-    monkeypatch.setattr(manager.shared().sweeps, "_start", start)
+    monkeypatch.setattr(manager.shared().ablations, "_start", start)
     return told
 
 
 def swept(store: Store, *states: str, axes: dict | None = None, title: str = "") -> str:  # noqa: F811
     """An ablation whose first cells have runs in these states."""
-    sweep_id = manager.shared().sweeps.create(title, BASE, axes or AXES)
+    sweep_id = manager.shared().ablations.create(title, BASE, axes or AXES)
     for cell, state in zip(ablation_grid.expand(BASE, axes or AXES)["cells"], states):
         run_id = fake_runs.write(store, until=None if state == "done" else 4, status=state, **cell["config"])
         if state in ("running", "queued", "paused"):
             fake_runs.keep_alive(store, run_id)
-        store.sweeps.add_runs(sweep_id, [run_id])
+        store.ablations.add_runs(sweep_id, [run_id])
     return sweep_id
 
 
@@ -98,7 +98,7 @@ def test_start_runs_what_does_not_exist_and_opens_the_board(store: Store, starte
     app.button(key="start").click().run()
     assert not app.exception
     assert [(config["pruner"], config["seed"]) for config in started] == [("magnitude", 0), ("snip", 1), ("magnitude", 1)]
-    sweep = store.sweeps.all()[0]
+    sweep = store.ablations.all()[0]
     assert existing in sweep["run_ids"]
     assert sweep["sweep_id"] in str(app.query_params["sweep"])
     assert "4 of 4 runs done" in words(app)
@@ -113,7 +113,7 @@ def test_a_fixed_value_is_a_setting_of_all_runs(store: Store, started: list) -> 
     app.button(key="start").click().run()
     assert not app.exception
     assert {(config["arch"], config["limit_train"]) for config in started} == {("mlp", 200)}
-    assert list(store.sweeps.all()[0]["axes"]) == ["pruner"]
+    assert list(store.ablations.all()[0]["axes"]) == ["pruner"]
 
 
 def test_a_running_ablation_can_be_paused_and_cancelled(store: Store) -> None:  # noqa: F811
@@ -177,9 +177,9 @@ def test_a_title_is_changed_and_an_ablation_forgotten(store: Store) -> None:  # 
     sweep_id = swept(store, "done")
     app = opened("ablations", sweep=sweep_id)
     app.text_input(key="rename-sweep").set_value("Another").run()
-    assert store.sweeps.get(sweep_id)["title"] == "Another"
+    assert store.ablations.get(sweep_id)["title"] == "Another"
     app.button(key="forget").click().run()
-    assert store.sweeps.all() == []
+    assert store.ablations.all() == []
     assert len(store.runs()) == 1
     assert not app.exception
 

@@ -27,8 +27,8 @@ def test_no_name_is_ever_markup_on_any_page(tmp_path: Path) -> None:
     first = fake_runs.write(store, title=ATTACK, status="failed", until=30, pruner="snip")
     second = fake_runs.write(store, title=ATTACK, pruner="magnitude")
     store.update(first, tags=[ATTACK[:40], "<i>"], note=ATTACK, error=ATTACK, notes=[ATTACK], traceback=ATTACK)
-    sweep = store.sweeps.create(ATTACK, {"dataset": "digits"}, {"seed": [0, 1]})
-    store.sweeps.add_runs(sweep, [first, second])
+    sweep = store.ablations.create(ATTACK, {"dataset": "digits"}, {"seed": [0, 1]})
+    store.ablations.add_runs(sweep, [first, second])
     with browser.app(tmp_path) as address, sync_api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser.CHROMIUM, args=list(browser.ARGUMENTS))
         page = chromium.new_context(viewport={"width": 1440, "height": 1000}).new_page()

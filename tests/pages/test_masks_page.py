@@ -92,9 +92,9 @@ def test_sentences() -> None:
         "Filters without a living weight: 3 in b.",
     ]
     assert mask_words.collapse(CHANGES.assign(kept=50), {}, {}, {}) == ["No layer and no filter is empty."]
-    assert "2.0 times what chance gives" in mask_words.alike(0.6, 0.3, "A", "B")
-    assert "as chance would have it" in mask_words.alike(0.31, 0.3, "A", "B")
-    assert "less than chance" in mask_words.alike(0.1, 0.3, "A", "B")
+    assert "2.0 times the random baseline" in mask_words.alike(0.6, 0.3, "A", "B")
+    assert "about as much as the random baseline" in mask_words.alike(0.31, 0.3, "A", "B")
+    assert "less than the random baseline" in mask_words.alike(0.1, 0.3, "A", "B")
 
 
 def test_an_empty_store() -> None:
@@ -118,11 +118,11 @@ def test_births_are_told(store: Store) -> None:
     assert "came back" in words(app) and "none came back" not in words(app)
 
 
-def test_two_runs_are_compared_beside_chance(store: Store) -> None:
+def test_two_runs_are_compared_with_the_random_baseline(store: Store) -> None:
     one, two = fake_masks.write(store), fake_masks.write(store, pruner="magnitude")
     app = opened("masks", run=one, against=two)
     assert "Between the two runs" in words(app)
-    assert "(chance: " in words(app)
+    assert "(random baseline: " in words(app)
     assert not app.exception
 
 

@@ -44,7 +44,7 @@ def test_data_of_the_front(store: Store) -> None:
 
 def test_pages_show_display_names_alone(store: Store) -> None:
     pair = [fake_runs.write(store, pruner=pruner, title="one") for pruner in ("force", "magnitude")]
-    sweep = manager.shared().sweeps.create("", {"arch": "resnet20"}, {"pruner": ["force", "taylor"], "dataset": ["digits"]})
+    sweep = manager.shared().ablations.create("", {"arch": "resnet20"}, {"pruner": ["force", "taylor"], "dataset": ["digits"]})
     raw = re.compile(r"\b(resnet20|force|magnitude|taylor|digits)\b")
     for page, query in (
         ("run", {"run": pair[0]}),

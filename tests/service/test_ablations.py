@@ -127,27 +127,27 @@ def test_every_axis_can_be_listed_or_typed() -> None:
 def test_an_ablation_runs_one_after_another_and_again_only_what_is_missing(manager: Manager, store: Store) -> None:
     (before,) = manager.start([{**SETTINGS, "pruner": "magnitude", "seed": 1}])
     wait(lambda: store.get(before)["status"] == "done")
-    sweep = manager.sweeps.create("", SETTINGS, AXES)
-    assert manager.sweeps.create("", SETTINGS, AXES) == sweep  # pressed twice
-    assert [cell["run"] for cell in manager.sweeps.board(sweep)["cells"]] == [None] * 4
-    found = manager.sweeps.run_missing(sweep)
+    sweep = manager.ablations.create("", SETTINGS, AXES)
+    assert manager.ablations.create("", SETTINGS, AXES) == sweep  # pressed twice
+    assert [cell["run"] for cell in manager.ablations.board(sweep)["cells"]] == [None] * 4
+    found = manager.ablations.run_missing(sweep)
     assert found["reused"] == [before]
     assert len(found["started"]) == 3
-    assert manager.sweeps.run_missing(sweep) == {"reused": [], "started": []}
-    wait(lambda: all(cell["run"]["status"] == "done" for cell in manager.sweeps.board(sweep)["cells"]))
-    assert manager.sweeps.board(sweep)["cells"][0]["run"]["title"] == "SNIP, seed 0"
+    assert manager.ablations.run_missing(sweep) == {"reused": [], "started": []}
+    wait(lambda: all(cell["run"]["status"] == "done" for cell in manager.ablations.board(sweep)["cells"]))
+    assert manager.ablations.board(sweep)["cells"][0]["run"]["title"] == "SNIP, seed 0"
     manager.delete(found["started"][0])
-    assert len(manager.sweeps.run_missing(sweep)["started"]) == 1
-    assert manager.sweeps.get(sweep)["title"] == "Pruner, 2 seeds"
-    manager.sweeps.delete(sweep)
+    assert len(manager.ablations.run_missing(sweep)["started"]) == 1
+    assert manager.ablations.get(sweep)["title"] == "Pruner, 2 seeds"
+    manager.ablations.delete(sweep)
     assert len(store.runs()) == 4  # runs stay
     with pytest.raises(InputError, match="no ablation"):
-        manager.sweeps.get(sweep)
+        manager.ablations.get(sweep)
 
 
 def test_an_empty_ablation_is_refused(manager: Manager) -> None:
     with pytest.raises(InputError, match="nothing to run"):
-        manager.sweeps.create("", SETTINGS, {"pruner": ["nonsense"]})
+        manager.ablations.create("", SETTINGS, {"pruner": ["nonsense"]})
 
 
 def test_waiting_runs_are_moved_held_released_and_cancelled(manager: Manager, store: Store) -> None:
@@ -161,13 +161,13 @@ def test_waiting_runs_are_moved_held_released_and_cancelled(manager: Manager, st
     manager.move(a, "up")
     manager.move(c, "back")
     assert manager.waiting() == [a, b, c]
-    manager.tell([a, b], "pause")
+    manager.send([a, b], "pause")
     assert [store.get(run_id)["status"] for run_id in (a, b, c)] == ["paused", "paused", "queued"]
     manager.stop(busy)
     wait(lambda: store.get(c)["status"] == "running")  # the held ones let it pass
-    manager.tell([b], "resume")
+    manager.send([b], "resume")
     assert store.get(b)["status"] == "queued"
-    manager.tell([a, b, c], "stop")
+    manager.send([a, b, c], "stop")
     wait(lambda: {store.get(run_id)["status"] for run_id in (a, b, c)} == {"stopped"})
     with pytest.raises(InputError, match="is not waiting"):
         manager.move(a, "up")
@@ -206,7 +206,7 @@ def test_a_store_of_an_earlier_day_gets_what_it_lacks(tmp_path: Path) -> None:
             file.execute(statement)
     again = Store(store.folder / "appcore.db")
     assert again.get(run_id)["tags"] == []
-    assert again.sweeps.all() == []
-    again.sweeps.add_runs(again.sweeps.create("x", {}, {"seed": [0]}), [run_id, run_id])
+    assert again.ablations.all() == []
+    again.ablations.add_runs(again.ablations.create("x", {}, {"seed": [0]}), [run_id, run_id])
     again.delete(run_id)
-    assert again.sweeps.all()[0]["run_ids"] == []
+    assert again.ablations.all()[0]["run_ids"] == []

@@ -51,7 +51,7 @@ def test_a_store_of_the_first_version_is_brought_up_after_a_copy(first: Path) ->
     row = store.get(RUN)
     assert (row["status"], row["owner"], row["tags"], row["archived"]) == ("done", "", [], False)
     assert len(run_result.result(store, RUN)["megabatches"]) == 2
-    assert store.sweeps.all() == []
+    assert store.ablations.all() == []
     assert differences(store) == []
     assert versions(first) == str(schema.VERSION)
     assert versions(paths.before_upgrade(first, 1)) == "1"

@@ -37,8 +37,8 @@ def source(tmp_path: Path) -> Store:
         next(driven)
     driven.close()
     store.update(done, tags=["keep", "ü"], note="a note")
-    sweep = mine.sweeps.create("both", dict(SETTINGS), {"seed": [0, 1]})
-    mine.sweeps.add_runs(sweep, [done, half])
+    sweep = mine.ablations.create("both", dict(SETTINGS), {"seed": [0, 1]})
+    mine.ablations.add_runs(sweep, [done, half])
     return store
 
 
@@ -50,7 +50,7 @@ def everything(store: Store) -> dict[str, Any]:
     files = {
         path.relative_to(store.folder).as_posix(): path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()
     }
-    return {"runs": [store.get(run_id) for run_id in run_ids], "frames": frames, "files": files, "sweeps": store.sweeps.all()}
+    return {"runs": [store.get(run_id) for run_id in run_ids], "frames": frames, "files": files, "sweeps": store.ablations.all()}
 
 
 @pytest.fixture
@@ -176,8 +176,8 @@ def test_damage_anywhere_is_found(source: Store, tmp_path: Path) -> None:
         assert everything(target) == everything(source)  # a time stamp or the like of the zip itself
         for run in target.runs():
             target.delete(run["run_id"])
-        for sweep in target.sweeps.all():
-            target.sweeps.delete(sweep["sweep_id"])
+        for sweep in target.ablations.all():
+            target.ablations.delete(sweep["sweep_id"])
 
 
 def test_a_backup_that_cannot_be_written_leaves_no_half(source: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

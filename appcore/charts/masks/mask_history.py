@@ -1,4 +1,4 @@
-"""Figures of masks over time: how long weights last, and how alike masks are, between moments of one run or of two, beside chance."""
+"""Figures of masks over time: how long weights survive, and the overlap of mask snapshots of one or two runs versus the random baseline."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ LABELLED = 14  # a matrix with more rows or columns has no numbers in its cells
 
 @dataclass(frozen=True)
 class Survival:
-    """Share of the weights kept at the chosen moment that are kept at each moment of a run: in all, [moment], and by [moment, layer]."""
+    """Share of the weights kept in the chosen snapshot that each snapshot of a run keeps: in all, [snapshot], and by [snapshot, layer]."""
 
     look: Look
-    moments: Sequence[str]
+    snapshots: Sequence[str]
     whole: np.ndarray
     by_layer: np.ndarray
     layers: Sequence[str] = ()
 
 
 def survival(sides: Sequence[Survival], chosen: str, *, revision: str = "") -> go.Figure:
-    """How much of what was kept at the `chosen` moment is kept later, and was kept before; thin lines: the first run's layers."""
+    """How many of the weights kept in the `chosen` snapshot are kept later and earlier; thin lines: the first run's layers."""
     figure = style.figure(
         "How long do the kept weights last?",
         f"of those kept at {chosen} · thin: layers",
-        x="moment",
+        x="snapshot",
         y="kept of those weights, %",
         height=style.LOW + 60,
         revision=revision,
     )
     for number, side in enumerate(sides):
-        x = np.arange(1, len(side.moments) + 1)
+        x = np.arange(1, len(side.snapshots) + 1)
         for place, layer in enumerate(side.layers if number == 0 else ()):
             _thin(figure, x, side.by_layer[:, place], layer, place / max(len(side.layers) - 1, 1))
         figure.add_trace(
@@ -48,11 +48,11 @@ def survival(sides: Sequence[Survival], chosen: str, *, revision: str = "") -> g
                 mode="lines+markers",
                 line={"color": side.look.colour, "dash": "solid" if number == 0 else "dot", "width": 3},
                 marker={"symbol": side.look.symbol if number == 0 else "square-open", "size": 9, "line": {"width": 2}},
-                text=list(side.moments),
-                hovertemplate=f"<b>{side.look.label}</b>, moment %{{text}}: %{{y:.1f}} %<extra></extra>",
+                text=list(side.snapshots),
+                hovertemplate=f"<b>{side.look.label}</b>, snapshot %{{text}}: %{{y:.1f}} %<extra></extra>",
             )
         )
-    _moment_axis(figure, max((side.moments for side in sides), key=len, default=()))
+    _snapshot_axis(figure, max((side.snapshots for side in sides), key=len, default=()))
     figure.update_yaxes(range=[0, 103], ticksuffix=" %")
     return figure.update_layout(showlegend=len(sides) > 1, hovermode="closest", margin_t=92 if len(sides) > 1 else 66)
 
@@ -76,11 +76,11 @@ def _percent(shares: np.ndarray) -> np.ndarray:
     return (100 * shares).astype(np.float32)
 
 
-def _moment_axis(figure: go.Figure, moments: Sequence[str]) -> None:
-    every = max(1, -(-len(moments) // 12))
-    shown = range(0, len(moments), every)
+def _snapshot_axis(figure: go.Figure, snapshots: Sequence[str]) -> None:
+    every = max(1, -(-len(snapshots) // 12))
+    shown = range(0, len(snapshots), every)
     figure.update_xaxes(
-        range=[0.5, max(len(moments), 1) + 0.5], tickvals=[i + 1 for i in shown], ticktext=[moments[i] for i in shown], showgrid=False
+        range=[0.5, max(len(snapshots), 1) + 0.5], tickvals=[i + 1 for i in shown], ticktext=[snapshots[i] for i in shown], showgrid=False
     )
 
 
@@ -94,13 +94,13 @@ def overlap(
     names: tuple[str, str] | None = None,
     revision: str = "",
 ) -> go.Figure:
-    """Intersection over union of the masks of two moments, in percent; `names` where rows and columns belong to two runs."""
-    what = f"{names[0]} against {names[1]}" if names else "any two moments of this run"
+    """Intersection over union of every pair of snapshots, in percent; `names` where rows and columns belong to two runs."""
+    what = f"{names[0]} against {names[1]}" if names else "any two snapshots of this run"
     figure = style.figure(
-        "And by chance?" if by_chance else "How alike are the masks?",
+        "And at random?" if by_chance else "How alike are the masks?",
         "random masks with the same count in each layer" if by_chance else f"{what} · 100 %: the same weights",
-        x=f"moment of {names[1]}" if names else "moment",
-        y=f"moment of {names[0]}" if names else "moment",
+        x=f"snapshot of {names[1]}" if names else "snapshot",
+        y=f"snapshot of {names[0]}" if names else "snapshot",
         height=style.LOW + 60,
         revision=revision,
         legend=False,
@@ -117,13 +117,13 @@ def overlap(
             colorscale=style.scale(style.SEQUENTIAL),
             xgap=2 if few else 0,
             ygap=2 if few else 0,
-            hovertemplate="moments %{y} and %{x}: %{z:.1f} %<extra></extra>",
+            hovertemplate="snapshots %{y} and %{x}: %{z:.1f} %<extra></extra>",
             colorbar={"title": {"text": "overlap (IoU), %", "side": "right"}, "thickness": 10, "len": 1.0, "outlinewidth": 0, "xpad": 6},
         )
     )
     if few and percent.size:
         _numbers(figure, percent)
-    _moment_axis(figure, columns)
+    _snapshot_axis(figure, columns)
     every = max(1, -(-len(rows) // 12))
     figure.update_yaxes(
         range=[len(rows) + 0.5, 0.5],
@@ -158,10 +158,10 @@ def _numbers(figure: go.Figure, percent: np.ndarray) -> None:
 def overlap_by_layer(
     layers: Sequence[str], iou: np.ndarray, chance: np.ndarray, names: tuple[str, str], *, revision: str = ""
 ) -> go.Figure:
-    """Overlap of two masks in each layer, beside what chance would give."""
+    """Overlap of two masks in each layer versus the random baseline."""
     figure = style.figure(
         "Where do the two keep the same weights?",
-        f"{names[0]} and {names[1]} · a bar to the right of chance: they agree",
+        f"{names[0]} and {names[1]} · a bar to the right of the random baseline: they agree",
         x="overlap (IoU), %",
         y="layer",
         revision=revision,
@@ -171,7 +171,7 @@ def overlap_by_layer(
     line = {"width": 4, "color": "rgba(122,133,148,0.35)"}
     figure.add_trace(go.Scatter(x=joins, y=np.repeat(rows, 3), mode="lines", line=line, hoverinfo="skip", showlegend=False))
     marks = (
-        ("by chance", random, {"symbol": "line-ns", "size": 13, "line": {"width": 2.5, "color": style.GREY}}),
+        ("random baseline", random, {"symbol": "line-ns", "size": 13, "line": {"width": 2.5, "color": style.GREY}}),
         ("found", found, {"symbol": "circle", "size": 10, "color": "#0072B2", "line": {"width": 1, "color": "white"}}),
     )
     for name, values, marker in marks:
@@ -192,20 +192,20 @@ def overlap_by_layer(
 
 
 def same_weights(
-    moments: Sequence[int], iou: Sequence[float], chance: Sequence[float], names: tuple[str, str], count: int, *, revision: str = ""
+    snapshots: Sequence[int], iou: Sequence[float], chance: Sequence[float], names: tuple[str, str], count: int, *, revision: str = ""
 ) -> go.Figure:
-    """Overlap of the two masks after each megabatch (from 0), in all, beside what chance would give."""
+    """Overlap of the two masks over all layers after each megabatch (from 0), versus the random baseline."""
     figure = style.figure(
         "Do they keep the same weights?",
-        f"{names[0]} and {names[1]} · above chance: they agree",
+        f"{names[0]} and {names[1]} · above the random baseline: they agree",
         x="megabatch",
         y="overlap of the masks (IoU), %",
         revision=revision,
     )
-    x = np.asarray(moments, dtype=float) + 1
+    x = np.asarray(snapshots, dtype=float) + 1
     for name, values, line, symbol in (
         ("found", iou, {"color": "#0072B2", "width": 2.5}, "circle"),
-        ("by chance", chance, {"color": style.GREY, "width": 2, "dash": "dot"}, "line-ew-open"),
+        ("random baseline", chance, {"color": style.GREY, "width": 2, "dash": "dot"}, "line-ew-open"),
     ):
         y = (100 * np.asarray(values, dtype=float)).astype(np.float32)
         trace = go.Scatter(x=x, y=y, name=name, mode="lines+markers", line=line, marker={"symbol": symbol, "size": 8})

@@ -1,4 +1,4 @@
-"""Figures of all layers of a network as its masks are at one moment: strips of filters, what went and came back, alive or not."""
+"""Figures of all layers in one mask snapshot: strips of filters, weights removed and brought back, alive or not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from .. import style
 from ..layers import layer_axes
 
-BACK = "#0072B2"  # came back; WARNING is the colour of what went
+BACK = "#0072B2"  # came back; WARNING is the colour of removed weights
 _MOST_MARKS = 600
 _BAR = {"thickness": 10, "len": 1.0, "outlinewidth": 0, "xpad": 6}
 
@@ -19,7 +19,7 @@ _BAR = {"thickness": 10, "len": 1.0, "outlinewidth": 0, "xpad": 6}
 def filter_strips(
     names: Sequence[str], strips: np.ndarray, empty: Sequence[int], filters: Sequence[int], *, revision: str = ""
 ) -> go.Figure:
-    """Share kept of the filters of every layer, [layer, place], from the fullest to the emptiest; `empty` filters of each are marked."""
+    """Share kept of the filters of every layer, [layer, place], in falling order; each layer's `empty` filters are marked."""
     figure = style.figure(
         "Are the weights spread over the filters?",
         "one row per layer, its filters sorted · × no weight left",
@@ -70,13 +70,13 @@ def layer_rows(figure: go.Figure, names: Sequence[str]) -> None:
 
 
 def _crosses(figure: go.Figure, x: np.ndarray, y: np.ndarray) -> None:
-    """Marks on cells with nothing left: colour alone would not tell them from those with little."""
+    """Marks on cells with nothing left: by colour alone they would look like those with little left."""
     marker = {"symbol": "x-thin", "size": 5, "line": {"width": 1, "color": "rgba(255,255,255,0.55)"}}
     figure.add_trace(go.Scatter(x=x, y=y, mode="markers", marker=marker, hoverinfo="skip", showlegend=False))
 
 
 def moves(changes: pd.DataFrame, since: str, *, revision: str = "") -> go.Figure:
-    """Weights of each layer that were removed and that came back, as a share of the layer; `since` names the moment before."""
+    """Weights of each layer that were removed and that came back, as a share of the layer; `since` names the previous snapshot."""
     figure = style.figure(
         "What went, and what came back?", f"since {since}", x="share of the layer's weights, %", y="layer", revision=revision
     )
@@ -106,7 +106,7 @@ def moves(changes: pd.DataFrame, since: str, *, revision: str = "") -> go.Figure
 
 
 def _two_sided(figure: go.Figure, left: float, right: float) -> None:
-    """An axis whose numbers are shares on both sides of nothing."""
+    """An axis with shares on both sides of zero."""
     step = next(step for step in (0.2, 0.5, 1, 2, 5, 10, 20, 50) if max(left, right) / step <= 6 or step == 50)
     ticks = np.arange(-np.ceil(left / step), np.ceil(right / step) + 1) * step
     figure.update_xaxes(

@@ -12,7 +12,7 @@ from .. import style
 
 HEIGHT = 520
 _GAP = 4
-_FATES = {  # what became of a weight: (words, colour, mark in the legend)
+_FATES = {  # fate of a weight: (words, colour, mark in the legend)
     mask_history.KEPT: ("kept", "#0072B2"),
     mask_history.BORN: ("came back", "#E8C400"),
     mask_history.DIED: ("just removed", "#D55E00"),
@@ -20,12 +20,12 @@ _FATES = {  # what became of a weight: (words, colour, mark in the legend)
 }
 
 
-def filters_over_time(layer: str, shares: np.ndarray, moments: Sequence[str], chosen: int, *, revision: str = "") -> go.Figure:
-    """Share kept of each filter of a layer, [filter, moment]; filters keep their places."""
+def filters_over_time(layer: str, shares: np.ndarray, snapshots: Sequence[str], chosen: int, *, revision: str = "") -> go.Figure:
+    """Share kept of each filter of a layer, [filter, snapshot]; filters keep their places."""
     figure = style.figure(
         "What became of each filter?",
-        f"{layer.removesuffix('.weight')} · × no weight left · the outlined moment is shown beside",
-        x="moment",
+        f"{layer.removesuffix('.weight')} · × no weight left · the outlined snapshot is shown beside it",
+        x="snapshot",
         y="filter (index)",
         height=HEIGHT,
         revision=revision,
@@ -42,7 +42,7 @@ def filters_over_time(layer: str, shares: np.ndarray, moments: Sequence[str], ch
             colorscale=style.scale(style.SEQUENTIAL),
             xgap=1,
             ygap=1 if filters <= 64 else 0,
-            hovertemplate="filter %{y}, moment %{x}: keeps %{z} %<extra></extra>",
+            hovertemplate="filter %{y}, snapshot %{x}: keeps %{z} %<extra></extra>",
             colorbar={"title": {"text": "kept of a filter, %", "side": "right"}, "thickness": 10, "len": 1.0, "outlinewidth": 0, "xpad": 6},
         )
     )
@@ -52,7 +52,7 @@ def filters_over_time(layer: str, shares: np.ndarray, moments: Sequence[str], ch
         figure.add_trace(go.Scatter(x=columns + 1, y=rows, mode="markers", marker=marker, hoverinfo="skip", showlegend=False))
     every = max(1, -(-count // 12))
     shown = range(0, count, every)
-    figure.update_xaxes(range=[0.5, count + 0.5], tickvals=[i + 1 for i in shown], ticktext=[moments[i] for i in shown], showgrid=False)
+    figure.update_xaxes(range=[0.5, count + 0.5], tickvals=[i + 1 for i in shown], ticktext=[snapshots[i] for i in shown], showgrid=False)
     figure.update_yaxes(range=[filters - 0.5, -0.5], showgrid=False, ticks="")
     outline = {"width": 2.5, "color": style.WARNING}
     figure.add_shape(type="rect", x0=chosen + 0.5, x1=chosen + 1.5, y0=-0.5, y1=filters - 0.5, line=outline, layer="above")
@@ -60,8 +60,8 @@ def filters_over_time(layer: str, shares: np.ndarray, moments: Sequence[str], ch
 
 
 def kernels(layer: str, fates: np.ndarray, filters: range, inputs: range, *, revision: str = "") -> go.Figure:
-    """Each weight of a part of a layer as a cell coloured by what became of it; `fates` is [filter, input, ...] of masktime's codes."""
-    turned = len(inputs) * 2 < len(filters)  # a stem with three inputs is drawn lying
+    """Each weight of a part of a layer as a cell coloured by its fate; `fates` is [filter, input, ...] (see analysis/mask_history)."""
+    turned = len(inputs) * 2 < len(filters)  # a stem with three inputs is drawn transposed
     values = fates.swapaxes(0, 1) if turned else fates
     down, across = (inputs, filters) if turned else (filters, inputs)
     picture = np.nan_to_num(mask_history.kernel_grid(values, down, across), nan=_GAP).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""What masks say, in sentences made from the counts: how much is left, what came back, what collapsed."""
+"""Sentences about masks, made from the counts: how much is left, what came back, what collapsed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NAMED = 3
 
 
 def headline(changes: pd.DataFrame) -> str:
-    """How much is kept, what went and what came back; `changes` has total, kept, born, died by layer."""
+    """How much is kept, removed and brought back; `changes` has total, kept, born, died by layer."""
     total, kept, born, died = (int(changes[column].sum()) for column in ("total", "kept", "born", "died"))
     back = f"{born:,} came back" if born else "none came back"
     return f"{100 * (1 - kept / max(total, 1)):.1f}\u00a0% of the weights are removed: {died:,} went, {back}"
@@ -19,7 +19,7 @@ def headline(changes: pd.DataFrame) -> str:
 def collapse(
     changes: pd.DataFrame, empty: Mapping[str, tuple[int, int]], alive: Mapping[str, int], dead_channels: Mapping[str, int]
 ) -> list[str]:
-    """Sentences about what vanished, worst first; one that says so when nothing did.
+    """Sentences about collapsed layers and filters, worst first; one that says so when there are none.
 
     `empty` maps layers to (filters without a weight, filters), `alive` to weights on a path, `dead_channels` to channels without any.
     """
@@ -69,12 +69,13 @@ def short(name: str) -> str:
 
 
 def alike(iou: float, chance: float, one: str, other: str) -> str:
-    """How alike two masks are, beside chance, in a sentence."""
+    """The overlap of two masks versus the random baseline, in a sentence."""
     ratio = (
-        "as chance would have it"
+        "about as much as the random baseline"
         if abs(iou - chance) < 0.02
-        else f"{iou / chance:.1f} times what chance gives"
+        else f"{iou / chance:.1f} times the random baseline"
         if iou > chance and chance > 0
-        else "less than chance gives"
+        else "less than the random baseline"
     )
-    return f"{one} and {other} share {100 * iou:.0f}\u00a0% of the weights that either keeps (chance: {100 * chance:.0f}\u00a0%), {ratio}."
+    shared, expected = f"{100 * iou:.0f}\u00a0%", f"{100 * chance:.0f}\u00a0%"
+    return f"{one} and {other} share {shared} of the weights that either keeps (random baseline: {expected}), {ratio}."

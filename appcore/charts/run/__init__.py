@@ -18,20 +18,20 @@ import plotly.graph_objects as go
 
 from appcore import declarations
 
-ROWS = (("top left", "top right"), ("left", "right"))  # places of the page; a place holds one chart below the other
+ROWS = (("top left", "top right"), ("left", "right"))  # places on the page; charts of one place are stacked
 TABLES = ("epochs", "megabatches", "prunes", "layers")
-VIEW = ("view", "moment")  # how curves are shown, a `View`; of it the megabatch that was chosen, or None for the newest
+VIEW = ("view", "moment")  # how curves are shown, a `View`; and its chosen megabatch, or None for the newest
 
 
 @dataclass(frozen=True)
 class RunChart:
-    """What a chart says of itself."""
+    """The declaration of a chart."""
 
     name: str
-    alt: str  # for those who cannot see it: the kind of chart, and what it shows
+    alt: str  # text for screen readers: the kind of chart, and what it shows
     order: float
-    needs: tuple[str, ...]  # of TABLES and VIEW: `draw` gets them by name, and the chart is drawn again only when one of them has changed
-    live: bool  # False: it is drawn when the run is finished, below the others, for the totals of the run tell it
+    needs: tuple[str, ...]  # names from TABLES and VIEW: `draw` gets these, and the chart is drawn again only when one of them has changed
+    live: bool  # False: drawn from the run's totals when it has finished, below the others
     place: str = "left"
 
     def __post_init__(self) -> None:
@@ -41,7 +41,7 @@ class RunChart:
             raise ValueError(f"place {self.place!r}; there are {places}")
 
     def draw(self, run: Mapping[str, Any], **shown: Any) -> go.Figure:
-        """The figure of a run, from what the chart needs."""
+        """The figure of a run, from the values that the chart needs."""
         return importlib.import_module(f"{__name__}.{self.name}").draw(run, **shown)
 
 

@@ -1,4 +1,4 @@
-"""How accurate is it?"""
+"""Chart of the Run page: how accurate is it?"""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ CHART = {
 
 
 def draw(run: Mapping[str, Any], *, epochs: pd.DataFrame, megabatches: pd.DataFrame, view: View) -> go.Figure:
-    """Train, validation and test accuracy, with what happened on the way along the upper edge."""
+    """Train, validation and test accuracy, with events of the run as marks along the upper edge."""
     return accuracy([run], epochs, megabatches, revision=run["run_id"], view=view)

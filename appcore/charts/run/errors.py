@@ -1,4 +1,4 @@
-"""How many errors so far?"""
+"""Chart of the Run page: how many errors so far?"""
 
 from __future__ import annotations
 

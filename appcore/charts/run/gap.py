@@ -1,4 +1,4 @@
-"""Does it overfit?"""
+"""Chart of the Run page: does it overfit?"""
 
 from __future__ import annotations
 

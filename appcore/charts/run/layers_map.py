@@ -1,4 +1,4 @@
-"""How sparse is each layer, and when?"""
+"""Chart of the Run page: how sparse is each layer, and when?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is it still learning?"""
+"""Chart of the Run page: is it still learning?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where did the time go?"""
+"""Chart of the Run page: where did the time go?"""
 
 from __future__ import annotations
 

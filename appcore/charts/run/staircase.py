@@ -1,4 +1,4 @@
-"""How far is it pruned, and when? The plan, and what was counted."""
+"""Chart of the Run page: how far is it pruned, and when? Planned and counted."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ CHART = {
 
 
 def draw(run: Mapping[str, Any], *, prunes: pd.DataFrame, moment: int | None) -> go.Figure:
-    """Sparsity as planned, as steps, with a dot for each prune point passed."""
+    """Planned sparsity as steps, with a dot for each prune point so far."""
     colour = looks([run])[run["run_id"]].colour
     return staircase(planned(RunConfig(**run["config"])), prunes, chosen=moment, colour=colour, revision=run["run_id"])

@@ -1,4 +1,4 @@
-"""Is the density what was asked for? The densities that were counted last."""
+"""Chart of the Run page: is the density as requested? The densities that were counted last."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ CHART = {
 
 
 def draw(run: Mapping[str, Any], *, prunes: pd.DataFrame, megabatches: pd.DataFrame, layers: pd.DataFrame, moment: int | None) -> go.Figure:
-    """All four densities as bars."""
+    """Requested, mask, effective and alive density as bars."""
     total = int(layers.drop_duplicates("layer")["total"].sum())
     colour = looks([run])[run["run_id"]].colour
     return truth_meter(_densities(prunes, megabatches, moment), total, colour=colour, revision=run["run_id"])
 
 
 def _densities(prunes: pd.DataFrame, megabatches: pd.DataFrame, moment: int | None) -> dict[str, float] | None:
-    """The densities counted last (of a megabatch: counted last in it), at a prune point or at the end of a megabatch."""
+    """The densities counted last (of a megabatch, if one is chosen), at a prune point or at the end of a megabatch."""
     tables = (frame if moment is None else frame[frame["megabatch"] == moment] for frame in (prunes, megabatches))
     rows = [frame.iloc[-1] for frame in tables if len(frame)]
     if not rows:

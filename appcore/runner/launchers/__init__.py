@@ -1,1 +1,1 @@
-"""Where runs are carried out: one file per choice."""
+"""Launchers: where runs are carried out, one file for each choice."""

@@ -1,12 +1,12 @@
-"""The contract of a launcher: one file that says where runs are carried out.
+"""The contract of a launcher plug-in: one file that decides where runs are carried out.
 
-A file offers `CHOICES = {name: title}` and one function, `start(store, run_ids, work) -> Job`: it sets these runs going, which advance in
-lockstep, and returns at once with the job that stands for them. `work` is None for the engine, or a stand-in of a test; a launcher that
-carries runs out elsewhere than in this process drives the engine in any case. Optional: `IN_THIS_PROCESS = True` where the data that the
+A file offers `CHOICES = {name: title}` and one function, `start(store, run_ids, work) -> Job`: it starts these runs, which advance in
+lockstep, and returns at once with a job that represents them. `work` is None for the engine, or a test's fake; a launcher that
+carries runs out outside this process always drives the engine. Optional: `IN_THIS_PROCESS = True` where the data that the
 command line loaded to check them serve the run as well.
 
-The queue of a device (runner/device_queue) starts a job when its turn has come and then calls `advance` again and again, from one thread.
-What a job does to its runs it writes into the store, where commands for them lie too; `driver.steps` and `lockstep.LocalJob` do both.
+The queue of a device (runner/device_queue) starts a job when its turn has come and then calls `advance` repeatedly, from one thread.
+A job writes all results of its runs to the store and reads commands for them there; `driver.steps` and `lockstep.LocalJob` do both.
 appcore/testing has the tests that every launcher passes.
 """
 
@@ -16,10 +16,10 @@ from typing import Protocol
 
 
 class Job(Protocol):
-    """Runs that advance in turn. It says after each `advance` whether it occupies its device (`is_running`: not all paused) and whether it
-    wants its next turn at once (`is_eager`) or can be looked at again a moment later.
+    """One or more runs that advance in turn. After each `advance`, `is_running` says whether it occupies its device (not all runs paused)
+    and `is_eager` whether it should be advanced again at once, or after a short wait.
 
-    `advance` is False when all runs have ended; `close` stops them, resumable, and waits for that up to `seconds`.
+    `advance` returns False when all runs have ended; `close` stops them, resumable, waiting up to `seconds`.
     """
 
     run_ids: list[str]

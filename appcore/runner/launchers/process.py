@@ -1,4 +1,4 @@
-"""Runs in worker processes: a crash there, or a GPU in a bad state, leaves this process alone."""
+"""Runs in worker processes: a crash there, or a GPU in a bad state, does not affect this process."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _LOG_CHARACTERS = 4000
 
 
 def start(store: Store, run_ids: list[str], work: Work | None) -> Job:
-    """A worker process, which drives the engine."""
+    """Start a worker process that drives these runs."""
     return WorkerJob(store, run_ids)
 
 
 class WorkerJob:
-    """Runs driven in lockstep by a process of their own, which ends with this one: its standard input is a pipe from here.
+    """Runs driven in lockstep by a process of their own. Its standard input is a pipe from this one, so that it ends with it.
 
-    When this program ends, however it ends, the worker notices, stops its runs and goes; they can be resumed.
+    When this program ends, however it ends, the worker notices, stops its runs and exits; they can be resumed.
     """
 
     is_eager = False
@@ -54,7 +54,7 @@ class WorkerJob:
             )
 
     def advance(self) -> bool:
-        """See how the worker is doing; False when it has ended."""
+        """Check on the worker; False when it has ended."""
         code = self._process.poll()
         if code is not None:
             self._account(code)
@@ -77,14 +77,14 @@ class WorkerJob:
             self._process.stdin.close()
 
     def _account(self, code: int) -> None:
-        """Name the cause for runs that the worker left in the middle."""
+        """Record why the worker died on the runs that it left unfinished."""
         self._let_go()
         for run_id in self.run_ids:
             try:
                 row = self._store.get(run_id)
                 if row["status"] == "lost" or (row["status"] in ACTIVE and heartbeat.is_mine(row)):
                     self._store.update(run_id, status="lost", command=None, error=_cause(code), traceback=self._last_words())
-            except StoreError:  # locked, or the disk is full: the queue tries again, so that the cause is not lost with the run
+            except StoreError:  # locked, or the disk is full: the queue tries again, so that the cause is not lost
                 raise
             except InputError:  # deleted
                 continue

@@ -12,5 +12,5 @@ IN_THIS_PROCESS = True
 
 
 def start(store: Store, run_ids: list[str], work: Work | None) -> Job:
-    """Runs that advance in the thread that calls `advance`."""
+    """A job whose runs train in the thread that calls `advance`."""
     return LocalJob(store, run_ids, work)

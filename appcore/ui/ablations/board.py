@@ -1,4 +1,4 @@
-"""The board of an ablation: states filling live, results in four views, failed cells with their reasons, the queue."""
+"""The board of an ablation: live states, results in four views, failed cells with reasons, the queue."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _Cells = Sequence[Mapping[str, Any]]
 
 
 class Board:
-    """What the figures of one ablation share: rows, axes, their values in order and their names."""
+    """Data common to the figures of one ablation: rows, axes, their values in order and their names."""
 
     def __init__(self, board: Mapping[str, Any]):
         self.sweep, self.cells = board["sweep"], board["cells"]
@@ -35,16 +35,16 @@ class Board:
         run_ids = [cell["run"]["run_id"] for cell in self.cells if cell["run"]]
         self.rows = ablation_results.rows(self.cells, page.store().megabatches(run_ids, newest=True))
         self.token = tuple(zip(self.rows["run_id"], self.rows["state"]))
-        self.fixed: tuple[str, ...] = ()  # values of other settings that the results are confined to
+        self.fixed: tuple[str, ...] = ()  # values of other settings that the results are restricted to
 
     @property
     def main(self) -> list[str]:
-        """Axes to lay out: all but the seed, which is averaged over; the seed too where there is nothing else."""
+        """Axes to show: all but the seed, which is averaged over; the seed only where there is no other."""
         return [name for name in self.axes if name != ablation_results.SEED] or self.axes
 
 
 def only(board: Board, down: str, across: str) -> None:
-    """Settings that are neither rows nor columns are averaged over, unless one of their values is chosen."""
+    """Restrict the results: settings that are neither rows nor columns are averaged over, unless one of their values is chosen."""
     others = [name for name in board.main if name not in (down, across)]
     if others:
         with st.container(horizontal=True, gap="small"):
@@ -83,7 +83,7 @@ def controls(board: Board) -> tuple[str, str, str, str]:
 
 
 def states(board: Board, down: str, across: str) -> None:
-    """Every run in its cell, coloured and signed by its state."""
+    """Every run in its cell, with colour and symbol by state."""
     live_chart.chart(
         "board",
         (board.sweep["sweep_id"], board.token, down, across),
@@ -93,7 +93,7 @@ def states(board: Board, down: str, across: str) -> None:
 
 
 def results(board: Board, view: str, metric: str, down: str, across: str) -> None:
-    """The chosen view of what has finished."""
+    """The chosen view of the finished runs."""
     if not (board.rows["state"] == "done").any():
         st.caption("Results appear here with the first run that is done.")
         return
@@ -172,7 +172,7 @@ _DRAW: dict[str, Callable[[Board, str, str, str], None]] = dict(zip(VIEWS, (_hea
 
 
 def failures(board: Board) -> None:
-    """Cells that failed, with the reason and a retry."""
+    """Failed cells, with the reason and a retry button."""
     failed = [cell for cell in board.cells if cell["run"] and cell["run"]["status"] == "failed"]
     for cell in failed[:12]:
         run = cell["run"]
@@ -186,13 +186,13 @@ def failures(board: Board) -> None:
 
 
 def resume(run_ids: Sequence[str]) -> None:
-    """Let runs that failed, stopped or were lost go on."""
+    """Resume runs that failed, stopped or were lost."""
     for run_id in run_ids:
         said(functools.partial(page.manager().resume, run_id))()
 
 
 def said(act: Callable[[], Any]) -> Callable[[], None]:
-    """A verb whose refusal is told in one line."""
+    """A callback that shows an InputError as one line."""
 
     def run() -> None:
         try:
@@ -204,7 +204,7 @@ def said(act: Callable[[], Any]) -> Callable[[], None]:
 
 
 def queue(board: Board, waiting: Sequence[str]) -> None:
-    """The runs of this ablation that wait, in order, with what can be done to each."""
+    """The waiting runs of this ablation, in order, with buttons to move each."""
     titles = {cell["run"]["run_id"]: ablation_grid.label(cell["values"]) for cell in board.cells if cell["run"]}
     mine = [run_id for run_id in waiting if run_id in titles]
     if not mine:
@@ -226,7 +226,7 @@ def queue(board: Board, waiting: Sequence[str]) -> None:
 
 
 def time_left(board: Board) -> str:
-    """An estimate from the runs of this ablation that are done."""
+    """Remaining time, estimated from the finished runs of this ablation."""
     seconds = [
         cell["run"]["totals"]["seconds"]
         for cell in board.cells

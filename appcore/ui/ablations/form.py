@@ -1,4 +1,4 @@
-"""Setting up an ablation: a base, values for any settings, and what all of it will cost before anything runs."""
+"""The form for a new ablation: a base, values for any settings, and the cost before anything runs."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ _MOST_SHAPES = 24
 
 
 def label(name: str) -> str:
-    """A setting's name for people; parameters of plug-ins say so."""
+    """A setting's display name; parameters of plug-ins are marked as such."""
     if name.startswith(ablation_grid.OPTION):
         return f"{setting_labels.label(name.removeprefix(ablation_grid.OPTION))} (parameter)"
     return setting_labels.label(name)
 
 
 def value_words(value: Any) -> str:
-    """A value of an axis as people read it."""
+    """A value of an axis for display."""
     return display(ablation_grid.value_text(value))
 
 
 def show() -> tuple[dict[str, Any], dict[str, list[Any]], str]:
-    """Draw the form; (base, axes, title). Settings with one value are part of the base. Axes are empty while something is wrong."""
+    """Draw the form; (base, axes, title). Settings with one value are part of the base. Axes are empty while anything is invalid."""
     base = _base()
     complete = build(base).model_dump(mode="json")
     names = st.multiselect(
@@ -65,7 +65,7 @@ def show() -> tuple[dict[str, Any], dict[str, list[Any]], str]:
 
 
 def _with(base: dict[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:
-    """The base with settings that all runs share; parameters go where they belong."""
+    """The base with further settings common to all runs; plug-in parameters go into its options."""
     options = {name.removeprefix(ablation_grid.OPTION): value for name, value in fixed.items() if name.startswith(ablation_grid.OPTION)}
     found = {**base, **{name: value for name, value in fixed.items() if not name.startswith(ablation_grid.OPTION)}}
     return {**found, "options": {**found.get("options", {}), **options}} if options else found
@@ -86,7 +86,7 @@ def _base() -> dict[str, Any]:
 
 
 def _values(name: str, base: Mapping[str, Any]) -> list[Any] | None:
-    """The control for one axis. None when what was typed cannot be read."""
+    """The control for one axis. None when the input cannot be read."""
     menu = ablation_grid.menu(name, base)
     key, help = f"axis-{name}", None if name.startswith(ablation_grid.OPTION) else fields.help_text(name)
     if menu is not None:
@@ -114,7 +114,7 @@ def _example(name: str) -> str:
 
 
 def cost(found: Mapping[str, Any], reused: int) -> None:
-    """How many runs, and what they take: every shape is estimated once."""
+    """The number of runs and their cost; runs that cost the same are estimated once."""
     cells, shapes = found["cells"], ablation_grid.shapes(found["cells"])
     total = {"samples": 0.0, "training_flops": 0.0, "seconds": 0.0}
     note, timed, unknown = "", "", False
@@ -141,7 +141,7 @@ def cost(found: Mapping[str, Any], reused: int) -> None:
 
 
 def preview(found: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> None:
-    """Every run that will be, and every combination that will not, with the reason."""
+    """A preview of all runs, and of the combinations that are left out, with reasons."""
     with st.expander(f"All {len(found['cells'])} runs", icon=":material/list:"):
         rows = [{label(n): "any" if v is None else value_words(v) for n, v in cell["values"].items()} for cell in found["cells"]]
         st.dataframe(pd.DataFrame(rows), height="auto" if len(rows) < 10 else 340, alt="Runs of this ablation")
@@ -155,7 +155,7 @@ def preview(found: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> None
 
 @st.cache_data(ttl=60, max_entries=20, show_spinner=False)
 def expanded(base: str, axes: str) -> dict[str, Any]:
-    """`ablation_grid.expand`, remembered for a moment: data sets are asked about every combination. JSON in, plain data out."""
+    """`ablation_grid.expand`, briefly cached: it looks at the data set for every combination. JSON in, plain data out."""
     return ablation_grid.expand(json.loads(base), json.loads(axes))
 
 
@@ -165,7 +165,7 @@ def dumped(value: Any) -> str:
 
 
 def differs(config: Mapping[str, Any]) -> str:
-    """A base in words: what it sets other than the defaults of its data set."""
+    """A base in words: its settings that differ from the defaults of its data set."""
     given = RunConfig(**{name: config[name] for name in ("dataset", "method") if name in config}).model_dump(mode="json")
     shown = {name: value for name, value in config.items() if name in given and given[name] != value and value != {}}
     return ", ".join(f"{setting_labels.label(name).lower()} {value_words(value)}" for name, value in shown.items())

@@ -1,4 +1,4 @@
-"""Ablations as things: the list of those in the store, and the head of one with its verbs and facts."""
+"""The list of ablations in the store, and the header of one with its buttons and facts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from . import form
 
 
 def show(found: Sequence[Mapping[str, Any]]) -> None:
-    """Every ablation of the store, newest first, with the way to it."""
+    """Every ablation of the store, newest first, with a link."""
     st.subheader("In this store", anchor=False)
     if not found:
         st.markdown("**No ablations yet.** The first one appears here and stays when the browser is closed; its address can be shared.")
@@ -40,7 +40,7 @@ def show(found: Sequence[Mapping[str, Any]]) -> None:
 
 
 def head(board: ablation_board.Board) -> None:
-    """Title, what is varied, and the verbs; a verb that cannot be used is grey."""
+    """Title, varied settings, and buttons; unusable ones are disabled."""
     sweep, manager = board.sweep, page.manager()
     runs = [cell["run"] for cell in board.cells if cell["run"]]
     active = [run["run_id"] for run in runs if run_status.is_active(run)]
@@ -50,9 +50,9 @@ def head(board: ablation_board.Board) -> None:
     st.title(plain(sweep["title"]))
     varied = " × ".join(f"{form.label(name)} ({len(values)})" for name, values in sweep["axes"].items())
     st.caption(f"{plain(varied)} = {len(board.cells)} runs · {format.age(sweep['created'])}")
-    tell = lambda ids, word: ablation_board.said(functools.partial(manager.tell, ids, word))  # noqa: E731
+    send = lambda ids, word: ablation_board.said(functools.partial(manager.send, ids, word))  # noqa: E731
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="verbs"):
-        act = ablation_board.said(functools.partial(manager.sweeps.run_missing, sweep["sweep_id"]))
+        act = ablation_board.said(functools.partial(manager.ablations.run_missing, sweep["sweep_id"]))
         st.button(f"Run missing ({missing})", icon=":material/playlist_add:", key="missing", disabled=not missing, on_click=act)
         is_held = bool(active) and not moving
         st.button(
@@ -61,14 +61,14 @@ def head(board: ablation_board.Board) -> None:
             key="hold",  # one element for both, so that no click falls between two that change places
             type="primary" if is_held else "secondary",
             disabled=not active,
-            on_click=tell(active, "resume") if is_held else tell(moving, "pause"),
+            on_click=send(active, "resume") if is_held else send(moving, "pause"),
         )
         st.button(
             "Cancel",
             icon=":material/stop:",
             key="cancel",
             disabled=not active,
-            on_click=tell(active, "stop"),
+            on_click=send(active, "stop"),
             help="Stop what runs or waits; it can be resumed",
         )
         again_act = functools.partial(ablation_board.resume, again)
@@ -123,7 +123,7 @@ def _more(board: ablation_board.Board, runs: Sequence[Mapping[str, Any]]) -> Non
         "Title",
         key="rename-sweep",
         max_chars=200,
-        on_change=lambda: page.manager().sweeps.rename(sweep["sweep_id"], st.session_state["rename-sweep"]),
+        on_change=lambda: page.manager().ablations.rename(sweep["sweep_id"], st.session_state["rename-sweep"]),
     )
     st.button(
         "Forget this ablation",
@@ -137,12 +137,12 @@ def _more(board: ablation_board.Board, runs: Sequence[Mapping[str, Any]]) -> Non
 
 
 def _forget(sweep_id: str) -> None:
-    page.manager().sweeps.delete(sweep_id)
+    page.manager().ablations.delete(sweep_id)
     st.query_params.clear()
 
 
 def progress(board: ablation_board.Board) -> None:
-    """How far all of it is."""
+    """Progress over all runs."""
     shares = [run_status.share_done(cell["run"]) if cell["run"] else 0.0 for cell in board.cells]
     done = sum(cell["run"] is not None and cell["run"]["status"] == "done" for cell in board.cells)
     share = sum(shares) / max(len(shares), 1)
@@ -150,7 +150,7 @@ def progress(board: ablation_board.Board) -> None:
 
 
 def facts(data: Mapping[str, Any]) -> None:
-    """The base, and what was left out."""
+    """The base, and the combinations that were left out."""
     with st.expander("Base settings", icon=":material/settings:"):
         config = data["cells"][0]["config"] if data["cells"] else {}
         rows = [

@@ -1,1 +1,1 @@
-"""What all pages share: the guard, the manager, sign-in, tables and figures kept between pages."""
+"""What all pages share: the deep-link guard, the manager, sign-in, cached tables and figures."""

@@ -1,4 +1,4 @@
-"""The stored masks of a run as moments, read without torch; comparisons are kept, since a stored mask never changes."""
+"""The mask snapshots of a run, read without torch; comparisons are cached, since a stored mask never changes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from . import page, tables
 
 
 @dataclass(frozen=True)
-class Moment:
-    """A stored mask: where in the run it was made, what people call it (`short` on an axis), and its file."""
+class Snapshot:
+    """A stored mask: where in the run it was made, its display name (`short` on an axis), and its file."""
 
     segment: int
     megabatch: int
@@ -30,8 +30,8 @@ class Moment:
     path: str
 
 
-def moments(run: Mapping[str, Any], data: tables.Frames) -> list[Moment]:
-    """The moments of a run whose masks are stored here, in the order of time."""
+def snapshots(run: Mapping[str, Any], data: tables.Frames) -> list[Snapshot]:
+    """The mask snapshots of a run that are stored here, in order of time."""
     folder = paths.run_folder(page.store().folder, run["run_id"])
     rows = []
     for kind, table in (("prune", data.prunes), ("end", data.megabatches)):
@@ -40,17 +40,17 @@ def moments(run: Mapping[str, Any], data: tables.Frames) -> list[Moment]:
     stored = {path.name for path in paths.masks(folder, 0).parent.glob("*.safetensors")}
     rows = [row for row in sorted(rows, key=lambda row: row[0]) if paths.masks(folder, row[0]).name in stored]
     openings = pd.Series([row["megabatch"] for _, kind, row in rows if kind == "prune"], dtype=int).value_counts()
-    return [_moment(folder, segment, kind, row, openings.get(row["megabatch"], 0)) for segment, kind, row in rows]
+    return [_snapshot(folder, segment, kind, row, openings.get(row["megabatch"], 0)) for segment, kind, row in rows]
 
 
-def _moment(folder: Path, segment: int, kind: str, row: Mapping[str, Any], openings: int) -> Moment:
+def _snapshot(folder: Path, segment: int, kind: str, row: Mapping[str, Any], openings: int) -> Snapshot:
     number, epoch = int(row["megabatch"]) + 1, int(row.get("epoch", 0) or 0) + 1
     path = str(paths.masks(folder, segment))
     if kind == "end":
-        return Moment(segment, number - 1, f"{number} end", f"the end of megabatch {number}", path)
+        return Snapshot(segment, number - 1, f"{number} end", f"the end of megabatch {number}", path)
     if openings > 1 and epoch > 1:
-        return Moment(segment, number - 1, f"{number}.{epoch}", f"megabatch {number}, before epoch {epoch}", path)
-    return Moment(segment, number - 1, str(number), f"the start of megabatch {number}", path)
+        return Snapshot(segment, number - 1, f"{number}.{epoch}", f"megabatch {number}, before epoch {epoch}", path)
+    return Snapshot(segment, number - 1, str(number), f"the start of megabatch {number}", path)
 
 
 @st.cache_data(max_entries=24, show_spinner=False)
@@ -65,13 +65,13 @@ def totals(shapes: Mapping[str, Sequence[int]]) -> dict[str, int]:
 
 
 def shared(one: Sequence[str], other: Sequence[str] | None = None) -> mask_history.Shared:
-    """What the masks of two runs (or of one run) share, by the paths of their files."""
+    """The weights that masks of two runs (or of one run) share, by the paths of their files."""
     return mask_history.Shared(**_shared(tuple(one), None if other is None else tuple(other)))
 
 
 @st.cache_data(max_entries=24, show_spinner="Comparing the stored masks…")
 def _shared(one: tuple[str, ...], other: tuple[str, ...] | None) -> dict[str, Any]:
-    # Not `packed`: its cache holds few masks, and these are each needed once.
+    # Not `packed`: its cache holds few masks, and each of these is needed only once.
     sides = [[checkpoint.load_packed(Path(path)) for path in side] for side in (one, other or ())]
     both = sides[0], sides[1] if other is not None else None
     found = mask_history.shared(
@@ -80,14 +80,14 @@ def _shared(one: tuple[str, ...], other: tuple[str, ...] | None) -> dict[str, An
     return {name: getattr(found, name) for name in ("layers", "totals", "one", "other", "counts")}
 
 
-def at_megabatches(some: Sequence[Moment]) -> dict[int, str]:
+def at_megabatches(some: Sequence[Snapshot]) -> dict[int, str]:
     """Megabatch (from 0) and the path of the mask in force at its end."""
-    return {moment.megabatch: moment.path for moment in some}  # in the order of time: the last one stays
+    return {snapshot.megabatch: snapshot.path for snapshot in some}  # in the order of time: the last one stays
 
 
 @st.cache_data(max_entries=400, show_spinner=False)
 def alike(one: str, other: str) -> tuple[float, float, tuple[str, ...], np.ndarray, np.ndarray]:
-    """Of two stored masks: IoU and what chance gives, in all; then layers, and both numbers of each."""
+    """For two stored masks: IoU and its random baseline over all layers; then the layers, and both numbers for each."""
     (bits, shapes), (others, _) = (checkpoint.load_packed(Path(path)) for path in (one, other))
     found = mask_history.shared([bits], [others], totals=totals(shapes))
     iou, chance = found.overlap()
@@ -96,7 +96,7 @@ def alike(one: str, other: str) -> tuple[float, float, tuple[str, ...], np.ndarr
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def strips(path: str, columns: int = 100) -> tuple[np.ndarray, list[int], list[int]]:
-    """Of each layer its filters' shares from full to empty, how many are empty, and how many there are."""
+    """For each layer: its filters' shares kept in falling order, how many are empty, and how many there are."""
     bits, shapes = packed(path)
     masks = [mask_history.unpacked(bits[name], shapes[name]) for name in bits]
     rows = [mask_history.spread(mask_history.filter_density(mask), columns) for mask in masks]
@@ -105,7 +105,7 @@ def strips(path: str, columns: int = 100) -> tuple[np.ndarray, list[int], list[i
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def filters(some: tuple[str, ...], layer: str) -> np.ndarray:
-    """Share kept of each filter of a layer at each moment, [filter, moment]."""
+    """Share kept of each filter of a layer at each snapshot, [filter, snapshot]."""
     columns = []
     for path in some:
         bits, shapes = checkpoint.load_packed(Path(path))
@@ -114,20 +114,20 @@ def filters(some: tuple[str, ...], layer: str) -> np.ndarray:
 
 
 def fates(before: str | None, now: str, layer: str) -> np.ndarray:
-    """What became of each weight of a layer since the moment before."""
+    """The fate of each weight of a layer since the previous snapshot."""
     bits, shapes = packed(now)
     old = None if before is None else mask_history.unpacked(packed(before)[0][layer], shapes[layer])
     return mask_history.fates(old, mask_history.unpacked(bits[layer], shapes[layer]))
 
 
 def alive(run_id: str, segment: int, layers: pd.DataFrame) -> pd.DataFrame:
-    """Kept and alive weights of each layer as the engine counted them at a moment, in network order."""
+    """Kept and alive weights of each layer as the engine counted them for a snapshot, in network order."""
     rows = layers[(layers["run_id"] == run_id) & (layers["segment"] == segment)]
     return rows.sort_values("seq")[["layer", "kept", "alive", "total"]].drop_duplicates("layer", keep="last")
 
 
 def dead_channels(run_id: str, segment: int, prunes: pd.DataFrame) -> dict[str, int]:
-    """Filters without a living weight, where the run has counted them."""
+    """Filters without an alive weight, where the run has counted them."""
     rows = prunes[(prunes["run_id"] == run_id) & (prunes["segment"] == segment)]
     facts = rows.iloc[-1]["facts"] if len(rows) else None
     return {name: count for name, count in ((facts or {}).get("collapsed_channels") or {}).items() if count}

@@ -1,4 +1,4 @@
-"""Links that were written before something got another name keep working."""
+"""Keeps links working that were written before something was renamed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-METRICS = {"CER (test errors added up)": "CER"}  # as menus called a number before: its label now
+METRICS = {"CER (test errors added up)": "CER"}  # previous label of a number in menus: its present label
 
 
 def renamed(name: str, words: Mapping[str, str]) -> None:
-    """Put the words of today (`words` maps those of before to them) into the address and draw the page again.
+    """Replace previous names in the address by present ones (`words` maps them) and draw the page again.
 
-    To be called before the menu `name` is drawn, which takes its first choice from the address as it was when the script began.
+    Call it before the menu `name` is drawn, which takes its first choice from the address as it was when the script began.
     """
     asked = st.query_params.get_all(name)
     if all(words.get(text, text) == text for text in asked):

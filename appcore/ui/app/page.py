@@ -1,4 +1,4 @@
-"""What every page starts with: the deep-link guard, the shared manager and its store. Hands out plain data only."""
+"""What every page uses first: the deep-link guard, the shared manager and its store. Returns plain data only."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _spent, _lock, _this_thread = [0.0], threading.Lock(), threading.local()
 
 def guard(file: str) -> None:
     """First line of a page, given its `__file__`. Streamlit finds a folder pages/ by itself, so when the first request of a fresh process
-    is a deep link, it runs the page without app.py: remember where to go and run app.py first."""
+    is a deep link, it runs the page without app.py: remember the page and run app.py first."""
     if "nav_ready" not in st.session_state:
         st.session_state["_goto"] = (Path(file).stem, st.query_params.to_dict())
         st.switch_page("app.py")
 
 
 def link(name: str) -> str:
-    """What `st.page_link` and `st.switch_page` take for the page of this name."""
+    """The argument of `st.page_link` and `st.switch_page` for the page of this name."""
     return page_files.found()[name].path
 
 
 def careful(draw: Callable[[], None]) -> Callable[[], None]:
-    """Answer trouble that people can mend (a locked or broken store, a full disk) with its one line, not with a traceback.
+    """Show errors that users can fix (a locked or broken store, a full disk) as their one line, not as a traceback.
 
-    What drawing takes is counted, see `spent`.
+    The processor time of drawing is counted, see `spent`.
     """
 
     @functools.wraps(draw)
@@ -56,28 +56,28 @@ def careful(draw: Callable[[], None]) -> Callable[[], None]:
 
 
 def spent() -> float:
-    """Processor seconds that all pages of this process have been drawn for."""
+    """Processor seconds spent on drawing all pages of this process."""
     return _spent[0]
 
 
 def own_place() -> Any:
-    """Where a timed fragment is drawn: one element of the page, whatever is in it.
+    """A container for a timed fragment: one element of the page, whatever is in it.
 
-    When the first tick comes before a slow connection took the page in, Streamlit (1.67) drops what the fragment had drawn and keeps
-    what stands below it; without a place of its own that is drawn at places that do not exist, and the browser shows a white page.
+    When the first tick comes before a slow connection has received the page, Streamlit (1.67) drops what the fragment had drawn and keeps
+    what follows it; without a container that is put at places that do not exist, and the browser shows a white page.
     """
     return st.container()
 
 
 def place_in_line(run: Mapping[str, Any]) -> dict[str, Any]:
-    """What `status.sentence` says of a run that waits: its position in this process, and the other program whose turn it is."""
+    """Arguments of `run_status.sentence` for a waiting run: its position in this process, and the other program that it waits for."""
     if run["status"] != "queued":
         return {}
     return {"position": manager().queue_position(run["run_id"]), "waits_for": manager().waits_for(run["run_id"])}
 
 
 def manager() -> Any:
-    """The process-wide manager, the same one in every tab and after every reload; with sign-in, as this person may have it."""
+    """The process-wide manager, the same one in every tab and after every reload; with sign-in, restricted to this user's runs."""
     from appcore.service import manager as module
 
     return signin.seen(module.shared())

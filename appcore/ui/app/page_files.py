@@ -1,4 +1,4 @@
-"""The pages: each file in pages/ is one, found by the literal PAGE on its top, which is read without importing it."""
+"""Finds the pages: each file in pages/ is one, declared by the literal PAGE at its top, which is read without importing it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ FOLDER = Path(__file__).parents[3] / "pages"  # beside app.py
 
 @dataclass(frozen=True)
 class PageFile:
-    """What a page says of itself. Its address is the name of its file, and the first page in order is the one that opens."""
+    """The declaration of a page. Its address is the name of its file; the first page in order is the start page."""
 
     name: str
     title: str  # in the navigation
     icon: str
     order: float
     help: str
-    on_start: tuple[str, str] | None = None  # what the page Start says of it: the words of the link, and a sentence below
+    on_start: tuple[str, str] | None = None  # for the page Start: the text of the link, and a sentence below
 
     @property
     def path(self) -> str:
-        """As Streamlit finds it from app.py."""
+        """The path as Streamlit needs it, relative to app.py."""
         return f"pages/{self.name}.py"
 
 

@@ -1,4 +1,4 @@
-"""Sign-in for a shared server: on as soon as `.streamlit/secrets.toml` has a section [auth] (docs/SERVER.md). Who is who, nothing else."""
+"""Sign-in for a shared server: on as soon as `.streamlit/secrets.toml` has a section [auth] (docs/SERVER.md). Only identifies users."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ..words import text
 
 
 def is_on() -> bool:
-    """Whether people must sign in. A secrets file that cannot be read stops everything rather than letting everybody in."""
+    """Whether users must sign in. An unreadable secrets file stops the app rather than letting everybody in."""
     return any(Path(file).exists() for file in st.get_option("secrets.files")) and "auth" in st.secrets
 
 
 def person() -> str | None:
-    """The name under which runs of whoever looks at this page are kept; None before sign-in.
+    """The name under which this page's user owns runs; None before sign-in.
 
-    The e-mail address in small letters, unless the provider says that nobody verified it; else the provider's own id of the account.
+    The e-mail address in lower case, unless the provider marks it as unverified; else the provider's own id of the account.
     """
     if not st.user.get("is_logged_in"):
         return None
@@ -33,7 +33,7 @@ def person() -> str | None:
 
 
 def seen(manager: Any) -> Any:
-    """The manager as whoever looks at this page may have it: all of it without sign-in and for an admin, else their own runs."""
+    """The manager for this page's user: all runs without sign-in and for an admin, else only their own."""
     if not is_on():
         return manager
     who = person()
@@ -44,13 +44,13 @@ def seen(manager: Any) -> Any:
 
 
 def require() -> None:
-    """Show the button to sign in, and nothing else, to whoever has not; to everybody else who they are and the way out."""
+    """Show only the sign-in button before sign-in; afterwards, the user's name and the sign-out button."""
     if not is_on():
         return
     who = person()
     if who is None:
         st.title("Pruning lab")
-        st.markdown("Runs on this server belong to people: **sign in to see and start yours.**")
+        st.markdown("Runs on this server belong to users: **sign in to see and start yours.**")
         st.button("Sign in", type="primary", icon=":material/login:", key="sign-in", on_click=_login)
         st.stop()
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", key="signed-in"):

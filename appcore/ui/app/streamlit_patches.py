@@ -1,11 +1,11 @@
-"""Two things of Streamlit (1.67) that go wrong beside timed fragments, mended here. tests/test_mends.py says when either can go.
+"""Fixes for two bugs of Streamlit (1.67) with timed fragments. tests/test_mends.py says when either can go.
 
 A white page. When a tick begins, what the run before it had drawn in that fragment and not yet sent is dropped. Elements of over 10 kB that
 the browser has already, our charts, stand in the queue as references, which do not say what fragment they are of: they were kept without
-the containers they belong in, and the browser was told to put a chart where there is no place ("'setIn' cannot be called on an
+the containers they belong in, and the browser was asked to put a chart where there is no place ("'setIn' cannot be called on an
 ElementNode", "Bad delta path index").
 
-A click that counts twice. The browser sends a click a moment after it happens; a tick that is due in that moment carries the click too,
+A click that counts twice. The browser sends a click shortly after it happens; a tick that is due in between carries the click too,
 and its callback was called for both. One button that resumes and then pauses did both.
 """
 
@@ -14,12 +14,14 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-_TRIGGERS = ("trigger_value", "string_trigger_value", "json_trigger_value", "chat_input_value")  # values that are there for one run only
+_TRIGGERS = ("trigger_value", "string_trigger_value", "json_trigger_value", "chat_input_value")  # values that exist for one script run only
 
 
 def mend() -> None:
-    """Mend them in this process, for pages that are open too. Once is enough."""
-    with suppress(ImportError, AttributeError):  # a Streamlit that is built otherwise runs as it is; the tests say whether it has to
+    """Apply the fixes to this process, also for pages that are open. Once is enough."""
+    with suppress(
+        ImportError, AttributeError
+    ):  # a Streamlit with other internals stays as it is; the tests show whether it still needs the fixes
         from streamlit.runtime.app_session import AppSession
         from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 

@@ -1,6 +1,6 @@
-"""Tables of the store for the figures of pages, read as often as pages may draw, and a token that says whether anything is new.
+"""Tables of the store for figures, read no more often than pages may redraw, with a token that changes with new data.
 
-All pages that show the same runs share them: twenty tabs read, compute and draw once.
+All pages that show the same runs share them: for twenty tabs they are read, computed and drawn once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pandas as pd
 from ..words import run_status
 from . import page
 
-# Of one core, for drawing: Python runs one thread at a time, so this is taken from the thread that trains.
+# Share of one core for drawing: Python runs one thread at a time, so drawing slows the training thread.
 _SHARE = 0.06
 _LONGEST_WAIT = 10.0  # seconds
 _MOST = 8  # sets of runs whose tables are kept
@@ -26,22 +26,22 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Frames:
-    """Everything that was recorded of some runs. Rows are only ever added, so their numbers are a fair token of news."""
+    """All recorded tables of some runs. Rows are only ever added, so their counts show whether there are new ones."""
 
     epochs: pd.DataFrame
     megabatches: pd.DataFrame
     prunes: pd.DataFrame
     layers: pd.DataFrame
     titles: tuple[str, ...]
-    figures: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # that pages drew of them last, see `live.chart`
+    figures: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # that pages drew of them last, see `live_chart.chart`
     _known: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def token(self, *names: str) -> tuple[tuple[str, ...] | int, ...]:
-        """Changes when one of these tables has grown, or a run was renamed: figures say the names."""
+        """Changes when one of these tables has grown or a run was renamed, since figures show the names."""
         return self.titles, *(len(getattr(self, name)) for name in names)
 
     def once(self, key: Hashable, compute: Callable[[], _T]) -> _T:
-        """What `compute` makes of these tables, computed once for each key."""
+        """The result of `compute` for these tables, computed once for each key."""
         if key not in self._known:
             self._known[key] = compute()
         return self._known[key]
@@ -53,7 +53,7 @@ class _Kept:
     statuses: tuple
     frames: Frames
     read: float  # when
-    spent: float  # processor seconds that pages had been drawn for by then
+    spent: float  # processor seconds spent on drawing by then
 
 
 _kept: OrderedDict[tuple[str, ...], _Kept] = OrderedDict()
@@ -61,9 +61,9 @@ _lock = threading.Lock()
 
 
 def read(runs: Sequence[Mapping[str, Any]]) -> Frames:
-    """The tables of these runs; read again only when one of them has come further and the last news were not drawn just now.
+    """The tables of these runs; read again only when a run has new events and the last ones were not drawn just now.
 
-    The dearer pages are to draw, the longer they wait for more news; nobody waits for the first layers or for the end of a run.
+    The more time drawing takes, the longer pages wait for more; the first layers and the end of a run are shown at once.
     """
     run_ids, store = [run["run_id"] for run in runs], page.store()
     token = tuple((run["status"], run["cursor"], _place(run)) for run in runs)

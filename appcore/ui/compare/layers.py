@@ -1,4 +1,4 @@
-"""The layers of two runs at one megabatch, which a slider or a timer moves: shares kept, their difference, the same weights or others."""
+"""The layers of two runs at one megabatch, chosen by a slider or timer: shares kept, their difference, overlap of the masks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEY = "megabatch"
 
 
 def megabatches(runs: Runs) -> int:
-    """The longest stream among the runs."""
+    """The most megabatches of any of the runs."""
     return max(run["config"]["megabatches"] for run in runs)
 
 
@@ -45,7 +45,7 @@ def _pick_megabatch(runs: Runs, data: tables.Frames) -> int:
 
 
 def show(runs: Runs, pair: tuple[str, str], data: tables.Frames) -> None:
-    """Everything about layers; nothing for a single run."""
+    """All figures of layers; none for a single run."""
     if len(runs) < 2:
         return
     st.subheader("Layer by layer", anchor=False)
@@ -54,7 +54,7 @@ def show(runs: Runs, pair: tuple[str, str], data: tables.Frames) -> None:
     first, second = by_id[pair[0]], by_id[pair[1]]
     layers = data.once(("layers", pair), lambda: data.layers[data.layers["run_id"].isin(pair)])
     both, token = ",".join(pair), (pair, megabatch, data.token("layers"))
-    common = shared_moments(first, second, data)
+    common = shared_snapshots(first, second, data)
     with live_chart.grid(3 if common else 2):
         live_chart.chart(
             "mirrored",
@@ -83,15 +83,15 @@ def show(runs: Runs, pair: tuple[str, str], data: tables.Frames) -> None:
         )
 
 
-def shared_moments(first: Run, second: Run, data: tables.Frames) -> dict[int, tuple[str, str]]:
+def shared_snapshots(first: Run, second: Run, data: tables.Frames) -> dict[int, tuple[str, str]]:
     """Megabatches (from 0) at whose end both runs have a stored mask, and the two files."""
-    one, other = (data.once(("moments", run["run_id"]), partial(mask_data.moments, run, data)) for run in (first, second))
+    one, other = (data.once(("snapshots", run["run_id"]), partial(mask_data.snapshots, run, data)) for run in (first, second))
     files, others = mask_data.at_megabatches(one), mask_data.at_megabatches(other)
     return {t: (files[t], others[t]) for t in sorted(files.keys() & others.keys())}
 
 
 def _same_weights(first: Run, second: Run, common: dict[int, tuple[str, str]], megabatch: int) -> str:
-    """Whether equal shares are equal weights, layer by layer, as a figure; in all, as a sentence."""
+    """Whether equal shares mean the same weights: by layer as a figure, over all layers as a sentence."""
     if not common:
         if not (plugins.prunes(first["method"]) and plugins.prunes(second["method"])):
             return ":gray[:material/info: A dense run keeps every weight; there are no masks to lay upon each other.]"
@@ -106,16 +106,16 @@ def _same_weights(first: Run, second: Run, common: dict[int, tuple[str, str]], m
         "same-by-layer",
         (first["run_id"], second["run_id"], at),
         lambda: charts.overlap_by_layer(layers, of_layers, chance_of_layers, names, revision=f"{first['run_id']},{second['run_id']}"),
-        alt="Marks: overlap of the two masks in each layer beside chance",
+        alt="Marks: overlap of the two masks in each layer versus the random baseline",
     )
     return mask_words.alike(iou, chance, f"At megabatch {at + 1}, {names[0]}", names[1])
 
 
 def same_weights_over_time(runs: Runs, pair: tuple[str, str], data: tables.Frames) -> None:
-    """The same over the stream, in all."""
+    """The same over the stream, for all layers together."""
     by_id = {run["run_id"]: run for run in runs}
     first, second = by_id[pair[0]], by_id[pair[1]]
-    common = shared_moments(first, second, data) if len(runs) > 1 else {}
+    common = shared_snapshots(first, second, data) if len(runs) > 1 else {}
     with suppress(ValueError, OSError):  # said above, at the layers
         found = [mask_data.alike(*files) for files in common.values()]
         if found:
@@ -125,7 +125,7 @@ def same_weights_over_time(runs: Runs, pair: tuple[str, str], data: tables.Frame
                 "same-weights",
                 (pair, tuple(common)),
                 lambda: charts.same_weights(list(common), iou, chance, _names(first, second), count, revision=",".join(pair)),
-                alt="Curves: overlap of the two masks after each megabatch beside chance",
+                alt="Curves: overlap of the two masks after each megabatch versus the random baseline",
             )
 
 

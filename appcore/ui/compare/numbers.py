@@ -1,4 +1,4 @@
-"""Curves laid over each other, differences from a baseline, and the last numbers: of runs, or of experiments repeated over seeds."""
+"""Overlaid curves, differences from a baseline, and final numbers: of runs, or of experiments repeated over seeds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ALT = {
 
 
 def pick_bands(runs: Runs) -> bool:
-    """Whether curves are means over seeds with bands; asked only where runs differ in nothing but their seed."""
+    """Whether to draw means over seeds with bands; offered only where some runs differ only in their seed."""
     if len(grouped(runs)) == len(runs):
         return False
     return st.toggle("Average over seeds", value=True, key="bands", bind="query-params", help="One line per experiment: mean and range")
@@ -44,7 +44,7 @@ def curve(name: str, runs: Runs, data: tables.Frames, bands: bool) -> None:
 
 
 def curves(runs: Runs, pair: tuple[str, str], data: tables.Frames, bands: bool) -> None:
-    """The other curves, laid over each other."""
+    """The other curves, overlaid."""
     st.subheader("Over the stream", anchor=False)
     with live_chart.grid(2):
         for name in ("gap", "loss", "errors"):
@@ -53,7 +53,7 @@ def curves(runs: Runs, pair: tuple[str, str], data: tables.Frames, bands: bool) 
 
 
 def differences(runs: Runs, data: tables.Frames) -> None:
-    """What each experiment gains over a chosen one, with intervals over the seeds that both have."""
+    """Differences of each experiment from a chosen one, with intervals over the seeds that both have."""
     groups = grouped(runs)
     if len(groups) < 2:
         return
@@ -81,7 +81,7 @@ def differences(runs: Runs, data: tables.Frames) -> None:
 
 
 def numbers(runs: Runs, data: tables.Frames) -> None:
-    """The last numbers of each experiment with the best marked where that can be said, then of each run."""
+    """The final numbers of each experiment, with the best marked where it is significant, then of each run."""
     st.subheader("Numbers", anchor=False)
     groups = grouped(runs)
     if max(len(group.runs) for group in groups) > 1:

@@ -17,12 +17,12 @@ from . import numbers
 
 
 def pick_pair(runs: Runs) -> tuple[str, str]:
-    """The two runs that the layer views set against each other: of the first two experiments, or what is chosen when there are more."""
+    """The two runs that the layer views compare: of the first two experiments, or chosen when there are more."""
     ids = [run["run_id"] for run in runs]
     if len(ids) < 3:
         return ids[0], ids[-1]
     names = charts.labels(runs)
-    different = [group.first["run_id"] for group in grouped(runs)]  # two seeds of one experiment tell little
+    different = [group.first["run_id"] for group in grouped(runs)]  # comparing two seeds of one experiment says little
     for key, usual in zip(("first", "second"), different if len(different) > 1 else ids):
         if st.session_state.get(key) not in ids:
             st.session_state[key] = usual
@@ -33,7 +33,7 @@ def pick_pair(runs: Runs) -> tuple[str, str]:
 
 
 def progress(runs: Runs) -> None:
-    """One bar per run that is not at its end; nothing when all are."""
+    """One progress bar per unfinished run."""
     names = charts.labels(runs)
     active = [run for run in runs if run_status.is_active(run)]
     if active:
@@ -48,7 +48,7 @@ def progress(runs: Runs) -> None:
 
 
 def answer(runs: Runs, pair: tuple[str, str], data: tables.Frames, bands: bool) -> None:
-    """The question of the page answered in a sentence made from the data, with the figure that shows it."""
+    """The answer to the page's question in a sentence made from the data, with a figure that shows it."""
     if len(runs) < 2:
         st.caption("Pick a second run to compare layers.")
         return
@@ -70,7 +70,7 @@ def answer(runs: Runs, pair: tuple[str, str], data: tables.Frames, bands: bool) 
 
 
 def settings(runs: Runs) -> None:
-    """What differs, in sight; what is equal, folded."""
+    """The settings that differ; equal ones are folded."""
     if len(runs) < 2:
         return
     differing, equal = charts.setting_differences(runs)
@@ -87,7 +87,7 @@ def settings(runs: Runs) -> None:
 
 
 def proof(runs: Runs) -> None:
-    """Are the runs paired? One mark for each hash, and the hashes."""
+    """Proof of pairing: one mark for each hash, and the hashes."""
     if len(runs) < 2:
         return
     st.subheader("Are they paired?", anchor=False)

@@ -1,4 +1,4 @@
-"""The parts of the Export page: which run, its files, and the reality check. Asks the manager, computes nothing."""
+"""The parts of the Export page: choice of a run, its files, and the reality check. Asks the manager, computes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..widgets import download, live_chart
 from ..words import format, run_status, run_text
 from ..words.text import harmless
 
-NOTICEABLE = 0.03  # as in transfer.reality_check, which imports torch's neighbours only when it measures
+NOTICEABLE = 0.03  # as in transfer.reality_check, which is not imported here
 ABOUT = {
     "dense": "One tensor for each parameter; pruned weights are 0. Loads into the plain network.",
     "prune": "weight_orig and weight_mask, as torch.nn.utils.prune names them: pruning can go on elsewhere.",
@@ -37,7 +37,7 @@ _MARKS = {
 
 
 def pick(everything: dict[str, dict[str, Any]]) -> str | None:
-    """The run of the address (?run=), changed by the picker; without one, the newest that is done."""
+    """The run of the address (?run=), changed by the picker; without one, the newest finished run."""
     if "run" not in st.query_params:
         done = [run_id for run_id, run in everything.items() if run["status"] == "done"]
         st.query_params["run"] = (done or list(everything))[0]
@@ -60,7 +60,7 @@ def what_it_is(run: dict[str, Any], cursor: int) -> None:
     last = cursor >= run["segments"]
     state = "its final weights" if last else f"its checkpoint after {cursor} of {run['segments']} steps of the plan"
     st.markdown(f"{run_status.markdown(run)} &nbsp; {run_text.summary(run)}")
-    st.caption(f"Exported are {state}." + ("" if last else " A later checkpoint makes these files anew."))
+    st.caption(f"Exported are {state}." + ("" if last else " A later checkpoint replaces these files."))
 
 
 def nothing_yet(run: dict[str, Any]) -> None:
@@ -79,7 +79,7 @@ def nothing_yet(run: dict[str, Any]) -> None:
 
 
 def files(run: dict[str, Any], state: dict[str, Any]) -> None:
-    """A card for each format: what it holds, make it, get it."""
+    """A card for each format: what it contains, and buttons to make and download it."""
     st.subheader("Files", anchor=False)
     with st.grid(4, min_column_width=290, gap="small"):
         for what, title in model_formats.FORMATS.items():
@@ -118,7 +118,7 @@ def _download(run: dict[str, Any], what: str, path: Path) -> None:
 
 
 def size(count: int) -> str:
-    """Bytes with two or three digits."""
+    """Bytes as text with two or three digits."""
     return f"{count / 1e6:.3g} MB" if count >= 1e6 else f"{count / 1e3:.3g} kB"
 
 
@@ -135,18 +135,18 @@ def is_busy(state: dict[str, Any]) -> bool:
 
 
 def reality(run: dict[str, Any], state: dict[str, Any]) -> None:
-    """Measure on this machine, and what came out."""
+    """The button to measure on this machine, and the results."""
     st.subheader("Reality check", anchor=False)
     job, found = state["jobs"].get("reality", {}), state["reality"]
-    with st.container(gap="xsmall"):  # always there: what is inserted above a chart would make the browser build it anew
+    with st.container(gap="xsmall"):  # always there: an element inserted above a chart would make the browser rebuild it
         if job.get("status") in ("queued", "working"):
             st.markdown(f":material/hourglass_top: **Measuring:** {job['words']} …")
         elif job.get("status") == "failed":
             st.error(harmless(job["words"]), icon=":material/error:")
         if found is None:
             st.markdown(
-                "Writes every file, reads it again, compares keys, density and accuracy, counts bytes, and times the network beside a "
-                "dense twin, by turns. Takes about ten seconds for a small network."
+                "Writes every file, reads it again, compares keys, density and accuracy, counts bytes, and times the network versus a "
+                "dense reference, alternating. Takes about ten seconds for a small network."
             )
     busy = job.get("status") in ("queued", "working")
     st.button(
@@ -181,9 +181,8 @@ def _found(run: dict[str, Any], found: dict[str, Any]) -> None:
             alt="Marks: milliseconds of a forward pass, dense and pruned",
         )
     machine, rounds = found["machine"], " and ".join(str(time["rounds"]) for time in found["latency"])
-    text = (
-        f"{rounds} rounds by turns; torch {machine['torch']} on {machine['processor']}, {machine['threads']} of {machine['cores']} cores."
-    )
+    where = f"{machine['processor']}, {machine['threads']} of {machine['cores']} cores"
+    text = f"{rounds} alternating rounds; torch {machine['torch']} on {where}."
     if found["trained_meanwhile"]:
         text += " :orange[A run was training meanwhile: both sides are slower, their ratio is still fair.]"
     st.caption(text)

@@ -1,4 +1,4 @@
-"""Choosing on the Masks page: the runs, the moment, the page of a large layer; and what stands there when there is nothing to choose."""
+"""Choices on the Masks page: runs, snapshot, page of a large layer; and what is shown when there is nothing to choose."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from appcore.analysis import mask_history
 from appcore.statuses import RESUMABLE
 
 from ..app import page
-from ..app.mask_data import Moment
+from ..app.mask_data import Snapshot
 from ..words import format, run_status
 
 Run = Mapping[str, Any]
-_MOMENT = "A prune point, or the end of a megabatch whose epochs moved the mask; arrow keys step, Play goes through"
+_SNAPSHOT = "A prune point, or the end of a megabatch whose epochs moved the mask; arrow keys step, Play goes through"
 
 
 @dataclass(frozen=True)
 class Side:
-    """A run with its stored masks, as everything below needs it."""
+    """A run with its mask snapshots."""
 
     run: Run
     look: Any
-    moments: list[Moment]
+    snapshots: list[Snapshot]
 
-    def thinned(self, chosen: int) -> tuple[list[Moment], int]:
-        """The moments of a comparison, the chosen one always among them, and its place there."""
-        places = sorted({*mask_history.thinned(len(self.moments)), chosen})
-        return [self.moments[place] for place in places], places.index(chosen)
+    def thinned(self, chosen: int) -> tuple[list[Snapshot], int]:
+        """The snapshots for a comparison, always including the chosen one, and its place among them."""
+        places = sorted({*mask_history.thinned(len(self.snapshots)), chosen})
+        return [self.snapshots[place] for place in places], places.index(chosen)
 
 
 def pick(everything: dict[str, dict[str, Any]]) -> tuple[str | None, str | None]:
-    """The run of the address (?run=a, and ?against=b), changed by the pickers; without any, the newest that is pruned."""
+    """The run of the address (?run=a, and ?against=b), changed by the pickers; without one, the newest pruned run."""
     if "run" not in st.query_params:
         pruned = [run_id for run_id, run in everything.items() if plugins.prunes(run["method"])]
         st.query_params["run"] = (pruned or list(everything))[0]
@@ -72,7 +72,7 @@ def _picked(name: str) -> None:
 
 
 def nothing_yet(run: Run) -> None:
-    """Why there are no masks to look at, and what to do."""
+    """Why there are no masks to show, and what to do."""
     with st.container(border=True, key="no-masks"):
         if not plugins.prunes(run["method"]):
             st.markdown(
@@ -90,23 +90,23 @@ def nothing_yet(run: Run) -> None:
         st.page_link(page.link("run"), label="Open the run", icon=":material/play_circle:", query_params={"run": run["run_id"]})
 
 
-def pick_moment(side: Side, follows: bool) -> int:
-    """The moment (from 0) on the slider, or the newest while the run is followed."""
-    count = len(side.moments)
+def pick_snapshot(side: Side, follows: bool) -> int:
+    """The snapshot (from 0) on the slider, or the newest while the run is followed."""
+    count = len(side.snapshots)
     if follows or st.session_state.get("point", 1) > count:
         st.session_state["point"] = count
     if count == 1:
-        st.caption(f"One mask so far: {side.moments[0].words}.")
+        st.caption(f"One mask so far: {side.snapshots[0].words}.")
         return 0
     newest: dict[str, Any] = {} if "point" in st.session_state else {"value": count}
-    return st.slider("Moment", 1, count, **newest, key="point", bind="query-params", disabled=follows, help=_MOMENT) - 1
+    return st.slider("Snapshot", 1, count, **newest, key="point", bind="query-params", disabled=follows, help=_SNAPSHOT) - 1
 
 
 def beside(side: Side, at: int, other: Side) -> int:
-    """The moment of the other run that goes with moment `at` of this one: the last that is not later in the stream."""
-    if len(side.moments) == len(other.moments):
+    """The other run's counterpart of snapshot `at`: its last that is not later in the stream."""
+    if len(side.snapshots) == len(other.snapshots):
         return at
-    return max((i for i, moment in enumerate(other.moments) if moment.megabatch <= side.moments[at].megabatch), default=0)
+    return max((i for i, snapshot in enumerate(other.snapshots) if snapshot.megabatch <= side.snapshots[at].megabatch), default=0)
 
 
 def size(shape: Sequence[int]) -> str:
@@ -114,7 +114,7 @@ def size(shape: Sequence[int]) -> str:
 
 
 def most(shape: Sequence[int]) -> tuple[int, int]:
-    """How many filters and inputs fit on a picture whose cells can still be seen."""
+    """How many filters and inputs fit in a picture with visible cells."""
     height, width = (shape[2], shape[3]) if len(shape) == 4 else (1, shape[2] if len(shape) == 3 else 1)
     return (128 if height == 1 else 128 // (height + 1)), (192 if width == 1 else 160 // (width + 1))
 

@@ -21,10 +21,10 @@ from .choose import Side
 
 
 def answer(side: Side, at: int, data: tables.Frames) -> pd.DataFrame:
-    """The state of the masks at a moment in sentences; returns the changes since the moment before, by layer."""
-    now, run_id = side.moments[at], side.run["run_id"]
+    """One snapshot in sentences; returns the changes since the previous one, by layer."""
+    now, run_id = side.snapshots[at], side.run["run_id"]
     bits, shapes = mask_data.packed(now.path)
-    before = mask_data.packed(side.moments[at - 1].path)[0] if at else None
+    before = mask_data.packed(side.snapshots[at - 1].path)[0] if at else None
     changes = mask_history.changes(before, bits, mask_data.totals(shapes))
     _, empty, filters = mask_data.strips(now.path)
     alive = mask_data.alive(run_id, now.segment, data.layers)
@@ -42,11 +42,11 @@ def answer(side: Side, at: int, data: tables.Frames) -> pd.DataFrame:
 
 
 def all_layers(side: Side, at: int, changes: pd.DataFrame, data: tables.Frames) -> None:
-    """Strips of filters, what went and came back, alive or not."""
-    now, run_id = side.moments[at], side.run["run_id"]
+    """Strips of filters, weights removed and brought back, alive or not."""
+    now, run_id = side.snapshots[at], side.run["run_id"]
     names, token = changes["layer"].tolist(), (run_id, now.segment)
     strips, empty, filters = mask_data.strips(now.path)
-    since = side.moments[at - 1].words if at else "the dense network"
+    since = side.snapshots[at - 1].words if at else "the dense network"
     counted = mask_data.alive(run_id, now.segment, data.layers)
     with live_chart.grid(3, 340):
         live_chart.chart(
@@ -59,7 +59,7 @@ def all_layers(side: Side, at: int, changes: pd.DataFrame, data: tables.Frames) 
             "moves",
             token,
             lambda: layer_charts.moves(changes, since, revision=run_id),
-            alt="Bars: weights removed and brought back in each layer since the moment before",
+            alt="Bars: weights removed and brought back in each layer since the previous snapshot",
         )
         live_chart.chart(
             "alive",
@@ -70,27 +70,27 @@ def all_layers(side: Side, at: int, changes: pd.DataFrame, data: tables.Frames) 
 
 
 def over_time(side: Side, at: int, other: Side | None, other_at: int) -> None:
-    """Survival, and the overlap of all pairs of moments beside chance."""
+    """Survival, and the overlap of all pairs of snapshots versus the random baseline."""
     st.subheader("Over time", anchor=False)
     some, place = side.thinned(at)
-    if len(some) < len(side.moments):
-        st.caption(f"Shown are {len(some)} of {len(side.moments)} moments, evenly spread; each pair is counted exactly.")
-    found, run_id = mask_data.shared([moment.path for moment in some]), side.run["run_id"]
-    labels = [moment.short for moment in some]
-    token: tuple[Any, ...] = (run_id, len(side.moments), place)
+    if len(some) < len(side.snapshots):
+        st.caption(f"Shown are {len(some)} of {len(side.snapshots)} snapshots, evenly spread; each pair is counted exactly.")
+    found, run_id = mask_data.shared([snapshot.path for snapshot in some]), side.run["run_id"]
+    labels = [snapshot.short for snapshot in some]
+    token: tuple[Any, ...] = (run_id, len(side.snapshots), place)
     curves = [_survival(side, labels, found, place)]
     if other:
         theirs, there = other.thinned(other_at)
-        ours = mask_data.shared([moment.path for moment in theirs])
-        curves.append(_survival(other, [moment.short for moment in theirs], ours, there))
-        token = (*token, other.run["run_id"], len(other.moments), there)
+        ours = mask_data.shared([snapshot.path for snapshot in theirs])
+        curves.append(_survival(other, [snapshot.short for snapshot in theirs], ours, there))
+        token = (*token, other.run["run_id"], len(other.snapshots), there)
     iou, chance = found.overlap()
     with live_chart.grid(3, 340):
         live_chart.chart(
             "survival",
             token,
-            lambda: history_charts.survival(curves, side.moments[at].words, revision=run_id),
-            alt="Curves: share of the weights kept at a moment that are kept at the others",
+            lambda: history_charts.survival(curves, side.snapshots[at].words, revision=run_id),
+            alt="Curves: share of the weights kept in a snapshot that the others keep",
         )
         _overlaps("overlap", token, (iou, chance), labels, labels, (place, place), None, run_id)
 
@@ -105,26 +105,26 @@ def _overlaps(key: str, token: tuple, found: tuple, rows: list, columns: list, c
             f"{key}-{kind}",
             token,
             partial(history_charts.overlap, values, rows, columns, chosen, by_chance=by_chance, names=names, revision=revision),
-            alt=f"Heatmap: overlap of the masks of two moments, {'expected by chance' if by_chance else 'as found'}",
+            alt=f"Heatmap: overlap of two mask snapshots, {'the random baseline' if by_chance else 'as found'}",
         )
 
 
 def two_runs(side: Side, at: int, other: Side, other_at: int) -> None:
-    """Overlap between two runs, over all moments and layer by layer at the chosen one."""
+    """Overlap between two runs, over all snapshots and layer by layer at the chosen one."""
     st.subheader("Between the two runs", anchor=False)
     (some, i), (theirs, j) = side.thinned(at), other.thinned(other_at)
     try:
-        found = mask_data.shared([moment.path for moment in some], [moment.path for moment in theirs])
+        found = mask_data.shared([snapshot.path for snapshot in some], [snapshot.path for snapshot in theirs])
     except ValueError as error:
         st.caption(f":material/info: {harmless(str(error)[0].upper() + str(error)[1:])}.")
         return
     iou, chance = found.overlap()
     names = (side.look.label, other.look.label)
-    at_one, at_other = (f"{name} ({moment.words})" for name, moment in zip(names, (some[i], theirs[j])))
+    at_one, at_other = (f"{name} ({snapshot.words})" for name, snapshot in zip(names, (some[i], theirs[j])))
     st.markdown(mask_words.alike(iou[i, j], chance[i, j], at_one, at_other))
     both = f"{side.run['run_id']},{other.run['run_id']}"
-    token = (both, len(side.moments), len(other.moments), i, j)
-    rows, columns = [moment.short for moment in some], [moment.short for moment in theirs]
+    token = (both, len(side.snapshots), len(other.snapshots), i, j)
+    rows, columns = [snapshot.short for snapshot in some], [snapshot.short for snapshot in theirs]
     by_layer = found.overlap_of_layers(i, j)
     with live_chart.grid(3, 340):
         _overlaps("between", token, (iou, chance), rows, columns, (i, j), names, both)
@@ -132,14 +132,14 @@ def two_runs(side: Side, at: int, other: Side, other_at: int) -> None:
             "overlap-by-layer",
             token,
             lambda: history_charts.overlap_by_layer(found.layers, *by_layer, names, revision=both),
-            alt="Marks: overlap of the two masks in each layer beside chance",
+            alt="Marks: overlap of the two masks in each layer versus the random baseline",
         )
 
 
 def one_layer(side: Side, at: int) -> None:
-    """A layer that is picked: its filters over time and its kernels at the moment."""
+    """One layer: its filters over time and its kernels in the snapshot."""
     st.subheader("Inside a layer", anchor=False)
-    now, (_, shapes) = side.moments[at], mask_data.packed(side.moments[at].path)
+    now, (_, shapes) = side.snapshots[at], mask_data.packed(side.snapshots[at].path)
     named = {name.removesuffix(".weight"): name for name in shapes}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         short = st.selectbox("Layer", list(named), index=len(named) // 2, key="layer", width=320)
@@ -149,16 +149,16 @@ def one_layer(side: Side, at: int) -> None:
             choose.window(what, count, most) for what, count, most in zip(("filter", "input"), shape[:2], choose.most(shape))
         )
     some, place = side.thinned(at)
-    fates = mask_data.fates(side.moments[at - 1].path if at else None, now.path, layer)
+    fates = mask_data.fates(side.snapshots[at - 1].path if at else None, now.path, layer)
     run_id = side.run["run_id"]
-    token, paths = (run_id, layer, len(side.moments), now.segment), tuple(moment.path for moment in some)
-    shares, labels = mask_data.filters(paths, layer), [moment.short for moment in some]
+    token, paths = (run_id, layer, len(side.snapshots), now.segment), tuple(snapshot.path for snapshot in some)
+    shares, labels = mask_data.filters(paths, layer), [snapshot.short for snapshot in some]
     with live_chart.grid(2):
         live_chart.chart(
             "filters",
             token,
             lambda: mask_one_layer.filters_over_time(layer, shares, labels, place, revision=f"{run_id} {layer}"),
-            alt="Heatmap: share kept of each filter of the layer at each moment",
+            alt="Heatmap: share kept of each filter of the layer at each snapshot",
         )
         live_chart.chart(
             "kernels",

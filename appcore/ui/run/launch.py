@@ -1,4 +1,4 @@
-"""From settings to a running run: costs before the start, and the start itself."""
+"""Starting runs: their costs beforehand, and the start itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAIR = ({"pruner": "snip"}, {"pruner": "magnitude"})
 
 
 def start(configs: Sequence[dict[str, Any]], launcher: str = plugins.DEFAULT_LAUNCHER) -> None:
-    """Start runs together and go to them: one on Run, several on Compare. Pressed twice, it starts them once."""
+    """Start runs together and open their page: Run for one, Compare for several. Pressed twice, it starts them once."""
     token = st.session_state.setdefault("_start_token", secrets.token_hex(8)) + json.dumps(configs, sort_keys=True)
     try:
         titles = [title(config) for config in configs]
@@ -37,7 +37,7 @@ def start(configs: Sequence[dict[str, Any]], launcher: str = plugins.DEFAULT_LAU
 
 def costs(config: RunConfig | None) -> None:
     """Images, FLOPs, time and memory that the settings will take."""
-    with st.skeleton(height=120):  # as high as what follows, so that nothing jumps when the numbers come
+    with st.skeleton(height=120):  # as high as the numbers that will replace it, so that nothing jumps
         values, note = _costs(config)
         with st.container(gap="xsmall"):
             with st.grid(4, min_column_width=120, gap="small"):

@@ -1,4 +1,4 @@
-"""What a run takes of the machine now: processor, memory, and the GPU when there is one. Cheap enough for every tick."""
+"""What a run uses of the machine now: processor, memory, and the GPU if there is one. Cheap enough for every tick."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import streamlit as st
 from appcore.statuses import STARTED
 from appcore.storage import heartbeat
 
-# One psutil object for each process, because it measures since it was asked last; kept where a reload of the source leaves it.
+# One psutil object for each process, because it measures since its last call; kept where a source reload does not drop it.
 _kept = sys.modules.setdefault("_pruning_lab_processes", types.ModuleType("_pruning_lab_processes")).__dict__
 
 
 def line(run: Mapping[str, Any]) -> None:
-    """A line about the process that trains; nothing when it is not on this machine."""
+    """A line about the training process; nothing when it is not on this machine."""
     if run["status"] not in STARTED or run["host"] != heartbeat.me()["host"] or run["pid"] is None:
         return
     with suppress(psutil.Error):
@@ -34,7 +34,7 @@ def line(run: Mapping[str, Any]) -> None:
 
 def _gpu(run: Mapping[str, Any]) -> list[str]:
     if not str((run["started"] or {}).get("device", "cpu")).startswith("cpu"):
-        with suppress(Exception):  # no driver, no library, or no permission: then nothing is said about it
+        with suppress(Exception):  # no driver, no library, or no permission: no text about the GPU
             import pynvml
 
             pynvml.nvmlInit()

@@ -1,4 +1,4 @@
-"""The view of one run: what it is doing now, in numbers and figures. Reads the store; draws again only what changed."""
+"""The live view of one run in numbers and figures. Reads the store; redraws only what changed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..words.text import harmless
 
 
 def header_numbers(run: dict[str, Any], data: tables.Frames) -> None:
-    """The six numbers that matter now, always in the same places."""
+    """The six most important numbers, always in the same places."""
     progress = run["progress"] or {}
     last = data.megabatches.iloc[-1] if len(data.megabatches) else None
     point = data.prunes.iloc[-1] if len(data.prunes) else None
@@ -43,7 +43,7 @@ def header_numbers(run: dict[str, Any], data: tables.Frames) -> None:
 
 
 def progress_bar(run: dict[str, Any]) -> None:
-    """How far it is, with the sentence that says what happened and what to do next."""
+    """The progress bar, with a sentence on what happened and what to do next."""
     text = run_status.sentence(run, **page.place_in_line(run))
     name = run_status.state(run)
     if name == "failed":
@@ -56,7 +56,7 @@ def progress_bar(run: dict[str, Any]) -> None:
 
 
 def controls(run: dict[str, Any], data: tables.Frames) -> charts.View:
-    """What the figures show: a moment (live: the newest), the x axis, smoothing and a logarithmic loss; all in the address but live."""
+    """What the figures show: a megabatch (live: the newest), the x axis, smoothing and a logarithmic loss; all in the address but live."""
     count = run["config"]["megabatches"]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="view"):
         is_live = st.toggle(
@@ -75,7 +75,7 @@ def controls(run: dict[str, Any], data: tables.Frames) -> charts.View:
 
 
 def figures(run: dict[str, Any], data: tables.Frames, view: charts.View) -> None:
-    """All figures of a run that goes on, each drawn anew only when its own tables have grown or another view is asked for."""
+    """All figures of an active run, each redrawn only when its own tables have grown or the view has changed."""
     live = [chart for chart in run_charts.found().values() if chart.live]
     for row in run_charts.ROWS:
         for place, column in zip(row, st.columns(len(row), gap="medium"), strict=True):
@@ -86,7 +86,7 @@ def figures(run: dict[str, Any], data: tables.Frames, view: charts.View) -> None
 
 
 def costs(run: dict[str, Any], data: tables.Frames, view: charts.View) -> None:
-    """What the finished run took: time by phase, memory, and what masks did not save."""
+    """Costs of the finished run: time by phase, memory, and what masks did not save."""
     totals = run["totals"] or {}
     if not totals.get("phase_seconds"):
         return
@@ -103,7 +103,7 @@ def costs(run: dict[str, Any], data: tables.Frames, view: charts.View) -> None:
 
 
 def _figure(chart: run_charts.RunChart, run: dict[str, Any], data: tables.Frames, view: charts.View) -> None:
-    """One chart; its token holds what it needs, and the end of the run when it is drawn from the totals."""
+    """One chart; its token covers the data that it needs, and the end of the run when it is drawn from the totals."""
     grown = [name for name in chart.needs if name in run_charts.TABLES]
     seen = {name: view if name == "view" else getattr(view, name) for name in chart.needs if name not in grown}
     live_chart.chart(
@@ -116,7 +116,7 @@ def _figure(chart: run_charts.RunChart, run: dict[str, Any], data: tables.Frames
 
 
 def facts(run: dict[str, Any]) -> None:
-    """What proves pairing and lets the run be repeated."""
+    """Facts that prove pairing and allow the run to be repeated."""
     started, hashes = run.get("started") or {}, run["hashes"] or {}
     if not hashes:
         st.caption("The hashes appear when the first step is done.")

@@ -1,4 +1,4 @@
-"""What can be done with the picked runs: open, compare, name, tag, note, archive, delete. Deleting asks once and says what goes."""
+"""Actions on the picked runs: open, compare, name, tag, note, archive, delete. Deleting asks once and says what is removed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Runs = Sequence[dict[str, Any]]
 
 
 def bar(runs: Runs, tags: Sequence[str], files: Callable[[Runs], None]) -> None:
-    """The verbs for the picked runs; `files` draws the downloads."""
+    """The buttons for the picked runs; `files` draws the downloads."""
     ids = [run["run_id"] for run in runs]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="actions"):
         st.markdown(f"**{len(runs)} picked**" if len(runs) > 1 else f"**{plain(name_of(runs[0]), 60)}**", width="content")
@@ -58,7 +58,7 @@ def _apply_tags(runs: Runs) -> None:
 
 @st.dialog("Delete for good?", icon=":material/delete:")
 def _ask(runs: Runs) -> None:
-    """Says what is removed; runs that are going on are left alone."""
+    """Ask before deleting, and say what is removed; active runs are left alone."""
     ended = [run for run in runs if not run_status.is_active(run)]
     size = sum(_size(run["run_id"]) for run in ended)
     if ended:

@@ -1,4 +1,4 @@
-"""The columns of the Runs page: one entry is one column, with its value and how it is shown. The order here is the order there."""
+"""The columns of the Runs page: each entry is one, with its value and format, in the order of the table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from appcore.analysis.measures import MEASURES
 
 from ..words import number_columns
 
-_STATES = {  # a sign for those who cannot tell the colours apart, and the words of the badges
+_STATES = {  # a sign for users who cannot distinguish the colours, and the words of the badges
     "queued": "◔ queued",
     "running": "▶ running",
     "paused": "❙❙ paused",
@@ -27,17 +27,17 @@ _STATES = {  # a sign for those who cannot tell the colours apart, and the words
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `value` takes the rows of `run_library.overview` (or of `grouped`): labels, settings and newest numbers by name, and in
-    `run` the whole record of each run."""
+    """One column. `value` takes the rows of `run_library.overview` (or of `grouped`): labels, settings and newest numbers by name, and
+    the whole record of each run as `run`."""
 
     title: str
     value: Callable[[pd.DataFrame], pd.Series]
-    config: Any = None  # of st.column_config; None: as Streamlit shows it
-    is_rare: bool = False  # left out while no row has anything in it
+    config: Any = None  # from st.column_config; None: Streamlit's default
+    is_rare: bool = False  # left out while it is empty in all rows
 
 
 def shown(rows: pd.DataFrame, columns: Sequence[Column]) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """(the table, how its columns are shown)."""
+    """(the table, the configuration of its columns)."""
     values = {column.title: column.value(rows) for column in columns}
     kept = [column for column in columns if not column.is_rare or values[column.title].map(bool).any()]
     table = pd.DataFrame({column.title: values[column.title] for column in kept})
@@ -49,7 +49,7 @@ def _name(rows: pd.DataFrame) -> pd.Series:
 
 
 def _measure(name: str) -> Column:
-    """A number of the registry, its unit in the head."""
+    """A measure of the registry, with its unit in the heading."""
     return Column(name, lambda rows: MEASURES[name].shown(rows[name]), number_columns.column(name))
 
 
@@ -58,7 +58,7 @@ def _spread(name: str) -> Column:
 
 
 _text = st.column_config.TextColumn
-_FIRST = ("test_accuracy", "generalization_gap", "cer", "sparsity")  # numbers that stand right after the name
+_FIRST = ("test_accuracy", "generalization_gap", "cer", "sparsity")  # numbers that come right after the name
 _STARTED = Column("Started", lambda rows: pd.to_datetime(rows["created"], utc=True), st.column_config.DatetimeColumn(format="distance"))
 
 RUNS = (

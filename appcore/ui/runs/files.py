@@ -1,4 +1,4 @@
-"""Files of the Runs page: downloads of the picked runs, and the import of a bundle or of settings. Importing executes nothing."""
+"""Files of the Runs page: downloads of the picked runs, and the import of a bundle or of settings. Importing executes no code."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def downloads(runs: _Runs) -> None:
     ids = [run["run_id"] for run in runs]
     name = ids[0] if len(ids) == 1 else f"{len(ids)}-runs"
     many = len(ids) > 1
-    store = page.store()  # here: when a button is pressed nobody knows any more who presses it
+    store = page.store()  # here: the callback of a button no longer knows the user
     download.button(
         "Bundles" if many else "Bundle",
         lambda: _bundles(store, ids),
@@ -109,8 +109,8 @@ def _report(store: Any, run_ids: Sequence[str]) -> str:
 
 
 def importer() -> None:
-    """The place to drop files; what came of the last ones is said below it."""
-    turn = st.session_state.setdefault("_import_turn", 0)  # another key empties the field
+    """The upload field, with the results of the last upload below it."""
+    turn = st.session_state.setdefault("_import_turn", 0)  # a new key empties the field
     st.file_uploader(
         "Bundles (.zip) or settings (.json)",
         type=["zip", "json"],
@@ -124,7 +124,7 @@ def importer() -> None:
 
 
 def _take_in(key: str) -> None:
-    """Import what was dropped, and remember what to say and where to go."""
+    """Import the uploaded files, and remember the messages and the page to open."""
     said: list[tuple[str, str]] = []
     run_ids: list[str] = []
     for file in st.session_state[key] or []:
@@ -145,7 +145,7 @@ def _take_in(key: str) -> None:
 
 
 def settings(data: bytes) -> dict[str, Any]:
-    """Settings of a JSON file: a configuration, or an object that holds one as `config`. ValueError in one line for anything else."""
+    """Settings from a JSON file: a configuration, or an object with one as `config`. ValueError in one line for anything else."""
     if len(data) > MOST_SETTINGS:
         raise ValueError(f"settings of {len(data):,} bytes are too long; {MOST_SETTINGS:,} are more than enough")
     try:

@@ -1,4 +1,4 @@
-"""The table of the Runs page: search, filters, groups, and which runs are picked. Every choice is in the address."""
+"""The table of the Runs page: search, filters, groups, and the picked runs. Every choice is in the address."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HEIGHT = 430
 
 
 def filters(frame: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
-    """(the rows that were asked for, what to group them by or None)."""
+    """(the matching rows, the column to group them by or None)."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         text = st.text_input(
             "Search",
@@ -68,20 +68,20 @@ def _chosen(frame: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def table(frame: pd.DataFrame) -> list[str]:
-    """Show the runs; returns the ids of those that are picked."""
+    """Show the runs; returns the ids of the picked ones."""
     shown, config = columns.shown(frame, columns.RUNS)
     ids = [[run_id] for run_id in frame["run_id"]]
     return _select("runs", shown, ids, config, f"{len(ids)} runs")
 
 
 def groups(frame: pd.DataFrame) -> list[str]:
-    """Show groups of runs with mean and spread; returns the ids of the runs in those that are picked."""
+    """Show groups of runs with mean and spread; returns the ids of the runs in the picked groups."""
     shown, config = columns.shown(frame, columns.GROUPS)
     return _select("groups", shown, frame["run_ids"].tolist(), config, f"{len(shown)} groups of runs")
 
 
 def _select(name: str, shown: pd.DataFrame, ids: list[list[str]], config: dict[str, Any], alt: str) -> list[str]:
-    """A selection is a list of row numbers, so it belongs to one list of runs: another list is another table, with the picks kept."""
+    """A table with selection. Streamlit selects row numbers, so each list of runs gets a table of its own that keeps the picked runs."""
     key = f"{name}-{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}"
     picked = set(page.requested("runs"))
     kept = st.session_state.setdefault("_default_rows", {})
@@ -94,7 +94,7 @@ def _select(name: str, shown: pd.DataFrame, ids: list[list[str]], config: dict[s
         hide_index=True,
         height=min(_HEIGHT, 44 + 35 * len(shown)) if len(shown) else "auto",
         column_config=config,
-        # By name alone: Streamlit keeps the callback of every table that a session ever had, and each new run makes another table.
+        # Only the name is passed: Streamlit keeps the callbacks of all tables of a session, and each new run makes a new table.
         on_select=partial(_remember, key),
         selection_mode="multi-row",
         selection_default={"selection": {"rows": list(kept["rows"])}},
@@ -107,7 +107,7 @@ def _select(name: str, shown: pd.DataFrame, ids: list[list[str]], config: dict[s
 
 def _remember(key: str) -> None:
     kept = st.session_state.get("_default_rows", {})
-    if kept.get("key") != key:  # a click on a table that is no more
+    if kept.get("key") != key:  # a click on a table that no longer exists
         return
     rows, ids = st.session_state[key].selection.rows, kept["ids"]
     chosen = list(dict.fromkeys(run_id for row in rows if row < len(ids) for run_id in ids[row]))
@@ -118,6 +118,6 @@ def _remember(key: str) -> None:
 
 
 def counted(shown: int, all_runs: int, archived: int) -> str:
-    """How many runs the table has, and why not all."""
+    """How many runs the table shows, and why not all."""
     text = f"{format.count(shown)} of {format.count(all_runs)} runs" if shown != all_runs else f"{format.count(all_runs)} runs"
     return f"{text} · {archived} archived" if archived else text

@@ -1,1 +1,1 @@
-"""Settings as widgets, and the form made of them."""
+"""Widgets for settings, and the form made of them."""

@@ -1,4 +1,4 @@
-"""One widget for one setting, made from its RunConfig field or plug-in option: label, help with limits, and the right control."""
+"""The widget of a setting, made from its RunConfig field or plug-in option: label, help with limits, and a fitting control."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def limits(name: str) -> tuple[float | None, float | None]:
 
 
 def help_text(name: str) -> str:
-    """The field's description with its limits."""
+    """The help text: the field's description with its limits."""
     low, high = limits(name)
     text = RunConfig.model_fields[name].description or ""
     if low is not None and high is not None:
@@ -34,7 +34,7 @@ def help_text(name: str) -> str:
 
 
 class _Common(TypedDict):
-    """What every widget of a setting is given."""
+    """Arguments common to all widgets of settings."""
 
     key: str
     help: str | None
@@ -88,7 +88,7 @@ def option(name: str, spec: Mapping[str, Any], key: str, on_change: Callable[...
 
 
 def to_widget(name: str, value: Any) -> Any:
-    """A configuration value as its widget holds it."""
+    """A configuration value converted for its widget."""
     if name in PLUGIN_FIELDS and isinstance(value, str):
         head = value.partition(":")[0] + ":"
         return head if head in plugins.choices(PLUGIN_FIELDS[name]) else value
@@ -98,7 +98,7 @@ def to_widget(name: str, value: Any) -> Any:
 
 
 def from_widget(name: str, value: Any) -> Any:
-    """What the widget holds as a configuration value; text that is no list of numbers goes on as it is, so that the field names it."""
+    """A widget's value converted for the configuration; text that is no list of numbers is passed on, so that the field reports it."""
     annotation = RunConfig.model_fields[name].annotation
     if get_origin(annotation) is not tuple:
         return value
@@ -110,6 +110,6 @@ def from_widget(name: str, value: Any) -> Any:
 
 
 def show_errors(messages: Sequence[str]) -> None:
-    """What is wrong with a field, right under it."""
+    """The errors of a field, shown right below it."""
     for message in messages:
         st.markdown(f":red[:material/error: {harmless(message)}]")

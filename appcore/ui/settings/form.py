@@ -1,7 +1,7 @@
-"""The launch form, generated from RunConfig: presets on top, what matters in sight, the rest folded; errors at their fields.
+"""The launch form, generated from RunConfig: presets on top, main settings visible, the rest folded; errors at their fields.
 
-What the user changed lives in one plain dict in session state ("overrides"); everything else follows the data set's recipe and the
-defaults, as it does for the command line. A new field of RunConfig appears under "More settings" by itself.
+Settings that the user changed are in one plain dict in session state ("overrides"); all others follow the data set's recipe and the
+defaults, as on the command line. A new field of RunConfig appears under "More settings" by itself.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ def show() -> tuple[dict[str, Any], RunConfig | None]:
 
 
 def launcher() -> str:
-    """Where the form's run is to train."""
+    """The choice of launcher: where the form's run will train."""
     return st.session_state.get(_LAUNCHER, plugins.DEFAULT_LAUNCHER)
 
 
 def check(overrides: Mapping[str, Any]) -> tuple[RunConfig | None, dict[str, list[str]]]:
-    """(configuration, {}) or (None, messages by field); also asks the plan whether the data suffice."""
+    """(configuration, {}) or (None, messages by field); also checks by the plan that the data suffice."""
     try:
         config = RunConfig(**overrides)
         plan.check(config)
@@ -77,7 +77,7 @@ def check(overrides: Mapping[str, Any]) -> tuple[RunConfig | None, dict[str, lis
 
 
 def _shown_values(overrides: Mapping[str, Any], config: RunConfig | None) -> dict[str, Any]:
-    """What the fields show: the configuration, or while it is wrong the recipe with the user's own values on top."""
+    """The values in the fields: the configuration, or while it is invalid the recipe with the user's own values on top."""
     if config is not None:
         return config.model_dump()
     dataset = overrides.get("dataset", RunConfig.model_fields["dataset"].default)
@@ -110,7 +110,7 @@ def _changed(name: str) -> None:
     overrides.pop("options", None) if name in fields.PLUGIN_FIELDS else None
     config, _ = check({key: v for key, v in overrides.items() if key != name})
     if config is not None and getattr(config, name) == overrides[name]:
-        del overrides[name]  # back at the recipe's value: nothing is fixed by the user
+        del overrides[name]  # back at the recipe's value: no longer an override
 
 
 def _completed(name: str) -> None:

@@ -1,4 +1,4 @@
-"""The first half of the Stream page: settings of a stream in the address, its timeline, and what they cost beside every other rule."""
+"""The first half of the Stream page: settings of a stream in the address, its timeline, and its cost versus the other replay rules."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def choose(everything: dict[str, dict[str, Any]]) -> tuple[RunConfig | None, dic
 
 
 def _base(everything: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The settings of the run in the address (?from=), or none: then the recipe of the data set holds."""
+    """The settings of the run in the address (?from=), or none: then the data set's recipe applies."""
     chosen = st.query_params.get("from")
     st.session_state["stream_from"] = chosen if chosen in everything else None
     names = {key: f"{run['title'] or key} · {format.age(run['created'])} · {key[-4:]}" for key, run in everything.items()}
@@ -84,7 +84,7 @@ def _put(name: str, value: Any) -> None:
 
 
 def _asked() -> tuple[dict[str, Any], list[str]]:
-    """(settings in the address, what in it cannot be read)."""
+    """(settings in the address, entries that cannot be read)."""
     found: dict[str, Any] = {}
     bad: list[str] = []
     for name in FIELDS:
@@ -117,7 +117,7 @@ def _changed(name: str) -> None:
 
 @st.cache_data(max_entries=64, ttl=600, show_spinner=False)
 def _rules(settings: dict[str, Any]) -> tuple[pd.DataFrame, Any, Any, list[tuple[int, int]]]:
-    """(images of every rule, timeline) as plain data; InputError is for the form to tell."""
+    """(images of every rule, timeline) as plain data; the form shows an InputError."""
     from appcore.planning import plan
 
     config = RunConfig(**settings)
@@ -127,7 +127,7 @@ def _rules(settings: dict[str, Any]) -> tuple[pd.DataFrame, Any, Any, list[tuple
 
 
 def show(config: RunConfig, overrides: dict[str, Any]) -> None:
-    """Costs in numbers, the timeline, and every rule of replay side by side."""
+    """Costs in numbers, the timeline, and all replay rules side by side."""
     settings = config.model_dump(mode="json")
     rules, train, val, parts = _rules(settings)
     _answer(config, rules)
@@ -158,7 +158,7 @@ def show(config: RunConfig, overrides: dict[str, Any]) -> None:
 
 
 def _answer(config: RunConfig, rules: pd.DataFrame) -> None:
-    """The question of the page answered in a sentence made from the plan."""
+    """The answer to the page's question in a sentence made from the plan."""
     totals = rules.groupby("replay")["samples"].sum()
     mine, none, full = (int(totals[rule]) for rule in (config.replay, "none", "full"))
     law = stream_timeline.law(config.megabatches)
@@ -177,7 +177,7 @@ def _answer(config: RunConfig, rules: pd.DataFrame) -> None:
 
 
 def _costs(settings: dict[str, Any], rules: pd.DataFrame, chosen: str) -> None:
-    """The chosen stream in images, FLOPs and time, each beside no replay."""
+    """The chosen stream in images, FLOPs and time, each versus no replay."""
     totals = rules.groupby("replay")["samples"].sum()
     with st.skeleton(height=110):
         try:

@@ -1,4 +1,4 @@
-"""The second half of the Stream page: what runs gave for their cost. Errors on the way, anytime relative error, the Pareto front."""
+"""The second half of the Stream page: what runs achieved for their cost. Cumulative errors, anytime relative error, Pareto front."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Runs = Sequence[dict[str, Any]]
 
 
 def on_the_way(runs: Runs, data: tables.Frames) -> None:
-    """Errors and their change over the stream, of the picked runs."""
+    """Errors over the stream and their change, for the picked runs."""
     ends = data.megabatches
     if ends.empty:
         st.markdown("**No megabatch is finished yet.** The errors appear here by themselves after the first one.")
@@ -54,7 +54,7 @@ def relative(ends: pd.DataFrame) -> pd.DataFrame:
 
 
 def _kind(run: dict[str, Any]) -> str:
-    """Runs whose accuracies mean the same: one data set, one test set."""
+    """A key for runs with comparable accuracies: one data set, one test set."""
     config = run["config"]
     limit = f", {config['limit_test']:,} test images" if config.get("limit_test") else ""
     return f"{display(run['dataset'])}{limit}"
@@ -85,7 +85,7 @@ def front(everything: Runs, picked: Sequence[str]) -> None:
 
 
 def _axes(kinds: Mapping[str, Runs], first: str) -> tuple[str, str]:
-    """Which compute, and which data: both in the address."""
+    """The choice of compute measure and data, both in the address."""
     asked = st.query_params.get("compute", "dense"), _named(st.query_params.get("data", first))
     st.session_state["stream_compute"] = asked[0] if asked[0] in cost_and_benefit.COMPUTE else "dense"
     st.session_state["stream_data"] = asked[1] if asked[1] in kinds else first
@@ -113,7 +113,7 @@ def _axes(kinds: Mapping[str, Runs], first: str) -> tuple[str, str]:
 
 
 def _named(kind: str) -> str:
-    """A kind as it is called now; links of before had the data set's own name."""
+    """The present display name of a kind; previous links had the data set's own name."""
     name, comma, limit = kind.partition(",")
     return f"{display(name)}{comma}{limit}"
 

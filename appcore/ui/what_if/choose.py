@@ -1,4 +1,4 @@
-"""Choosing on the What if page: whose weights are scored, by which criteria, and what is asked. Everything is in the address."""
+"""Choices on the What if page: the network that is scored, the criteria, and the question. All of it is in the address."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ..app import old_links
 from ..words import format, run_text
 
 SCOPES = {"global": "Whole network", "layer": "Each layer alike", "erk": "Erdős–Rényi kernel"}
-_ITERATIVE = "rounds"  # a criterion with this option scores many times, cutting in between
+_ITERATIVE = "rounds"  # a criterion with this option scores in several rounds, pruning in between
 
 
 @dataclass(frozen=True)
 class Source:
-    """Whose weights: a fresh network by its settings, or a run's newest checkpoint."""
+    """The network that is scored: a fresh one from settings, or a run's newest checkpoint."""
 
     config: dict[str, Any] | None
     run_id: str | None
@@ -29,7 +29,7 @@ class Source:
 
 
 def densities() -> list[float]:
-    """Weights kept in percent, from all to one in ten thousand: even steps on a logarithmic scale, and round numbers."""
+    """The densities of the slider, in percent: from all to one in ten thousand, evenly spaced on a logarithmic scale, and round numbers."""
     steps = [float(f"{100 * 10 ** (-place / 30):.3g}") for place in range(121)]
     known = [80.0, 50.0, 36.6, 20.0, 5.0, 2.0, 0.5, 0.2, 0.05, 0.02]
     return sorted({*steps, *known}, reverse=True)
@@ -84,7 +84,7 @@ def _of_run(run: dict[str, Any]) -> Source:
 
 
 def criteria() -> list[str]:
-    """The criteria side by side; the first is the one whose scores are shown."""
+    """The picker of criteria to compare; the first one's scores are shown."""
     known = plugins.choices("pruners")
     shown = apart(known)
     old_links.renamed("criteria", {choice.title: shown[name] for name, choice in known.items()})
@@ -100,7 +100,7 @@ def criteria() -> list[str]:
 
 
 def rounds_note(chosen: list[str]) -> str:
-    """What is said about criteria that score many times in a run."""
+    """A note on criteria that score in several rounds in a run."""
     known = plugins.choices("pruners")
     several = [display(name) for name in chosen if _ITERATIVE in known[name].options]
     if not several:
@@ -110,7 +110,7 @@ def rounds_note(chosen: list[str]) -> str:
 
 
 def question(layers: list[str], most: float) -> tuple[float, str, list[str]]:
-    """(density, scope, exempt layers) as they are dragged; no more than `most` can be kept."""
+    """(density, scope, exempt layers) from the controls; no more than `most` can be kept."""
     options = [value for value in densities() if value <= 100 * most + 0.05] or [densities()[-1]]
     usual = options[int(np.argmin([abs(value - 36.6) for value in options]))]
     left, middle, right = st.columns([4, 2, 3], gap="medium", vertical_alignment="bottom")
@@ -129,7 +129,7 @@ def question(layers: list[str], most: float) -> tuple[float, str, list[str]]:
 
 
 def small_print(source: Source, criteria: list[str], sketch: dict[str, Any], milliseconds: float) -> None:
-    """What was scored, how exact the answer is, and how long it took."""
+    """Small print: what was scored, how exact the answer is, and how long it took."""
     pruned = f" Of its weights {100 * sketch['density']:.1f} % are left; pruned ones cannot return." if sketch["density"] < 1 else ""
     st.caption(
         f"Scored: {source.words}, with the scoring images of megabatch {sketch['megabatch'] + 1}.{pruned} {rounds_note(criteria)}  \n"

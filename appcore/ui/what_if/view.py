@@ -1,4 +1,4 @@
-"""The parts of the What if page: asking for scores, the answer in words and numbers, and the figures. Arithmetic on sketches only."""
+"""The parts of the What if page: requesting scores, the answer in words and numbers, and the figures. Only computes on sketches."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NOT_YET = ("waiting", "scoring")
 
 
 def ask(source: Source, criteria: list[str]) -> dict[str, dict[str, Any]]:
-    """The state of the scores by each criterion."""
+    """Request the scores of each criterion; returns their states."""
     found = {}
     for criterion in criteria:
         try:
@@ -36,12 +36,12 @@ def ask(source: Source, criteria: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def is_waiting(found: Mapping[str, dict[str, Any]]) -> bool:
-    """Whether an answer is still to come."""
+    """Whether any scores are still being computed."""
     return any(reply["state"] in _NOT_YET for reply in found.values())
 
 
 def progress(found: Mapping[str, dict[str, Any]]) -> None:
-    """What is being computed, and what went wrong."""
+    """Show what is being computed, and what failed."""
     for criterion, reply in found.items():
         name = display(criterion)
         if reply["state"] == "scoring":
@@ -58,14 +58,14 @@ def progress(found: Mapping[str, dict[str, Any]]) -> None:
 
 
 def answer(sketches: Mapping[str, Any], density: float, scope: str, exempt: list[str]) -> tuple[dict[str, Answer], float]:
-    """What each criterion keeps, and how many milliseconds it took to find out."""
+    """What each criterion keeps, and the milliseconds that computing this took."""
     start = time.perf_counter()
     found = {name: what_if.answer(sketch, density, scope, exempt) for name, sketch in sketches.items()}
     return found, 1000 * (time.perf_counter() - start)
 
 
 def falls(found: Mapping[str, dict[str, Any]], scope: str, exempt: list[str]) -> dict[str, pd.DataFrame]:
-    """When each layer dies; no density is in it, so it is kept between drags."""
+    """The density at which each layer dies; independent of the chosen density, so it is cached while the slider moves."""
     memo = st.session_state.setdefault("_falls", {})
     wanted = {name: (reply["key"], scope, tuple(exempt)) for name, reply in found.items()}
     kept = {key: memo.get(key) for key in wanted.values()}
@@ -77,7 +77,7 @@ def falls(found: Mapping[str, dict[str, Any]], scope: str, exempt: list[str]) ->
 
 
 def in_words(answers: Mapping[str, Answer], deaths: Mapping[str, pd.DataFrame]) -> None:
-    """Which layers would be empty by each criterion, else which would be first."""
+    """A sentence on the layers that would be empty by each criterion, or else on the first to become so."""
     lines = []
     for name, found in answers.items():
         empty = found.layers.loc[(found.layers["kept"] == 0) & (found.layers["total"] > 0), "layer"].tolist()
@@ -103,7 +103,7 @@ def _fine(fraction: float) -> str:
 
 
 def numbers(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: Mapping[str, pd.DataFrame]) -> None:
-    """Criteria side by side: FLOPs, bytes, what dies."""
+    """A table of the criteria: FLOPs, bytes, layers that die."""
     rows = []
     for name, found in answers.items():
         cost, fall = what_if.costs(sketches[name], found), deaths[name]
@@ -143,7 +143,7 @@ def numbers(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: 
 
 
 def figures(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: Mapping[str, pd.DataFrame], asked: tuple) -> None:
-    """What is left of each layer, where the threshold falls, what dies when."""
+    """The figures: share kept of each layer, score histogram with threshold, order in which layers die."""
     density = asked[0]
     logarithmic = st.toggle("Logarithmic shares", key="log", bind="query-params", help="Tells small shares apart")
     token = (*asked, tuple(sketches), logarithmic)

@@ -1,7 +1,7 @@
 """A button that makes a file when it is pressed, and keeps it until the browser has fetched it.
 
 Streamlit (1.67) drops a file that was made on demand after the second script run of *any* open tab; with pages that update
-every second, that is before a slow browser asks for it, and the download fails. Here the newest files stay referenced.
+every second, that is before a slow browser asks for it, and the download fails. Here the newest files are kept referenced.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any
 import streamlit as st
 from streamlit import runtime
 
-_KEPT = 8  # files at a time, of all users together; an older one is let go
+_KEPT = 8  # files at a time, of all users together; older ones are dropped
 _slots = itertools.cycle(range(_KEPT))
 _log = logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context")
 
 
 def button(label: str, make: Callable[[], bytes], file_name: str, mime: str, **look: Any) -> None:
-    """`st.download_button` for `make()`, which is called at each press and may take seconds; `look` is handed on."""
+    """`st.download_button` for `make()`, which is called at each press and may take seconds; `look` is passed on."""
 
     def made() -> bytes:
         data = make()
@@ -32,8 +32,8 @@ def button(label: str, make: Callable[[], bytes], file_name: str, mime: str, **l
 
 
 def _keep(data: bytes, mime: str, file_name: str) -> None:
-    """Refer to the file from outside all sessions; its address depends on its content alone, so this is the one the browser asks for."""
+    """Keep a reference to the file outside all sessions; its address depends only on its content, so the browser asks for this one."""
     with suppress(Exception):  # without this the file is merely short-lived
-        _log.disabled = True  # it would warn that no session asks, which is the point
+        _log.disabled = True  # it would warn that there is no session, which is intended
         runtime.get_instance().media_file_mgr.add(data, mime, f"download-{next(_slots)}", file_name=file_name, is_for_static_download=True)
     _log.disabled = False

@@ -1,8 +1,8 @@
 """A plotly chart that is updated in place: zoom, hidden curves, hover and scroll survive, nothing blinks.
 
-`st.plotly_chart` destroys and rebuilds the chart whenever its data change. This element calls Plotly.react on the node that is there.
+`st.plotly_chart` destroys and rebuilds the chart whenever its data change. This element calls Plotly.react on the existing node.
 Each chart can also be read "as table", made in the browser from the numbers that it draws (table.js).
-It knows nothing of runs. Where the script cannot be served or loaded it falls back to `st.plotly_chart`.
+Independent of runs. Where the script cannot be served or loaded it falls back to `st.plotly_chart`.
 """
 
 from __future__ import annotations
@@ -225,9 +225,9 @@ _component = st.components.v2.component(
 
 
 def chart(key: str, token: Hashable, build: Callable[[], go.Figure], *, alt: str, shared: dict[str, Any] | None = None) -> None:
-    """Show the figure that `build` makes; it is built again only when `token` changes, so that a tick without news costs nothing.
+    """Show the figure that `build` makes; it is rebuilt only when `token` changes, so that a tick without new data costs nothing.
 
-    What one page built others take from `shared`, when all that the figure shows is in the token and in what `shared` belongs to.
+    Pages share built figures through `shared`, if the token and the owner of `shared` determine all that the figure shows.
     """
     mine = st.session_state.setdefault("_figures", {})
     made = next((known[key] for known in (mine, shared or {}) if key in known and known[key][0] == token), None)
@@ -244,7 +244,7 @@ def chart(key: str, token: Hashable, build: Callable[[], go.Figure], *, alt: str
         _still(key, text, height, alt)
         return
     scale = projector.scale()
-    height = round(height * (1 + (scale - 1) / 2))  # half of it: type grows, and a chart must still fit a screen
+    height = round(height * (1 + (scale - 1) / 2))  # half of the scale: type grows, and a chart must still fit a screen
     data = {"figure": text, "height": height, "alt": alt, "scale": scale}
     result = _component(key=key, data=data, height=height, on_failed_change=lambda: None)
     if result.failed:
@@ -253,7 +253,7 @@ def chart(key: str, token: Hashable, build: Callable[[], go.Figure], *, alt: str
 
 
 def grid(columns: int, width: int = 380) -> Any:
-    """Places for charts side by side, at most so many and none narrower than `width` pixels, or than its large type needs in a room."""
+    """Places for charts side by side, at most so many and none narrower than `width` pixels, scaled in projector mode."""
     return st.grid(columns, min_column_width=round(width * projector.scale()), gap=("medium", "medium"))
 
 
@@ -264,7 +264,7 @@ def _still(key: str, text: str, height: int, alt: str) -> None:
 
 
 def serve_script() -> None:
-    """Put the plotly script beside app.py once, so that the browser gets it from this server; without it charts fall back."""
+    """Copy the plotly script next to app.py once, so that the browser loads it from this server; without it charts fall back."""
     source = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
     if SCRIPT.exists() and SCRIPT.stat().st_size == source.stat().st_size:
         return

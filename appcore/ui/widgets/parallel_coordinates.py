@@ -1,4 +1,4 @@
-"""Parallel coordinates that filter: ranges drawn on the axes come back to the page. Knows nothing of ablations."""
+"""Parallel coordinates as a filter: ranges selected on the axes are returned to the page. Independent of ablations."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ _component = st.components.v2.component(
 
 
 def chart(key: str, figure: go.Figure, names: Sequence[str], *, alt: str) -> dict[str, Any]:
-    """Show the figure; the ranges that are drawn on its axes, by the names of the columns behind them."""
+    """Show the figure; returns the ranges selected on its axes, by column name."""
     theme = "dark" if st.context.theme.type == "dark" else "light"
     height = round(int(figure.layout.height or 420) * (1 + (projector.scale() - 1) / 2))
     figure.update_layout(font_size=13 * projector.scale())

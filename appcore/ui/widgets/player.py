@@ -1,4 +1,4 @@
-"""Playing through moments: a button that advances on a timer, or by one step where the person's system asks for less motion."""
+"""A play button for a slider: advances it on a timer, or by one step where the user's system asks for reduced motion."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _component = st.components.v2.component("motion_wish", html="<span hidden></span
 
 
 def ask() -> None:
-    """Ask the browser whether its user wants less motion; the last thing on a page, since it takes a line of space."""
+    """Ask the browser whether its user wants reduced motion; put last on a page, since it takes a line of space."""
     known = bool(st.session_state.get("_less_motion"))
     found = _component(key="motion_wish", data={"less": known}, default={"less": known}, on_less_change=lambda: None)
     if bool(found.less) != known:
@@ -28,27 +28,27 @@ def ask() -> None:
         st.rerun()
 
 
-def button(moments: int, key: str = "point") -> bool:
-    """Play and hold, for a slider from 1 to `moments` under `key`; grey where there is nothing to play.
+def button(count: int, key: str = "point") -> bool:
+    """Play and pause, for a slider from 1 to `count` under `key`; disabled where there is nothing to play.
 
     True when it was pressed: in a fragment the caller then runs the whole page again, for the timer is the page's.
     """
     if st.session_state.get("_less_motion"):
-        return st.button("Next step", icon=":material/skip_next:", key="play", disabled=moments < 2, on_click=_step, args=(moments, key))
+        return st.button("Next step", icon=":material/skip_next:", key="play", disabled=count < 2, on_click=_step, args=(count, key))
     label, icon = ("Hold", ":material/pause:") if is_playing(key) else ("Play", ":material/play_arrow:")
-    return st.button(label, icon=icon, key="play", disabled=moments < 2, on_click=_toggle, args=(moments, key))
+    return st.button(label, icon=icon, key="play", disabled=count < 2, on_click=_toggle, args=(count, key))
 
 
-def _toggle(moments: int, key: str) -> None:
+def _toggle(count: int, key: str) -> None:
     st.session_state["_playing"] = "" if is_playing(key) else key
     st.session_state["_advanced"] = time.monotonic()
-    if is_playing(key) and st.session_state.get(key, 1) >= moments:
-        st.session_state[key] = 1  # at the end, play begins anew
+    if is_playing(key) and st.session_state.get(key, 1) >= count:
+        st.session_state[key] = 1  # at the end, play starts again
 
 
-def _step(moments: int, key: str) -> None:
+def _step(count: int, key: str) -> None:
     st.session_state["_playing"] = ""
-    st.session_state[key] = st.session_state.get(key, 1) % moments + 1
+    st.session_state[key] = st.session_state.get(key, 1) % count + 1
 
 
 def is_playing(key: str = "point") -> bool:
@@ -56,12 +56,12 @@ def is_playing(key: str = "point") -> bool:
     return st.session_state.get("_playing") == key
 
 
-def advance(moments: int, key: str = "point") -> None:
-    """Called on each tick, before the slider is drawn: the next moment, and hold at the last."""
+def advance(count: int, key: str = "point") -> None:
+    """Called on each tick, before the slider is drawn: go one step on, and pause at the last."""
     if not is_playing(key) or time.monotonic() - st.session_state.get("_advanced", 0.0) < 0.8 * SECONDS:
         return
     st.session_state["_advanced"] = time.monotonic()
-    if st.session_state.get(key, 1) < moments:
+    if st.session_state.get(key, 1) < count:
         st.session_state[key] = st.session_state.get(key, 1) + 1
     else:
         st.session_state["_playing"] = ""

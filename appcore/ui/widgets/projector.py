@@ -1,4 +1,4 @@
-"""Projector mode: large type and thick lines, for a room. It stays on from page to page and is part of the address (?projector=1)."""
+"""Projector mode: large type and thick lines for presentations. It persists across pages and is part of the address (?projector=1)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import streamlit as st
 
 SCALE = 1.4
 _KEY = "projector"
-# The switch lies in the bar of the navigation, at its right end, where it takes no room from a page.
+# The switch is at the right end of the navigation bar, where it takes no space from a page.
 _PLACE = """
 .st-key-projector-switch { position: fixed; top: 0.75rem; right: 3.5rem; z-index: 1000000; width: auto; }
 """
@@ -27,10 +27,10 @@ def switch() -> None:
 
 
 def is_on() -> bool:
-    """Whether charts, too, are to be drawn for a room."""
+    """Whether charts are drawn for projection, too."""
     return bool(st.session_state.get(_KEY))
 
 
 def scale() -> float:
-    """How much larger than usual everything is drawn."""
+    """The magnification of everything drawn."""
     return SCALE if is_on() else 1.0

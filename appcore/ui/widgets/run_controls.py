@@ -1,4 +1,4 @@
-"""Pause, resume and stop as buttons. They stand in the main script of a page, where no busy fragment delays them."""
+"""Buttons for pause, resume and stop. They are in the main script of a page, where no busy fragment delays them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..words.text import harmless
 
 
 def buttons(run: Mapping[str, Any]) -> None:
-    """What can be done with one run now. Every button keeps its place; one that cannot be used is grey."""
+    """The buttons of one run. Each keeps its place; unusable ones are disabled."""
     again = "Try again" if run["status"] == "failed" else "Resume"
     with st.container(horizontal=True, horizontal_alignment="right"):
         hold([run], "Pause", again)
@@ -31,31 +31,31 @@ def all_buttons(runs: Sequence[Mapping[str, Any]]) -> None:
 
 
 def hold(runs: Sequence[Mapping[str, Any]], pause: str, resume: str) -> None:
-    """Pause, or once nothing moves any more, resume. One element for both, so that no click falls between two that change places."""
+    """Pause, or when no run is moving, resume. One element for both, so that no click falls between two that change places."""
     moving = [run for run in runs if run["status"] in MOVING]
     held = [run for run in runs if run["status"] in ("paused", *RESUMABLE)]
     verb = "resume" if held and not moving else "pause"
-    told = [run["run_id"] for run in (held if verb == "resume" else moving) if run["command"] is None]
+    addressed = [run["run_id"] for run in (held if verb == "resume" else moving) if run["command"] is None]
     st.button(
         resume if verb == "resume" else pause,
         icon=":material/play_arrow:" if verb == "resume" else ":material/pause:",
         key="hold",
         type="primary" if verb == "resume" else "secondary",
-        disabled=not told,
-        on_click=_tell,
-        args=(verb, *told),
+        disabled=not addressed,
+        on_click=_send,
+        args=(verb, *addressed),
     )
 
 
 def _stop(runs: Sequence[Mapping[str, Any]], label: str) -> None:
-    told = [run["run_id"] for run in runs if run_status.is_active(run) and run["command"] != "stop"]
-    st.button(label, icon=":material/stop:", key="stop", disabled=not told, on_click=_tell, args=("stop", *told))
+    addressed = [run["run_id"] for run in runs if run_status.is_active(run) and run["command"] != "stop"]
+    st.button(label, icon=":material/stop:", key="stop", disabled=not addressed, on_click=_send, args=("stop", *addressed))
 
 
-def _tell(verb: str, *run_ids: str) -> None:
-    tell: Callable[[str], Any] = getattr(page.manager(), verb)
+def _send(verb: str, *run_ids: str) -> None:
+    send: Callable[[str], Any] = getattr(page.manager(), verb)
     for run_id in run_ids:
         try:
-            tell(run_id)
+            send(run_id)
         except ValueError as error:
             st.toast(harmless(str(error)), icon=":material/error:")

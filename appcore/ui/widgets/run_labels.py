@@ -1,4 +1,4 @@
-"""Name, tags and note of a run as fields."""
+"""Input fields for the name, tags and note of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..words.text import plain
 
 
 def details(run: dict[str, Any], tags: Sequence[str]) -> None:
-    """Name, tags and note of one run, kept as soon as a field is left."""
+    """Fields for name, tags and note of one run, saved when a field loses focus."""
     run_id = run["run_id"]
     keys = {name: f"{name}-{run_id}" for name in ("title", "tags", "note")}
     for name, key in keys.items():

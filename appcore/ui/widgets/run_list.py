@@ -1,4 +1,4 @@
-"""A short list of runs: title, state, how far, newest result, and the way to it."""
+"""A short list of runs: title, state, progress, newest result, and a link."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Picking several runs, kept in the address, and the legend that names them."""
+"""The picker of several runs, kept in the address, and their legend."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHAPES = {"circle": "●", "square": "■", "diamond": "◆", "triangle-up": "�
 
 
 def pick(everything: dict[str, dict[str, Any]]) -> list[str]:
-    """The runs of the address (?runs=a,b), changed by the picker; without any, the newest group."""
+    """The runs of the address (?runs=a,b), changed by the picker; without one, the newest group."""
     if "runs" not in st.query_params:
         st.query_params["runs"] = ",".join(_newest_group(list(everything.values())))
     asked = page.requested("runs")
@@ -58,7 +58,7 @@ def _newest_group(runs: Runs) -> list[str]:
 
 
 def legend(runs: Runs) -> None:
-    """Each run's mark, name, state and what it is; the marks are those of the figures."""
+    """Each run's mark, name, state and settings; the marks are those of the figures."""
     looks = charts.looks(runs)
     lines = []
     for run in runs:

@@ -1,1 +1,1 @@
-"""Words and numbers as people read them."""
+"""Display texts: words, numbers and units for users."""

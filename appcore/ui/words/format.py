@@ -1,4 +1,4 @@
-"""Numbers, units, durations and moments as text for people. Fractions come in, percent goes out."""
+"""Numbers, units, durations and times as text for users. Fractions in, percent out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def points(fraction: float | None) -> str:
 
 
 def count(value: float | None) -> str:
-    """Whole numbers with thousands marks, from a million on shortened: 14,553 and 2.7 million."""
+    """Whole numbers with thousands separators, shortened from a million on: 14,553 and 2.7 million."""
     if value is None:
         return "–"
     if abs(value) >= 1e9:
@@ -65,7 +65,7 @@ def about(seconds: float | None) -> str:
 
 
 def age(created: str, now: datetime | None = None) -> str:
-    """How long ago a moment (ISO, UTC) was."""
+    """How long ago a time (ISO, UTC) was."""
     seconds = ((now or datetime.now(UTC)) - datetime.fromisoformat(created)).total_seconds()
     if seconds < 60:
         return "just now"

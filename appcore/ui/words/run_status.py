@@ -1,4 +1,4 @@
-"""How the state of a run is shown: one badge, one sentence that says what happened and what to do next."""
+"""Display of a run's state: a badge, and a sentence on what happened and what to do next."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def is_active(run: Mapping[str, Any]) -> bool:
 
 
 def state(run: Mapping[str, Any], now: datetime | None = None) -> str:
-    """The status as people see it: a command that waits, a start without a step, and silence have names of their own."""
+    """The displayed state: the status, with extra names for a waiting command, a start without a step yet, and a missing heartbeat."""
     if run["command"] and is_active(run):
         return _COMMANDED.get(run["command"], run["status"])
     if run["status"] == "running" and not (run["progress"] or {}).get("samples_seen"):
@@ -55,7 +55,7 @@ def _silence(run: Mapping[str, Any], now: datetime | None) -> float:
 
 
 def _patience(run: Mapping[str, Any]) -> float:
-    """Ten times the usual step, and never less than a quiet moment such as an evaluation."""
+    """Seconds without news before a run counts as silent: ten usual steps, and at least a pause such as an evaluation."""
     speed = (run["progress"] or {}).get("images_per_second") or 0.0
     return max(_QUIET_SECONDS, 10 * run["config"]["batch_size"] / speed if speed else 4 * _QUIET_SECONDS)
 
@@ -73,7 +73,7 @@ def markdown(run: Mapping[str, Any]) -> str:
 
 
 def sentence(run: Mapping[str, Any], position: int | None = None, waits_for: str = "") -> str:
-    """What happened, and what to do next. `waits_for`: whose turn it is on this machine, where that is another program's."""
+    """What happened, and what to do next. `waits_for`: the other program that the run waits for, if any."""
     name = state(run)
     done = f"{run['cursor']} of {run['segments']} steps of the plan are done"
     if name == "queued" and waits_for:
@@ -105,7 +105,7 @@ def _place(run: Mapping[str, Any]) -> str:
 
 
 def share_done(run: Mapping[str, Any]) -> float:
-    """Fraction of the work that is done, by images where they are known."""
+    """Fraction of the run that is done, by images where their number is known."""
     if run["status"] == "done":
         return 1.0
     progress = run["progress"] or {}

@@ -1,4 +1,4 @@
-"""Runs and settings in words: a name, one line, a table, and the colour that belongs to them."""
+"""Runs and settings in words: a title, one line, a table, and the run's colour."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from .text import harmless
 
 
 def title(settings: dict[str, Any]) -> str:
-    """A name for a new run: APP · SNIP on Digits."""
+    """A title for a new run: APP · SNIP on Digits."""
     config = RunConfig(**settings)
     return f"{names.method_and_pruner(config.method, config.pruner)} on {names.display(config.dataset)}"
 
 
 def colour(config: RunConfig) -> str:
-    """The fixed colour that a run with this configuration has everywhere."""
+    """The colour of runs with this configuration in all figures."""
     return charts.looks([{"run_id": "new", "method": config.method, "pruner": config.pruner}])["new"].colour
 
 
 def summary(run: dict[str, Any]) -> str:
-    """What a run is, in one line: ResNet-20 on Digits · APP · SNIP · seed 0."""
+    """A run in one line: ResNet-20 on Digits · APP · SNIP · seed 0."""
     config = run["config"]
     where = harmless(f"{names.display(config['arch'])} on {names.display(config['dataset'])}")
     parts = [where, names.method_and_pruner(config["method"], config["pruner"])]

@@ -1,4 +1,4 @@
-"""Names of settings, and of their values, for people."""
+"""Display names of settings and of their values."""
 
 from __future__ import annotations
 
@@ -39,5 +39,5 @@ VALUE_LABELS = {
 
 
 def label(name: str) -> str:
-    """A setting's name for people."""
+    """A setting's display name."""
     return LABELS.get(name, name.replace("_", " ").capitalize())

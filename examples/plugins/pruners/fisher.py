@@ -8,15 +8,15 @@ Deviation: g is the gradient of a scoring batch, not of a single image, which wo
 import torch
 from torch import Tensor
 
-from appcore.pruners.base import Scoring, gradients
+from appcore.pruners.base import ScoringTask, gradients
 
-# What people type (--pruner fisher) and what menus show. One file may offer several names.
+# What users type (--pruner fisher) and what menus show. One file may offer several names.
 CHOICES = {"fisher": "Fisher"}
 # How it looks in charts. Optional: without it the program picks a colour that no other pruner has.
 LOOK = {"fisher": {"short": "Fisher", "colour": "#7A4FA3"}}
 
 
-def scores(task: Scoring) -> dict[str, Tensor]:
+def scores(task: ScoringTask) -> dict[str, Tensor]:
     """w ** 2 times the sum over scoring batches of g ** 2; the constant factor changes no rank and is left out."""
     # Gradients are taken where the network stands: with the weights that are pruned already at 0.
     weights = task.masked(task.weights)
