@@ -55,7 +55,7 @@ _most: Counter[str] = Counter()  # MiB of one case
 
 
 def memory_now() -> int:
-    """Bytes of this process; its peak begins anew. 0 where the system does not tell."""
+    """Bytes of this process; its peak is reset. 0 where the system does not report it."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     return _memory("VmRSS")

@@ -1,4 +1,4 @@
-"""How long people wait: first paint, Start to the first column of the heatmap, and pause, resume and stop, in headless Chromium.
+"""How long users wait: first paint, Start to the first column of the heatmap, and pause, resume and stop, in headless Chromium.
 
     python benchmarks/page.py [--rounds 3] [--read-seconds 5]
 

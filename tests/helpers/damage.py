@@ -15,7 +15,7 @@ from appcore.storage.store import Store
 
 UNCHANGED, TOLD, VALUE, SILENT = (
     "as before",
-    "refused or set aside, and said",
+    "refused or quarantined, and reported",
     "one row read with other values: a flipped bit for which SQLite has no checksum",
     "WRONG AND NOT SAID",
 )

@@ -166,7 +166,7 @@ def _forget() -> None:
 
 FAULTS: dict[str, Callable[[Path], str]] = {
     "server killed (SIGKILL), another one started": server_killed,
-    "two apps on one store resume a run at the same moment, 10 times": two_apps,
+    "two apps on one store resume a run at the same time, 10 times": two_apps,
     "the trainer thread is told to exit, twice": trainer_thread_struck,
     "the trainer thread dies, twice": trainer_thread_dies,
     "sources loaded anew under a run, two classes of each name": sources_loaded_anew,
