@@ -164,7 +164,7 @@ def _timed_speed(config: RunConfig, description: Any, device: torch.device, in_t
         if others:
             return step.images / step.timed(1)[1], f"the processor time of a few steps; {others} now, so it may take longer"
         _speeds[key] = step.images / seconds
-    return _speeds[key], "a few steps"
+    return _speeds[key], "a few steps on this machine"
 
 
 class _Step:

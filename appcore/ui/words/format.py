@@ -77,5 +77,5 @@ def age(created: str, now: datetime | None = None) -> str:
 
 def how_timed(found: Mapping[str, Any]) -> str:
     """Where the time of an estimate comes from, or why there is none."""
-    known_from = found.get("measured_on", "a few steps")
-    return f"no time: {known_from}" if found["seconds"] is None else f"time from {known_from} on this machine"
+    known_from = found.get("measured_on", "a few steps on this machine")
+    return f"no time: {known_from}" if found["seconds"] is None else f"time from {known_from}"
