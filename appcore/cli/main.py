@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor = verb("doctor", _doctor, "check packages, devices, store, checkpoints and data sets")
     doctor.add_argument("--repair", action="store_true", help="mend what can be mended safely: no run, row or whole checkpoint is touched")
     bench = verb("bench", _bench, "measure this machine: masked steps, prune points, and the engine against the published style")
-    bench.add_argument("--quick", action="store_true", help="fewer rounds, under three minutes")
+    bench.add_argument("--quick", action="store_true", help="fewer rounds, some minutes")
     check = verb("check", _check, "test what the literature says, at small scale; or the sanity card of a finished run")
     checks.add(check)
     flags.add_share(check)
