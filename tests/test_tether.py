@@ -47,7 +47,8 @@ def test_a_killed_pytest_leaves_no_app_and_no_browser_behind(tmp_path: Path, wor
     (tmp_path / "test_victim.py").write_text(VICTIM)
     mark = secrets.token_hex(8)
     paths = os.pathsep.join(str(path) for path in (ROOT, ROOT / "tests", ROOT / "tests" / "helpers"))
-    environment = {**os.environ, "PYTHONPATH": paths, tether.MARK: f"{os.environ.get(tether.MARK, '')} {mark}"}
+    outer = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}  # this test may run in a worker itself
+    environment = {**outer, "PYTHONPATH": paths, tether.MARK: f"{os.environ.get(tether.MARK, '')} {mark}"}
     options = ["-p", "conftest", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"), "-n", workers]
     started = subprocess.Popen([sys.executable, "-m", "pytest", *options, str(tmp_path)], env=environment, stdout=subprocess.DEVNULL)
     try:

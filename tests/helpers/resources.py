@@ -192,7 +192,7 @@ def killed_while_the_clock_was_ahead(folder: Path) -> str:
 
 
 def out_of_memory(folder: Path) -> str:
-    settings = {"arch": "resnet20", "batch_size": 1024, "limit_train": 1024, "epochs": 1}
+    settings = {"arch": "resnet56", "batch_size": 1024, "limit_train": 1024, "epochs": 1}  # more than earlier runs have left in the process
     run_id = faults.new_run(folder, "app", **settings)
 
     def before() -> None:

@@ -117,6 +117,7 @@ def counted(folder: Path, button: str, monkeypatch: pytest.MonkeyPatch, *, mende
         page.goto(address)
         page.get_by_text("inside 0").wait_for()
         page.evaluate(f"({LATE})()")
+        page.locator(f".st-key-{button} button").wait_for()
         page.evaluate(CLICK, button)
         page.wait_for_function("() => /inside [1-9]/.test(document.body.innerText)")
         page.wait_for_timeout(2000)  # for the second message, which comes within a second
