@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import socket
+import stat
 import sys
 import tempfile
 import time
@@ -95,7 +96,7 @@ class Slot:
         self.is_taken, self.waits_for = False, ""
 
     def _join(self, place: Path) -> None:
-        self._path = place / f"{time.time_ns():020d}-{os.getpid()}-{next(_numbers)}.json"
+        self._path = place / f"{time.time_ns():020d}-{os.getpid()}-{next(_numbers)}.slot"
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX)
 
@@ -133,7 +134,10 @@ def _mutex() -> Iterator[Path]:
     """Lock the folder for reading and changing it, and yield it. OSError where that fails, or where it is another user's."""
     place = folder()
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if place.stat().st_uid != os.getuid():
+    found = place.lstat()
+    if (
+        stat.S_ISLNK(found.st_mode) or found.st_uid != os.getuid()
+    ):  # a link could lead anywhere
         raise OSError(f"{place} belongs to another user")
     file = os.open(place / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -146,7 +150,7 @@ def _mutex() -> Iterator[Path]:
 def _others(place: Path, mine: str) -> list[dict[str, Any]]:
     """The other places in the line, in order of arrival; those whose holder has died are removed."""
     found = []
-    for path in sorted(path for path in place.glob("*.json") if path.name != mine):
+    for path in sorted(path for path in place.glob("*.slot") if path.name != mine):
         try:
             file = os.open(path, os.O_RDWR)
         except FileNotFoundError:

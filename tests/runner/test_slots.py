@@ -102,9 +102,16 @@ def test_a_folder_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytes
     assert Slot("cpu").take(4, "run") and not list(tmp_path.iterdir())
 
 
+def test_a_link_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    monkeypatch.setenv("APPCORE_SLOTS", str(tmp_path / "link"))
+    assert Slot("cpu").take(4, "run") and not list((tmp_path / "real").iterdir())
+
+
 def test_garbage_in_the_folder_stops_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APPCORE_SLOTS", str(tmp_path))
-    (tmp_path / "00000-1-0.json").write_text("{")
+    (tmp_path / "00000-1-0.slot").write_text("{")
     assert Slot("cpu").take(4, "run")
 
 
