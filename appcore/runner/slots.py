@@ -135,10 +135,8 @@ def _mutex() -> Iterator[Path]:
     place = folder()
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = place.lstat()
-    if (
-        stat.S_ISLNK(found.st_mode) or found.st_uid != os.getuid()
-    ):  # a link could lead anywhere
-        raise OSError(f"{place} belongs to another user")
+    if stat.S_ISLNK(found.st_mode) or found.st_uid != os.getuid():  # a link could lead anywhere
+        raise OSError(f"{place} is a link, or belongs to another user")
     file = os.open(place / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
