@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -174,7 +175,10 @@ class Manager:
         with self._estimating:  # one at a time: estimates time training steps
             found = self._estimates.get(key)
             if found is None:
-                known = [(self._work.config(row["config"]), sum(row["totals"]["phase_seconds"].values())) for row in earlier]
+                known = []
+                for row in earlier:
+                    with suppress(InputError):  # its plug-in is gone, or its settings are those of another version
+                        known.append((self._work.config(row["config"]), sum((row["totals"] or {}).get("phase_seconds", {}).values())))
                 in_trainer = partial(self._launchers[plugins.DEFAULT_LAUNCHER].call, device_of(built.device))
                 found = self._work.estimate(built, known, in_trainer)
                 if found["seconds"] is not None:

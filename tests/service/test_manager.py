@@ -196,6 +196,14 @@ def test_estimates_are_remembered_and_cannot_be_spoilt(manager: Manager, work: S
         manager.estimate({**SETTINGS, "epochs": 0})
 
 
+@pytest.mark.parametrize("columns", [{"config": {**SETTINGS, "arch": "gone"}}, {"totals": None}, {"totals": {"seconds": 1.0}}])
+def test_an_earlier_run_that_tells_nothing_spoils_no_estimate(manager: Manager, store: Store, columns: dict) -> None:
+    (run_id,) = manager.start([SETTINGS])
+    assert manager.wait(run_id, 10) == "done"
+    store.update(run_id, **columns)
+    assert manager.estimate(SETTINGS)["seconds"] == 1.0
+
+
 @pytest.mark.alone
 def test_closing_leaves_stopped_runs_and_takes_little_time(manager: Manager) -> None:
     running, waiting = (manager.start([LONG])[0] for _ in range(2))
