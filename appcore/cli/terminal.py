@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 1.0
 STOP_SECONDS = 60.0  # a step of a large network on a slow machine may take this long
 _CODES = {"done": 0, "failed": 1, "lost": 1}
 

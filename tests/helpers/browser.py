@@ -10,8 +10,9 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -62,3 +63,16 @@ def _wait(url: str, process: subprocess.Popen) -> None:
             return
         time.sleep(0.2)
     raise AssertionError("the app did not answer")
+
+
+def insist(page: Any, act: Callable[[], object], condition: str) -> None:
+    """Act until a JavaScript condition holds: where a machine stutters, what is pressed may be drawn anew between press and release."""
+    from playwright.sync_api import Error, TimeoutError
+
+    for _ in range(8):
+        with contextlib.suppress(Error):  # it has just been replaced, or there are two of it for a moment
+            act()
+        with contextlib.suppress(TimeoutError):
+            page.wait_for_function(condition, timeout=8000)
+            return
+    raise AssertionError(f"no effect: {condition}")

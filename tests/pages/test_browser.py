@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,8 +50,8 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "runs.db")
 
 
-def badge(page: Any, word: str) -> None:
-    page.locator("[data-testid=stMarkdownBadge], .stMarkdownBadge").filter(has_text=word).first.wait_for()
+def badge(page: Any, word: str, patience: float = browser.PATIENCE) -> None:
+    page.locator("[data-testid=stMarkdownBadge], .stMarkdownBadge").filter(has_text=word).first.wait_for(timeout=patience)
 
 
 def test_a_deep_link_as_first_request_lands_on_its_page_with_its_query(address: str, store: Store, page: Any) -> None:
@@ -71,9 +70,9 @@ def test_zoom_hidden_curves_and_the_node_survive_three_live_updates(address: str
     page.wait_for_function(READY)
     chart = page.locator(".st-key-accuracy-chart .chart")
     chart.scroll_into_view_if_needed()
-    _insist(page, lambda: _zoom(page, chart), "() => !document.querySelector('.st-key-accuracy-chart .zoomed').hidden")
+    browser.insist(page, lambda: _zoom(page, chart), "() => !document.querySelector('.st-key-accuracy-chart .zoomed').hidden")
     is_hidden = "() => document.querySelector('.st-key-accuracy-chart .chart')._fullData[0].visible === 'legendonly'"
-    _insist(page, lambda: chart.locator(".legendtoggle").first.click(), is_hidden)  # hides the first curve
+    browser.insist(page, lambda: chart.locator(".legendtoggle").first.click(), is_hidden)  # hides the first curve
     chart.evaluate("node => { node.mine = 'the same node' }")
     zoomed, scrolled = chart.evaluate("node => node.layout.xaxis.range"), _scrolled(page)
     for until in (26, 32, 38):
@@ -88,16 +87,6 @@ def test_zoom_hidden_curves_and_the_node_survive_three_live_updates(address: str
     assert chart.evaluate("node => node._fullData[0].visible") == "legendonly"
     assert _scrolled(page) == scrolled
     assert page.locator("[data-testid=stException]").count() == 0
-
-
-def _insist(page: Any, act: Any, condition: str) -> None:
-    """Act until it has an effect: on a machine that stutters the chart may be drawn anew between press and release."""
-    for _ in range(6):
-        act()
-        with contextlib.suppress(sync_api.TimeoutError):
-            page.wait_for_function(condition, timeout=8000)
-            return
-    raise AssertionError(f"no effect: {condition}")
 
 
 def _zoom(page: Any, chart: Any) -> None:
@@ -232,15 +221,16 @@ def test_twenty_tabs_on_one_run(address: str, store: Store, page: Any) -> None:
     tabs = [page, *(page.context.new_page() for _ in range(19))]
     for tab in tabs:
         tab.goto(f"{address}/run?run={run_id}")
+    patience = 4 * browser.PATIENCE  # twenty pages are drawn by one server
     for tab in tabs:
-        badge(tab, "Stopped")
+        badge(tab, "Stopped", patience)
     for tab in tabs[:3]:  # three people at once
         tab.locator(".st-key-hold button").dispatch_event("click")
     for tab in tabs:
-        badge(tab, "Running")
-    tabs[-1].locator(".st-key-stop button").click()
+        badge(tab, "Running", patience)
+    tabs[-1].locator(".st-key-stop button").dispatch_event("click")
     for tab in tabs:
-        badge(tab, "Stopped")
+        badge(tab, "Stopped", patience)
         assert tab.locator("[data-testid=stException]").count() == 0
     assert [run["status"] for run in store.runs()] == ["stopped"]
     rows = store.epochs(run_id)

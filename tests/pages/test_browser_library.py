@@ -10,7 +10,6 @@ from typing import Any
 import browser
 import fake_runs
 import pytest
-from test_browser import _insist
 
 from appcore.storage.store import Store
 
@@ -162,10 +161,11 @@ def test_ticked_rows_stand_in_the_address_also_after_another_run_has_come(addres
     table = page.locator("[data-testid=stDataFrame]")
     table.locator("canvas").first.wait_for()
     tick = partial(table.click, position={"x": 18, "y": 52})  # the newest
-    _insist(page, tick, f"() => location.search.endsWith('runs={second}')")
+    browser.insist(page, tick, f"() => location.search.endsWith('runs={second}')")
     third = fake_runs.write(store, seed=7)
     page.get_by_text("3 runs", exact=True).wait_for()  # another list, another table, the pick kept
-    page.wait_for_function("() => document.querySelectorAll('[data-testid=stDataFrame]').length === 1")  # the old one has gone
+    rows = "[...document.querySelectorAll('[data-testid=stDataFrame] [role=grid]')].map(grid => grid.ariaRowCount)"
+    page.wait_for_function(f"() => {rows}.join() === '4'")  # the old one has gone
     assert page.url.endswith(f"runs={second}")
-    _insist(page, tick, f"() => ['{second}', '{third}'].every(run => location.search.includes(run))")
+    browser.insist(page, tick, f"() => ['{second}', '{third}'].every(run => location.search.includes(run))")
     assert first not in page.url
