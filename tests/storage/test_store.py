@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from sqlalchemy import Engine, event, make_url
 from stores import NEEDS_SERVER, SERVER
@@ -165,11 +166,15 @@ def test_revision_changes_with_every_write_and_with_the_status_but_not_with_a_he
         ({}, False),
         ({"pid": 2**22 + 1}, True),  # beyond any pid
         ({"process_started": 5.0, "heartbeat": time.time() - 30}, True),  # the pid now belongs to another process
-        ({"process_started": 5.0}, False),  # the clock was stepped: the beat is fresh
+        ({"process_started": 5.0}, True),  # however fresh the beat: a clock may be ahead
+        ({"process_started": 5.0, "heartbeat": time.time() + 5 * 3600}, True),
         ({"heartbeat": time.time() + 3600}, False),
         ({"heartbeat": time.time() - 3600}, True),
         ({"host": "elsewhere", "pid": 2**22 + 1}, False),
         ({"host": "elsewhere", "heartbeat": time.time() - 3600}, True),
+        ({"host": "elsewhere", "heartbeat": time.time() + 365 * 86_400}, True),
+        ({"host": "elsewhere", "heartbeat": time.time() + 30}, False),
+        ({"process_started": psutil.Process().create_time()}, False),  # as earlier versions wrote it
     ],
 )
 def test_lost_is_seen_when_read(store: Store, status: str, columns: dict, is_lost: bool) -> None:
