@@ -53,7 +53,7 @@ def take(store: Store, work: Work, run_id: str, allowed: Sequence[str], **column
 
 
 class Room:
-    """What a user takes of the counted limits. What is slow is measured when this is made, the rest when runs start, in their transaction."""
+    """What a user takes of the counted limits. What is slow is measured when this is made, the rest in the transaction of a start."""
 
     def __init__(self, store: Store, owner: str):
         self._limits, self._owner, everybody = limits.load(store.folder), owner, store.of("", sees_all=True)
