@@ -108,11 +108,11 @@ class Manager:
 
     def stop(self, run_id: str) -> None:
         """Stop a run in any process, resumable. Does nothing to one that has ended; one whose process is gone counts as stopped."""
-        self._send([self.store.get(run_id)["run_id"]], "stop")
+        self._end(run_id, "stop")
 
     def preempt(self, run_id: str) -> None:
         """Stop a run, resumable, where no more than the work of the segment under way is lost: as soon as a checkpoint has the rest."""
-        self._send([self.store.get(run_id)["run_id"]], "preempt")
+        self._end(run_id, "preempt")
 
     def send(self, run_ids: list[str], command: str) -> None:
         """Send a command (pause, resume, stop, preempt) to many runs at once; those that have ended stay as they are."""
@@ -210,6 +210,11 @@ class Manager:
         self._scoring.close()
 
     # ---- internal
+
+    def _end(self, run_id: str, command: str) -> None:
+        run_id = self.store.get(run_id)["run_id"]
+        self._send([run_id], command)
+        self.store.settle([run_id])  # what its status says from here on is certain
 
     def _send(self, run_ids: list[str], command: str) -> None:
         self.store.update_all(run_ids, ACTIVE, command=command)

@@ -247,8 +247,8 @@ class Store:
 
     def settle(self, run_ids: Iterable[str] | None = None) -> None:
         """Return when it is certain which of these runs (default: of all) are lost; takes a few seconds where only a clock says so."""
-        chosen = None if run_ids is None else set(run_ids)
-        while any(self._database.sightings.judge(row) == "unsure" for row in self._active() if chosen is None or row["run_id"] in chosen):
+        chosen, judge = None if run_ids is None else set(run_ids), self._database.sightings.judge
+        while "unsure" in [judge(row) for row in self._active() if chosen is None or row["run_id"] in chosen]:  # all of them at once
             time.sleep(_WATCH_POLL_SECONDS)
 
     def _active(self) -> Sequence[Mapping[Any, Any]]:
