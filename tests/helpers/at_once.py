@@ -94,6 +94,12 @@ def child(*arguments: str, **options: Any) -> subprocess.Popen:
     return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options)
 
 
+def worker(*run_ids: str, **options: Any) -> subprocess.Popen:
+    """A worker process for the store of APPCORE_STORE."""
+    path = os.pathsep.join(filter(None, [str(HELPERS.parents[1]), os.environ.get("PYTHONPATH")]))
+    return subprocess.Popen([sys.executable, "-m", "appcore.runner.worker", *run_ids], env={**os.environ, "PYTHONPATH": path}, **options)
+
+
 def together(function: str, address: str, each: Sequence[str], seconds: float = 6.0) -> list[dict[str, Any]]:
     """What comes out when as many processes do this at one instant; all of them live until the last has answered."""
     when = str(time.time() + seconds)

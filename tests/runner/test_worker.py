@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import at_once
 import pytest
 
 from appcore import limits, paths
@@ -113,10 +113,8 @@ def test_a_store_that_is_not_reached_is_to_be_tried_again(tmp_path: Path, monkey
 def begin(store: Store) -> Iterator[Callable[..., subprocess.Popen]]:
     begun: list[subprocess.Popen] = []
 
-    def start(*arguments: str, **options: Any) -> subprocess.Popen:
-        root = str(Path(worker.__file__).parents[2])
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
-        begun.append(subprocess.Popen([sys.executable, "-m", worker.__name__, *arguments], env=environment, **options))
+    def start(*run_ids: str, **options: Any) -> subprocess.Popen:
+        begun.append(at_once.worker(*run_ids, **options))
         return begun[-1]
 
     yield start

@@ -167,7 +167,7 @@ def test_a_mistake_in_the_file_stops_resumes_too(manager: Manager, work: StandIn
     run_id = stopped(manager.store, SETTINGS)
     allow(manager.store, "epoch = 10")
     for way in (lambda: manager.resume(run_id), lambda: driver.drive(manager.store, run_id, work=work)):
-        with pytest.raises(InputError, match="epoch: .*known"):
+        with pytest.raises(InputError, match=r"epoch: .*known"):
             way()
     assert manager.get(run_id)["status"] == "stopped"
 
