@@ -44,7 +44,7 @@ if hasattr(os, "register_at_fork"):  # a child is a process of its own
 def _started(pid: int) -> float:
     """When a process began: on Linux in seconds since the machine's own start, which stay when its clock is set; else by the clock."""
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
     except (OSError, IndexError, ValueError):
         return psutil.Process(pid).create_time()
 
