@@ -6,9 +6,10 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
 from threading import Lock
 from typing import Any
+
+from ..locks import Locks
 
 
 class Once:
@@ -16,36 +17,21 @@ class Once:
 
     def __init__(self, most: int, seconds: float = math.inf):
         self._most, self._seconds = most, seconds
-        self._lock = Lock()
-        self._made: OrderedDict[Hashable, tuple[Future[Any], float]] = OrderedDict()  # and until when it counts
+        self._making, self._lock = Locks(), Lock()
+        self._made: OrderedDict[Hashable, tuple[Any, float]] = OrderedDict()  # and until when it counts
 
     def __call__(self, key: Hashable, make: Callable[[], Any], keep: Callable[[Any], bool] = lambda answer: True) -> Any:
         """The answer for a key; `make` is called unless there is one. An error, or an answer that `keep` does not want, is forgotten."""
-        with self._lock:
-            known, until = self._made.get(key, (None, math.inf))
-            if known is not None and time.monotonic() <= until:
-                self._made.move_to_end(key)
-                mine = None
-            else:
-                known = mine = Future()
-                self._made[key] = mine, math.inf
-        if mine is None:
-            return known.result()
-        try:
+        with self._making.of(key):
+            with self._lock:
+                answer, until = self._made.get(key, (None, -math.inf))
+                if time.monotonic() <= until:
+                    self._made.move_to_end(key)
+                    return answer
             answer = make()
-        except BaseException as error:
-            self._put(key, None)
-            mine.set_exception(error)
-            raise
-        self._put(key, mine if keep(answer) else None)
-        mine.set_result(answer)
-        return answer
-
-    def _put(self, key: Hashable, made: Future[Any] | None) -> None:
-        with self._lock:
-            if made is None:
-                self._made.pop(key, None)
-            else:
-                self._made[key] = made, time.monotonic() + self._seconds
-            while len(self._made) > self._most:
-                self._made.popitem(last=False)
+            with self._lock:
+                if keep(answer):
+                    self._made[key] = answer, time.monotonic() + self._seconds
+                while len(self._made) > self._most:
+                    self._made.popitem(last=False)
+            return answer
