@@ -137,7 +137,8 @@ def test_a_queue_that_slept_begins_nothing_that_another_has(store: Store) -> Non
     while store.get(first)["status"] != "running":
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    store.update(waits, host="elsewhere", fence="another", heartbeat=time.time())  # it was lost, and is queued there now
+    store.claim(waits, ("queued",))  # it was lost, and is queued elsewhere now
+    store.update(waits, host="elsewhere", heartbeat=time.time())
     before = store.get(waits)
     store.set_command(first, "stop")
     while launcher.alive(waits):
