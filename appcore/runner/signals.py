@@ -32,7 +32,8 @@ def noted() -> Iterator[Ending]:
 
     One that is ignored, as under nohup, stays ignored. Signals reach the main thread alone: in any other nothing is noted.
     """
-    ending, usual = Ending(), {}
+    ending = Ending()
+    usual: dict[int, Any] = {}
 
     def note(number: int, frame: Any) -> None:  # takes no lock: the main thread may hold it
         ending.number = number

@@ -169,15 +169,11 @@ class Manager:
     def scores(self, config: dict[str, Any] | None, run_id: str | None, criterion: str) -> dict[str, Any]:
         """Scores of a fresh network or of a run's newest checkpoint as a sketch: {"state": ready, "sketch"}, or failed with "error",
         or waiting or scoring, when the caller should ask again. See service/what_if and analysis/what_if."""
-        row = None if run_id is None else self.store.get(run_id)
-
-        def allow() -> None:
-            if row is not None:
-                limits.load(self.store.folder).check_path(row["config"].get("dataset", ""))
-                return
-            admission.check_settings(self.store, self._work, self._work.config({**(config or {}), "pruner": criterion}))
-
-        return self._scoring.ask(config, row and row["run_id"], criterion, allow)
+        if run_id is not None:
+            row, allowed = self.store.get(run_id), limits.load(self.store.folder)
+            return self._scoring.ask(None, row["run_id"], criterion, lambda: allowed.check_path(row["config"].get("dataset", "")))
+        built = self._work.config({**(config or {}), "pruner": criterion})
+        return self._scoring.ask(config, None, criterion, lambda: admission.check_settings(self.store, self._work, built))
 
     def forget_scores(self, key: str) -> None:
         """Forget a failed request for scores, so that it can be made again."""

@@ -33,7 +33,8 @@ class AblationTable:
             "axes": [[name, plain(list(chosen))] for name, chosen in axes.items()],
         }
         with self._database.alone() as connection:
-            about_now = sweeps.c.created.between(*((now + timedelta(seconds=sign * again_after)).isoformat() for sign in (-1, 1)))
+            apart = timedelta(seconds=again_after)
+            about_now = sweeps.c.created.between((now - apart).isoformat(), (now + apart).isoformat())
             for known in connection.execute(select(sweeps).where(about_now, sweeps.c.owner == self._owner)).mappings():
                 if again_after and (known["base"], known["axes"]) == (values["base"], values["axes"]):
                     return known["sweep_id"]

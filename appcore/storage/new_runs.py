@@ -51,7 +51,8 @@ def create(connection: Connection, new: Sequence[NewRun], owner: str) -> list[st
 
 def _free_ids(connection: Connection, now: datetime, count: int) -> list[str]:
     """Ids of the second `now` that no run has."""
-    second, found = f"{now:%Y%m%d-%H%M%S}-", []
+    second = f"{now:%Y%m%d-%H%M%S}-"
+    found: list[str] = []
     taken = set(connection.scalars(select(runs.c.run_id).where(runs.c.run_id.startswith(second))))
     while len(found) < count:
         run_id = f"{second}{secrets.token_hex(2)}"

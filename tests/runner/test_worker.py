@@ -129,7 +129,7 @@ def test_asked_to_end_it_saves_and_is_tried_again_with_the_same_bits(store: Stor
     settings = {**SHORT, "epochs": 300}
     whole, run_id = add(store, settings), add(store, settings)
     assert driver.drive(store, whole) == "done"
-    process = begin(run_id)
+    process = begin(run_id, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))  # also where the tests run under nohup
     wait(lambda: store.get(run_id)["cursor"] > 5)
     process.send_signal(number)
     assert process.wait(60) == TRY_AGAIN
