@@ -12,5 +12,13 @@ class InputError(ValueError):
         self.field = field
 
 
+class OverLimitError(InputError):
+    """A limit of this server forbids it (see limits)."""
+
+
+class NoRoomError(OverLimitError):
+    """What is there already leaves no room for more; later it may."""
+
+
 class BusyError(Exception):
     """The training thread is busy."""

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from . import paths
-from .errors import InputError
+from .errors import InputError, NoRoomError, OverLimitError
 
 KEEP = "keep"  # runs with this tag stay, however old they are
 _Count = Annotated[int, Field(ge=0)]
@@ -39,13 +39,13 @@ class Limits(BaseModel):
     )
 
     def check_run(self, config: Any, images: int) -> None:
-        """InputError for a run that is longer than allowed, or reads data from a folder that is not."""
+        """OverLimitError for a run that is longer than allowed, or reads data from a folder that is not."""
         _require("epochs", self.epochs, config.epochs * config.megabatches, "this run has {value:,} epochs", "epochs")
         _require("images", self.images, images, "this run trains on {value:,} images, repeats counted", "limit_train")
         self.check_path(config.dataset)
 
     def check_path(self, dataset: str) -> None:
-        """InputError for images:PATH outside of the folders in which images may lie; links are followed first."""
+        """OverLimitError for images:PATH outside of the folders in which images may lie; links are followed first."""
         kind, _, path = dataset.partition(":")
         if kind != "images" or self.image_folders is None:
             return
@@ -56,27 +56,29 @@ class Limits(BaseModel):
             allowed = False
         if not allowed:
             where = f"put them into {' or '.join(self.image_folders)}" if self.image_folders else "choose another data set"
-            raise InputError(f"dataset: images may not be read from there on this server (limit image_folders); {where}", "dataset")
+            raise OverLimitError(f"dataset: images may not be read from there on this server (limit image_folders); {where}", "dataset")
 
-    def check_queue(self, going: int, mine: int, new: int) -> None:
-        """InputError when `new` more runs would be too many at one time, for all users or for one."""
-        _require("queue", self.queue, going + new, "{value} runs would wait or go on here", "")
-        _require("runs_per_user", self.runs_per_user, mine + new, "{value} runs of yours would wait or go on", "")
+    def check_queue(self, going: int, mine: int) -> None:
+        """NoRoomError when these are too many runs at one time, of all users or of one."""
+        _require("queue", self.queue, going, "{value} runs would wait or go on here", "", NoRoomError)
+        _require("runs_per_user", self.runs_per_user, mine, "{value} runs of yours would wait or go on", "", NoRoomError)
 
     def check_upload(self, size: int) -> None:
-        """InputError for a file, or what it unpacks to, that is too large."""
+        """OverLimitError for a file, or what it unpacks to, that is too large."""
         _require("upload_megabytes", self.upload_megabytes, -(-size // 2**20), "this file has {value:,} MiB", "file")
 
-    def check_disk(self, used: int, more: int = 0) -> None:
-        """InputError when a user's runs take more disk space than allowed."""
+    def check_disk(self, used: int) -> None:
+        """NoRoomError when a user's runs take more disk space than allowed."""
         text = "your runs take {value:,} MiB"
-        _require("disk_megabytes_per_user", self.disk_megabytes_per_user, -(-(used + more) // 2**20), text, "", "delete some")
+        megabytes = -(-used // 2**20)
+        _require("disk_megabytes_per_user", self.disk_megabytes_per_user, megabytes, text, "", NoRoomError, "; delete some")
 
 
-def _require(name: str, most: int | None, value: int, text: str, field: str, remedy: str = "") -> None:
+def _require(
+    name: str, most: int | None, value: int, text: str, field: str, error: type[OverLimitError] = OverLimitError, remedy: str = ""
+) -> None:
     if most is not None and value > most:
-        more = f"; {remedy}" if remedy else ""
-        raise InputError(f"{text.format(value=value)}, and this server allows {most:,} (limit {name}){more}", field)
+        raise error(f"{text.format(value=value)}, and this server allows {most:,} (limit {name}){remedy}", field)
 
 
 def load(folder: Path | None = None) -> Limits:

@@ -1,4 +1,4 @@
-"""The statuses of a run, in sets."""
+"""The statuses of a run, in sets, and the commands that it obeys."""
 
 STARTED = ("running", "paused")  # a driver has it
 ACTIVE = ("queued", *STARTED)  # it may still change by itself
@@ -9,3 +9,6 @@ ENDED = (*OVER, "lost")
 RESUMABLE = ("stopped", "failed", "lost")
 STARTABLE = ("queued", *RESUMABLE)  # a driver may take it
 BROKEN = ("failed", "lost")  # ended against the user's will
+
+COMMANDS = ("pause", "resume", "stop", "preempt")
+ENDING = ("stop", "preempt")  # commands after which a run is stopped

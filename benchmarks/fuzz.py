@@ -120,7 +120,7 @@ def read_settings(values: dict[str, Any]) -> None:
 def read_limits(values: dict[str, Any]) -> None:
     found = answered("limits", lambda: limits.parse(values))
     if found is not None:
-        answered("limits", lambda: found.check_queue(1, 1, 1))
+        answered("limits", lambda: found.check_queue(1, 1))
 
 
 # ---- bundles

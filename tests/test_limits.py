@@ -163,7 +163,7 @@ def test_old_runs_go_but_not_those_that_are_kept_young_or_going_on(manager: Mana
     assert {row["run_id"] for row in manager.runs()} == {kept, young, going}
     assert not paths.run_folder(store.folder, old).exists()
     assert access.retire(store, now + 60 * day) == [young]  # one that goes on stays whatever the clock says
-    manager._retired = -access.DAY_SECONDS
+    manager._starting._retired = -access.DAY_SECONDS
     store.update(kept, tags=[])
     manager.start([SETTINGS])  # a start looks for old ones
     assert kept not in {row["run_id"] for row in manager.runs()}

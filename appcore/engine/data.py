@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from .. import plugins, seeds
 from ..config import RunConfig
 from ..datasets.base import Images, data_root
 from ..errors import InputError
+from ..locks import Locks
 
 _Choice = np.ndarray | slice  # which images of an array
 _ALL = slice(None)
@@ -40,14 +40,14 @@ class Data:
 
 
 _loaded: weakref.WeakValueDictionary[tuple, Data] = weakref.WeakValueDictionary()
-_loading = threading.Lock()
+_loading = Locks()
 
 
 def load_data(config: RunConfig, device: torch.device) -> Data:
     """The data set of a run on its device; all runs in memory share one copy."""
     fields = (config.dataset, config.image_size, config.limit_train, config.limit_test, config.crop_padding, config.shots)
     key = (*fields, str(device), str(data_root().resolve()))
-    with _loading:
+    with _loading.of(key):
         data = _loaded.get(key)
         if data is None:
             data = _loaded[key] = _load(config, device)

@@ -10,14 +10,14 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import BusyError, InputError
-from ..statuses import WAITING
+from ..statuses import ENDING, WAITING
 from ..storage import heartbeat
 from ..storage.store import Store
 from .engine_port import Engine, Work, threads_of
@@ -30,9 +30,10 @@ POLL_SECONDS = 0.1  # how soon a resumed run or an ended worker is noticed
 
 @dataclass(eq=False)
 class _Waiting:
-    """A job that has not begun. A held one lets later jobs begin first."""
+    """A job that has not begun. A held one lets later jobs begin first. Of a run whose fence has changed another process took hold."""
 
     run_ids: list[str]
+    fences: Mapping[str, str | None] = field(default_factory=dict)
     is_held: bool = False
 
 
@@ -41,7 +42,7 @@ class Queue:
 
     def __init__(self, name: str, store: Store, start: Start, work: Work | None):
         self._name, self._store, self._start, self._work = name, store, start, work
-        self._lock = threading.Condition()
+        self._lock, self._sweeping = threading.Condition(), threading.Lock()
         self._waiting: list[_Waiting] = []
         self._started: list[Job] = []
         self._slot = Slot(name)
@@ -49,11 +50,11 @@ class Queue:
         self._is_closing, self._deadline = False, 0.0
         self._thread: threading.Thread | None = None
 
-    def add(self, run_ids: list[str]) -> None:
+    def add(self, run_ids: list[str], fences: Mapping[str, str | None]) -> None:
         with self._lock:
             if self._is_closing:
                 raise InputError("the program is ending; start it again, then resume", "launcher")
-            self._waiting.append(_Waiting(list(run_ids)))
+            self._waiting.append(_Waiting(list(run_ids), fences))
             self._wake()
 
     def _wake(self) -> None:
@@ -112,20 +113,33 @@ class Queue:
             return True
 
     def sweep(self) -> None:
-        """Obey the commands sent to waiting jobs: stop takes a run out, pause holds a job, resume puts it back in line."""
-        with self._lock:
-            commands = self._store.commands(self.waiting()) if self._waiting else {}
-            for run_id in [run_id for run_id in commands if commands[run_id] == "stop"]:
-                self._stop_waiting(run_id)
-            self._hold([job for job in self._waiting if not job.is_held and {commands.get(run_id) for run_id in job.run_ids} == {"pause"}])
-            self._release([job for job in self._waiting if job.is_held and "resume" in {commands.get(run_id) for run_id in job.run_ids}])
-            self._lock.notify()
+        """Obey the commands sent to waiting jobs: stop takes a run out, pause holds a job, resume puts it back in line.
+
+        The store is never waited for with the lists locked, for all pages look into them.
+        """
+        with self._sweeping:
+            waiting = self.waiting()
+            commands = self._store.commands(waiting) if waiting else {}
+            self._stop_waiting([run_id for run_id in commands if commands[run_id] in ENDING])
+            with self._lock:
+                jobs = list(self._waiting)
+            self._hold([job for job in jobs if not job.is_held and {commands.get(run_id) for run_id in job.run_ids} == {"pause"}])
+            self._release([job for job in jobs if job.is_held and "resume" in {commands.get(run_id) for run_id in job.run_ids}])
+            with self._lock:
+                self._lock.notify()
 
     def _hold(self, jobs: list[_Waiting]) -> None:
         """Only whole jobs are held; a single run of several that advance in turn is paused when its job begins."""
-        self._change(jobs, ("queued",), status="paused")
-        for job in jobs:
-            job.is_held = True
+        with self._lock:
+            jobs = [job for job in jobs if job in self._waiting]
+            for job in jobs:
+                job.is_held = True
+        try:
+            self._change(jobs, ("queued",), status="paused")
+        except InputError:  # the next sweep tries again
+            for job in jobs:
+                job.is_held = False
+            raise
 
     def _release(self, jobs: list[_Waiting]) -> None:
         self._change(jobs, ("paused",), status="queued")
@@ -133,24 +147,29 @@ class Queue:
             job.is_held = False
 
     def _change(self, jobs: list[_Waiting], statuses: tuple[str, ...], **columns: Any) -> None:
-        if jobs:
-            self._store.update_all([run_id for job in jobs for run_id in job.run_ids], statuses, command=None, **columns)
+        run_ids = [run_id for job in jobs for run_id in job.run_ids]
+        if run_ids:
+            self._store.update_all(run_ids, statuses, is_held=True, command=None, **columns)
 
     def close(self, deadline: float) -> None:
         with self._lock:
             self._is_closing, self._deadline = True, deadline
-            for run_id in self.waiting():
-                self._stop_waiting(run_id)
+        self._stop_waiting(self.waiting())
+        with self._lock:
             self._lock.notify()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _stop_waiting(self, run_id: str) -> None:
-        for job in self._waiting:
-            job.run_ids = [other for other in job.run_ids if other != run_id]
-        self._waiting = [job for job in self._waiting if job.run_ids]
-        with suppress(InputError):  # deleted, or taken by another process
-            self._store.claim(run_id, WAITING, status="stopped", command=None)
+    def _stop_waiting(self, run_ids: list[str]) -> None:
+        """Take runs out of the line; one that has begun meanwhile obeys its command by itself."""
+        chosen = set(run_ids)
+        with self._lock:
+            stopped = [run_id for job in self._waiting for run_id in job.run_ids if run_id in chosen]
+            for job in self._waiting:
+                job.run_ids = [run_id for run_id in job.run_ids if run_id not in chosen]
+            self._waiting = [job for job in self._waiting if job.run_ids]
+        if stopped:
+            self._store.update_all(stopped, WAITING, is_held=True, status="stopped", command=None)
 
     def _beat(self, run_ids: list[str]) -> None:
         self._store.beat(run_ids)
@@ -198,11 +217,12 @@ class Queue:
 
     def _begin_in_turn(self, job: _Waiting) -> None:
         """Begin a job as soon as it gets its slots on this machine, unless it was held, moved or stopped meanwhile."""
-        is_our_turn = self._take_slot(job)
+        found = self._store.queued(job.run_ids)
+        is_our_turn = self._take_slot(job.run_ids, [row["config"] for row in found.values()])
         with self._lock:
             if is_our_turn and job is self._next() and not self._is_closing:
                 self._waiting.remove(job)
-                self._begin(job.run_ids)
+                self._begin([run_id for run_id in job.run_ids if job.fences.get(run_id) == found.get(run_id, {}).get("fence")])
             elif not self._is_closing:
                 self._lock.wait(POLL_SECONDS)
 
@@ -210,17 +230,16 @@ class Queue:
         """Hold slots only while a job trains: other programs get their turn between two jobs, and a resumed run takes them at once."""
         training = next((job for job in self._started if job.is_running), None)
         if training and not self._slot.is_taken:
-            self._take_slot(training, at_once=True)
+            configs = []
+            for run_id in training.run_ids:
+                with suppress(InputError):  # deleted meanwhile
+                    configs.append(self._store.get(run_id)["config"])
+            self._take_slot(training.run_ids, configs, at_once=True)
         elif not training and (self._slot.is_taken or not self._next()):
             self._slot.release()
 
-    def _take_slot(self, job: _Waiting | Job, at_once: bool = False) -> bool:
-        configs = []
-        for run_id in job.run_ids:
-            with suppress(InputError):  # deleted meanwhile
-                configs.append(self._store.get(run_id)["config"])
-        need = threads_of(self._work or Engine(), configs)
-        return self._slot.take(need, f"run {' and '.join(job.run_ids)}", at_once)
+    def _take_slot(self, run_ids: list[str], configs: list[dict[str, Any]], at_once: bool = False) -> bool:
+        return self._slot.take(threads_of(self._work or Engine(), configs), f"run {' and '.join(run_ids)}", at_once)
 
     def _next(self) -> _Waiting | None:
         """The job that may begin now; none while another one trains."""
@@ -229,6 +248,8 @@ class Queue:
         return next((job for job in self._waiting if not job.is_held), None)
 
     def _begin(self, run_ids: list[str]) -> None:
+        if not run_ids:  # all of them were taken elsewhere
+            return
         try:
             self._started = [*self._started, self._start(self._store, run_ids, self._work)]
         except Exception as error:

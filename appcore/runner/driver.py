@@ -18,7 +18,7 @@ from .. import paths
 from ..statuses import STARTABLE, STARTED
 from ..storage import checkpoint, heartbeat
 from ..storage.store import Store, TakenOverError
-from . import slots
+from . import admission, slots
 from .engine_port import Engine, Work, threads_of
 from .failures import explain
 from .progress import Pace
@@ -78,7 +78,9 @@ class _Driver:
         self._store, self._run_id, self._work, self._watch = store, run_id, work, watch
         row = store.get(run_id)
         mine = STARTED if heartbeat.is_mine(row) else ()  # left behind by a driver of this process that could not write
-        self._row = store.claim(run_id, (*STARTABLE, *mine), status="running", error=None, traceback=None, totals=None)
+        columns = {"status": "running", "error": None, "traceback": None, "totals": None}
+        self._row = admission.take(store, self._work, run_id, (*STARTABLE, *mine), **columns)
+        self._fence = self._row["fence"]
         self._folder = paths.run_folder(store.folder, run_id)
         self._notes: list[str] = list(row["notes"] or [])
         self._state: Any = None
@@ -86,7 +88,7 @@ class _Driver:
         self._pending: list[tuple[int, Event]] = []
         self._counts: Counter[str] = Counter()
         self._last = ""
-        self._is_paused = self._has_ended = self._has_grown = False
+        self._is_paused = self._is_preempted = self._has_ended = self._has_grown = False
         self._pace = Pace(0)
         self._flushed = self._saved = time.monotonic()
         self._asked = -COMMAND_SECONDS
@@ -127,7 +129,7 @@ class _Driver:
         self._has_grown = facts.get("has_grown", self._saved_cursor > 0)  # old checkpoints do not say; perhaps it had
         self._pace = Pace(self._work.total_samples(config))
         columns = {"saved": self._saved_cursor, "segments": len(self._plan), "versions": versions, "notes": self._notes}
-        self._store.rewind(self._run_id, self._saved_cursor, **columns)
+        self._store.rewind(self._run_id, self._saved_cursor, fence=self._fence, **columns)
         self._saved = time.monotonic()
         self._spent["load"] += self._saved - start
 
@@ -148,6 +150,7 @@ class _Driver:
             self._compare(event)
         elif event.kind == "Pruned" or (event.kind == "MegabatchDone" and self._has_grown):  # epochs of some methods move the masks as well
             start = time.monotonic()
+            self._store.check_held(self._run_id, self._fence)
             checkpoint.save_masks(paths.masks(self._folder, event.segment), self._state.masks)
             self._spent["checkpoint"] += time.monotonic() - start
             self._has_grown = False
@@ -177,12 +180,16 @@ class _Driver:
     # ---- commands
 
     def _obey(self, at_once: bool = False) -> Iterator[str]:
-        """Read and obey a waiting command; yields "paused" as long as the run is, and "stopped" at its end."""
+        """Read and obey a waiting command; yields "paused" as long as the run is, and "stopped" at its end.
+
+        `preempt` is a stop that keeps the work: the run goes on to the end of its segment where more than that segment would be lost.
+        """
         while True:
             if at_once or time.monotonic() - self._asked >= COMMAND_SECONDS:
                 self._asked, at_once = time.monotonic(), False
-                command = self._store.take_command(self._run_id)
-                if command == "stop":
+                command = self._store.take_command(self._run_id, self._fence)
+                self._is_preempted |= command == "preempt"
+                if command == "stop" or (self._is_preempted and self._is_saved_so_far):
                     self.save_at_boundary()
                     self.end("stopped")
                     yield "stopped"
@@ -192,9 +199,14 @@ class _Driver:
                     self.save_at_boundary()
                     self._pace.interrupt()
                     self._flush(status="paused" if self._is_paused else "running")
-            if not self._is_paused:
+            if self._is_preempted or not self._is_paused:
                 return
             yield "paused"
+
+    @property
+    def _is_saved_so_far(self) -> bool:
+        """Whether a stop now would lose the work of the segment under way at most."""
+        return self._state is None or self._last == "SegmentDone" or self._state.cursor == self._saved_cursor
 
     # ---- writing
 
@@ -206,6 +218,7 @@ class _Driver:
             self._run_id,
             [event for _, event in pending],
             seqs=[nth for nth, _ in pending],
+            fence=self._fence,
             **{"notes": self._notes, "saved": self._saved_cursor, "heartbeat": time.time(), **progress, **columns},
         )
         self._flushed = time.monotonic()
@@ -245,6 +258,8 @@ class _Driver:
             if is_consistent:
                 self.save_at_boundary()
             self.end("stopped")
+        except TakenOverError:
+            return  # another process drives the run now and writes its status
         except Exception as error:
             self.fail(error)
 
@@ -253,9 +268,11 @@ class _Driver:
         config = self._row["config"]
         words = explain(error, config, lambda: self._work.memory_bytes(self._work.config(config)))
         cause = {"error": words, "traceback": "".join(traceback.format_exception(error))}
-        for write in (self._flush, lambda **columns: self._store.update(self._run_id, **columns)):
+        for write in (self._flush, lambda **columns: self._store.write(self._run_id, fence=self._fence, **columns)):
             try:
                 write(status="failed", command=None, **cause)
+                return
+            except TakenOverError:
                 return
             except Exception as problem:
                 print(f"run {self._run_id}: {cause['error']} (not stored: {problem})", file=sys.stderr)

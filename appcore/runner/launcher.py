@@ -18,21 +18,24 @@ CLOSE_SECONDS = 2.0  # how long Ctrl-C waits for a step to end; what has not sto
 
 
 class Launcher:
-    """The queues of one launcher in this process. `start` takes runs created or claimed by this process; a list advances in lockstep."""
+    """The queues of one launcher in this process. `start` takes runs created or claimed by this process."""
 
     def __init__(self, store: Store, name: str, *, work: Work | None = None):
         self._store, self._name, self._work = store, name, work
         self._lock = threading.Lock()
         self._queues: dict[str, Queue] = {}
 
-    def start(self, run_ids: list[str]) -> None:
-        """Queue runs as one job. InputError when one of them is here already."""
-        device = device_of(self._store.get(run_ids[0])["config"].get("device", "auto"))
+    def start(self, *jobs: list[str]) -> None:
+        """Queue jobs, each of runs that advance in lockstep. InputError when one of the runs is here already."""
+        found = self._store.queued(run_id for job in jobs for run_id in job)
+        wanted = [found[job[0]]["config"].get("device", "auto") if job[0] in found else "auto" for job in jobs]
+        devices = {name: device_of(name) for name in set(wanted)}
         with self._lock:
-            for run_id in run_ids:
-                if self.alive(run_id):
-                    raise InputError(f"run {run_id} has been started already", "run_id")
-            self._queue(device).add(run_ids)
+            here = {run_id for queue in self._queues.values() if queue.is_alive() for run_id in queue.run_ids()}
+            for run_id in here.intersection(run_id for job in jobs for run_id in job):
+                raise InputError(f"run {run_id} has been started already", "run_id")
+            for job, name in zip(jobs, wanted, strict=True):
+                self._queue(devices[name]).add(job, {run_id: found[run_id]["fence"] for run_id in job if run_id in found})
 
     def _queue(self, device: str) -> Queue:
         if device not in self._queues:

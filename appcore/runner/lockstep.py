@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Generator
 from contextlib import suppress
 
+from ..errors import InputError
 from ..statuses import ACTIVE, MOVING
 from ..storage.store import Store
 from . import driver
@@ -19,6 +21,7 @@ class LocalJob:
         self._store, self._work = store, work
         self._driven: dict[str, Generator[str, None, None] | None] = dict.fromkeys(run_ids)
         self.run_ids = list(run_ids)
+        self.refused: dict[str, InputError] = {}  # runs that could not be taken over, and why
         self.is_running = self.is_eager = True
 
     def advance(self) -> bool:
@@ -48,8 +51,16 @@ class LocalJob:
             if status not in ACTIVE:
                 self._driven.pop(run_id)
                 driven.close()
+        except InputError as error:
+            print(f"run {run_id}: {error.message}", file=sys.stderr)
+            self.refused[run_id] = error
+            self._fail(run_id, error)
         except (Exception, SystemExit) as error:
             traceback.print_exc()
-            with suppress(Exception):  # refused where another process drives the run by now
-                self._store.claim(run_id, ("queued",), status="failed", error=driver.explain(error))
+            self._fail(run_id, error)
         return status
+
+    def _fail(self, run_id: str, error: BaseException) -> None:
+        """Say on a run that waits here why it cannot begin."""
+        with suppress(Exception):  # refused where another process drives the run by now
+            self._store.claim(run_id, ("queued",), status="failed", error=driver.explain(error))

@@ -15,7 +15,7 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -108,11 +108,11 @@ class Slot:
 
 
 @contextmanager
-def turn(device: str, need: int, what: str) -> Iterator[None]:
-    """Wait for slots, reporting on stderr what is ahead, and hold them for a block."""
+def turn(device: str, need: int, what: str, is_over: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Wait for slots, reporting on stderr what is ahead, and hold them for a block; once `is_over` the block begins without them."""
     slot, said = Slot(device), ""
     try:
-        while not slot.take(need, what):
+        while not is_over() and not slot.take(need, what):
             if slot.waits_for != said:
                 said = slot.waits_for
                 print(f"waiting for {said}", file=sys.stderr)

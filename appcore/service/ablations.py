@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from .. import plugins
@@ -20,11 +17,10 @@ _RANKS = {"done": 0, "running": 1, "paused": 2, "queued": 3, "failed": 4, "stopp
 
 
 class Ablations:
-    """Commands and queries about ablations. `start` is the manager's."""
+    """Commands and queries about ablations. `start` is that of `starting`, for the user of this store."""
 
     def __init__(self, store: Store, start: Callable[..., list[str]]):
         self._store, self._start = store, start
-        self._lock = threading.Lock()
         self._expanded: dict[str, dict[str, Any]] = {}  # an ablation never changes, and expanding it looks at a data set for each cell
 
     def create(self, title: str, base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> str:
@@ -33,12 +29,8 @@ class Ablations:
         if not found["cells"]:
             reason = found["left_out"][0]["reason"] if found["left_out"] else "choose values for at least one setting"
             raise InputError(f"nothing to run: {reason}", "axes")
-        with self._lock:
-            for known in self._store.ablations.all()[:3]:
-                age = (datetime.now(UTC) - datetime.fromisoformat(known["created"])).total_seconds()
-                if age < TWICE_SECONDS and _same(known, base, axes):
-                    return known["sweep_id"]
-            return self._store.ablations.create(title or ablation_grid.title(axes), dict(base), {name: list(v) for name, v in axes.items()})
+        chosen = {name: list(values) for name, values in axes.items()}
+        return self._store.ablations.create(title or ablation_grid.title(axes), dict(base), chosen, again_after=TWICE_SECONDS)
 
     def board(self, sweep_id: str) -> dict[str, Any]:
         """The ablation with its cells, each with `run` (its row, or None where it has not been started)."""
@@ -71,20 +63,21 @@ class Ablations:
         return found
 
     def run_missing(self, sweep_id: str, launcher: str = plugins.DEFAULT_LAUNCHER) -> dict[str, list[str]]:
-        """Give every cell without a run one: a run that the store has already, else a new one. {"reused": ids, "started": ids}."""
-        with self._lock:
-            board = self.board(sweep_id)
-            missing = [cell for cell in board["cells"] if cell["run"] is None]
-            known = self.reusable(missing)
+        """Give every cell without a run one: a run that the store has already, else a new one. {"reused": ids, "started": ids}.
+
+        Runs are created and belong to the ablation in one step, so that a kill leaves all of them or none, and two presses one set.
+        """
+        board = self.board(sweep_id)
+        missing = [cell for cell in board["cells"] if cell["run"] is None]
+        known = self.reusable(missing)
+        new = [cell for cell in missing if cell["fingerprint"] not in known]
+        if not new:
             self._store.ablations.add_runs(sweep_id, known.values())
-            new = [cell for cell in missing if cell["fingerprint"] not in known]
-            started = []
-            # One seed of every combination before the next: the board fills evenly, and an early look compares all of them.
-            new.sort(key=lambda cell: board["sweep"]["axes"].get("seed", [None]).index(cell["values"].get("seed")))
-            if new:
-                titles = [ablation_grid.label(cell["values"], board["sweep"]["title"]) for cell in new]
-                started = self._start([cell["config"] for cell in new], launcher, titles, group=sweep_id)
-                self._store.ablations.add_runs(sweep_id, started)
+            return {"reused": sorted(known.values()), "started": []}
+        # One seed of every combination before the next: the board fills evenly, and an early look compares all of them.
+        new.sort(key=lambda cell: board["sweep"]["axes"].get("seed", [None]).index(cell["values"].get("seed")))
+        titles = [ablation_grid.label(cell["values"], board["sweep"]["title"]) for cell in new]
+        started = self._start([cell["config"] for cell in new], launcher, titles, group=sweep_id, ablation=(sweep_id, known.values()))
         return {"reused": sorted(known.values()), "started": started}
 
     def all(self) -> list[dict[str, Any]]:
@@ -102,8 +95,3 @@ class Ablations:
     def delete(self, sweep_id: str) -> None:
         """Delete an ablation; its runs stay."""
         self._store.ablations.delete(sweep_id)
-
-
-def _same(sweep: Mapping[str, Any], base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> bool:
-    mine, wanted = (sweep["base"], sweep["axes"]), (dict(base), {name: list(values) for name, values in axes.items()})
-    return json.dumps(mine, sort_keys=True) == json.dumps(wanted, sort_keys=True)

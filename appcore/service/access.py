@@ -1,4 +1,4 @@
-"""What one user may do: limits of a shared server, and commands that first check who owns the run. Knows no sign-in."""
+"""What one user may do: commands that first check who owns the run, uploads, and runs that are past their time. Knows no sign-in."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .. import limits, paths
+from .. import limits
 from ..errors import InputError
-from ..statuses import ACTIVE, ENDED
+from ..runner.admission import Room
+from ..statuses import ENDED
 from ..storage.store import Store
+from ..transfer import bundle_import
 
 DAY_SECONDS = 86_400.0
 
@@ -30,54 +32,43 @@ class Owned:
         return self._inner.state(self._store.get(run_id)["run_id"])
 
 
-def check_room(store: Store, everybody: Store, new: int) -> None:
-    """InputError unless the owner of `store` may have `new` more active runs and has disk space left."""
-    allowed = limits.load(store.folder)
-    if allowed.queue is not None or allowed.runs_per_user is not None:
-        allowed.check_queue(_going(everybody), _going(everybody.of(store.owner)), new)
-    if allowed.disk_megabytes_per_user is not None:
-        allowed.check_disk(used_bytes(everybody.of(store.owner)))
+def import_bundle(store: Store, path: str | Path) -> str:
+    """Add the run of a bundle, which is the user's then; returns its id. OverLimitError for one that is too large for them."""
+    allowed, room = limits.load(store.folder), Room(store, store.owner)
 
+    def allow(size: int) -> None:
+        allowed.check_upload(size)
+        room.check_disk(store, size)
 
-def check_upload(store: Store, everybody: Store, size: int) -> None:
-    """InputError unless the owner of `store` may add files of that many bytes."""
-    allowed = limits.load(store.folder)
-    allowed.check_upload(size)
-    if allowed.disk_megabytes_per_user is not None:
-        allowed.check_disk(used_bytes(everybody.of(store.owner)), size)
-
-
-def _going(store: Store) -> int:
-    return sum(status in ACTIVE for _, _, status in store.revision())
-
-
-def used_bytes(store: Store) -> int:
-    """Bytes of the files of every run that a store shows."""
-    return sum(folder_bytes(paths.run_folder(store.folder, run_id)) for run_id, _, _ in store.revision())
-
-
-def folder_bytes(folder: Path) -> int:
-    """Bytes of the files in a folder; 0 where there is none."""
-    total = 0
-    for path in folder.rglob("*") if folder.is_dir() else ():
-        with suppress(OSError):  # deleted meanwhile
-            total += path.lstat().st_size if path.is_file() else 0
-    return total
+    return bundle_import.import_bundle(store, path, allow=allow, admit=room.check_disk)
 
 
 def retire(store: Store, now: float | None = None) -> list[str]:
     """Delete ended runs that are older than limit retention_days, but none with the tag "keep"; returns their ids.
 
-    The age of a run counts from its last heartbeat, or from its import.
+    The age of a run counts from its last heartbeat, or from its import; where that lies in the future, since another machine's clock was
+    ahead, from when it is first seen here.
     """
-    days = limits.load(store.folder).retention_days
+    days, gone = limits.load(store.folder).retention_days, []
     if days is None:
         return []
-    before, gone = (time.time() if now is None else now) - days * DAY_SECONDS, []
+    now = time.time() if now is None else now
     for row in store.runs():
-        is_old = row["status"] in ENDED and (row["heartbeat"] or 0.0) < before
-        if is_old and limits.KEEP not in row["tags"]:
-            with suppress(InputError):  # resumed or deleted meanwhile
+        if row["status"] not in ENDED or limits.KEEP in row["tags"]:
+            continue
+        with suppress(InputError):  # resumed or deleted meanwhile
+            if (row["heartbeat"] or 0.0) > now:
+                _date(store, row["run_id"], now)
+            elif (row["heartbeat"] or 0.0) < now - days * DAY_SECONDS:
                 store.delete(row["run_id"])
                 gone.append(row["run_id"])
     return gone
+
+
+def _date(store: Store, run_id: str, now: float) -> None:
+    """Let a run count as ended now."""
+    store.settle([run_id])
+    row = store.get(run_id)
+    if row["status"] in ENDED:
+        store.forfeit(run_id, row, status="lost", heartbeat=now)
+        store.update_all([run_id], ENDED, heartbeat=now)

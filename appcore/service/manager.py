@@ -8,38 +8,34 @@ from __future__ import annotations
 
 import atexit
 import copy
-import json
-import secrets
 import sys
 import threading
 import time
-from collections import OrderedDict
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .. import limits, names, paths, plugins
+from .. import limits, paths, plugins
 from ..errors import InputError
+from ..runner import admission
 from ..runner.engine_port import Engine, Work
 from ..runner.launcher import Launcher
-from ..runner.slots import device_of
-from ..statuses import ACTIVE, ENDED, RESUMABLE
-from ..storage import heartbeat, run_result
-from ..storage.store import COMMANDS, Store
-from ..transfer import bundle_import
+from ..statuses import ACTIVE, COMMANDS, ENDED, RESUMABLE
+from ..storage import run_result
+from ..storage.store import Store
 from . import access
 from .ablations import Ablations
+from .estimates import Estimates
 from .labels import checked_labels
 from .model_files import Exports
+from .once import Once
+from .starting import Starting
 from .what_if import WhatIfQueue
 
-RETIRE_SECONDS = 3600.0  # how often a start looks for runs past the retention time
 TWICE_SECONDS = 5.0  # a second press of Start within this time counts as the first
 LOOK_SECONDS = 0.5  # how often a wait looks into the store while the run goes on
-_ESTIMATES = 512
-_EARLIER = 50  # how many of the newest runs an estimate searches for one with the same steps
+_TOKENS = 1000
 MOVES = ("front", "up", "down", "back")
 _BOX = "_appcore_runtime"  # outside the package and without a file: Streamlit's reloader leaves it alone
 
@@ -51,14 +47,14 @@ class Manager:
         self.store = self._everybody = store or Store()
         self._work = work or Engine()
         self._launchers = {name: Launcher(self.store, name, work=work) for name in plugins.choices("launchers")}
-        self.ablations = Ablations(self.store, self.start)
+        self._starting = Starting(self.store, self._work, self._launchers)
+        self.ablations = Ablations(self.store, partial(self._starting.start, self.store))
         self.exports: Exports | access.Owned = Exports(self.store)
         self._scoring = WhatIfQueue(self.store)
-        self._lock, self._estimating = threading.Lock(), threading.Lock()
-        self._tokens: dict[str, tuple[float, list[str]]] = {}
-        self._estimates: OrderedDict[tuple, dict[str, Any]] = OrderedDict()
+        self._estimates = Estimates(self.store, self._work, self._launchers[plugins.DEFAULT_LAUNCHER].call)
+        self._started = Once(_TOKENS, TWICE_SECONDS)
         self._views: dict[tuple[str, bool], Manager] = {}
-        self._retired = -RETIRE_SECONDS
+        self._lock = threading.Lock()  # of the views: every page of everybody asks for one, so it is held for nothing else
 
     def of(self, owner: str, *, sees_all: bool = False) -> Manager:
         """This manager as one user sees it: runs that they start are theirs, and unless `sees_all` no others exist."""
@@ -67,7 +63,7 @@ class Manager:
             if view is None:
                 view = self._views[owner, sees_all] = copy.copy(self)
                 view.store = self._everybody.of(owner, sees_all=sees_all)
-                view.ablations = Ablations(view.store, view.start)
+                view.ablations = Ablations(view.store, partial(self._starting.start, view.store))
                 view.exports = access.Owned(self.exports, view.store)
             return view
 
@@ -87,15 +83,8 @@ class Manager:
         With a `group` of your own they run one after another instead. A `token` repeated within seconds returns the same runs, so that
         Start pressed twice starts one run.
         """
-        with self._lock:
-            made, run_ids = self._tokens.get(token or "", (0.0, []))
-            if token is None or time.monotonic() - made > TWICE_SECONDS:
-                run_ids = self._start(configs, launcher, titles, group)
-            if token is not None:
-                now = time.monotonic()
-                self._tokens = {key: value for key, value in self._tokens.items() if now - value[0] <= TWICE_SECONDS}
-                self._tokens.setdefault(token, (now, run_ids))
-            return list(run_ids)
+        start = partial(self._starting.start, self.store, configs, launcher, titles, group)
+        return list(start() if token is None else self._started((self.store.owner, token), start))
 
     def pause(self, run_id: str) -> None:
         """Pause a run with its state kept in memory; a waiting run is held in the queue while later ones begin."""
@@ -115,21 +104,19 @@ class Manager:
         if row["status"] == "done":
             raise InputError(f"run {run_id} is done; there is nothing left to resume", "run_id")
         launcher = launcher or (row["launcher"] if row["launcher"] in self._launchers else plugins.DEFAULT_LAUNCHER)
-        self._check_launcher(launcher)
         self._wait_until_let_go(run_id)
-        with self._lock:
-            access.check_room(self.store, self._everybody, 1)
-            self.store.claim(run_id, RESUMABLE, status="queued", command=None, error=None, traceback=None, launcher=launcher)
-        self._launchers[launcher].start([run_id])
+        self._starting.resume(self.store, row, launcher, RESUMABLE)
 
     def stop(self, run_id: str) -> None:
-        """Stop a run in any process, resumable. Does nothing to one that has ended."""
-        row = self.store.get(run_id)
-        if row["status"] in ACTIVE:
-            self._send([row["run_id"]], "stop")
+        """Stop a run in any process, resumable. Does nothing to one that has ended; one whose process is gone counts as stopped."""
+        self._end(run_id, "stop")
+
+    def preempt(self, run_id: str) -> None:
+        """Stop a run, resumable, where no more than the work of the segment under way is lost: as soon as a checkpoint has the rest."""
+        self._end(run_id, "preempt")
 
     def send(self, run_ids: list[str], command: str) -> None:
-        """Send pause, resume or stop to many runs at once; those that have ended stay as they are."""
+        """Send a command (pause, resume, stop, preempt) to many runs at once; those that have ended stay as they are."""
         if command not in COMMANDS:
             raise InputError(f"command: unknown name {command!r}; choose one of {', '.join(COMMANDS)}", "command")
         self._send(run_ids, command)
@@ -148,11 +135,13 @@ class Manager:
 
     def delete(self, run_id: str) -> None:
         """Delete an ended run with its files."""
+        run_id = self.store.get(run_id)["run_id"]
+        self.store.settle([run_id])
         self.store.delete(run_id)
 
     def import_bundle(self, path: str | Path) -> str:
         """Add the run of a bundle that `export` wrote, here or elsewhere; returns its id."""
-        return bundle_import.import_bundle(self.store, path, allow=lambda size: access.check_upload(self.store, self._everybody, size))
+        return access.import_bundle(self.store, path)
 
     # ---- queries
 
@@ -169,24 +158,8 @@ class Manager:
         return run_result.result(self.store, run_id)
 
     def estimate(self, config: dict[str, Any]) -> dict[str, Any]:
-        """What a run would cost. Answers are remembered, unless the machine was too busy to measure."""
-        built = self._work.config(config)
-        earlier = [row for row in self._everybody.runs(_EARLIER) if row["status"] == "done" and row["host"] == heartbeat.me()["host"]]
-        key = (json.dumps(built.model_dump(mode="json"), sort_keys=True), earlier[0]["run_id"] if earlier else "")
-        with self._estimating:  # one at a time: estimates time training steps
-            found = self._estimates.get(key)
-            if found is None:
-                known = []
-                for row in earlier:
-                    with suppress(InputError):  # its plug-in is gone, or its settings are those of another version
-                        known.append((self._work.config(row["config"]), sum((row["totals"] or {}).get("phase_seconds", {}).values())))
-                in_trainer = partial(self._launchers[plugins.DEFAULT_LAUNCHER].call, device_of(built.device))
-                found = self._work.estimate(built, known, in_trainer)
-                if found["seconds"] is not None:
-                    self._estimates[key] = found
-                while len(self._estimates) > _ESTIMATES:
-                    self._estimates.popitem(last=False)
-            return copy.deepcopy(found)
+        """What a run would cost; see service/estimates."""
+        return self._estimates.of(config)
 
     def waiting(self) -> list[str]:
         """The runs that wait in this process, in the order in which they will begin."""
@@ -197,7 +170,11 @@ class Manager:
     def scores(self, config: dict[str, Any] | None, run_id: str | None, criterion: str) -> dict[str, Any]:
         """Scores of a fresh network or of a run's newest checkpoint as a sketch: {"state": ready, "sketch"}, or failed with "error",
         or waiting or scoring, when the caller should ask again. See service/what_if and analysis/what_if."""
-        return self._scoring.ask(config, run_id and self.store.get(run_id)["run_id"], criterion)
+        if run_id is not None:
+            row, allowed = self.store.get(run_id), limits.load(self.store.folder)
+            return self._scoring.ask(None, row["run_id"], criterion, lambda: allowed.check_path(row["config"].get("dataset", "")))
+        built = self._work.config({**(config or {}), "pruner": criterion})
+        return self._scoring.ask(config, None, criterion, lambda: admission.check_settings(self.store, self._work, built))
 
     def forget_scores(self, key: str) -> None:
         """Forget a failed request for scores, so that it can be made again."""
@@ -244,43 +221,15 @@ class Manager:
     def _is_alive(self, run_id: str) -> bool:
         return any(launcher.alive(run_id) for launcher in self._launchers.values())
 
+    def _end(self, run_id: str, command: str) -> None:
+        run_id = self.store.get(run_id)["run_id"]
+        self._send([run_id], command)
+        self.store.settle([run_id])  # what its status says from here on is certain
+
     def _send(self, run_ids: list[str], command: str) -> None:
         self.store.update_all(run_ids, ACTIVE, command=command)
         for launcher in self._launchers.values():
             launcher.sweep()
-
-    def _start(self, configs: list[dict[str, Any]], launcher: str, titles: list[str] | None, group: str | None) -> list[str]:
-        self._check_launcher(launcher)
-        if not configs:
-            raise InputError("there is nothing to start; choose at least one run", "")
-        built = [self._work.config(config) for config in configs]
-        allowed = limits.load(self.store.folder)
-        for config in built:
-            self._work.check(config)
-            allowed.check_run(config, self._work.total_samples(config) if allowed.images is not None else 0)
-        self._retire()
-        access.check_room(self.store, self._everybody, len(built))
-        plans = [self._work.plan(config) for config in built]
-        jobs = [[index] for index in range(len(built))] if group else [list(range(len(built)))]
-        group = group or (secrets.token_hex(4) if len(built) > 1 else "")
-        titles = titles or [_title(config) for config in built]
-        run_ids = [
-            self.store.create_run(config, group=group, launcher=launcher, plan_length=len(plan), title=title)
-            for config, plan, title in zip(built, plans, titles, strict=True)
-        ]
-        for job in jobs:
-            self._launchers[launcher].start([run_ids[index] for index in job])
-        return run_ids
-
-    def _retire(self) -> None:
-        if time.monotonic() - self._retired > RETIRE_SECONDS:
-            access.retire(self._everybody)
-            self._retired = time.monotonic()
-
-    def _check_launcher(self, launcher: str) -> None:
-        if launcher not in self._launchers:
-            raise InputError(f"launcher: unknown name {launcher!r}; choose one of {', '.join(self._launchers)}", "launcher")
-        plugins.load("launchers", launcher)  # a launcher that cannot be imported is refused before anything is written
 
     def _wait_until_let_go(self, run_id: str) -> None:
         """Wait until the thread is done with the run, which is shortly after it has written the status."""
@@ -300,7 +249,3 @@ def shared() -> Manager:
             managers[place] = Manager(Store(place[0]))
             atexit.register(managers[place].close)
         return managers[place]
-
-
-def _title(config: Any) -> str:
-    return f"{names.method_and_pruner(config.method, config.pruner)}, {names.display(config.arch)}, {names.display(config.dataset)}"

@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -37,11 +38,18 @@ class WhatIfQueue:
         self._thread: threading.Thread | None = None
         self._is_closed = False
 
-    def ask(self, config: dict[str, Any] | None, run_id: str | None, criterion: str) -> dict[str, Any]:
-        """{"state": ready, "sketch": ...}, {"state": failed, "error": ...}, or waiting or scoring with "seconds" and "ahead"."""
+    def ask(
+        self, config: dict[str, Any] | None, run_id: str | None, criterion: str, allow: Callable[[], None] = lambda: None
+    ) -> dict[str, Any]:
+        """{"state": ready, "sketch": ...}, {"state": failed, "error": ...}, or waiting or scoring with "seconds" and "ahead".
+
+        Before a new question is put to the others `allow` is called, and may refuse it with InputError.
+        """
         question = self._question(config, run_id, criterion)
+        key = question["key"]
+        if not self._is_known(key):
+            allow()
         with self._lock:
-            key = question["key"]
             if key in self._done:
                 self._done.move_to_end(key)
                 return {**self._done[key], "key": key}
@@ -53,6 +61,10 @@ class WhatIfQueue:
             if known is self._current:
                 return {"state": "scoring", "seconds": time.monotonic() - known["began"], "key": key}
             return {"state": "waiting", "ahead": list(self._waiting).index(key), "key": key}
+
+    def _is_known(self, key: str) -> bool:
+        with self._lock:
+            return key in self._done or key in self._waiting or (self._current is not None and self._current["key"] == key)
 
     def forget(self, key: str) -> None:
         """Forget the answer to a question that failed, so that it can be asked again."""

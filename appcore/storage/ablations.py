@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from ..errors import InputError
 from .database import Database
-from .schema import plain, sweep_runs, sweeps
+from .schema import plain, runs, sweep_runs, sweeps
 
 
 class AblationTable:
@@ -21,8 +21,8 @@ class AblationTable:
         self._database, self._owner = database, owner
         self._mine = () if sees_all else (sweeps.c.owner == owner,)
 
-    def create(self, title: str, base: dict[str, Any], axes: dict[str, list[Any]]) -> str:
-        """Add an ablation; returns its id."""
+    def create(self, title: str, base: dict[str, Any], axes: dict[str, list[Any]], *, again_after: float = 0.0) -> str:
+        """Add an ablation; returns its id, or that of an equal one which is less than `again_after` seconds old."""
         now = datetime.now(UTC)
         sweep_id = f"s{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         # As a list of pairs: PostgreSQL's JSON keeps the order of keys, its JSONB and other tools may not.
@@ -32,19 +32,26 @@ class AblationTable:
             "base": plain(base),
             "axes": [[name, plain(list(chosen))] for name, chosen in axes.items()],
         }
-        with self._database.write() as connection:
+        with self._database.alone() as connection:
+            apart = timedelta(seconds=again_after)
+            about_now = sweeps.c.created.between((now - apart).isoformat(), (now + apart).isoformat())
+            for known in connection.execute(select(sweeps).where(about_now, sweeps.c.owner == self._owner)).mappings():
+                if again_after and (known["base"], known["axes"]) == (values["base"], values["axes"]):
+                    return known["sweep_id"]
             connection.execute(insert(sweeps).values(sweep_id=sweep_id, created=now.isoformat(), **values))
         return sweep_id
 
     def get(self, sweep_id: str) -> dict[str, Any]:
         """An ablation with the ids of its runs, oldest first."""
         with self._database.read() as connection:
-            row = connection.execute(select(sweeps).where(sweeps.c.sweep_id == sweep_id, *self._mine)).mappings().one_or_none()
-            query = select(sweep_runs.c.run_id).where(sweep_runs.c.sweep_id == sweep_id).order_by(sweep_runs.c.run_id)
-            run_ids = list(connection.scalars(query))
+            return self._get(connection, sweep_id)
+
+    def _get(self, connection: Connection, sweep_id: str) -> dict[str, Any]:
+        row = connection.execute(select(sweeps).where(sweeps.c.sweep_id == sweep_id, *self._mine)).mappings().one_or_none()
         if row is None:
             raise InputError(f"no ablation {sweep_id!r} in this store; the page Ablations lists those that are", "sweep")
-        return {**row, "axes": dict(row["axes"]), "run_ids": run_ids}
+        query = select(sweep_runs.c.run_id).where(sweep_runs.c.sweep_id == sweep_id).order_by(sweep_runs.c.run_id)
+        return {**row, "axes": dict(row["axes"]), "run_ids": list(connection.scalars(query))}
 
     def all(self) -> list[dict[str, Any]]:
         """Every ablation with the ids of its runs, newest first."""
@@ -57,13 +64,19 @@ class AblationTable:
         return [{**row, "axes": dict(row["axes"]), "run_ids": sorted(run_ids.get(row["sweep_id"], []))} for row in rows]
 
     def add_runs(self, sweep_id: str, run_ids: Iterable[str]) -> None:
-        """Add runs to an ablation; those that it has already stay."""
-        self.get(sweep_id)
-        with self._database.write() as connection:
-            known = set(connection.scalars(select(sweep_runs.c.run_id).where(sweep_runs.c.sweep_id == sweep_id)))
-            new = [{"sweep_id": sweep_id, "run_id": run_id} for run_id in dict.fromkeys(run_ids) if run_id not in known]
+        """Add runs to an ablation, but for those that it has already, and those that were deleted meanwhile."""
+        with self._database.alone() as connection:
+            wanted, known = list(dict.fromkeys(run_ids)), set(self._get(connection, sweep_id)["run_ids"])
+            there = set(connection.scalars(select(runs.c.run_id).where(runs.c.run_id.in_(wanted))))
+            new = [{"sweep_id": sweep_id, "run_id": run_id} for run_id in wanted if run_id in there - known]
             if new:
                 connection.execute(insert(sweep_runs), new)
+
+    def fingerprints(self, sweep_id: str) -> set[str]:
+        """The fingerprints of its runs."""
+        query = select(runs.c.fingerprint).join(sweep_runs, sweep_runs.c.run_id == runs.c.run_id).where(sweep_runs.c.sweep_id == sweep_id)
+        with self._database.read() as connection:
+            return set(connection.scalars(query))
 
     def rename(self, sweep_id: str, title: str) -> None:
         """Change the title of an ablation."""
@@ -72,7 +85,7 @@ class AblationTable:
 
     def delete(self, sweep_id: str) -> None:
         """Delete an ablation; its runs stay."""
-        self.get(sweep_id)
-        with self._database.write() as connection:
+        with self._database.alone() as connection:
+            self._get(connection, sweep_id)
             connection.execute(delete(sweep_runs).where(sweep_runs.c.sweep_id == sweep_id))
             connection.execute(delete(sweeps).where(sweeps.c.sweep_id == sweep_id))

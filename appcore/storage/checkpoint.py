@@ -203,10 +203,15 @@ def _compare(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def _drop_old(folder: Path, cursor: int) -> None:
-    """Delete all but the newest checkpoints up to `cursor`; manifests first, so that half a pair never counts."""
-    kept = [path.stem for path in paths.manifests(folder) if path <= paths.manifest(folder, cursor)][:KEPT]
+    """Delete all but the newest checkpoints up to `cursor`; manifests first, so that half a pair never counts.
+
+    Newer ones stay: who saved them has replaced the driver that saves this one, after it was suspended.
+    """
+    newest = paths.manifest(folder, cursor).stem
+    kept = [path.stem for path in paths.manifests(folder) if path.stem <= newest][:KEPT]
     for path in [*paths.manifests(folder), *folder.glob("checkpoint-*")]:
-        if path.name.split(".")[0] not in kept:
+        name = path.name.split(".")[0]
+        if name <= newest and name not in kept:
             path.unlink(missing_ok=True)
 
 

@@ -9,15 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from .. import paths
 from ..errors import InputError
 from . import interrupts, migrate, schema
+from .heartbeat import Sightings
 
 _CONNECT_SECONDS = 10
 _LOOKED_THROUGH = 100 * 2**20  # bytes; a file up to this size is looked through when it is opened, which takes 5 ms for each MB
+_ONE_AT_A_TIME = 7_402_520  # any number: the name of PostgreSQL's lock for `alone`
 
 
 class StoreError(InputError):
@@ -30,6 +32,7 @@ class StoreError(InputError):
 # Messages of SQLite and PostgreSQL, and what to do about each. The first one found in the message is taken.
 _REMEDIES = {
     "deadlock": "was changed by two programs at once and let one go first; try again",
+    "lock timeout": "is locked by another program for more than {busy:g} s; close that program, then try again",
     "locked": "is locked by another program for more than {busy:g} s; close that program, then try again",
     "not a database": "is not a store; move the file away or name another with {variable}",
     "malformed": "is damaged; restore a copy of it, or move the file away to begin a new one",
@@ -62,6 +65,7 @@ class Database:
         self.engine = _file_engine(url, busy_seconds) if self.is_file else _server_engine(url)
         # SQLite refuses to let a reader become a writer while another one writes, so a writer locks at once.
         self._writer = self.engine.execution_options(begin="BEGIN IMMEDIATE")
+        self.sightings = Sightings()
         self._opening = threading.Lock()
         self._is_open = False
 
@@ -80,6 +84,19 @@ class Database:
             self._open()
             with self._writer.begin() as connection:
                 yield connection
+
+    @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """A transaction that may write, and that overlaps no other of this kind, in whatever process: what is checked in it stays true."""
+        with self.write() as connection:
+            if not self.is_file:  # SQLite has one writer at a time anyway
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {round(1000 * self._busy_seconds)}")
+                connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ONE_AT_A_TIME})
+            yield connection
+
+    def within(self, connection: Connection) -> Database:
+        """This database as seen in an open transaction, to which all that is read and written belongs."""
+        return _Within(self, connection)
 
     def _open(self) -> None:
         with self._opening:
@@ -127,6 +144,20 @@ class Database:
             if sign in message:
                 return f"store {self.name} {remedy.format(busy=self._busy_seconds, variable=paths.STORE_VARIABLE)}"
         return f"store {self.name} cannot be used: {' '.join(message.split())}; name another with {paths.STORE_VARIABLE}"
+
+
+class _Within(Database):
+    """A database in an open transaction."""
+
+    def __init__(self, outer: Database, connection: Connection):
+        self.__dict__.update(outer.__dict__)
+        self._connection = connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        yield self._connection
+
+    write = alone = read
 
 
 def damage(answer: Iterable[str]) -> str:

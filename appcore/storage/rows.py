@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from ..config import RunConfig
-from ..statuses import ACTIVE
-from . import heartbeat, schema
+from ..statuses import ACTIVE, ENDING
+from . import schema
+from .heartbeat import Sightings
 from .schema import plain
 
 if TYPE_CHECKING:
@@ -24,13 +24,16 @@ def described(config: RunConfig) -> dict[str, Any]:
     return values | {"config": plain(config.model_dump(mode="json"))}
 
 
-def live(row: Any) -> dict[str, Any]:
-    """A row of `runs` as a dict; the status is `lost` where the run is active but the process that drove it is gone."""
+def live(row: Any, sightings: Sightings) -> dict[str, Any]:
+    """A row of `runs` as a dict; the status is `lost` where the run is active but the process that drove it is gone.
+
+    Nobody is left to obey a command then, and a run that was asked to stop is stopped: it stands still, as asked.
+    """
     values = dict(row)
     if "tags" in values:  # empty in rows that are older than these columns
         values |= {"tags": values["tags"] or [], "note": values["note"] or "", "archived": bool(values["archived"])}
-    if values["status"] in ACTIVE and heartbeat.is_gone(values, time.time()):
-        values["status"] = "lost"
+    if values["status"] in ACTIVE and sightings.judge(values) != "alive":
+        values |= {"status": "stopped" if values["command"] in ENDING else "lost", "command": None}
     return values
 
 

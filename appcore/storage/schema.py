@@ -31,6 +31,7 @@ runs = Table(
     Column("pid", Integer),
     Column("host", Text),
     Column("process_started", Float),
+    Column("fence", String(32)),  # drawn whenever a process takes the run; who holds an earlier one writes nothing more
     Column("heartbeat", Float),
     Column("command", String(20)),
     Column("cursor", Integer, nullable=False, default=0),

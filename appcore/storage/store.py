@@ -7,23 +7,25 @@ network home folders, and one file is easy to copy.
 from __future__ import annotations
 
 import copy
-import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Table, delete, insert, select, update
 
 from .. import paths
 from ..config import RunConfig
 from ..errors import InputError
-from ..statuses import ACTIVE, ENDED
-from . import heartbeat, schema
+from ..statuses import ACTIVE, COMMANDS, ENDED
+from . import claims, heartbeat, new_runs, schema
 from .ablations import AblationTable
+from .claims import TakenOverError, is_held_by
 from .database import Database, StoreError
+from .new_runs import NewRun
 from .rows import described, frame, live, record
 from .schema import plain, runs
 
@@ -32,16 +34,12 @@ if TYPE_CHECKING:
 
     from ..events import Event
 
-COMMANDS = ("pause", "resume", "stop")
 _HEAVY = ("started", "traceback")  # kilobytes each, so `runs` leaves them out
 _MOST_PADDED = 16_384  # ids; SQLite takes 32,766 values in a statement
-_LIFE = (runs.c.status, runs.c.pid, runs.c.host, runs.c.process_started, runs.c.heartbeat)
+_LIFE = (runs.c.run_id, runs.c.status, runs.c.command, runs.c.pid, runs.c.host, runs.c.process_started, runs.c.heartbeat)
+_WATCH_POLL_SECONDS = 0.25
 
-__all__ = ["ACTIVE", "ENDED", "Store", "StoreError", "TakenOverError"]
-
-
-class TakenOverError(InputError):
-    """Another process drives this run now."""
+__all__ = ["ACTIVE", "COMMANDS", "ENDED", "NewRun", "Store", "StoreError", "TakenOverError"]
 
 
 class Store:
@@ -57,10 +55,22 @@ class Store:
 
     def of(self, owner: str, *, sees_all: bool = False) -> Store:
         """This store as one user sees it: runs that they add are theirs, and unless `sees_all` no others exist."""
+        return self._view(self._database, owner, sees_all)
+
+    def _view(self, database: Database, owner: str, sees_all: bool) -> Store:
         seen = copy.copy(self)
-        seen.owner, seen._mine = owner, () if sees_all else (runs.c.owner == owner,)
-        seen.ablations = AblationTable(self._database, owner, sees_all)
+        seen._database, seen.owner, seen._mine = database, owner, () if sees_all else (runs.c.owner == owner,)
+        seen.ablations = AblationTable(database, owner, sees_all)
         return seen
+
+    @contextmanager
+    def alone(self) -> Iterator[Store]:
+        """This store in one transaction that overlaps no other of this kind: what is checked there still holds when it is changed.
+
+        Nothing slow belongs there: meanwhile nobody starts a run, and with SQLite nobody writes.
+        """
+        with self._database.alone() as connection:
+            yield self._view(self._database.within(connection), self.owner, not self._mine)
 
     def close(self) -> None:
         """Close the connections; they are opened again when needed."""
@@ -70,16 +80,12 @@ class Store:
 
     def create_run(self, config: RunConfig, *, group: str = "", launcher: str = "", plan_length: int, title: str = "") -> str:
         """Add a queued run owned by this process; returns its id."""
-        now = datetime.now(UTC)
-        values = described(config) | {"created": now.isoformat(), "status": "queued", "group_id": group, "launcher": launcher}
-        values |= {"segments": plan_length, "title": plain(title), "notes": [], "heartbeat": time.time()}
-        values["owner"] = self.owner
-        run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        return self.create_runs([NewRun(config, plan_length, title, group, launcher)])[0]
+
+    def create_runs(self, new: Sequence[NewRun]) -> list[str]:
+        """Add queued runs owned by this process, all of them or none; returns their ids, in order."""
         with self._database.write() as connection:
-            while connection.scalar(select(runs.c.run_id).where(runs.c.run_id == run_id)):
-                run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-            connection.execute(insert(runs).values(run_id=run_id, **values, **heartbeat.me()))
-        return run_id
+            return new_runs.create(connection, new, self.owner)
 
     def add(
         self, run_id: str, config: RunConfig, events: Iterable[Event], *, seqs: Sequence[int], place: Callable[[], None], **columns: Any
@@ -98,15 +104,18 @@ class Store:
                 record(connection, run_id, event, nth)
             place()
 
-    def write(self, run_id: str, events: Iterable[Event] = (), *, seqs: Sequence[int] | None = None, **columns: Any) -> None:
+    def write(
+        self, run_id: str, events: Iterable[Event] = (), *, seqs: Sequence[int] | None = None, fence: str | None = None, **columns: Any
+    ) -> None:
         """Write events and columns of `runs` in one transaction; an event written again overwrites itself.
 
-        `seqs` says for each event which one of its kind in its segment it is (default: the first).
+        `seqs` says for each event which one of its kind in its segment it is (default: the first). With the `fence` of a claim nothing is
+        written, and TakenOverError raised, once another claim has followed.
         """
         events = list(events)
         changes = {name: value for event in events for name, value in schema.columns(event).items()}
         with self._database.write() as connection:
-            self._change(connection, run_id, changes | columns)
+            claims.change(connection, run_id, changes | columns, self._mine, fence)
             for event, nth in zip(events, seqs or [0] * len(events), strict=True):
                 record(connection, run_id, event, nth)
 
@@ -117,30 +126,23 @@ class Store:
     def claim(self, run_id: str, allowed: Sequence[str], **columns: Any) -> dict[str, Any]:
         """Take over a run whose status is one of `allowed` for this process, so that two processes never drive one run.
 
-        Returns the row as it was before.
+        Returns the row as it was before, with the `fence` of this claim.
         """
         with self._database.write() as connection:
-            row = connection.execute(select(runs).where(runs.c.run_id == run_id, *self._mine).with_for_update()).mappings().one_or_none()
-            if row is None:
-                raise _unknown(run_id)
-            before = live(row)
-            if before["status"] not in allowed:
-                raise InputError(f"run {run_id} is {before['status']}; this needs one that is {' or '.join(allowed)}", "run_id")
-            self._change(connection, run_id, {**heartbeat.me(), "heartbeat": time.time(), **columns})
-        return before
+            return claims.claim(connection, run_id, allowed, self._mine, self._database.sightings, columns)
 
-    def rewind(self, run_id: str, cursor: int, **columns: Any) -> None:
-        """Drop the rows of segments from `cursor` on, which a resume will write again."""
+    def rewind(self, run_id: str, cursor: int, *, fence: str | None = None, **columns: Any) -> None:
+        """Drop the rows of segments from `cursor` on, which a resume will write again; `fence` as in `write`."""
         with self._database.write() as connection:
+            claims.change(connection, run_id, {"cursor": cursor, **columns}, self._mine, fence)
             for table in schema.EVENT_TABLES:
                 connection.execute(delete(table).where(table.c.run_id == run_id, table.c.segment >= cursor))
-            self._change(connection, run_id, {"cursor": cursor, **columns})
 
     def beat(self, run_ids: list[str]) -> None:
-        """Record a heartbeat: this process still owns these runs. No new revision, since nothing that a page shows has changed."""
+        """Record a heartbeat for those of these runs that this process still owns. No new revision: a page shows nothing of it."""
         with self._database.write() as connection:
-            chosen = (runs.c.run_id.in_(run_ids),)
-            _hold(connection, chosen)
+            chosen = (runs.c.run_id.in_(run_ids), is_held_by(heartbeat.me()))
+            claims.hold(connection, chosen)
             connection.execute(update(runs).where(*chosen).values(heartbeat=time.time()))
 
     def delete(self, run_id: str) -> None:
@@ -153,13 +155,10 @@ class Store:
                 connection.execute(delete(table).where(table.c.run_id == row["run_id"]))
         shutil.rmtree(paths.run_folder(self.folder, row["run_id"]), ignore_errors=True)
 
-    def _change(self, connection: Connection, run_id: str, columns: dict[str, Any]) -> None:
-        changes = {name: plain(value) for name, value in columns.items()}
-        result = connection.execute(
-            update(runs).where(runs.c.run_id == run_id, *self._mine).values(revision=runs.c.revision + 1, **changes)
-        )
-        if result.rowcount == 0:
-            raise _unknown(run_id)
+    def forfeit(self, run_id: str, owner: Mapping[str, Any], **columns: Any) -> None:
+        """Change columns of an active run whose owner, a process started by this one, has died; nothing where another has it by now."""
+        with self._database.write() as connection:
+            claims.forfeit(connection, run_id, owner, columns)
 
     # ---- commands
 
@@ -179,31 +178,36 @@ class Store:
         assert command is None or command in COMMANDS, command
         self.update(run_id, command=command)
 
-    def update_all(self, run_ids: Iterable[str], statuses: Sequence[str], **columns: Any) -> None:
-        """Change columns of those of these runs whose status is one of `statuses`, in one transaction."""
+    def update_all(self, run_ids: Iterable[str], statuses: Sequence[str], *, is_held: bool = False, **columns: Any) -> None:
+        """Change columns of those of these runs whose status is one of `statuses`, in one transaction; `is_held`: only of our own."""
         changes = {name: plain(value) for name, value in columns.items()}
-        chosen = (runs.c.run_id.in_(list(run_ids)), runs.c.status.in_(statuses), *self._mine)
+        held = (is_held_by(heartbeat.me()),) if is_held else ()
+        chosen = (runs.c.run_id.in_(list(run_ids)), runs.c.status.in_(statuses), *self._mine, *held)
         with self._database.write() as connection:
-            _hold(connection, chosen)
+            claims.hold(connection, chosen)
             connection.execute(update(runs).where(*chosen).values(revision=runs.c.revision + 1, **changes))
 
-    def take_command(self, run_id: str) -> str | None:
+    def take_command(self, run_id: str, fence: str | None = None) -> str | None:
         """The waiting command, which is cleared. Reads before it writes: the driver asks ten times a second.
 
         TakenOverError when this process no longer holds the run: it was suspended, taken for lost, and the run resumed elsewhere.
         """
-        with self._database.read() as connection:
-            row = connection.execute(select(runs.c.command, *_LIFE).where(runs.c.run_id == run_id)).mappings().one_or_none()
-        if row is None:
-            raise _unknown(run_id)
-        if not heartbeat.is_mine(row):
-            raise TakenOverError(f"run {run_id} was taken over by process {row['pid']} on {row['host']}", "run_id")
-        if row["command"] is None:
+        if self.check_held(run_id, fence)["command"] is None:
             return None
         with self._database.write() as connection:
             command = connection.scalar(select(runs.c.command).where(runs.c.run_id == run_id).with_for_update())
-            self._change(connection, run_id, {"command": None})
+            claims.change(connection, run_id, {"command": None}, self._mine, fence)
         return command
+
+    def check_held(self, run_id: str, fence: str | None = None) -> Mapping[Any, Any]:
+        """Who holds a run, and its command; TakenOverError unless it is this process, by the claim that drew the `fence` if given."""
+        with self._database.read() as connection:
+            row = connection.execute(select(runs.c.fence, *_LIFE).where(runs.c.run_id == run_id)).mappings().one_or_none()
+        if row is None:
+            raise claims.unknown(run_id)
+        if not heartbeat.is_mine(row) or fence not in (None, row["fence"]):
+            raise claims.taken_over(run_id, row)
+        return row
 
     # ---- reading
 
@@ -217,8 +221,8 @@ class Store:
         if len(found) > 1:
             raise InputError(f"{run_id!r} fits several runs: {', '.join(row['run_id'] for row in found)}; give more of the id", "run_id")
         if not found:
-            raise _unknown(run_id)
-        return live(found[0])
+            raise claims.unknown(run_id)
+        return live(found[0], self._database.sightings)
 
     def runs(self, limit: int | None = None) -> list[dict[str, Any]]:
         """Every run, newest first, without the long columns `started` and `traceback` (see `get`)."""
@@ -226,14 +230,36 @@ class Store:
         with self._database.read() as connection:
             query = select(*light).where(*self._mine).order_by(runs.c.created.desc(), runs.c.run_id.desc()).limit(limit)
             found = connection.execute(query).mappings().all()
-        return [live(row) for row in found]
+        return [live(row, self._database.sightings) for row in found]
 
     def revision(self, run_ids: str | Iterable[str] | None = None) -> tuple:
         """A token that changes whenever pages would show something else of these runs (default: of all). Cheap: made for polling."""
-        query = select(runs.c.run_id, runs.c.revision, *_LIFE).where(*self._mine).order_by(runs.c.run_id)
+        sightings = self._database.sightings
+        query = select(runs.c.revision, *_LIFE).where(*self._mine).order_by(runs.c.run_id)
         query = query if run_ids is None else query.where(runs.c.run_id.in_(_listed(run_ids)))
         with self._database.read() as connection:
-            return tuple((row["run_id"], row["revision"], live(row)["status"]) for row in connection.execute(query).mappings())
+            found = connection.execute(query).mappings().all()
+        return tuple((row["run_id"], row["revision"], live(row, sightings)["status"]) for row in found)
+
+    def active(self) -> Counter[str]:
+        """How many runs of each owner wait, go on or are paused. Cheap: reads no others."""
+        return Counter(row["owner"] for row in self._active() if self._database.sightings.judge(row) != "gone")
+
+    def settle(self, run_ids: Iterable[str] | None = None) -> None:
+        """Return when it is certain which of these runs (default: of all) are lost; takes a few seconds where only a clock says so."""
+        chosen, judge = None if run_ids is None else set(run_ids), self._database.sightings.judge
+        while "unsure" in [judge(row) for row in self._active() if chosen is None or row["run_id"] in chosen]:  # all of them at once
+            time.sleep(_WATCH_POLL_SECONDS)
+
+    def _active(self) -> Sequence[Mapping[Any, Any]]:
+        with self._database.read() as connection:
+            return connection.execute(select(runs.c.owner, *_LIFE).where(runs.c.status.in_(ACTIVE), *self._mine)).mappings().all()
+
+    def queued(self, run_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Settings and fence of those of these runs that wait, by id."""
+        query = select(runs.c.run_id, runs.c.config, runs.c.fence).where(runs.c.run_id.in_(list(run_ids)), runs.c.status == "queued")
+        with self._database.read() as connection:
+            return {row["run_id"]: dict(row) for row in connection.execute(query).mappings()}
 
     def epochs(self, run_ids: str | Iterable[str]) -> pandas.DataFrame:
         """One row for each epoch of these runs, in order."""
@@ -256,17 +282,8 @@ class Store:
             return frame(connection, table, _listed(run_ids), self._mine, newest)
 
 
-def _hold(connection: Connection, chosen: tuple) -> None:
-    """Lock rows in a fixed order, so that two writers on a database server never deadlock; SQLite has one writer anyway."""
-    connection.execute(select(runs.c.run_id).where(*chosen).order_by(runs.c.run_id).with_for_update())
-
-
 def _listed(run_ids: str | Iterable[str]) -> list[str]:
     """The ids, the last repeated until there are a power of two: SQLite's driver keeps a statement for each length, large for many ids."""
     listed = [run_ids] if isinstance(run_ids, str) else list(run_ids)
     missing = (1 << (len(listed) - 1).bit_length()) - len(listed) if 0 < len(listed) <= _MOST_PADDED else 0
     return listed + listed[-1:] * missing
-
-
-def _unknown(run_id: str) -> InputError:
-    return InputError(f"no run {run_id!r} in this store; `python -m appcore list` shows those that are", "run_id")

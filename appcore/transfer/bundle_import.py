@@ -64,10 +64,17 @@ class _Manifest(BaseModel):
     members: dict[str, _Listed]
 
 
-def import_bundle(store: Store, path: str | Path, *, allow: Callable[[int], None] = lambda size: None) -> str:
+def import_bundle(
+    store: Store,
+    path: str | Path,
+    *,
+    allow: Callable[[int], None] = lambda size: None,
+    admit: Callable[[Store, int], None] = lambda inside, size: None,
+) -> str:
     """Add the run of a bundle to the store and return its id; a run that exists already with the same content is left alone.
 
-    `allow` is called with the size of the file, and again with its unpacked size, and refuses with InputError.
+    `allow` is called with the size of the file, and again with its unpacked size, and refuses with InputError; so does `admit`, with the
+    unpacked size, in the transaction that adds the run.
 
     Anything but a complete bundle raises InputError, one line that names the file; then nothing is written.
     """
@@ -85,7 +92,9 @@ def import_bundle(store: Store, path: str | Path, *, allow: Callable[[int], None
             if store.revision([record.run_id]):
                 _require(_is_same(store, record, entries), f"run {record.run_id} is here already with other content; delete that one first")
                 return record.run_id
-            _place(store, folder, record, config, entries, saved)
+            with store.alone() as inside:
+                admit(inside, bundle.size)
+                _place(inside, folder, record, config, entries, saved)
     return record.run_id
 
 

@@ -254,6 +254,56 @@ def test_stop_ends_within_a_step_also_from_paused_and_queued(store: Store) -> No
     assert work.closed == 1
 
 
+def test_preempted_it_loses_the_segment_under_way_at_most(store: Store, uninterrupted: str) -> None:
+    for events in range(1, 40):
+        run_id, work = add(store), StandIn()
+        driven = driver.steps(store, run_id, work=work)
+        for _ in range(events):
+            next(driven)
+        store.set_command(run_id, "preempt")
+        time.sleep(driver.COMMAND_SECONDS)
+        assert list(driven)[-1] == "stopped"
+        row = store.get(run_id)
+        assert (row["status"], row["command"]) == ("stopped", None)
+        saved = checkpoint.load(paths.run_folder(store.folder, run_id))[1].get("cursor", 0)
+        assert saved == row["cursor"] == work.states[0].cursor  # what is not saved is less than a segment
+        if events % 10 == 0:
+            assert driver.drive(store, run_id, work=StandIn()) == "done"
+            assert_same(store, run_id, uninterrupted)
+
+
+def test_preempted_it_goes_on_only_where_it_would_lose_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "COMMAND_SECONDS", 0.0)
+    monkeypatch.setattr(driver, "FLUSH_SECONDS", 0.0)
+    for resumed, place, then in ((True, (1, 2), 1), (False, (1, 2), 2)):  # the segment before is in a checkpoint, or it is not
+        run_id, work = add(store), StandIn()
+        driven = driver.steps(store, run_id, work=work)
+        while store.get(run_id)["cursor"] < 1:
+            next(driven)
+        if resumed:
+            driven.close()
+            driven = driver.steps(store, run_id, work=work)
+        work.at = {place: lambda run_id=run_id: store.set_command(run_id, "preempt")}
+        assert list(driven)[-1] == "stopped"
+        assert store.get(run_id)["cursor"] == then
+
+
+def test_preempted_while_paused_it_saves_before_it_stops(store: Store, uninterrupted: str) -> None:
+    run_id = add(store)
+    driven = driver.steps(store, run_id, work=StandIn(step_seconds=0.01))
+    while store.get(run_id)["cursor"] < 2:
+        next(driven)
+    next(driven)
+    store.set_command(run_id, "pause")
+    advance_until(driven, "paused")
+    store.set_command(run_id, "preempt")
+    assert list(driven)[-1] == "stopped"
+    row = store.get(run_id)
+    assert checkpoint.load(paths.run_folder(store.folder, run_id))[1]["cursor"] == row["cursor"]
+    assert driver.drive(store, run_id, work=StandIn()) == "done"
+    assert_same(store, run_id, uninterrupted)
+
+
 def test_paused_before_it_began_it_holds_nothing(store: Store) -> None:
     run_id, work = add(store), StandIn()
     store.set_command(run_id, "pause")

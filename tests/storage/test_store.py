@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from sqlalchemy import Engine, event, make_url
 from stores import NEEDS_SERVER, SERVER
@@ -164,16 +165,21 @@ def test_revision_changes_with_every_write_and_with_the_status_but_not_with_a_he
     [
         ({}, False),
         ({"pid": 2**22 + 1}, True),  # beyond any pid
-        ({"process_started": 5.0, "heartbeat": time.time() - 30}, True),  # the pid now belongs to another process
-        ({"process_started": 5.0}, False),  # the clock was stepped: the beat is fresh
-        ({"heartbeat": time.time() + 3600}, False),
-        ({"heartbeat": time.time() - 3600}, True),
+        ({"process_started": 5.0, "heartbeat": -30.0}, True),  # the pid now belongs to another process
+        ({"process_started": 5.0}, True),  # however fresh the beat: a clock may be ahead
+        ({"process_started": 5.0, "heartbeat": 5 * 3600.0}, True),
+        ({"heartbeat": 3600.0}, False),
+        ({"heartbeat": -3600.0}, True),
         ({"host": "elsewhere", "pid": 2**22 + 1}, False),
-        ({"host": "elsewhere", "heartbeat": time.time() - 3600}, True),
+        ({"host": "elsewhere", "heartbeat": -3600.0}, True),
+        ({"host": "elsewhere", "heartbeat": 365 * 86_400.0}, True),
+        ({"host": "elsewhere", "heartbeat": 30.0}, False),
+        ({"process_started": psutil.Process().create_time()}, False),  # as earlier versions wrote it
     ],
 )
 def test_lost_is_seen_when_read(store: Store, status: str, columns: dict, is_lost: bool) -> None:
-    run_id = add(store, **{"status": status, "heartbeat": time.time(), **columns})
+    beat = time.time() + columns.get("heartbeat", 0.0)  # given as seconds from now
+    run_id = add(store, **{**columns, "status": status, "heartbeat": beat})
     assert store.get(run_id)["status"] == store.runs()[0]["status"] == ("lost" if is_lost else status)
 
 

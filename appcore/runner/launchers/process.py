@@ -10,10 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from ... import paths
-from ...errors import InputError
-from ...statuses import ACTIVE, OVER
+from ...statuses import OVER
 from ...storage import heartbeat
-from ...storage.database import StoreError
 from ...storage.store import Store
 from ..engine_port import Work
 from .base import Job
@@ -52,6 +50,7 @@ class WorkerJob:
                 env=environment,
                 start_new_session=True,  # Ctrl-C in the terminal is for this process, which then closes the pipe
             )
+        self._worker = heartbeat.of(self._process.pid)
 
     def advance(self) -> bool:
         """Check on the worker; False when it has ended."""
@@ -79,15 +78,9 @@ class WorkerJob:
     def _account(self, code: int) -> None:
         """Record why the worker died on the runs that it left unfinished."""
         self._let_go()
-        for run_id in self.run_ids:
-            try:
-                row = self._store.get(run_id)
-                if row["status"] == "lost" or (row["status"] in ACTIVE and heartbeat.is_mine(row)):
-                    self._store.update(run_id, status="lost", command=None, error=_cause(code), traceback=self._last_words())
-            except StoreError:  # locked, or the disk is full: the queue tries again, so that the cause is not lost
-                raise
-            except InputError:  # deleted
-                continue
+        for run_id in self.run_ids:  # an error, e.g. a locked store, reaches the queue, which tries again: the cause is not lost
+            told = {"status": "lost", "command": None, "error": _cause(code), "traceback": self._last_words()}
+            self._store.forfeit(run_id, self._worker, **told)
 
     def _last_words(self) -> str:
         with suppress(OSError):

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from appcore.locks import Locks
+
 from ..words import run_status
 from . import page
 
@@ -57,7 +59,7 @@ class _Kept:
 
 
 _kept: OrderedDict[tuple[str, ...], _Kept] = OrderedDict()
-_lock = threading.Lock()
+_lock, _reading = threading.Lock(), Locks()
 
 
 def read(runs: Sequence[Mapping[str, Any]]) -> Frames:
@@ -69,14 +71,17 @@ def read(runs: Sequence[Mapping[str, Any]]) -> Frames:
     token = tuple((run["status"], run["cursor"], _place(run)) for run in runs)
     statuses, titles = tuple(run["status"] for run in runs), tuple(run["title"] for run in runs)
     which = (store.url, *run_ids)
-    with _lock:
-        kept = _kept.get(which)
+    with _reading.of(which):
+        with _lock:
+            kept = _kept.get(which)
         if kept is None or (kept.statuses, kept.frames.titles) != (statuses, titles) or (kept.token != token and not _may_wait(kept, runs)):
             frames = Frames(store.epochs(run_ids), store.megabatches(run_ids), store.prunes(run_ids), store.layers(run_ids), titles)
-            kept = _kept[which] = _Kept(token, statuses, frames, time.monotonic(), page.spent())
-        _kept.move_to_end(which)
-        while len(_kept) > _MOST:
-            _kept.popitem(last=False)
+            kept = _Kept(token, statuses, frames, time.monotonic(), page.spent())
+        with _lock:
+            _kept[which] = kept
+            _kept.move_to_end(which)
+            while len(_kept) > _MOST:
+                _kept.popitem(last=False)
     return kept.frames
 
 

@@ -28,7 +28,7 @@ _BADGES: dict[str, tuple[str, str, Colour]] = {  # state: (words, icon, colour)
     "stopped": ("Stopped", ":material/stop_circle:", "gray"),
     "lost": ("Lost", ":material/link_off:", "orange"),
 }
-_COMMANDED = {"pause": "pausing", "resume": "resuming", "stop": "stopping"}
+_COMMANDED = {"pause": "pausing", "resume": "resuming", "stop": "stopping", "preempt": "stopping"}
 _QUIET_SECONDS = 15.0
 
 
@@ -47,11 +47,12 @@ def state(run: Mapping[str, Any], now: datetime | None = None) -> str:
 
 
 def _silence(run: Mapping[str, Any], now: datetime | None) -> float:
+    """Seconds without a step, until the last heartbeat: both times are of one clock, that of the run's process. Ours may be hours off."""
     updated = (run["progress"] or {}).get("updated")
     if not updated:
         return 0.0
     moment = datetime.fromtimestamp(updated, UTC) if isinstance(updated, (int, float)) else datetime.fromisoformat(updated)
-    return ((now or datetime.now(UTC)) - moment).total_seconds()
+    return (run.get("heartbeat") or (now or datetime.now(UTC)).timestamp()) - moment.timestamp()
 
 
 def _patience(run: Mapping[str, Any]) -> float:

@@ -1,0 +1,42 @@
+"""What runs would cost: answers are remembered, and several users ask at once without waiting for each other's data."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from ..errors import InputError
+from ..runner.engine_port import Work
+from ..runner.slots import device_of
+from ..storage import heartbeat
+from ..storage.store import Store
+from .once import Once
+
+_ESTIMATES = 512
+_EARLIER = 50  # how many of the newest runs an estimate searches for one with the same steps
+
+
+class Estimates:
+    """Estimates of this machine. `call(device, function)` calls a function in the thread that trains, one at a time."""
+
+    def __init__(self, everybody: Store, work: Work, call: Callable[[str, Callable[[], Any]], Any]):
+        self._everybody, self._work, self._call = everybody, work, call
+        self._made = Once(_ESTIMATES)
+
+    def of(self, config: dict[str, Any]) -> dict[str, Any]:
+        """What a run would cost. An answer is remembered, unless the machine was too busy to measure."""
+        built = self._work.config(config)
+        earlier = [row for row in self._everybody.runs(_EARLIER) if row["status"] == "done" and row["host"] == heartbeat.me()["host"]]
+        key = (json.dumps(built.model_dump(mode="json"), sort_keys=True), earlier[0]["run_id"] if earlier else "")
+        return copy.deepcopy(self._made(key, partial(self._measure, built, earlier), lambda found: found["seconds"] is not None))
+
+    def _measure(self, built: Any, earlier: list[dict[str, Any]]) -> dict[str, Any]:
+        known = []
+        for row in earlier:
+            with suppress(InputError):  # its plug-in is gone, or its settings are those of another version
+                known.append((self._work.config(row["config"]), sum((row["totals"] or {}).get("phase_seconds", {}).values())))
+        return self._work.estimate(built, known, partial(self._call, device_of(built.device)))
