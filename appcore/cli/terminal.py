@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import time
@@ -12,7 +13,7 @@ STOP_SECONDS = 60.0  # a step of a large network on a slow machine may take this
 _CODES = {"done": 0, "failed": 1, "lost": 1}
 
 
-def follow(manager: Any, run_id: str, as_json: bool) -> int:
+def follow(manager: Any, run_id: str, args: argparse.Namespace) -> int:
     """Show progress until the run ends, then its result; returns the exit code. Ctrl-C stops the run, which stays resumable."""
     print(f"run {run_id}", file=sys.stderr)
     try:
@@ -24,8 +25,19 @@ def follow(manager: Any, run_id: str, as_json: bool) -> int:
     row = manager.get(run_id)
     if row["error"]:
         print(f"error: {one_line(row['error'])}", file=sys.stderr)
-    print_result(manager.result(run_id), as_json)
-    return _CODES.get(row["status"], 130)
+    found = manager.result(run_id)
+    answer(args, found, result_text(found))
+    is_refused = row["status"] == "stopped" and row["error"]  # it could not go on, and is as it was
+    return 2 if is_refused else _CODES.get(row["status"], 130)
+
+
+def answer(args: argparse.Namespace, document: Any, text: str) -> None:
+    """Print what a command found: with --json as the one JSON document on stdout, else as text."""
+    if args.json:
+        from ..storage.schema import plain  # brings the database along, for which refused input need not wait
+
+        text = json.dumps(plain(document), default=str)
+    print("".join(character if character.isprintable() or character == "\n" else "?" for character in text), file=args.out)
 
 
 def one_line(message: str) -> str:
@@ -34,17 +46,16 @@ def one_line(message: str) -> str:
     return text if len(text) <= 2000 else f"{text[:1000]} ... {text[-1000:]}"
 
 
-def print_result(result: dict[str, Any], as_json: bool) -> None:
-    """Print the result as JSON (the public contract) or as a table."""
-    if as_json:
-        print(json.dumps(result))
-        return
-    print(f"run {result['run_id']}: {result['status']}" + (f" ({one_line(result['error'])})" if result["error"] else ""))
-    print("megabatch  density requested / effective / alive   train    val   test  gap (points)  CER")
+def result_text(result: dict[str, Any]) -> str:
+    """The result of a run as a table."""
+    lines = [f"run {result['run_id']}: {result['status']}" + (f" ({one_line(result['error'])})" if result["error"] else "")]
+    lines.append("megabatch  density requested / effective / alive   train    val   test  gap (points)  CER")
     for row in result["megabatches"]:
         densities = "  ".join(f"{row[f'density_{kind}']:.4f}" for kind in ("requested", "effective", "alive"))
         accuracies = "  ".join(f"{100 * row[f'{part}_accuracy']:5.1f}" for part in ("train", "val", "test"))
-        print(f"{row['megabatch']:9d}            {densities}      {accuracies}  {100 * row['generalization_gap']:12.1f}  {row['cer']}")
+        gap = f"{100 * row['generalization_gap']:12.1f}"
+        lines.append(f"{row['megabatch']:9d}            {densities}      {accuracies}  {gap}  {row['cer']}")
+    return "\n".join(lines)
 
 
 def _watch(manager: Any, run_id: str) -> None:
