@@ -10,7 +10,7 @@ from ..errors import InputError
 
 PAIRING = {"init": "initial weights", "order": "data order", "scoring": "scoring batches", "data": "images and labels"}
 THEN = ", then "  # between the versions with which one run was computed: "2.14.0, then 2.15.0"
-_CHOOSING = ("dataset", "image_size", "limit_train", "limit_test", "shots", "seed", "options")  # settings that decide which images a run has
+_CHOOSING = ("dataset", "split", "image_size", "limit_train", "limit_test", "shots", "seed", "options")  # settings that decide which images a run has
 _SIZES = {"train_images": "training images", "test_images": "test images", "classes": "classes", "image_shape": "image shape"}
 
 

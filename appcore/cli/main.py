@@ -1,6 +1,7 @@
 """`python -m appcore VERB`: runs, the library, backups, checks of this machine. Bad input is answered before torch is imported.
 
-Exit code 0 done, 1 failed, 2 bad input (one line on stderr, nothing written), 130 interrupted (resumable).
+Exit code 0 done, 1 failed, 2 bad input (one line on stderr, nothing written), 130, 143 or 129 interrupted by Ctrl-C, SIGTERM or SIGHUP
+(resumable).
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from ..errors import InputError
 from ..runner.slots import SHARE_VARIABLE
 from ..statuses import ACTIVE
 from . import check as checks
+from . import endings
 from . import flags
 from .terminal import STOP_SECONDS, answer, follow, one_line, result_text
 
 _DESCRIPTION = "Train networks on data streams while pruning them, and see what happens."
 _CLOSING = (
-    "Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted (resumable). APPCORE_STORE names the store, APPCORE_DATA the data folder."
+    "Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP (resumable). APPCORE_STORE names the "
+    "store, APPCORE_DATA the data folder."
 )
 
 
@@ -39,15 +42,16 @@ def main(argv: list[str] | None = None) -> int:
     """Carry out one command; returns the exit code."""
     given = sys.argv[1:] if argv is None else argv
     try:
-        return _carry_out(given)
+        with endings.raised():
+            return _carry_out(given)
     except InputError as error:
         return _say(given, one_line(error.message), 2)
     except ModuleNotFoundError as error:
         if (error.name or __package__).partition(".")[0] == __package__.partition(".")[0]:
             raise
         return _say(given, f"the package {error.name} is not installed; run: pip install -r requirements.txt", 1)
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as error:
+        return endings.code_of(getattr(error, "number", 0))
 
 
 def _carry_out(given: list[str]) -> int:
@@ -126,8 +130,7 @@ def _run(args: argparse.Namespace) -> int:
     is_here = plugins.find("launchers", args.launcher).literals.get("IN_THIS_PROCESS", False)
     shared = _rehearse(config) if is_here else None
     manager = _manager()
-    (run_id,) = manager.start([config.model_dump()], launcher=args.launcher)
-    code = follow(manager, run_id, args)
+    code = follow(manager, lambda: manager.start([config.model_dump()], launcher=args.launcher)[0], args)
     del shared
     return code
 
@@ -135,8 +138,12 @@ def _run(args: argparse.Namespace) -> int:
 def _resume(args: argparse.Namespace) -> int:
     manager = _manager()
     run_id = _find(manager, args.run)
-    manager.resume(run_id)
-    return follow(manager, run_id, args)
+
+    def begin() -> str:
+        manager.resume(run_id)
+        return run_id
+
+    return follow(manager, begin, args)
 
 
 def _list(args: argparse.Namespace) -> int:

@@ -6,29 +6,46 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
+
+from ..runner import signals
+from ..storage.interrupts import held_back
+from .endings import code_of
 
 POLL_SECONDS = 0.2
 STOP_SECONDS = 60.0  # a step of a large network on a slow machine may take this long
 _CODES = {"done": 0, "failed": 1, "lost": 1}
 
 
-def follow(manager: Any, run_id: str, args: argparse.Namespace) -> int:
-    """Show progress until the run ends, then its result; returns the exit code. Ctrl-C stops the run, which stays resumable."""
-    print(f"run {run_id}", file=sys.stderr)
-    try:
-        _watch(manager, run_id)
-    except KeyboardInterrupt:
-        print(f"stopping; go on with: python -m appcore resume {run_id}", file=sys.stderr)
-        manager.stop(run_id)
-        manager.wait(run_id, timeout=STOP_SECONDS)
+def follow(manager: Any, begin: Callable[[], str], args: argparse.Namespace) -> int:
+    """Let `begin` start or resume a run, show its progress until it ends, then its result; returns the exit code.
+
+    Ctrl-C stops the run, which stays resumable; SIGTERM and SIGHUP do so too, and cost no more than the work of one segment.
+    """
+    run_id, asked = "", ""
+    with signals.noted() as ending:
+        try:
+            with held_back():  # a run that there is has somebody who stops it
+                run_id = begin()
+            print(f"run {run_id}", file=sys.stderr)
+            _watch(manager, run_id, ending)
+            asked = "preempt" if ending.is_asked else ""
+        except KeyboardInterrupt:
+            if not run_id:
+                raise
+            asked = "stop"
+        if asked:
+            print(f"stopping; go on with: python -m appcore resume {run_id}", file=sys.stderr)
+            manager.send([run_id], asked)
+            manager.wait(run_id, timeout=STOP_SECONDS)
     row = manager.get(run_id)
     if row["error"]:
         print(f"error: {one_line(row['error'])}", file=sys.stderr)
     found = manager.result(run_id)
     answer(args, found, result_text(found))
     is_refused = row["status"] == "stopped" and row["error"]  # it could not go on, and is as it was
-    return 2 if is_refused else _CODES.get(row["status"], 130)
+    return 2 if is_refused else _CODES.get(row["status"], code_of(ending.number))
 
 
 def answer(args: argparse.Namespace, document: Any, text: str) -> None:
@@ -58,13 +75,13 @@ def result_text(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _watch(manager: Any, run_id: str) -> None:
-    """Show a progress bar on a terminal, else a line for each megabatch."""
+def _watch(manager: Any, run_id: str, ending: signals.Ending) -> None:
+    """Show a progress bar on a terminal, else a line for each megabatch, until the run ends or this process is asked to."""
     from tqdm import tqdm
 
     megabatch, said = -1, ""
     with tqdm(total=100, file=sys.stderr, disable=not sys.stderr.isatty(), bar_format="{percentage:3.0f}% {bar} {postfix}") as bar:
-        while not manager.wait(run_id, timeout=POLL_SECONDS):
+        while not ending.is_asked and not manager.wait(run_id, timeout=POLL_SECONDS):
             waits_for = manager.waits_for(run_id)
             if waits_for and waits_for != said:
                 said = waits_for
