@@ -23,21 +23,21 @@ def follow(manager: Any, begin: Callable[[], str], args: argparse.Namespace) -> 
 
     Ctrl-C stops the run, which stays resumable; SIGTERM and SIGHUP do so too, and cost no more than the work of one segment.
     """
-    run_id, asked = "", ""
+    run_id, end = "", None
     with signals.noted() as ending:
         try:
             with held_back():  # a run that there is has somebody who stops it
                 run_id = begin()
             print(f"run {run_id}", file=sys.stderr)
             _watch(manager, run_id, ending)
-            asked = "preempt" if ending.is_asked else ""
+            end = manager.preempt if ending.is_asked else None
         except KeyboardInterrupt:
             if not run_id:
                 raise
-            asked = "stop"
-        if asked:
+            end = manager.stop
+        if end:
             print(f"stopping; go on with: python -m appcore resume {run_id}", file=sys.stderr)
-            manager.send([run_id], asked)
+            end(run_id)
             manager.wait(run_id, timeout=STOP_SECONDS)
     row = manager.get(run_id)
     if row["error"]:
