@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Output(io.TextIOWrapper):
-    """stdout or stderr: what cannot be written is dropped from then on, since its reader went away or its disk is full. `error` says why."""
+    """stdout or stderr: from the first that cannot be written on, e.g. to a reader that went away, all is dropped. `error` says why."""
 
     error: OSError | None = None
     replaced: Any = None  # kept: forgotten, it would close what it shares with this one

@@ -123,7 +123,9 @@ def _summary(name: str, took: float, found: list[dict]) -> tuple[str, int, str, 
     left = ", ".join(f"{state} {times}" for state, times in Counter(trial["left"] for trial in found).most_common())
     wrong = [trial["wrong"] for trial in found if trial["wrong"]]
     most = max(trial["lost"] for trial in found)
-    outcome = f"{left}; segments lost but for the one under way: {most}; over after {max(trial['seconds'] for trial in found):.1f} s at most; "
+    outcome = (
+        f"{left}; segments lost but for the one under way: {most}; over after {max(trial['seconds'] for trial in found):.1f} s at most; "
+    )
     outcome += "; ".join(wrong[:5]) or "resumed, the same weights, masks and tables"
     return f"{name} at random moments of `appcore run`, which takes {took:.1f} s from import to exit", len(found), outcome, not wrong
 

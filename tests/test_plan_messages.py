@@ -15,7 +15,7 @@ from appcore.planning.plan import check
 def refusal(**settings: object) -> InputError:
     with pytest.raises(InputError) as refused:
         check(build({"dataset": "digits", "arch": "mlp", **settings}))
-    assert "\n" not in refused.value.message and "at most 0" not in refused.value.message
+    assert "\n" not in refused.value.message and not re.search(r"at most 0(?!\.)", refused.value.message)
     return refused.value
 
 
@@ -48,7 +48,7 @@ def test_the_share_to_validate_with_is_named_where_it_leaves_nothing_to_train_on
 def test_what_is_named_passes_and_one_more_does_not() -> None:
     """Over settings at random, with the suggestion followed as long as there is one."""
     draw, seen = random.Random(0), set()
-    for _ in range(400):
+    for _ in range(120):
         settings = {
             "limit_train": draw.choice([draw.randint(1, 12), draw.randint(1, 200), draw.randint(1, 1437)]),
             "megabatches": draw.choice([1, 2, draw.randint(1, 40), draw.randint(1, 1000)]),
@@ -61,7 +61,10 @@ def test_what_is_named_passes_and_one_more_does_not() -> None:
             seen.add(error.field)
             settings[error.field] = type(settings[error.field])(named(error))
             if error.field == "megabatches":
-                assert passes(**settings) and not passes(**{**settings, "megabatches": settings["megabatches"] + 1}), (settings, error.message)
+                assert passes(**settings) and not passes(**{**settings, "megabatches": settings["megabatches"] + 1}), (
+                    settings,
+                    error.message,
+                )
             if error.field == "limit_train":
                 assert not passes(**{**settings, "limit_train": settings["limit_train"] - 1})
         assert passes(**settings), settings

@@ -10,7 +10,16 @@ from ..errors import InputError
 
 PAIRING = {"init": "initial weights", "order": "data order", "scoring": "scoring batches", "data": "images and labels"}
 THEN = ", then "  # between the versions with which one run was computed: "2.14.0, then 2.15.0"
-_CHOOSING = ("dataset", "split", "image_size", "limit_train", "limit_test", "shots", "seed", "options")  # settings that decide which images a run has
+_CHOOSING = (
+    "dataset",
+    "split",
+    "image_size",
+    "limit_train",
+    "limit_test",
+    "shots",
+    "seed",
+    "options",
+)  # settings that decide which images a run has
 _SIZES = {"train_images": "training images", "test_images": "test images", "classes": "classes", "image_shape": "image shape"}
 
 
@@ -64,7 +73,10 @@ def require_same_data(dataset: str, then: Mapping[str, Any] | None, now: Mapping
     changed = [name for name in before if name in after and before[name] != after[name]]
     if changed:
         sizes = [f"{_SIZES[name]} {before[name]}, now {after[name]}" for name in changed if name in _SIZES]
-        what, remedy = "; ".join(sizes) or "other pixels, labels or class names", "put the data back, or start a new run with these settings"
+        what, remedy = (
+            "; ".join(sizes) or "other pixels, labels or class names",
+            "put the data back, or start a new run with these settings",
+        )
         raise InputError(f"dataset: {dataset} has changed since the run began ({what}), and a run has one set of data; {remedy}", "dataset")
 
 

@@ -25,7 +25,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--seeds", type=int, default=0, metavar="K", help="seeds of each experiment, or repeats of a card [2 to 5, by cost]"
     )
     parser.add_argument("--dataset", default="digits", metavar="NAME", help="data set, e.g. images:PATH for CIFAR-10 as a zip [digits]")
-    parser.add_argument("--write", type=flags.path, metavar="FILE", help="put the results into this Markdown file too, e.g. docs/FIDELITY.md")
+    parser.add_argument(
+        "--write", type=flags.path, metavar="FILE", help="put the results into this Markdown file too, e.g. docs/FIDELITY.md"
+    )
     parser.add_argument("--run", metavar="RUN", help="instead: the sanity card of this finished run's masks")
 
 

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP for a command: raised like Ctrl-C, so that what is half done is undone or saved, with the exit code that shells expect."""
+"""SIGTERM and SIGHUP for a command: raised like Ctrl-C, so that what is half done is undone, with the exit code that shells expect."""
 
 from __future__ import annotations
 

@@ -117,3 +117,14 @@ def path(text: str) -> str:
     except RuntimeError:
         raise argparse.ArgumentTypeError(f"{text!r} is in the home folder of nobody; give another path") from None
     raise argparse.ArgumentTypeError("the name is empty; give the path of a file or folder")
+
+
+def file(text: str) -> str:
+    """A file to read from the command line; a pipe or device could keep a reader waiting for ever."""
+    found = Path(path(text))
+    try:
+        if found.exists() and not found.is_file():
+            raise argparse.ArgumentTypeError(f"{text!r} is a folder, pipe or device; give the path of a file")
+    except (OSError, ValueError):  # a name that no file can have: whoever opens it says so
+        pass
+    return str(found)

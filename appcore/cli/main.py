@@ -21,14 +21,13 @@ from ..errors import InputError
 from ..runner.slots import SHARE_VARIABLE
 from ..statuses import ACTIVE
 from . import check as checks
-from . import endings
-from . import flags
+from . import endings, flags
 from .terminal import STOP_SECONDS, answer, follow, one_line, result_text
 
 _DESCRIPTION = "Train networks on data streams while pruning them, and see what happens."
 _CLOSING = (
-    "Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP (resumable). APPCORE_STORE names the "
-    "store, APPCORE_DATA the data folder."
+    "Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP (resumable). APPCORE_STORE names "
+    "the store, APPCORE_DATA the data folder."
 )
 
 
@@ -93,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         added = verbs.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}", allow_abbrev=False)
         added.set_defaults(command=command)
         if argument:
-            added.add_argument(argument.lower(), metavar=argument, help=meaning, type=flags.path if argument == "FILE" else str)
+            added.add_argument(argument.lower(), metavar=argument, help=meaning, type=flags.file if argument == "FILE" else str)
         added.add_argument("--json", action="store_true", help="print one JSON document on stdout and nothing else")
         return added
 
@@ -107,7 +106,9 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--to", required=True, type=flags.path, metavar="DIR", help="folder to write into; made when it is not there")
     verb("import", _import, "add a run from a bundle that export wrote", "FILE", "RUN.zip of an export")
     backup = verb("backup", _backup, "write every run of the store, with its files, into one file; runs may go on")
-    backup.add_argument("--to", required=True, type=flags.path, metavar="FILE", help="file to write, e.g. backup.zip; replaced when it is there")
+    backup.add_argument(
+        "--to", required=True, type=flags.path, metavar="FILE", help="file to write, e.g. backup.zip; replaced when it is there"
+    )
     verb("restore", _restore, "put a backup into an empty store, of SQLite or PostgreSQL", "FILE", "a file that backup wrote")
     doctor = verb("doctor", _doctor, "check packages, devices, store, checkpoints and data sets")
     doctor.add_argument("--repair", action="store_true", help="mend what can be mended safely: no run, row or whole checkpoint is touched")
@@ -149,7 +150,10 @@ def _resume(args: argparse.Namespace) -> int:
 def _list(args: argparse.Namespace) -> int:
     manager = _manager()
     runs = manager.runs() if _has_store(manager) else []
-    lines = [f"{row['run_id']}  {row['status']:8s}  {row['method']:6s} {row['pruner']:10s} {row['arch']:12s} {one_line(row['dataset'])}" for row in runs]
+    lines = [
+        f"{row['run_id']}  {row['status']:8s}  {row['method']:6s} {row['pruner']:10s} {row['arch']:12s} {one_line(row['dataset'])}"
+        for row in runs
+    ]
     if runs or args.json:
         answer(args, runs, "\n".join(lines))
     else:

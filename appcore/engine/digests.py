@@ -30,5 +30,5 @@ def digest_of_data(arrays: Iterable[np.ndarray], classes: Sequence[str]) -> str:
     found = hashlib.sha256(json.dumps(list(classes)).encode())
     for array in arrays:
         found.update(f"{array.shape}{array.dtype}".encode())
-        found.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+        found.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return found.hexdigest()

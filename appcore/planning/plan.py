@@ -80,7 +80,8 @@ def _check_megabatches(config: RunConfig, images: int) -> None:
     if images <= LEAST_TRAINED:
         field = "limit_train" if config.limit_train else "shots" if config.shots else "dataset"
         raise InputError(
-            f"{field}: {images} training images are too few; give at least {LEAST_TRAINED + 1}: two to train on and one to validate with", field
+            f"{field}: {images} training images are too few; give at least {LEAST_TRAINED + 1}: two to train on and one to validate with",
+            field,
         )
     enough = bisect_left(range(images + 1), LEAST_TRAINED, key=trained)  # what is left to train on never falls with the size
     if enough > images:
@@ -91,8 +92,8 @@ def _check_megabatches(config: RunConfig, images: int) -> None:
             "val_fraction",
         )
     raise InputError(
-        f"megabatches: {config.megabatches} megabatches of {images} training images leave fewer than two to train on in each, after the share "
-        f"{config.val_fraction:g} that is held out; choose at most {images // enough}",
+        f"megabatches: {config.megabatches} megabatches of {images} images leave fewer than two to train on in each, when the share "
+        f"{config.val_fraction:g} is held out; choose at most {images // enough}",
         "megabatches",
     )
 

@@ -19,8 +19,7 @@ _RANKS = {"done": 0, "running": 1, "paused": 2, "queued": 3, "failed": 4, "stopp
 
 
 class Ablations:
-    """Commands and queries about ablations. `start` is that of `starting`, for the user of this store; `work` tells which data there are."""
-
+    """Commands and queries about ablations. `start` is that of `starting`, for the user of this store; `work` reads their data."""
 
     def __init__(self, store: Store, start: Callable[..., list[str]], work: Work):
         self._store, self._start, self._work = store, start, work

@@ -432,7 +432,9 @@ def assert_resumed(call: Callable, run_id: str, uninterrupted: dict[str, Any]) -
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
-def test_asked_to_end_it_stops_and_the_run_goes_on_later(name: str, code: int, running: Running, call: Callable, uninterrupted: dict) -> None:
+def test_asked_to_end_it_stops_and_the_run_goes_on_later(
+    name: str, code: int, running: Running, call: Callable, uninterrupted: dict
+) -> None:
     running.process.send_signal(getattr(signal, name))
     out, err = running.process.communicate(timeout=60)
     assert running.process.returncode == code, err

@@ -97,12 +97,14 @@ def caveats(board: Board) -> None:
     runs = [cell["run"] for cell in board.cells if cell["run"]]
     if pairing.mixes_data(runs):
         st.warning(
-            "The images or labels were changed between these runs, so differences may come from that. Delete the runs of before on the page "
+            "The images or labels were changed between these runs, so differences may come from that. Delete the older ones on the page "
             "Runs, then run what is missing.",
             icon=":material/warning:",
         )
     if elsewhere := pairing.surroundings(runs):
-        st.caption(f"Computed on different software or machines ({plain(elsewhere, 300)}): rounding differs, and can grow while a network trains.")
+        st.caption(
+            f"Computed on different software or machines ({plain(elsewhere, 300)}): rounding differs, and can grow while a network trains."
+        )
 
 
 def results(board: Board, view: str, metric: str, down: str, across: str) -> None:

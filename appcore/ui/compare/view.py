@@ -110,13 +110,17 @@ def proof(runs: Runs) -> None:
     if False in found.values():
         st.markdown("**Not paired:** part of the difference may come from other initial weights, other images or another order of them.")
     elif is_paired and elsewhere:
-        st.markdown("**Paired but for software or machine:** weights and images are the same; rounding is not, and that can grow in training.")
+        st.markdown(
+            "**Paired but for software or machine:** weights and images are the same; rounding is not, and that can grow in training."
+        )
     elif is_paired:
         st.markdown("**Paired:** whatever differs between the curves comes from the settings above, not from luck.")
     if elsewhere:
         st.caption(f"Software or machine: {elsewhere}.")
     if unrecorded:
-        st.caption("Whether the images were the same cannot be seen: some of these runs began with a version that kept no hash of the data.")
+        st.caption(
+            "Whether the images were the same cannot be seen: some of these runs began with a version that kept no hash of the data."
+        )
     with st.expander("Hashes", icon=":material/fingerprint:"):
         names = charts.labels(runs)
         st.table(
