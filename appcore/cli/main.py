@@ -7,6 +7,7 @@ Exit code 0 done, 1 failed, 2 bad input (one line on stderr, nothing written), 1
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import sys
@@ -31,6 +32,12 @@ _CLOSING = (
 )
 
 
+# Errors of a path rather than of a disk: another path is the remedy.
+_OF_NAMES = {
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST),
+}
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """One line instead of argparse's usage block."""
@@ -49,6 +56,10 @@ def main(argv: list[str] | None = None) -> int:
         if (error.name or __package__).partition(".")[0] == __package__.partition(".")[0]:
             raise
         return _say(given, f"the package {error.name} is not installed; run: pip install -r requirements.txt", 1)
+    except OSError as error:  # of a file or folder that the command or its environment names; what runs need is judged where they run
+        if error.filename is None:
+            raise
+        return _say(given, one_line(f"{os.fsdecode(error.filename)}: {error.strerror}"), 2 if error.errno in _OF_NAMES else 1)
     except KeyboardInterrupt as error:
         return endings.code_of(getattr(error, "number", 0))
 
