@@ -103,6 +103,16 @@ class RunConfig(BaseModel):
             return data  # the field's own check names the bad value
         return {**recipes[0], **recipes[1], **data}
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_storable(cls, value: Any) -> Any:
+        """Refuse text that a store cannot keep as it is, such as a path with bytes that are not UTF-8: the run would not find it again."""
+        texts = [value, *value, *value.values()] if isinstance(value, dict) else [value] if isinstance(value, str) else value
+        for text in texts if isinstance(texts, (list, tuple, set)) else ():
+            if isinstance(text, str) and ("\0" in text or not is_unicode(text)):
+                raise ValueError(f"{text!r} has characters that are not Unicode, or zero bytes; rename it, or choose another")
+        return value
+
     @field_validator(*_PLUGIN_FIELDS)
     @classmethod
     def _is_known(cls, value: str, info: Any) -> str:
@@ -173,6 +183,15 @@ def _check_option(name: str, value: Any, option: dict[str, Any]) -> None:
         raise ValueError(f"options: {name} = {value!r} must lie between {option.get('ge')} and {option.get('le')}")
     if "in" in option and value not in option["in"]:
         raise ValueError(f"options: {name} = {value!r} must be one of {', '.join(map(str, option['in']))}")
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written as UTF-8; file names and arguments with other bytes cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def group(name: str) -> str:

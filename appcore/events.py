@@ -37,7 +37,7 @@ class LayerDensity:
 
 @dataclass(frozen=True)
 class Started:
-    """First event of a run (again after a resume). `hashes` are SHA-256 digests that prove pairing: init, order, scoring."""
+    """First event of a run (again after a resume). `hashes` are SHA-256 digests that prove pairing: init, order, scoring, data."""
 
     kind: ClassVar[Literal["Started"]] = "Started"
     hashes: dict[str, str]

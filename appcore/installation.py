@@ -17,6 +17,8 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from .errors import InputError
+
 REMEDY = "install the pair again with `pip install -r requirements.txt`"
 
 
@@ -72,7 +74,7 @@ def _import(box: Any, modules: tuple[str, ...]) -> None:
         box.version = torch.__version__
     except Exception as error:
         box.error = f"torch and torchvision cannot be imported together ({type(error).__name__}: {str(error).splitlines()[0]}); {REMEDY}."
-    with suppress(ImportError):  # code that needs it reports what is missing
+    with suppress(ImportError, InputError):  # code that needs it reports what is missing or wrong
         for module in modules:
             import_module(module)
     # Half a million objects of torch and other libraries stay for good: searching them for garbage takes a third of a second, in

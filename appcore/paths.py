@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from .errors import InputError
+
 STORE_VARIABLE = "APPCORE_STORE"
 DATA_VARIABLE = "APPCORE_DATA"
 RUNS_VARIABLE = "APPCORE_RUNS"
@@ -16,8 +18,13 @@ IMPORT_PREFIX = ".import-"  # folders where the files of an imported run lie unt
 
 
 def store_address() -> str:
-    """Path or URL of the store: APPCORE_STORE, or the file under runs/."""
-    return os.environ.get(STORE_VARIABLE) or DEFAULT_STORE
+    """Path or URL of the store: APPCORE_STORE, or the file under runs/. InputError for a path in the home folder of nobody."""
+    address = os.environ.get(STORE_VARIABLE) or DEFAULT_STORE
+    try:
+        (store_file(address) or Path()).expanduser()
+    except RuntimeError:
+        raise InputError(f"store {address!r} is in the home folder of nobody; name another with {STORE_VARIABLE}", "store") from None
+    return address
 
 
 def store_file(address: str) -> Path | None:

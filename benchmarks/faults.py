@@ -1,16 +1,18 @@
-"""Kill runs at every file operation and store statement, let each of these fail, damage files, and say what came out.
+"""Kill runs at every file operation and store statement, let each of these fail, ask them to end, damage files, and say what came out.
 
     python benchmarks/faults.py
 
-Writes the table between the marks in docs/RELIABILITY.md; ends with 1 when anything was lost, doubled or wrong without a word.
+Writes the tables between the marks in docs/RELIABILITY.md; ends with 1 when anything was lost, doubled or wrong without a word.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -24,6 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers")]
 
 import damage  # noqa: E402
 import faults  # noqa: E402
+import interruptions  # noqa: E402
 import tables  # noqa: E402
 import torch  # noqa: E402
 
@@ -94,19 +97,55 @@ def damages(scratch: Path, count: int) -> list[tuple[str, int, str, bool]]:
     ]
 
 
+def asked_to_end(scratch: Path, count: int, log: Path | None) -> list[tuple[str, int, str, bool]]:
+    """SIGTERM and SIGHUP at random moments of a command line that trains. Trials that the log has are not repeated."""
+    if not count:
+        return []
+    took, whole = interruptions.undisturbed(scratch / "whole")
+    rows = []
+    for name in interruptions.SIGNALS:
+        known = [json.loads(line) for line in log.read_text().splitlines()] if log and log.exists() else []
+        found = [trial for trial in known if trial["signal"] == name]
+        for number, after in enumerate(interruptions.moments(count, took)):
+            if number >= len(found):
+                place = scratch / f"{name}-{number}"
+                found.append({"signal": name, "after": after, **interruptions.struck(place, name, after, whole)})
+                shutil.rmtree(place)
+                if log:
+                    with log.open("a") as file:
+                        file.write(f"{json.dumps(found[-1])}\n")
+                print(found[-1], file=sys.stderr, flush=True)
+        rows.append(_summary(name, took, found[:count]))
+    return rows
+
+
+def _summary(name: str, took: float, found: list[dict]) -> tuple[str, int, str, bool]:
+    left = ", ".join(f"{state} {times}" for state, times in Counter(trial["left"] for trial in found).most_common())
+    wrong = [trial["wrong"] for trial in found if trial["wrong"]]
+    most = max(trial["lost"] for trial in found)
+    outcome = (
+        f"{left}; segments lost but for the one under way: {most}; over after {max(trial['seconds'] for trial in found):.1f} s at most; "
+    )
+    outcome += "; ".join(wrong[:5]) or "resumed, the same weights, masks and tables"
+    return f"{name} at random moments of `appcore run`, which takes {took:.1f} s from import to exit", len(found), outcome, not wrong
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--methods", nargs="+", default=list(faults.SETTINGS), choices=list(faults.SETTINGS), help="of the runs [all]")
     parser.add_argument("--every", type=int, default=1, help="strike at every n-th operation [1]")
     parser.add_argument("--signals", type=int, default=40, help="random SIGKILLs [40]")
     parser.add_argument("--damages", type=int, default=1000, help="damaged checkpoints [1000]; a quarter as many stores")
-    parser.add_argument("--only", default="", choices=["strikes", "damages"], help="one of the two tables")
+    parser.add_argument("--interruptions", type=int, default=100, help="SIGTERMs, and as many SIGHUPs [100]")
+    parser.add_argument("--log", type=Path, help="file that keeps the interruptions made, so that they can be made in several goes")
+    parser.add_argument("--only", default="", choices=["strikes", "damages", "interruptions"], help="one of the tables")
     parser.add_argument("--no-table", action="store_true", help="leave docs/RELIABILITY.md alone")
     args = parser.parse_args()
     torch.set_num_threads(1)
     parts = {
         "strikes": lambda scratch: [*strikes(scratch, args.methods, args.every), *signals(scratch, args.signals)],
         "damages": lambda scratch: damages(scratch, args.damages),
+        "interruptions": lambda scratch: asked_to_end(scratch, args.interruptions, args.log),
     }
     is_well = True
     for name in [args.only] if args.only else parts:

@@ -87,6 +87,7 @@ def board_page(sweep_id: str) -> None:
         is_over = (now.rows["state"] == "done").all()
         with st.expander("States of the runs", icon=":material/grid_view:") if is_over else st.container():
             ablation_board.states(now, down, across)
+        ablation_board.caveats(now)
         ablation_board.only(now, down, across)
         ablation_board.results(now, view, metric, down, across)
 

@@ -1,8 +1,9 @@
 """Figures as pure functions: a DataFrame goes in, a plotly Figure comes out. Knows neither streamlit nor torch nor the store."""
 
+from ..analysis.pairing import PAIRING, pairing
 from .axes import AXES, View
 from .back_to_back import mirrored
-from .comparison_words import PAIRING, early_names, early_shares, pairing, setting_differences, setting_text, who_prunes_early
+from .comparison_words import early_names, early_shares, setting_differences, setting_text, who_prunes_early
 from .curves import accuracy, errors, gap, loss
 from .density_meter import disagreements, truth_meter
 from .final_numbers import final_table, summary_table

@@ -104,15 +104,3 @@ def setting_differences(runs: Runs) -> tuple[pd.DataFrame, dict[str, Any]]:
 def setting_text(value: Any) -> str:
     """A setting as text for a table."""
     return ", ".join(map(display, value)) if isinstance(value, (list, tuple)) else display(value)
-
-
-PAIRING = {"init": "initial weights", "order": "data order", "scoring": "scoring batches"}
-
-
-def pairing(runs: Runs) -> dict[str, bool | None]:
-    """For each pairing hash: True when all runs have the same, False when they differ, None while one is unknown."""
-    found: dict[str, bool | None] = {}
-    for name in PAIRING:
-        values = [(run.get("hashes") or {}).get(name) for run in runs]
-        found[name] = None if None in values else len(set(values)) == 1
-    return found

@@ -14,9 +14,11 @@ import numpy
 import torch
 
 from .. import paths
+from ..analysis.pairing import require_same_data
 from ..analysis.samples import HOLDS
 from ..bench import timing
 from ..config import build
+from ..engine.data import load_data, pick_device
 from ..errors import InputError
 from ..storage import checkpoint
 from ..storage.store import Store
@@ -119,7 +121,10 @@ def card_of(store: Store, run_id: str, repeats: int, lab: Lab) -> sanity.Card:
     def watch(arm: str, repeat: int, accuracy: float) -> None:
         lab.say(f"{arm}, repeat {repeat + 1}: {100 * accuracy:.1f} %")
 
-    return sanity.card(build(row["config"]), found, repeats=repeats, watch=watch)
+    config = build(row["config"])
+    data = load_data(config, pick_device(config.device))
+    require_same_data(config.dataset, row["hashes"], {"data": data.digest})
+    return sanity.card(config, found, repeats=repeats, watch=watch)
 
 
 def card_lines(card: sanity.Card) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from typing import Any
 
 from ..checks.experiment import Lab
 from ..errors import InputError
 from ..planning.plan import check
+from . import flags
+from .terminal import answer
 
 NUMBERS = range(1, 9)
 MOST_SEEDS = 100
@@ -24,8 +25,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--seeds", type=int, default=0, metavar="K", help="seeds of each experiment, or repeats of a card [2 to 5, by cost]"
     )
     parser.add_argument("--dataset", default="digits", metavar="NAME", help="data set, e.g. images:PATH for CIFAR-10 as a zip [digits]")
-    parser.add_argument("--write", default="", metavar="FILE", help="put the results into this Markdown file too, e.g. docs/FIDELITY.md")
-    parser.add_argument("--run", default="", metavar="RUN", help="instead: the sanity card of this finished run's masks")
+    parser.add_argument(
+        "--write", type=flags.path, metavar="FILE", help="put the results into this Markdown file too, e.g. docs/FIDELITY.md"
+    )
+    parser.add_argument("--run", metavar="RUN", help="instead: the sanity card of this finished run's masks")
 
 
 def carry_out(args: argparse.Namespace, find: Callable[[str], tuple[Any, str]]) -> int:
@@ -33,7 +36,7 @@ def carry_out(args: argparse.Namespace, find: Callable[[str], tuple[Any, str]]) 
     if not 0 <= args.seeds <= MOST_SEEDS:
         raise InputError(f"seeds: {args.seeds} is not possible; choose 1 to {MOST_SEEDS}, or leave it out", "seeds")
     lab = Lab(args.dataset, args.quick, args.seeds)
-    if args.run:
+    if args.run is not None:
         return _card(args, lab, *find(args.run))
     numbers = chosen(args.only)
     check(lab.stream())  # refuses an unknown or unusable data set before minutes are spent
@@ -50,7 +53,7 @@ def carry_out(args: argparse.Namespace, find: Callable[[str], tuple[Any, str]]) 
             print(fidelity_report.lines(finding), flush=True)
     is_broken = any(finding.is_broken for finding in findings)
     if args.json:
-        print(json.dumps({**about, "is_broken": is_broken, "findings": [finding.plain() for finding in findings]}))
+        answer(args, {**about, "is_broken": is_broken, "findings": [finding.plain() for finding in findings]}, "")
     return 1 if is_broken else 0
 
 
@@ -69,7 +72,7 @@ def _card(args: argparse.Namespace, lab: Lab, store: Any, run_id: str) -> int:
     from ..checks import fidelity_report
 
     card = fidelity_report.card_of(store, run_id, args.seeds or CARD_REPEATS, lab)
-    print(json.dumps({"run_id": run_id, **card.plain()}) if args.json else fidelity_report.card_lines(card))
+    answer(args, {"run_id": run_id, **card.plain()}, fidelity_report.card_lines(card))
     return 0
 
 

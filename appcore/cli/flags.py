@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from .. import plugins
@@ -58,7 +60,10 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
         if given is not None:
             values[name] = [part for part in given.split(",") if part] if get_origin(field.annotation) is tuple else given
     if args.option:
-        values["options"] = {**values.get("options", {}), **dict(map(_option, args.option))}
+        given = [_option(text) for text in args.option]
+        if twice := [name for name, count in Counter(name for name, _ in given).items() if count > 1]:
+            raise InputError(f"option: {twice[0]!r} is given twice; give it once", "options")
+        values["options"] = {**values.get("options", {}), **dict(given)}
     return values
 
 
@@ -100,5 +105,26 @@ def _option(text: str) -> tuple[str, Any]:
         raise InputError(f"option: {text!r} must look like NAME=VALUE, e.g. rounds=100", "options")
     try:
         return name, json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):  # a word, or brackets without end
         return name, value
+
+
+def path(text: str) -> str:
+    """A path from the command line; an empty one, as of a shell variable that is not set, would mean the folder that one is in."""
+    try:
+        if text:
+            return str(Path(text).expanduser())
+    except RuntimeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is in the home folder of nobody; give another path") from None
+    raise argparse.ArgumentTypeError("the name is empty; give the path of a file or folder")
+
+
+def file(text: str) -> str:
+    """A file to read from the command line; a pipe or device could keep a reader waiting for ever."""
+    found = Path(path(text))
+    try:
+        if found.exists() and not found.is_file():
+            raise argparse.ArgumentTypeError(f"{text!r} is a folder, pipe or device; give the path of a file")
+    except (OSError, ValueError):  # a name that no file can have: whoever opens it says so
+        pass
+    return str(found)

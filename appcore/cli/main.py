@@ -1,30 +1,41 @@
 """`python -m appcore VERB`: runs, the library, backups, checks of this machine. Bad input is answered before torch is imported.
 
-Exit code 0 done, 1 failed, 2 bad input (one line on stderr, nothing written), 130 interrupted (resumable).
+Exit code 0 done, 1 failed, 2 bad input (one line on stderr, nothing written), 130, 143 or 129 interrupted by Ctrl-C, SIGTERM or SIGHUP
+(resumable).
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import sys
+from collections import Counter
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any, NoReturn
 
 from .. import paths, plugins
-from ..config import RunConfig, build
+from ..config import RunConfig, build, is_unicode
 from ..errors import InputError
 from ..runner.slots import SHARE_VARIABLE
 from ..statuses import ACTIVE
 from . import check as checks
-from . import flags
-from .terminal import STOP_SECONDS, follow, one_line, print_result
+from . import endings, flags
+from .terminal import STOP_SECONDS, answer, follow, one_line, result_text
 
 _DESCRIPTION = "Train networks on data streams while pruning them, and see what happens."
 _CLOSING = (
-    "Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted (resumable). APPCORE_STORE names the store, APPCORE_DATA the data folder."
+    "Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP (resumable). APPCORE_STORE names "
+    "the store, APPCORE_DATA the data folder."
 )
+
+
+# Errors of a path rather than of a disk: another path is the remedy.
+_OF_NAMES = {
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST),
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -35,30 +46,53 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: list[str] | None = None) -> int:
     """Carry out one command; returns the exit code."""
+    given = sys.argv[1:] if argv is None else argv
     try:
-        parser = _parser()
-        args = parser.parse_args(argv)
-        for problem in plugins.problems():
-            print(f"warning: {one_line(problem)}", file=sys.stderr)
-        if getattr(args, "share", False):
-            os.environ[SHARE_VARIABLE] = "1"
-        if "command" in args:
-            return args.command(args)
-        parser.print_help()
-        return 0
+        with endings.raised():
+            return _carry_out(given)
     except InputError as error:
-        print(f"error: {one_line(error.message)}", file=sys.stderr)
-        return 2
+        return _say(given, one_line(error.message), 2)
     except ModuleNotFoundError as error:
         if (error.name or __package__).partition(".")[0] == __package__.partition(".")[0]:
             raise
-        print(f"error: the package {error.name} is not installed; run: pip install -r requirements.txt", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # the reader of our output has ended, e.g. `| head`; write nothing more, also at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _say(given, f"the package {error.name} is not installed; run: pip install -r requirements.txt", 1)
+    except OSError as error:  # of a file or folder that the command or its environment names; what runs need is judged where they run
+        if error.filename is None:
+            raise
+        return _say(given, one_line(f"{os.fsdecode(error.filename)}: {error.strerror}"), 2 if error.errno in _OF_NAMES else 1)
+    except KeyboardInterrupt as error:
+        return endings.code_of(getattr(error, "number", 0))
+
+
+def _carry_out(given: list[str]) -> int:
+    parser = _parser()
+    args = parser.parse_args(given, argparse.Namespace(out=sys.stdout))
+    _refuse_repeats(given)
+    for problem in plugins.problems():
+        print(f"warning: {one_line(problem)}", file=sys.stderr)
+    if getattr(args, "share", False):
+        os.environ[SHARE_VARIABLE] = "1"
+    if "command" not in args:
+        parser.print_help()
         return 0
+    with redirect_stdout(sys.stderr) if args.json else nullcontext():  # what anything else prints, e.g. a plug-in, is no JSON
+        return args.command(args)
+
+
+def _say(given: list[str], problem: str, code: int) -> int:
+    """Report a problem in one line, and as a document to those who wanted one."""
+    print(f"error: {problem}", file=sys.stderr)
+    if "--json" in given:
+        print(json.dumps({"error": problem}))
+    return code
+
+
+def _refuse_repeats(given: list[str]) -> None:
+    """InputError for a flag that is given twice: one of the two would be ignored."""
+    flags_given = [word.partition("=")[0].replace("--no-", "--", 1) for word in given if word.startswith("--")]
+    twice = [flag for flag, count in Counter(flags_given).items() if count > 1 and flag != "--option"]
+    if twice:
+        raise InputError(f"{twice[0]} is given twice; give it once")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         added = verbs.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}", allow_abbrev=False)
         added.set_defaults(command=command)
         if argument:
-            added.add_argument(argument.lower(), metavar=argument, help=meaning)
+            added.add_argument(argument.lower(), metavar=argument, help=meaning, type=flags.file if argument == "FILE" else str)
         added.add_argument("--json", action="store_true", help="print one JSON document on stdout and nothing else")
         return added
 
@@ -80,10 +114,12 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_share(verb("resume", _resume, "go on with a run that was stopped, failed or lost, and wait for its end", "RUN", run))
     verb("stop", _stop, "stop a run, whichever process drives it; it can be resumed", "RUN", run)
     export = verb("export", _export, "write a run's settings, numbers, masks, weights and bundle into a folder", "RUN", run)
-    export.add_argument("--to", required=True, metavar="DIR", help="folder to write into; made when it is not there")
+    export.add_argument("--to", required=True, type=flags.path, metavar="DIR", help="folder to write into; made when it is not there")
     verb("import", _import, "add a run from a bundle that export wrote", "FILE", "RUN.zip of an export")
     backup = verb("backup", _backup, "write every run of the store, with its files, into one file; runs may go on")
-    backup.add_argument("--to", required=True, metavar="FILE", help="file to write, e.g. backup.zip; replaced when it is there")
+    backup.add_argument(
+        "--to", required=True, type=flags.path, metavar="FILE", help="file to write, e.g. backup.zip; replaced when it is there"
+    )
     verb("restore", _restore, "put a backup into an empty store, of SQLite or PostgreSQL", "FILE", "a file that backup wrote")
     doctor = verb("doctor", _doctor, "check packages, devices, store, checkpoints and data sets")
     doctor.add_argument("--repair", action="store_true", help="mend what can be mended safely: no run, row or whole checkpoint is touched")
@@ -106,8 +142,7 @@ def _run(args: argparse.Namespace) -> int:
     is_here = plugins.find("launchers", args.launcher).literals.get("IN_THIS_PROCESS", False)
     shared = _rehearse(config) if is_here else None
     manager = _manager()
-    (run_id,) = manager.start([config.model_dump()], launcher=args.launcher)
-    code = follow(manager, run_id, args.json)
+    code = follow(manager, lambda: manager.start([config.model_dump()], launcher=args.launcher)[0], args)
     del shared
     return code
 
@@ -115,19 +150,24 @@ def _run(args: argparse.Namespace) -> int:
 def _resume(args: argparse.Namespace) -> int:
     manager = _manager()
     run_id = _find(manager, args.run)
-    manager.resume(run_id)
-    return follow(manager, run_id, args.json)
+
+    def begin() -> str:
+        manager.resume(run_id)
+        return run_id
+
+    return follow(manager, begin, args)
 
 
 def _list(args: argparse.Namespace) -> int:
     manager = _manager()
     runs = manager.runs() if _has_store(manager) else []
-    if args.json:
-        print(json.dumps(runs, default=str))
-        return 0
-    for row in runs:
-        print(f"{row['run_id']}  {row['status']:8s}  {row['method']:6s} {row['pruner']:10s} {row['arch']:12s} {row['dataset']}")
-    if not runs:
+    lines = [
+        f"{row['run_id']}  {row['status']:8s}  {row['method']:6s} {row['pruner']:10s} {row['arch']:12s} {one_line(row['dataset'])}"
+        for row in runs
+    ]
+    if runs or args.json:
+        answer(args, runs, "\n".join(lines))
+    else:
         print("no runs yet; start one with: python -m appcore run", file=sys.stderr)
     return 0
 
@@ -135,9 +175,8 @@ def _list(args: argparse.Namespace) -> int:
 def _show(args: argparse.Namespace) -> int:
     manager = _manager()
     result = manager.result(_find(manager, args.run))
-    if not args.json:
-        print("\n".join(f"{name}: {value}" for name, value in result["config"].items()))
-    print_result(result, args.json)
+    settings = [f"{name}: {one_line(str(value))}" for name, value in result["config"].items()]
+    answer(args, result, "\n".join([*settings, result_text(result)]))
     return 0
 
 
@@ -146,7 +185,7 @@ def _stop(args: argparse.Namespace) -> int:
     run_id = _find(manager, args.run)
     manager.stop(run_id)
     status = manager.wait(run_id, timeout=STOP_SECONDS) or manager.get(run_id)["status"]
-    print(json.dumps({"run_id": run_id, "status": status}) if args.json else f"run {run_id}: {status}")
+    answer(args, {"run_id": run_id, "status": status}, f"run {run_id}: {status}")
     if status in ACTIVE:
         print(f"run {run_id} was sent stop and has not answered within {STOP_SECONDS:.0f} s", file=sys.stderr)
     return 1 if status in ACTIVE else 0
@@ -159,13 +198,13 @@ def _export(args: argparse.Namespace) -> int:
     files = export(manager.store, _find(manager, args.run), args.to)
     if paths.exported("weights") not in {Path(file).name for file in files}:
         print("no checkpoint yet, so no weights were exported", file=sys.stderr)
-    print(json.dumps({"files": files}) if args.json else "\n".join(files))
+    answer(args, {"files": files}, "\n".join(files))
     return 0
 
 
 def _import(args: argparse.Namespace) -> int:
     run_id = _manager().import_bundle(args.file)
-    print(json.dumps({"run_id": run_id}) if args.json else f"run {run_id}")
+    answer(args, {"run_id": run_id}, f"run {run_id}")
     return 0
 
 
@@ -176,7 +215,7 @@ def _backup(args: argparse.Namespace) -> int:
     if not _has_store(manager):
         raise InputError(f"there is no store yet at {paths.store_file(manager.store.url)}; there is nothing to back up")
     found = backup(manager.store, args.to)
-    print(json.dumps(found) if args.json else f"{found['runs']} runs, {found['files']} files, {found['bytes']:,} bytes: {args.to}")
+    answer(args, found, f"{found['runs']} runs, {found['files']} files, {found['bytes']:,} bytes: {args.to}")
     return 0
 
 
@@ -184,7 +223,7 @@ def _restore(args: argparse.Namespace) -> int:
     from ..transfer.backup import restore
 
     found = restore(_manager().store, args.file)
-    print(json.dumps(found) if args.json else f"{found['runs']} runs are back")
+    answer(args, found, f"{found['runs']} runs are back")
     return 0
 
 
@@ -192,11 +231,7 @@ def _doctor(args: argparse.Namespace) -> int:
     from .doctor import examine
 
     findings = examine(repair=args.repair)
-    if args.json:
-        print(json.dumps(findings))
-    else:
-        for finding in findings:
-            print(f"{'ok  ' if finding['ok'] else 'FAIL'}  {finding['name']}: {finding['text']}")
+    answer(args, findings, "\n".join(f"{'ok  ' if found['ok'] else 'FAIL'}  {found['name']}: {found['text']}" for found in findings))
     return 0 if all(finding["ok"] for finding in findings) else 1
 
 
@@ -206,7 +241,7 @@ def _bench(args: argparse.Namespace) -> int:
     from ..bench.timing import table
 
     found = measure(quick=args.quick)
-    print(json.dumps(found) if args.json else table(found))
+    answer(args, found, table(found))
     return 0
 
 
@@ -239,6 +274,8 @@ def _find(manager: Any, name: str) -> str:
     """The id of the run whose id begins with `name`."""
     if not _has_store(manager):
         raise InputError(f"no run {name!r}: there is no store yet at {paths.store_file(manager.store.url)}", "run_id")
+    if not is_unicode(name):
+        raise InputError(f"no run {name!r}: an id has digits, letters a to f and hyphens", "run_id")
     return manager.get(name)["run_id"]
 
 

@@ -30,6 +30,7 @@ CHOICES = {"images:": "Your own images (folder or zip)"}
 # No RECIPE: the defaults of RunConfig, which are the recipe for CIFAR.
 
 LARGEST_AS_STORED = 64
+SMALLEST = 4  # pixels; what images are brought to without being asked is not less, or next to nothing of them would be left
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,12 @@ def _description(config: RunConfig, survey: _Survey) -> Description:
     notes = []
     if survey.size != (width, height):
         stored = "mixed sizes" if survey.size is None else f"{survey.size[0]} x {survey.size[1]}"
-        notes.append(f"Images of {stored} are brought to {width} x {height} pixels: shorter side scaled, centre kept.")
+        if side < SMALLEST and not config.image_size:
+            remedy = "set image_size, which the shorter side is scaled to, or cut the images into squares"
+            raise refuse(config.dataset, f"images of {stored} would become {side} x {side} pixels, their shorter side; {remedy}")
+        share = min(survey.size) / max(survey.size) if survey.size else 1.0
+        lost = f", {100 * share:.2g} % of each image" if share < 0.5 else ""
+        notes.append(f"Images of {stored} are brought to {width} x {height} pixels: shorter side scaled, centre kept{lost}.")
     if config.order == "native":
         notes.append("The stored order is by class and then by file name, so a megabatch holds few classes.")
     if survey.unused:

@@ -12,8 +12,10 @@ from torch import Tensor
 from .. import plugins, seeds
 from ..config import RunConfig
 from ..datasets.base import Images, data_root
+from ..datasets.torchvision_names import FILES
 from ..errors import InputError
 from ..locks import Locks
+from .digests import digest_of_data
 
 _Choice = np.ndarray | slice  # which images of an array
 _ALL = slice(None)
@@ -32,6 +34,7 @@ class Data:
     std: Tensor
     classes: tuple[str, ...]
     notes: tuple[str, ...]
+    digest: str = ""  # of images, labels and class names as they were read
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -73,6 +76,7 @@ def _load(config: RunConfig, device: torch.device) -> Data:
         std=std.to(device),
         classes=images.classes,
         notes=images.notes,
+        digest=digest_of_data((train_x, train_y, test_x, test_y), images.classes),
     )
 
 
@@ -130,3 +134,13 @@ def pick_device(wanted: str) -> torch.device:
     if wanted == "cuda" and not torch.cuda.is_available():
         raise InputError("device: 'cuda' is not available on this machine; choose cpu or auto", "device")
     return torch.device(wanted)
+
+
+def digest_here(config: RunConfig) -> str | None:
+    """The digest of the data that these settings mean now; None where this machine cannot read them. Nothing is downloaded."""
+    if not all((data_root() / file).is_file() for file in FILES.get(config.dataset, ())):
+        return None
+    try:
+        return load_data(config, torch.device("cpu")).digest
+    except InputError:
+        return None

@@ -15,7 +15,7 @@ def started(state: RunState) -> Started:
     """The Started event: sizes, hashes and versions, known before the first step."""
     data, shapes = state.stream.data, dict(state.model.named_parameters())
     return Started(
-        hashes={"init": state.init_hash, **state.stream.hashes()},
+        hashes={"init": state.init_hash, **state.stream.hashes(), "data": data.digest},
         device=torch.cuda.get_device_name(state.device) if state.device.type == "cuda" else f"cpu ({platform.machine()})",
         precision=state.precision,
         layers=tuple(Layer(name, tuple(shapes[name].shape), state.flops.layers[name]) for name in state.masks),

@@ -13,8 +13,23 @@ import threading
 
 import torch
 
-# Kept in the environment: it outlives a reload of this file, when torch is set to one thread, and worker processes inherit it.
-ALL_THREADS = int(os.environ.setdefault("APPCORE_THREADS", str(torch.get_num_threads())))
+from ..errors import InputError
+
+THREADS_VARIABLE = "APPCORE_THREADS"
+_MOST_THREADS = 1024
+
+
+def _all_threads() -> int:
+    """What the variable says, else what torch found. Kept in the environment: it outlives a reload of this file, when torch is set to one
+    thread, and worker processes inherit it."""
+    text = os.environ.get(THREADS_VARIABLE) or str(torch.get_num_threads())
+    if not (text.isdecimal() and len(text) < 5 and 1 <= int(text) <= _MOST_THREADS):
+        raise InputError(f"{THREADS_VARIABLE}: {text!r} is no number of threads; set it to 1 to {_MOST_THREADS}, or unset it", "threads")
+    os.environ[THREADS_VARIABLE] = text
+    return int(text)
+
+
+ALL_THREADS = _all_threads()
 SMALL_STEP_FLOPS = 2e9  # below, a second thread gains nothing and, on a machine with anything else to do, costs a factor of ten
 
 

@@ -5,6 +5,8 @@ The form draws it before anything runs; the progress bar and the ETA read it; a 
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -16,6 +18,7 @@ from ..errors import InputError
 from ..methods.base import Segment
 from .stream_sizes import samples, segment_samples, split_sizes, train_images
 
+LEAST_TRAINED = 2  # images of each megabatch: BatchNorm cannot train on one
 MOST_SEGMENTS = 100_000  # a longer plan would take a form's time and memory, and years to carry out
 
 
@@ -40,27 +43,14 @@ def _with_fresh_values(segments: Iterable[Segment]) -> Iterator[Segment]:
 def check(config: RunConfig) -> Description:
     """Describe the data (nothing decoded) and refuse settings that do not fit it; InputError names field, value and remedy."""
     found = plugins.load("datasets", config.dataset).describe(config)
-    if config.shots * len(found.classes) > found.train_images:
+    most = found.train_images // len(found.classes)
+    if config.shots > most:
         raise InputError(
             f"shots: {config.shots} of each of {len(found.classes)} classes are more than the {found.train_images} training images of "
-            f"{config.dataset}; choose at most {found.train_images // len(found.classes)}",
+            f"{config.dataset}; choose {f'at most {most}' if most else '0, which takes all'}",
             "shots",
         )
-    images = train_images(config, found)
-    smallest = images // config.megabatches
-    if smallest < 1:
-        raise InputError(
-            f"megabatches: {config.megabatches} megabatches need at least as many training images, but {config.dataset} gives {images}; "
-            f"choose at most {images // 4}",
-            "megabatches",
-        )
-    val = split_sizes(smallest, config.val_fraction)[1]
-    if smallest - val < 2:
-        raise InputError(
-            f"megabatches: {config.megabatches} megabatches of {images} images leave {smallest - val} to train on in each; "
-            f"choose at most {images // 4} megabatches or a smaller val_fraction than {config.val_fraction:g}",
-            "megabatches",
-        )
+    _check_megabatches(config, train_images(config, found))
     if config.crop_padding >= max(found.shape[1:]):
         raise InputError(
             f"crop_padding: {config.crop_padding} pixels would push whole images of {found.shape[1]}x{found.shape[2]} out of the crop; "
@@ -77,6 +67,35 @@ def check(config: RunConfig) -> Description:
     if hasattr(method, "check"):
         method.check(config, samples(config, found))
     return found
+
+
+def _check_megabatches(config: RunConfig, images: int) -> None:
+    """InputError unless every megabatch has an image to validate with and two to train on; it names what would do."""
+
+    def trained(size: int) -> int:
+        return split_sizes(size, config.val_fraction)[0]
+
+    if trained(images // config.megabatches) >= LEAST_TRAINED:
+        return
+    if images <= LEAST_TRAINED:
+        field = "limit_train" if config.limit_train else "shots" if config.shots else "dataset"
+        raise InputError(
+            f"{field}: {images} training images are too few; give at least {LEAST_TRAINED + 1}: two to train on and one to validate with",
+            field,
+        )
+    enough = bisect_left(range(images + 1), LEAST_TRAINED, key=trained)  # what is left to train on never falls with the size
+    if enough > images:
+        most = math.floor(1000 * (images - LEAST_TRAINED) / images) / 1000
+        raise InputError(
+            f"val_fraction: {config.val_fraction:g} of {images} training images leaves {trained(images)} to train on, and two are needed; "
+            f"choose at most {most:g}, or more images",
+            "val_fraction",
+        )
+    raise InputError(
+        f"megabatches: {config.megabatches} megabatches of {images} images leave fewer than two to train on in each, when the share "
+        f"{config.val_fraction:g} is held out; choose at most {images // enough}",
+        "megabatches",
+    )
 
 
 def total_samples(config: RunConfig, description: Description) -> int:

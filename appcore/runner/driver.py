@@ -18,9 +18,9 @@ from .. import paths
 from ..statuses import STARTABLE, STARTED
 from ..storage import checkpoint, heartbeat
 from ..storage.store import Store, TakenOverError
-from . import admission, slots
+from . import admission, changes, slots
 from .engine_port import Engine, Work, threads_of
-from .failures import explain
+from .failures import explain, is_of_user
 from .progress import Pace
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ def steps(
     except TakenOverError:
         yield "lost"  # from here; another process drives the run now and writes its status
     except BaseException as error:
-        driver.fail(error)
-        yield "failed"
+        yield driver.fail(error)
     finally:
         driver.release()
 
@@ -85,14 +84,15 @@ class _Driver:
         self._notes: list[str] = list(row["notes"] or [])
         self._state: Any = None
         self._plan: tuple = ()
+        self._versions: dict[str, Any] = {}
         self._pending: list[tuple[int, Event]] = []
         self._counts: Counter[str] = Counter()
         self._last = ""
-        self._is_paused = self._is_preempted = self._has_ended = self._has_grown = False
+        self._is_paused = self._is_preempted = self._has_ended = self._has_grown = self._has_entered = False
         self._pace = Pace(0)
         self._flushed = self._saved = time.monotonic()
         self._asked = -COMMAND_SECONDS
-        self._saved_cursor, self._save_seconds = 0, 0.0
+        self._saved_cursor, self._save_seconds = row["saved"] or 0, 0.0
         self._spent: defaultdict[str, float] = defaultdict(float)  # seconds spent outside the engine, for the run's profile
 
     # ---- the run
@@ -116,22 +116,29 @@ class _Driver:
         yield "done"
 
     def _begin(self) -> None:
-        """Build the state, from the newest whole checkpoint when there is one, and drop rows that will be written again."""
+        """Build the state, from the newest whole checkpoint when there is one."""
         start = time.monotonic()
         config = self._work.config(self._row["config"])
-        versions = self._work.versions()
+        self._versions = self._work.versions()
         self._plan = self._work.plan(config)
-        known = {"fingerprint": self._row["fingerprint"], "versions": versions, "saved": self._row["saved"] or 0}
+        known = {"fingerprint": self._row["fingerprint"], "versions": self._versions, "saved": self._row["saved"] or 0}
         tensors, facts, remark = checkpoint.load(self._folder, **known)
         self._state = self._work.create(config) if tensors is None else self._work.restore(config, tensors, facts)
         self._remark(remark)
         self._saved_cursor = facts.get("cursor", 0)
         self._has_grown = facts.get("has_grown", self._saved_cursor > 0)  # old checkpoints do not say; perhaps it had
         self._pace = Pace(self._work.total_samples(config))
-        columns = {"saved": self._saved_cursor, "segments": len(self._plan), "versions": versions, "notes": self._notes}
-        self._store.rewind(self._run_id, self._saved_cursor, fence=self._fence, **columns)
         self._saved = time.monotonic()
         self._spent["load"] += self._saved - start
+
+    def _enter(self, started: Any) -> None:
+        """Drop rows that will be written again; InputError, and nothing is dropped, where the data are not those of the checkpoint."""
+        versions, notes = changes.since_start(self._row, started, self._versions, self._saved_cursor > 0)
+        for note in notes:
+            self._remark(note)
+        columns = {"saved": self._saved_cursor, "segments": len(self._plan), "versions": versions, "notes": self._notes}
+        self._store.rewind(self._run_id, self._saved_cursor, fence=self._fence, **columns)
+        self._has_entered = True
 
     def _take(self, event: Event) -> None:
         """Record an event; its rows are written together with later ones, unless users are waiting for them."""
@@ -139,6 +146,8 @@ class _Driver:
         self._has_grown |= getattr(event, "grown", 0) > 0
         if self._watch:
             self._watch(event)
+        if event.kind == "Started":
+            self._enter(event)
         if event.kind == "Finished":
             event = replace(event, phase_seconds={**event.phase_seconds, **self._spent})
         if event.kind == "Progress":
@@ -146,9 +155,7 @@ class _Driver:
         else:
             self._pending.append((self._counts[event.kind], event))
             self._counts[event.kind] += 1
-        if event.kind == "Started":
-            self._compare(event)
-        elif event.kind == "Pruned" or (event.kind == "MegabatchDone" and self._has_grown):  # epochs of some methods move the masks as well
+        if event.kind == "Pruned" or (event.kind == "MegabatchDone" and self._has_grown):  # epochs of some methods move the masks as well
             start = time.monotonic()
             self._store.check_held(self._run_id, self._fence)
             checkpoint.save_masks(paths.masks(self._folder, event.segment), self._state.masks)
@@ -160,18 +167,6 @@ class _Driver:
             self._counts.clear()
             if self._is_checkpoint_due(event.cursor):
                 self.save_at_boundary()
-
-    def _compare(self, started: Any) -> None:
-        """Note what differs from the run's start (hashes, device): pairing with other runs would not hold."""
-        before = self._row["started"]
-        if before:
-            changed = [name for name, value in started.hashes.items() if before["hashes"].get(name, value) != value]
-            if changed:
-                self._remark(f"data or initial weights differ from those that the run began with (hash of {', '.join(changed)})")
-            if before["device"] != started.device:
-                self._remark(f"began on {before['device']}, resumed on {started.device}: the last bits may differ")
-        for note in started.notes:
-            self._remark(note)
 
     def _remark(self, note: str | None) -> None:
         if note and note not in self._notes:
@@ -235,7 +230,7 @@ class _Driver:
         self._flush()
         start = time.monotonic()
         tensors, facts = self._state.snapshot()
-        known = {"fingerprint": self._row["fingerprint"], "versions": self._work.versions()}
+        known = {"fingerprint": self._row["fingerprint"], "versions": self._versions}
         checkpoint.save(self._folder, self._state.cursor, tensors, {**facts, "has_grown": self._has_grown}, **known)
         self._saved_cursor = self._state.cursor  # only now: the store records only finished saves
         self._saved = time.monotonic()
@@ -263,20 +258,26 @@ class _Driver:
         except Exception as error:
             self.fail(error)
 
-    def fail(self, error: BaseException) -> None:
-        """Record the cause in the store, or on stderr when the store itself is the cause."""
+    def fail(self, error: BaseException) -> str:
+        """Record the cause in the store, or on stderr when the store itself is the cause; returns the status.
+
+        A run that had begun before and is refused before its first step stays stopped: nothing of it has changed.
+        """
         config = self._row["config"]
         words = explain(error, config, lambda: self._work.memory_bytes(self._work.config(config)))
-        cause = {"error": words, "traceback": "".join(traceback.format_exception(error))}
+        is_refused = bool(self._row["started"]) and not self._has_entered and is_of_user(error)
+        status = "stopped" if is_refused else "failed"
+        cause = {"error": words, "traceback": None if is_refused else "".join(traceback.format_exception(error))}
         for write in (self._flush, lambda **columns: self._store.write(self._run_id, fence=self._fence, **columns)):
             try:
-                write(status="failed", command=None, **cause)
-                return
+                write(status=status, command=None, **cause)
+                return status
             except TakenOverError:
-                return
+                return "lost"  # from here, as in `steps`
             except Exception as problem:
                 print(f"run {self._run_id}: {cause['error']} (not stored: {problem})", file=sys.stderr)
                 self._pending = []
+        return status
 
     def release(self) -> None:
         """Free the network and the data, on the device too."""

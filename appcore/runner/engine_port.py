@@ -10,6 +10,8 @@ from functools import lru_cache
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .. import __version__
+
 if TYPE_CHECKING:
     from ..config import RunConfig
     from ..events import Event
@@ -25,6 +27,7 @@ class Work(Protocol):
     def estimate(self, config: Any, earlier: Sequence[tuple[Any, float]], in_trainer: Callable) -> dict[str, Any]: ...
     def memory_bytes(self, config: Any) -> int: ...
     def threads(self, config: Any) -> int: ...
+    def data_digest(self, config: Any) -> str | None: ...
     def versions(self) -> dict[str, Any]: ...
     def create(self, config: Any) -> Any: ...
     def restore(self, config: Any, tensors: dict[str, Any], facts: dict[str, Any]) -> Any: ...
@@ -80,15 +83,17 @@ class Engine:
         step = _module("engine.flops").count(config.arch, found.shape, len(found.classes)).training * config.batch_size
         return _module("engine.threads").threads_for(step, _module("engine.data").pick_device(config.device).type)
 
+    def data_digest(self, config: RunConfig) -> str | None:
+        """SHA-256 of the images and labels that these settings mean now, see `data.digest_here`."""
+        return _module("engine.data").digest_here(config)
+
     def versions(self) -> dict[str, Any]:
-        """Versions that affect the last bits of a result, beyond settings and device."""
+        """What affects the last bits of a result beyond settings, data and device: software, the instructions of the CPU, threads."""
         torch = import_module("torch")
-        return {
-            "torch": torch.__version__,
-            "numpy": metadata.version("numpy"),
-            "machine": platform.machine(),
-            "threads": _module("engine.threads").ALL_THREADS,
-        }
+        found = {"appcore": __version__, "torch": torch.__version__}
+        found |= {name: metadata.version(name) for name in ("torchvision", "numpy", "pillow")}
+        found |= {"machine": platform.machine(), "cpu": torch.backends.cpu.get_cpu_capability()}
+        return found | {"threads": _module("engine.threads").ALL_THREADS}
 
     def create(self, config: RunConfig) -> Any:
         """The state before the first segment."""

@@ -15,9 +15,8 @@ def explain(error: BaseException, config: Mapping[str, Any] | None = None, memor
     """One line: what happened and what to try. `config` and `memory` (estimated need, bytes) serve for running out of memory."""
     text = " ".join(str(error).split())
     kind = type(error).__name__
-    message = getattr(error, "message", None)
-    if isinstance(error, ValueError) and isinstance(message, str):  # an InputError, perhaps of another copy of the module
-        return message
+    if is_of_user(error):
+        return str(error)
     if kind == "OutOfMemoryError" or "CUDA out of memory" in text:
         return _no_room("the GPU", config or {}, memory, "or device cpu")
     is_memory = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
@@ -30,6 +29,11 @@ def explain(error: BaseException, config: Mapping[str, Any] | None = None, memor
     if isinstance(error, (ArithmeticError, ValueError, RuntimeError)) and text and kind in ("FloatingPointError", "ValueError"):
         return text
     return f"{kind}: {text}" if text else kind
+
+
+def is_of_user(error: BaseException) -> bool:
+    """Whether it is an InputError, perhaps of another copy of the module: sources may have been loaded anew."""
+    return isinstance(error, ValueError) and isinstance(getattr(error, "message", None), str)
 
 
 def _no_room(where: str, config: Mapping[str, Any], memory: Callable[[], int] | None, third: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from .. import plugins
 from ..errors import InputError
 from ..planning import ablation_grid
+from ..runner.engine_port import Work
 from ..statuses import ACTIVE
 from ..storage.store import Store
 
@@ -17,10 +19,10 @@ _RANKS = {"done": 0, "running": 1, "paused": 2, "queued": 3, "failed": 4, "stopp
 
 
 class Ablations:
-    """Commands and queries about ablations. `start` is that of `starting`, for the user of this store."""
+    """Commands and queries about ablations. `start` is that of `starting`, for the user of this store; `work` reads their data."""
 
-    def __init__(self, store: Store, start: Callable[..., list[str]]):
-        self._store, self._start = store, start
+    def __init__(self, store: Store, start: Callable[..., list[str]], work: Work):
+        self._store, self._start, self._work = store, start, work
         self._expanded: dict[str, dict[str, Any]] = {}  # an ablation never changes, and expanding it looks at a data set for each cell
 
     def create(self, title: str, base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> str:
@@ -53,14 +55,30 @@ class Ablations:
             self._expanded[sweep["sweep_id"]] = ablation_grid.expand(sweep["base"], sweep["axes"])
         return self._expanded[sweep["sweep_id"]]
 
-    def reusable(self, cells: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-        """{fingerprint: run id} of cells for which the store has a finished or active run, which is used instead of a new one."""
+    def reusable(self, cells: Sequence[Mapping[str, Any]], *, reads_data: bool = False) -> dict[str, str]:
+        """{fingerprint: run id} of cells for which the store has a finished or active run, which is used instead of a new one.
+
+        With `reads_data`, which takes seconds for large data, only runs that began with the images and labels that are there now.
+        """
         wanted = {cell["fingerprint"] for cell in cells}
         found: dict[str, str] = {}
+        same: dict[tuple[str, str], bool] = {}
         for run in sorted(self._store.runs(), key=lambda run: _RANKS[run["status"]]):
-            if run["fingerprint"] in wanted and run["status"] in ("done", *ACTIVE):
-                found.setdefault(run["fingerprint"], run["run_id"])
+            is_candidate = run["fingerprint"] in wanted and run["fingerprint"] not in found and run["status"] in ("done", *ACTIVE)
+            if is_candidate and (not reads_data or self._has_same_data(run, same)):
+                found[run["fingerprint"]] = run["run_id"]
         return found
+
+    def _has_same_data(self, run: Mapping[str, Any], known: dict[tuple[str, str], bool]) -> bool:
+        """Whether a run began with the data that its settings mean now. True where that cannot be known: no hash yet, or data not here."""
+        then = (run["hashes"] or {}).get("data")
+        if then is None:
+            return True
+        if (run["dataset"], then) not in known:
+            known[run["dataset"], then] = True
+            with suppress(InputError):  # settings of another version
+                known[run["dataset"], then] = self._work.data_digest(self._work.config(run["config"])) in (None, then)
+        return known[run["dataset"], then]
 
     def run_missing(self, sweep_id: str, launcher: str = plugins.DEFAULT_LAUNCHER) -> dict[str, list[str]]:
         """Give every cell without a run one: a run that the store has already, else a new one. {"reused": ids, "started": ids}.
@@ -69,7 +87,7 @@ class Ablations:
         """
         board = self.board(sweep_id)
         missing = [cell for cell in board["cells"] if cell["run"] is None]
-        known = self.reusable(missing)
+        known = self.reusable(missing, reads_data=True)
         new = [cell for cell in missing if cell["fingerprint"] not in known]
         if not new:
             self._store.ablations.add_runs(sweep_id, known.values())

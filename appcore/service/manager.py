@@ -48,7 +48,7 @@ class Manager:
         self._work = work or Engine()
         self._launchers = {name: Launcher(self.store, name, work=work) for name in plugins.choices("launchers")}
         self._starting = Starting(self.store, self._work, self._launchers)
-        self.ablations = Ablations(self.store, partial(self._starting.start, self.store))
+        self.ablations = Ablations(self.store, partial(self._starting.start, self.store), self._work)
         self.exports: Exports | access.Owned = Exports(self.store)
         self._scoring = WhatIfQueue(self.store)
         self._estimates = Estimates(self.store, self._work, self._launchers[plugins.DEFAULT_LAUNCHER].call)
@@ -63,7 +63,7 @@ class Manager:
             if view is None:
                 view = self._views[owner, sees_all] = copy.copy(self)
                 view.store = self._everybody.of(owner, sees_all=sees_all)
-                view.ablations = Ablations(view.store, partial(self._starting.start, view.store))
+                view.ablations = Ablations(view.store, partial(self._starting.start, view.store), self._work)
                 view.exports = access.Owned(self.exports, view.store)
             return view
 

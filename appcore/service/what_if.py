@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from .. import paths
+from ..analysis.pairing import require_same_data
 from ..config import build
 from ..errors import InputError
 from ..runner.failures import explain
@@ -89,7 +90,8 @@ class WhatIfQueue:
         if not newest:
             raise InputError(f"run {row['run_id']} has no checkpoint here yet; ask for its network at the start", "run_id")
         source = f"{row['run_id']} {newest[0].stem}"
-        return {"key": f"{criterion} {source}", "source": source, "config": row["config"], "run_id": row["run_id"], "criterion": criterion}
+        about = {"config": row["config"], "run_id": row["run_id"], "hashes": row["hashes"]}
+        return {"key": f"{criterion} {source}", "source": source, "criterion": criterion, **about}
 
     def _start(self) -> None:
         if self._thread is None and not self._is_closed:
@@ -145,4 +147,6 @@ class WhatIfQueue:
             raise InputError("the checkpoint cannot be read; resume the run to write it again", "run_id")
         body, data = saved
         tensors = import_module("safetensors.torch").load(data)
-        return sketching.present(config, tensors, {**body["facts"], "cursor": body["cursor"]})
+        state = sketching.present(config, tensors, {**body["facts"], "cursor": body["cursor"]})
+        require_same_data(config.dataset, question["hashes"], {"data": state.stream.data.digest})
+        return state

@@ -1,4 +1,4 @@
-"""Holds Ctrl-C back while a transaction is open."""
+"""Holds signals that raise, such as Ctrl-C, back while a transaction is open."""
 
 from __future__ import annotations
 
@@ -8,29 +8,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+_HELD = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Delay Ctrl-C to the end of the block; a second one takes effect at once.
+    """Delay Ctrl-C, and SIGTERM and SIGHUP where the program handles them, to the end of the block; a second one takes effect at once.
 
     Raised between a BEGIN and its end, KeyboardInterrupt leaves a connection that is never rolled back: its traceback keeps it alive, it
     keeps its lock, and every later write finds the store locked. Signals reach the main thread alone, so other threads need nothing.
     """
-    usual = signal.getsignal(signal.SIGINT) if threading.current_thread() is threading.main_thread() else None
-    if not callable(usual):  # ignored, or left to the system, or not ours
-        yield
-        return
+    usual: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():  # what is ignored, left to the system, or not Python's stays as it is
+        usual = {number: handler for number in _HELD if callable(handler := signal.getsignal(number))}
     struck: list[tuple[int, Any]] = []
 
     def note(number: int, frame: Any) -> None:
         struck.append((number, frame))
         if len(struck) > 1:
-            usual(number, frame)
+            usual[number](number, frame)
 
-    signal.signal(signal.SIGINT, note)
+    def restore() -> None:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+
     try:
+        for number in usual:
+            signal.signal(number, note)
         yield
     finally:
-        signal.signal(signal.SIGINT, usual)
+        try:
+            restore()
+        finally:
+            restore()  # one that came between two of them has raised already
         if struck:
-            usual(*struck[0])
+            usual[struck[0][0]](*struck[0])

@@ -17,6 +17,7 @@ import plotly.graph_objects as go
 
 from .. import charts
 from ..analysis.measures import MEASURES, Measure
+from ..analysis.pairing import surroundings
 from ..names import display, method_and_pruner
 
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
@@ -158,6 +159,8 @@ def _pairing(runs: Sequence[Mapping[str, Any]]) -> str:
         return ""
     words = {True: "the same", False: "different", None: "not known yet"}
     rows = [(charts.PAIRING[name], words[state]) for name, state in charts.pairing(runs).items()]
+    elsewhere, known = surroundings(runs), all(run.get("versions") for run in runs)
+    rows.append(("software and machine", f"different: {elsewhere}" if elsewhere else words[known or None]))
     return f"<h2>Are they paired?</h2>{_pairs(rows)}"
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..analysis.measures import MEASURES
+from ..analysis.pairing import require_same_data
 from . import model_formats, sparse_sizes
 
 SECONDS = 3.0  # of timing for each batch size
@@ -37,7 +38,7 @@ def check(
     arrays = {name: tensor.numpy() for name, tensor in network.state.items()}
     found = sparse_sizes.sizes(arrays, {name: mask.numpy() for name, mask in network.masks.items()})
     report("reading the files again")
-    images, labels, words = _images(network)
+    images, labels, words = _images(network, row["hashes"])
     checks = _checks(row, network, files, images, labels, words)
     report("timing dense and pruned in turn")
     times = latencies(network)
@@ -129,8 +130,8 @@ def spread(seconds: np.ndarray) -> dict[str, float]:
 # ---- truth
 
 
-def _images(network: model_formats.Network) -> tuple[Any, Any, str]:
-    """(images, labels or None, description): the test set or its beginning, or fixed noise where the data are not available."""
+def _images(network: model_formats.Network, hashes: Mapping[str, str] | None = None) -> tuple[Any, Any, str]:
+    """(images, labels or None, description): the test set or its beginning, or fixed noise where the data of the run are not available."""
     import torch
 
     from .. import seeds
@@ -141,9 +142,10 @@ def _images(network: model_formats.Network) -> tuple[Any, Any, str]:
     cost = flops.count(network.config.arch, network.shape, network.classes).forward
     try:
         data = load_data(network.config, torch.device("cpu"))
+        require_same_data(network.config.dataset, hashes, {"data": data.digest})
     except Exception as error:  # the data of an imported run may be missing here; the files can still be compared
         noise = torch.randn(64, *network.shape, generator=seeds.generator(0, "export"))
-        return noise, None, f"64 images of fixed noise (the data are not here: {type(error).__name__})"
+        return noise, None, f"64 images of fixed noise (the data of the run are not here: {type(error).__name__})"
     count = min(len(data.test_x), max(50, int(_SAMPLE_FLOPS // cost)))
     whole = count == len(data.test_x)
     words = f"all {count:,} test images" if whole else f"the first {count:,} of {len(data.test_x):,} test images"

@@ -17,9 +17,20 @@ COMMAND = [sys.executable, str(ROOT / "benchmarks" / "faults.py"), "--no-table"]
 @pytest.mark.skipif(sys.platform != "linux", reason="needs fork")
 def test_a_sample_of_kills_and_damages(tmp_path: Path) -> None:
     """In a process of its own, in which torch has never used a second thread: forking is safe there."""
-    sample = ["--methods", "app", "rigl", "--every", "61", "--damages", "30", "--signals", "0"]
+    sample = ["--methods", "app", "rigl", "--every", "61", "--damages", "30", "--signals", "0", "--interruptions", "0"]
     done = subprocess.run([*COMMAND, *sample], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     for method in ("app", "rigl"):
         assert f"{method}: kills" in done.stdout
         assert f"{method}: single failures" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="needs its signals")
+def test_a_few_moments_at_which_a_command_is_asked_to_end(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    sample = ["--only", "interruptions", "--interruptions", "4", "--log", str(log)]
+    done = subprocess.run([*COMMAND, *sample], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "SIGTERM at random moments" in done.stdout and "SIGHUP at random moments" in done.stdout
+    assert len(log.read_text().splitlines()) == 8

@@ -316,7 +316,7 @@ def test_final_table_and_differences_and_pairing() -> None:
     other = {**MAGNITUDE, "config": {**MAGNITUDE["config"], "seed": 1}, "hashes": {"init": "other", "order": "b"}}
     differing, equal = charts.setting_differences([SNIP, other])
     assert (differing.index.tolist(), equal) == (["seed"], {"megabatches": 2, "epochs": 2})
-    assert charts.pairing([SNIP, other]) == {"init": False, "order": True, "scoring": None}
+    assert charts.pairing([SNIP, other]) == {"init": False, "order": True, "scoring": None, "data": None}
 
 
 def test_charts_and_pages_parts_load_no_torch() -> None:

@@ -90,7 +90,7 @@ def test_run_prints_one_object_with_the_contracts_keys(first: subprocess.Complet
     result = json.loads(first.stdout)
     assert set(result) == RESULT
     assert result["status"] == "done" and result["error"] is None
-    assert set(result["hashes"]) == {"init", "order", "scoring"}
+    assert set(result["hashes"]) == {"init", "order", "scoring", "data"}
     assert set(result["config"]) == set(RunConfig.model_fields)
     assert [row["megabatch"] for row in result["megabatches"]] == [1, 2]
     assert all(set(row) == MEGABATCH for row in result["megabatches"])
@@ -431,13 +431,37 @@ def assert_resumed(call: Callable, run_id: str, uninterrupted: dict[str, Any]) -
         assert {k: v for k, v in ours.items() if k not in varying} == {k: v for k, v in theirs.items() if k not in varying}
 
 
-def test_ctrl_c_ends_with_130_and_the_run_goes_on_later(running: Running, call: Callable, uninterrupted: dict) -> None:
-    running.process.send_signal(signal.SIGINT)
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_asked_to_end_it_stops_and_the_run_goes_on_later(
+    name: str, code: int, running: Running, call: Callable, uninterrupted: dict
+) -> None:
+    running.process.send_signal(getattr(signal, name))
     out, err = running.process.communicate(timeout=60)
-    assert running.process.returncode == 130, err
+    assert running.process.returncode == code, err
     assert json.loads(out)["status"] == "stopped" and len(json.loads(out)["megabatches"]) < 4
     assert f"python -m appcore resume {running.run_id}" in err and "Traceback" not in err
+    row = running.store.get(running.run_id)
+    if code != 130:  # nothing that was finished is done again
+        assert row["saved"] == row["cursor"]
     assert_resumed(call, running.run_id, uninterrupted)
+
+
+def test_what_is_ignored_stays_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As under nohup."""
+    line = f"trap '' HUP TERM; {' '.join(command('run', *SMALL, '--json'))} & sleep 0.5; kill -HUP $!; sleep 2; kill -TERM $!; wait $!"
+    done = subprocess.run(["bash", "-c", line], cwd=ROOT, env=surroundings(tmp_path / "a.db"), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["status"] == "done"
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_check_that_is_asked_to_end_ends_without_a_traceback(name: str, tmp_path: Path) -> None:
+    arguments = {"cwd": ROOT, "env": surroundings(tmp_path / "a.db"), "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command("check", "--quick"), preexec_fn=ctrl_c.obey, **arguments)
+    assert process.stderr is not None and "experiment 1" in process.stderr.readline()
+    process.send_signal(getattr(signal, name))
+    err = process.communicate(timeout=60)[1]
+    assert process.returncode == 128 + getattr(signal, name) and "Traceback" not in err
 
 
 def test_a_killed_run_is_lost_and_resumes_with_the_same_bits(running: Running, call: Callable, uninterrupted: dict) -> None:

@@ -55,6 +55,7 @@ def started(config: RunConfig) -> events.Started:
         "init": f"{config.seed:02x}5f0c2b7e91" + "a" * 52,
         "order": f"{config.seed:02x}c1d09a44be" + "b" * 52,
         "scoring": "77e1aa0b31f2" + "c" * 52,
+        "data": "da7a0c3e55d1" + "d" * 52,
     }
     return events.Started(hashes, "cpu", "fp32", LAYERS, 272_474, IMAGES, 180, (1, 8, 8), 10, 2_574_848, 2_574_848 * 3 * 9 * IMAGES)
 

@@ -240,7 +240,7 @@ def _data_gone(folder: Path, checkpoints: int) -> str:
     run_id = (faults.half_run if checkpoints else faults.new_run)(folder, "app", **settings)
     data.rename(away)
     drive(folder, run_id)
-    said = ended(folder, run_id, "images")
+    said = ended(folder, run_id, "images", status="stopped" if checkpoints else "failed")
     away.rename(data)
     return f"{said}; put back, {resume(folder, run_id, **settings)}"
 

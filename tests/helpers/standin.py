@@ -74,6 +74,9 @@ class StandIn:
     def estimate(self, config: RunConfig, earlier: Sequence[tuple[RunConfig, float]], in_trainer: Callable) -> dict[str, Any]:
         return {"samples": self.total_samples(config), "seconds": 1.0}
 
+    def data_digest(self, config: RunConfig) -> str | None:
+        return None
+
     def versions(self) -> dict[str, Any]:
         return {"torch": self.torch_version}
 

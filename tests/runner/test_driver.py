@@ -63,7 +63,7 @@ def test_a_run_leaves_rows_masks_checkpoints_and_totals(store: Store, uninterrup
     row = store.get(uninterrupted)
     assert (row["status"], row["cursor"], row["error"], row["command"]) == ("done", len(PLAN), None, None)
     assert row["notes"] == ["a note"]
-    assert row["versions"] == {"torch": "1"}
+    assert row["versions"] == {"torch": "1", "device": "cpu"}
     assert len(store.epochs(uninterrupted)) == 6
     assert store.megabatches(uninterrupted)["megabatch"].tolist() == [0, 1, 2]
     assert store.layers(uninterrupted).query("point == 'prune'")["kept"].tolist() == [7, 6, 5]

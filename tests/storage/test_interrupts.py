@@ -77,3 +77,39 @@ def test_no_lock_stays_behind_wherever_a_read_is_struck(tmp_path: Path) -> None:
         except KeyboardInterrupt:
             store.set_command(run_id, "stop")  # while the traceback is alive, as in the command line
         timer.join()
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_signals_that_the_program_handles_are_held_back_too_and_others_left_to_the_system(name: str) -> None:
+    number, seen = getattr(signal, name), []
+
+    def ended(number: int, frame: object) -> None:
+        seen.append("ended")
+        raise KeyboardInterrupt
+
+    before = signal.signal(number, ended)
+    try:
+        with pytest.raises(KeyboardInterrupt), held_back():
+            signal.raise_signal(number)
+            seen.append("end")
+        assert seen == ["end", "ended"] and signal.getsignal(number) is ended
+        signal.signal(number, signal.SIG_DFL)
+        with held_back():
+            assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
+
+
+def test_two_signals_at_once_raise_at_once_and_leave_the_handlers_as_they_were() -> None:
+    def ended(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, ended)
+    try:
+        with pytest.raises(KeyboardInterrupt), held_back():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
+            pytest.fail("the second one was held back")
+        assert signal.getsignal(signal.SIGTERM) is ended and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, before)

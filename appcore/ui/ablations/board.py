@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from appcore.analysis import ablation_results
+from appcore.analysis import ablation_results, pairing
 from appcore.charts import ablation_results as result_charts
 from appcore.names import apart, display
 from appcore.planning import ablation_grid
@@ -90,6 +90,21 @@ def states(board: Board, down: str, across: str) -> None:
         lambda: result_charts.board(board.rows, down, across, board.order, board.labels, revision=board.sweep["sweep_id"]),
         alt="Board: every run of the ablation with its state",
     )
+
+
+def caveats(board: Board) -> None:
+    """Why differences between the runs may not come from their settings, where there is a reason."""
+    runs = [cell["run"] for cell in board.cells if cell["run"]]
+    if pairing.mixes_data(runs):
+        st.warning(
+            "The images or labels were changed between these runs, so differences may come from that. Delete the older ones on the page "
+            "Runs, then run what is missing.",
+            icon=":material/warning:",
+        )
+    if elsewhere := pairing.surroundings(runs):
+        st.caption(
+            f"Computed on different software or machines ({plain(elsewhere, 300)}): rounding differs, and can grow while a network trains."
+        )
 
 
 def results(board: Board, view: str, metric: str, down: str, across: str) -> None:

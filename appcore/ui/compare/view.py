@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from appcore import charts
+from appcore.analysis import pairing
 from appcore.analysis.repeats import grouped
 from appcore.statuses import BROKEN
 
@@ -87,11 +88,11 @@ def settings(runs: Runs) -> None:
 
 
 def proof(runs: Runs) -> None:
-    """Proof of pairing: one mark for each hash, and the hashes."""
+    """Proof of pairing: one mark for each hash and one for software and machine, and the hashes."""
     if len(runs) < 2:
         return
     st.subheader("Are they paired?", anchor=False)
-    found = charts.pairing(runs)
+    found, elsewhere = charts.pairing(runs), plain(pairing.surroundings(runs), 300)
     marks: dict[bool | None, tuple[str, run_status.Colour, str]] = {
         True: (":material/check:", "green", "same"),
         False: (":material/close:", "orange", "different"),
@@ -101,10 +102,25 @@ def proof(runs: Runs) -> None:
         for name, agrees in found.items():
             icon, colour, words = marks[agrees]
             st.badge(f"{words} {charts.PAIRING[name]}", icon=icon, color=colour)
-    if all(found.values()):
+        known = all(run.get("versions") for run in runs)
+        icon, colour, words = marks[False if elsewhere else known or None]
+        st.badge(f"{words} software and machine", icon=icon, color=colour)
+    unrecorded = [run for run in runs if pairing.is_without_data_hash(run)]
+    is_paired = all(found[name] for name in found if not (unrecorded and name == "data"))
+    if False in found.values():
+        st.markdown("**Not paired:** part of the difference may come from other initial weights, other images or another order of them.")
+    elif is_paired and elsewhere:
+        st.markdown(
+            "**Paired but for software or machine:** weights and images are the same; rounding is not, and that can grow in training."
+        )
+    elif is_paired:
         st.markdown("**Paired:** whatever differs between the curves comes from the settings above, not from luck.")
-    elif False in found.values():
-        st.markdown("**Not paired:** part of the difference may come from other initial weights or another order of the data.")
+    if elsewhere:
+        st.caption(f"Software or machine: {elsewhere}.")
+    if unrecorded:
+        st.caption(
+            "Whether the images were the same cannot be seen: some of these runs began with a version that kept no hash of the data."
+        )
     with st.expander("Hashes", icon=":material/fingerprint:"):
         names = charts.labels(runs)
         st.table(

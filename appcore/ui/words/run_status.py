@@ -92,7 +92,7 @@ def sentence(run: Mapping[str, Any], position: int | None = None, waits_for: str
         "stalled": f"No step for {format.duration(_silence(run, None))}: the machine may be busy. Wait, or stop and resume later.",
         "done": f"Finished {format.age(run['created'])}; every number below is final.",
         "failed": harmless(run["error"] or "The run ended with an error."),
-        "stopped": f"Stopped. {done}; Resume carries on from the last checkpoint with the same bits.",
+        "stopped": harmless(run["error"] or f"Stopped. {done}; Resume carries on from the last checkpoint with the same bits."),
         "lost": f"Its process ended without a word (closed or killed). {done}; Resume carries on from the last checkpoint.",
     }
     return texts[name]

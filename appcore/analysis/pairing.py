@@ -1,0 +1,85 @@
+"""What two runs, or one run before and after a stop, must have in common: weights, order, images, software and machine."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import InputError
+
+PAIRING = {"init": "initial weights", "order": "data order", "scoring": "scoring batches", "data": "images and labels"}
+THEN = ", then "  # between the versions with which one run was computed: "2.14.0, then 2.15.0"
+_CHOOSING = (
+    "dataset",
+    "split",
+    "image_size",
+    "limit_train",
+    "limit_test",
+    "shots",
+    "seed",
+    "options",
+)  # settings that decide which images a run has
+_SIZES = {"train_images": "training images", "test_images": "test images", "classes": "classes", "image_shape": "image shape"}
+
+
+def pairing(runs: Sequence[Mapping[str, Any]]) -> dict[str, bool | None]:
+    """For each pairing hash: True when all runs have the same, False when they differ, None while one is unknown."""
+    found: dict[str, bool | None] = {}
+    for name in PAIRING:
+        values = [(run.get("hashes") or {}).get(name) for run in runs]
+        found[name] = None if None in values else len(set(values)) == 1
+    return found
+
+
+def is_without_data_hash(run: Mapping[str, Any]) -> bool:
+    """Whether a run began with a version that recorded the other hashes only."""
+    return bool(run.get("hashes")) and "data" not in run["hashes"]
+
+
+def surroundings(runs: Sequence[Mapping[str, Any]]) -> str:
+    """In what software and machine the runs differ: "torch 2.14.0 and 2.15.0; cpu AVX2 and AVX512"; empty when in nothing recorded."""
+    recorded = [run.get("versions") or {} for run in runs]
+    values = {name: sorted({str(found[name]) for found in recorded if name in found}) for found in recorded for name in found}
+    return "; ".join(f"{name} {' and '.join(listed)}" for name, listed in values.items() if len(listed) > 1)
+
+
+def mixes_data(runs: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether runs whose settings choose the same images began with different ones: the data were changed between them."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for run in runs:
+        digest = (run.get("hashes") or {}).get("data")
+        if digest:
+            found[str([run["config"].get(name) for name in _CHOOSING])].add(digest)
+    return any(len(digests) > 1 for digests in found.values())
+
+
+def continued(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> dict[str, Any]:
+    """The versions of a run that goes on: those of its start, each followed by the one that it has now where that is another."""
+    found = dict(before or {})
+    for name, value in now.items():
+        last = str(found.get(name, value)).rpartition(THEN)[2]
+        found[name] = found.get(name, value) if last == str(value) else f"{found[name]}{THEN}{value}"
+    return found
+
+
+def require_same_data(dataset: str, then: Mapping[str, Any] | None, now: Mapping[str, Any]) -> None:
+    """InputError when the data are not those that a run began with.
+
+    Both have the hash of the data as `data`, and sizes as Started names them; what one of them lacks, as in runs of earlier versions,
+    says nothing.
+    """
+    before, after = ({name: _shown(found[name]) for name in ("data", *_SIZES) if name in found} for found in (then or {}, now))
+    changed = [name for name in before if name in after and before[name] != after[name]]
+    if changed:
+        sizes = [f"{_SIZES[name]} {before[name]}, now {after[name]}" for name in changed if name in _SIZES]
+        what, remedy = (
+            "; ".join(sizes) or "other pixels, labels or class names",
+            "put the data back, or start a new run with these settings",
+        )
+        raise InputError(f"dataset: {dataset} has changed since the run began ({what}), and a run has one set of data; {remedy}", "dataset")
+
+
+def _shown(value: Any) -> str:
+    """A size as text; a shape is a list where it comes from a store."""
+    return " x ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
