@@ -89,7 +89,7 @@ class RunState:
         memory.give_back()  # what earlier runs left does not count as this one's
         memory.forget_peak(device)
         data = load_data(config, device)
-        model = models.create(config.arch, data.shape, len(data.classes), config.seed)
+        model = models.create(config.arch, data.shape, len(data.classes), config.seed, config.init)
         init_hash = digests.digest(model.state_dict())
         cost = flops.count(config.arch, data.shape, len(data.classes))
         dtype = dtype_for(config.precision, device, cost.training * config.batch_size)
@@ -222,7 +222,7 @@ class RunState:
 
     def reinitialise(self, purpose: str) -> None:
         """Fresh initial values, times the present masks, with a fresh optimizer; `purpose` keys the random draw."""
-        models.initialise(self.model, self.config.seed, purpose=purpose)
+        models.initialise(self.model, self.config.seed, purpose=purpose, init=self.config.init)
         self._start_over()
 
     def _start_over(self) -> None:

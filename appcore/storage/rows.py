@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Table, delete, func, insert, select
 
-from ..config import RunConfig
+from ..config import RunConfig, completed
 from ..statuses import ACTIVE
 from . import heartbeat, schema
 from .schema import plain
@@ -25,8 +25,10 @@ def described(config: RunConfig) -> dict[str, Any]:
 
 
 def live(row: Any) -> dict[str, Any]:
-    """A row of `runs` as a dict; the status is `lost` where the run is active but the process that drove it is gone."""
+    """A row of `runs` as a dict, its settings complete; the status is `lost` where it is active but the process that drove it is gone."""
     values = dict(row)
+    if isinstance(values.get("config"), dict):  # what is no settings at all is refused by whoever reads it
+        values["config"] = completed(values["config"])
     if "tags" in values:  # empty in rows that are older than these columns
         values |= {"tags": values["tags"] or [], "note": values["note"] or "", "archived": bool(values["archived"])}
     if values["status"] in ACTIVE and heartbeat.is_gone(values, time.time()):
