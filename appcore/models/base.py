@@ -60,9 +60,21 @@ def skeleton(arch: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
         size = " x ".join(map(str, shape))
         reason = str(error).splitlines()[0]
         raise InputError(f"arch: {arch} cannot take images of {size} (channels x height x width): {reason}", "arch") from error
+    if others := [name for name, value in model.state_dict().items() if not isinstance(value, Tensor)]:
+        raise ValueError(f"{arch} keeps {others[0]}, which is no tensor; only tensors are saved, so its get_extra_state must return one")
     if output.shape != (2, classes):
         raise ValueError(f"{arch} gives outputs of shape {tuple(output.shape)} for 2 images; needed is (2, {classes})")
     return model
+
+
+def takes_one_image(model: nn.Module, shape: tuple[int, int, int]) -> bool:
+    """Whether a network of the meta device can be trained on a batch of one: BatchNorm cannot where no pixels are left to compare."""
+    try:
+        with for_shapes(model, shape) as (trial, device):
+            trial(torch.zeros(1, *shape, device=device))
+    except ValueError:
+        return False
+    return True
 
 
 def on_cpu(model: nn.Module) -> nn.Module:
