@@ -196,7 +196,7 @@ def build(values: dict[str, Any]) -> RunConfig:
 
 
 def completed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as a run of an earlier version recorded them, with those that came later at their defaults, by which it ran; as JSON has it."""
+    """Settings as an earlier version recorded them, in JSON's types; those that came later at their defaults, by which its runs ran."""
     later = {name: field.default for name, field in RunConfig.model_fields.items() if name not in values}
     return {**values, **json.loads(json.dumps(later))}
 
