@@ -39,6 +39,7 @@ SETTINGS = {"megabatches": 2, "epochs": 1, "tau": 10.0, "batch_size": 8, "lr": 0
 SETTINGS |= {"device": "cpu", "precision": "fp32"}
 ONNX_AWAY = 2e-3  # in parts of the largest logit, at least of 1
 REFERENCE_FLOPS = 1.2e10  # more would take onnx's own reference minutes
+NOT_RUN = "written and well formed, not run: onnx's reference would take minutes"
 SYNFLOW = {"pruner": "synflow", "options": {"rounds": 10}}
 SYNFLOW_DENSITY = 0.1
 CHECKS = {  # column: what it means
@@ -209,7 +210,7 @@ def runs_as_onnx(network: model_formats.Network, folder: Path) -> str:
     model, counts = network.model(), (1, 2, 5)
     cost = sum(counts) * flops.count(network.config.arch, network.shape, network.classes).forward
     if not onnx_file.has_runtime() and cost > REFERENCE_FLOPS:
-        return "written and well formed; not run, for onnx's reference takes minutes"
+        return NOT_RUN
     for count in counts:
         images = _images(network, count)
         own, found = _logits(model, images), torch.from_numpy(onnx_file.run(path, images.numpy())[0].copy())
