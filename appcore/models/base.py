@@ -14,6 +14,7 @@ Rules of initialisation (setting `init`), of convolutions and linear layers:
 BatchNorm, LayerNorm, GroupNorm: weight 1, bias 0, running mean 0, running variance 1, no batches tracked, whatever `init` says.
 A module of another kind that owns parameters or buffers must have a method `initialise_own(generator)` that fills them in place;
 `generator(name)` gives the generator of its parameter `name`. Without it `initialise` refuses the network.
+What a module keeps beside parameters and buffers (`get_extra_state`) must be a tensor, for only tensors are saved.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """ONNX files: written by torch's tracing exporter, and run by what is installed here.
 
-ONNX has no adaptive pooling, and the exporter writes only that whose output is a factor of its input. The images of a network have one
-size, so any other is written as the fixed operation that it is: averages as products with constant matrices, maxima over gathered windows.
+ONNX has no adaptive pooling. The images of a network have one size, so it is written as the fixed operation that it is: by windows of one
+size where they divide the input, else averages as products with constant matrices and maxima over gathered places.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 2**31 - 2**20  # a protobuf ends at 2 GiB, and the graph takes some of it
 _INSTEAD = "take the dense weights instead"
-_AVERAGES = {functional.adaptive_avg_pool1d: 1, functional.adaptive_avg_pool2d: 2, functional.adaptive_avg_pool3d: 3}
-_MAXIMA = {functional.adaptive_max_pool1d: 1, functional.adaptive_max_pool2d: 2, functional.adaptive_max_pool3d: 3}
 
 
 def write(model: nn.Module, shape: tuple[int, int, int], path: Path, about: Mapping[str, str]) -> None:
@@ -86,19 +84,22 @@ def run(path: Path, images: ndarray) -> tuple[ndarray, str]:
 
 
 class FixedPooling(TorchFunctionMode):
-    """Within it, adaptive pooling to sizes that are no factors of its input's is computed by operations that ONNX has."""
+    """Within it, adaptive pooling to more than one place is computed by operations that ONNX has."""
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
-        dimensions = _AVERAGES.get(func) or _MAXIMA.get(func)
-        if dimensions:
-            x, wanted = args[0], args[1] if len(args) > 1 else kwargs["output_size"]
-            inputs = [int(size) for size in x.shape[-dimensions:]]
-            wanted = [wanted] * dimensions if isinstance(wanted, int) else wanted
-            outputs = [there if size is None else size for size, there in zip(wanted, inputs, strict=True)]
-            if any(there % size for size, there in zip(outputs, inputs, strict=True)):
-                return _pooled(x, inputs, outputs, _average if func in _AVERAGES else _maximum)
-        return func(*args, **kwargs)
+        if func not in _POOLS:
+            return func(*args, **kwargs)
+        dimensions, pool, along = _POOLS[func]
+        x, wanted = args[0], args[1] if len(args) > 1 else kwargs["output_size"]
+        inputs = [int(size) for size in x.shape[-dimensions:]]
+        wanted = [wanted] * dimensions if isinstance(wanted, int) else wanted
+        outputs = [there if size is None else size for size, there in zip(wanted, inputs, strict=True)]
+        if all(size == 1 for size in outputs):
+            return func(*args, **kwargs)
+        if not any(there % size for size, there in zip(outputs, inputs, strict=True)):
+            return pool(x, [there // size for size, there in zip(outputs, inputs, strict=True)])
+        return _pooled(x, inputs, outputs, along)
 
 
 def _pooled(x: Tensor, inputs: Sequence[int], outputs: Sequence[int], along: Any) -> Tensor:
@@ -120,3 +121,13 @@ def _maximum(x: Tensor, dimension: int, windows: list[tuple[int, int]]) -> Tenso
     places = [min(start + step, stop - 1) for start, stop in windows for step in range(longest)]  # shorter windows end twice
     gathered = x.index_select(dimension, torch.tensor(places, device=x.device))
     return gathered.unflatten(dimension, (len(windows), longest)).amax(dimension)
+
+
+_POOLS: dict[Any, tuple[int, Any, Any]] = {  # adaptive pooling: dimensions, the same by a fixed window, and along one dimension
+    functional.adaptive_avg_pool1d: (1, functional.avg_pool1d, _average),
+    functional.adaptive_avg_pool2d: (2, functional.avg_pool2d, _average),
+    functional.adaptive_avg_pool3d: (3, functional.avg_pool3d, _average),
+    functional.adaptive_max_pool1d: (1, functional.max_pool1d, _maximum),
+    functional.adaptive_max_pool2d: (2, functional.max_pool2d, _maximum),
+    functional.adaptive_max_pool3d: (3, functional.max_pool3d, _maximum),
+}

@@ -20,7 +20,10 @@ POOLS = [
     (functional.adaptive_avg_pool2d, (5, 8), (None, 3)),
     (functional.adaptive_avg_pool2d, (7, 4), 2),
     (functional.adaptive_avg_pool3d, (3, 5, 4), (2, 3, 4)),
+    (functional.adaptive_avg_pool2d, (6, 4), (3, 2)),
+    (functional.adaptive_avg_pool2d, (6, 4), 1),
     (functional.adaptive_max_pool1d, (7,), 3),
+    (functional.adaptive_max_pool2d, (6, 4), (3, 4)),
     (functional.adaptive_max_pool2d, (5, 5), (6, 6)),
     (functional.adaptive_max_pool2d, (5, 8), (None, 3)),
     (functional.adaptive_max_pool3d, (3, 5, 4), (2, 3, 4)),
@@ -45,13 +48,6 @@ def test_the_fixed_operation_is_torchs_adaptive_pooling(pool, inputs: tuple[int,
     torch.testing.assert_close(found, expected)
 
 
-def test_pooling_to_factors_is_left_as_it_is() -> None:
-    x = images(1, 2, 6, 4)
-    with onnx_file.FixedPooling():
-        found = functional.adaptive_avg_pool2d(x, (3, 2))
-    assert torch.equal(found, functional.adaptive_avg_pool2d(x, (3, 2)))
-
-
 def written(model: nn.Module, shape: tuple[int, int, int], folder: Path) -> Path:
     pytest.importorskip("onnx")
     path = folder / "network.onnx"
@@ -59,7 +55,11 @@ def written(model: nn.Module, shape: tuple[int, int, int], folder: Path) -> Path
     return path
 
 
-@pytest.mark.parametrize("pool", [nn.AdaptiveAvgPool2d((6, 6)), nn.AdaptiveMaxPool2d((6, 4)), nn.AdaptiveAvgPool2d((None, 3))], ids=str)
+@pytest.mark.parametrize(
+    "pool",
+    [nn.AdaptiveAvgPool2d((6, 6)), nn.AdaptiveAvgPool2d((5, 2)), nn.AdaptiveMaxPool2d((6, 4)), nn.AdaptiveAvgPool2d((None, 3))],
+    ids=str,
+)
 def test_it_runs_with_any_number_of_images(pool: nn.Module, tmp_path: Path) -> None:
     model = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), pool, nn.Flatten(), nn.LazyLinear(4))
     model(images(2, 1, 7, 10))
