@@ -21,6 +21,7 @@ from appcore.masks.alive import alive_masks
 from appcore.models import base
 from appcore.models.torchvision_classifier import HardSigmoid, SelfAttention
 from appcore.pruners import synflow
+from appcore.pruners.base import ScoringTask
 from benchmarks.network_checks import pictures
 
 CHANNELS, WIDTH = 4, 6
@@ -63,8 +64,7 @@ class Attention(nn.Module):
     def __init__(self, kind: str):
         super().__init__()
         self.kind, self.inner = kind, SelfAttention(CHANNELS, 2)
-        nn.init.zeros_(self.inner.in_proj.bias)
-        nn.init.zeros_(self.inner.out_proj.bias)
+        self.inner.in_proj.bias = self.inner.out_proj.bias = None
 
     def forward(self, x: Tensor) -> Tensor:
         tokens = x.flatten(2).transpose(1, 2)
@@ -128,6 +128,11 @@ def network(*between: nn.Module) -> nn.Sequential:
 
 def scored(model: nn.Module) -> dict[str, Tensor]:
     return synflow.scores(small_nets.task(copy.deepcopy(model), small_nets.full_masks(model)))
+
+
+def task_of(model: nn.Module, masks: dict[str, Tensor], shape: tuple[int, int, int]) -> ScoringTask:
+    batches = [(torch.zeros(2, *shape), torch.zeros(2, dtype=torch.int64))]
+    return ScoringTask(model, list(masks), batches, masks, torch.Generator())
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -200,7 +205,7 @@ def test_networks_of_the_paper_are_scored_bit_for_bit_as_published(arch: str, sh
     names = selection.prunable_names(model, "all")
     draw = torch.Generator().manual_seed(2)
     kept = {name: torch.rand(model.get_parameter(name).shape, generator=draw) < 0.7 for name in names}
-    task = small_nets.task(copy.deepcopy(model), kept, batches=[(torch.zeros(2, *shape), torch.zeros(2).long())])
+    task = task_of(copy.deepcopy(model), kept, shape)
     plain = copy.deepcopy(model).double().eval()
     with torch.no_grad():
         for parameter in plain.parameters():
@@ -219,8 +224,7 @@ def test_networks_of_the_paper_are_scored_bit_for_bit_as_published(arch: str, sh
 @pytest.mark.parametrize("arch", ["mobilenet_v3_small", "squeezenet1_1", "regnet_y_400mf", "vit_b_32"])
 def test_torchvisions_kinds_have_no_negative_score(arch: str) -> None:
     model = base.create(f"torchvision:{arch}", (3, 32, 32), 10, seed=0)
-    names = selection.prunable_names(model, "all")
-    task = small_nets.task(model, selection.full_masks(model, names), batches=[(torch.zeros(2, 3, 32, 32), torch.zeros(2).long())])
+    task = task_of(model, selection.full_masks(model, selection.prunable_names(model, "all")), (3, 32, 32))
     for name, score in synflow.scores(task).items():
         assert float(score.min()) >= 0 and 0 < float(score.max()) < math.inf, name
 
