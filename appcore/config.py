@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -58,6 +59,10 @@ class RunConfig(BaseModel):
         "auto", "Layers that may be pruned; auto: convolutions, or every layer where there are fewer than two of them", "Pruning"
     )
     exempt: tuple[str, ...] = _setting((), "Layers that are not pruned, by name, e.g. conv1,fc", "Pruning")
+    init: Literal["kaiming-fan-out", "kaiming-fan-in", "torch"] = _setting(
+        "kaiming-fan-out",
+        "Initial weights: normal by fan-out (linear layers as torch), normal by fan-in for all layers, or torch's default", "Network",
+    )  # fmt: skip
     seed: int = _setting(0, "Seed of initial weights, data order, augmentation and scoring batches", "Network", ge=0, le=2**31 - 1)
     batch_size: int = _setting(64, "Images per training step", "Training", ge=1, le=65_536)
     lr: float = _setting(0.1, "Learning rate at the start of each megabatch (SGD)", "Training", gt=0.0, le=100.0)
@@ -207,6 +212,12 @@ def build(values: dict[str, Any]) -> RunConfig:
     except ValidationError as error:
         problem = problems(error)[0]
         raise InputError(problem.message, problem.field) from None
+
+
+def completed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as an earlier version recorded them, in JSON's types; those that came later at their defaults, by which its runs ran."""
+    later = {name: field.default for name, field in RunConfig.model_fields.items() if name not in values}
+    return {**values, **json.loads(json.dumps(later))}
 
 
 def problems(error: ValidationError) -> list[InputError]:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from appcore import InputError, RunConfig, run
-from appcore.config import build
+from appcore.config import build, completed
 from appcore.presets import PRESETS
 
 
@@ -41,6 +41,7 @@ from appcore.presets import PRESETS
         ({"exempt": 3}, "exempt", "3"),
         ({"replay_fraction": 1.5}, "replay_fraction", "1.5"),
         ({"patience": -1}, "patience", "-1"),
+        ({"init": "xavier"}, "init", "kaiming-fan-in"),
     ],
 )
 def test_refuses_in_one_line_that_names_field_and_value(values: dict, field: str, says: str) -> None:
@@ -69,6 +70,17 @@ def test_fingerprint_is_pinned_and_ignores_the_device() -> None:
     assert RunConfig(dataset="cifar10", arch="resnet20", **recipe).fingerprint == "1aade34a8022"
     assert RunConfig(dataset="cifar10", arch="resnet20", **recipe, device="cpu").fingerprint == "1aade34a8022"
     assert RunConfig(dataset="cifar10", seed=1).fingerprint != RunConfig(dataset="cifar10").fingerprint
+
+
+def test_the_rule_of_initial_weights_is_part_of_an_experiment() -> None:
+    default, *others = (RunConfig(init=init).fingerprint for init in ("kaiming-fan-out", "kaiming-fan-in", "torch"))
+    assert default == RunConfig().fingerprint and len({default, *others}) == 3
+
+
+def test_settings_of_an_earlier_version_are_completed_by_what_it_did() -> None:
+    now = RunConfig(dataset="cifar10", lr_drops=(0.5,)).model_dump(mode="json")
+    then = {name: value for name, value in now.items() if name not in ("init", "exempt")}
+    assert completed(then) == now == completed(now) and "init" not in then
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -202,7 +202,7 @@ def _baseline_inputs(state: RunState) -> tuple[nn.Module, dict[str, Tensor], Any
     x = data.train_x[chosen, p : p + height, p : p + width].cpu().numpy()
     mean, std = ((value / 255).tolist() for value in (data.mean, data.std))
     pictures = published_style.Pictures(x, data.train_y[chosen].cpu().numpy(), mean, std)
-    model = models.create(state.config.arch, data.shape, len(data.classes), state.config.seed)
+    model = models.create(state.config.arch, data.shape, len(data.classes), state.config.seed, state.config.init)
     return model, state.masks, pictures
 
 

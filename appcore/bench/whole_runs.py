@@ -84,7 +84,7 @@ def _published_inputs(settings: dict[str, Any], baseline: Any) -> tuple[Any, ...
     moments = [(value / 255).tolist() for value in (data.mean, data.std)]
     pictures = baseline.Pictures(train, data.train_y.cpu().numpy(), *moments)
     test = baseline.Pictures(data.test_x.cpu().numpy(), data.test_y.cpu().numpy(), *moments, is_augmented=False)
-    model = models.create(state.config.arch, data.shape, len(data.classes), state.config.seed)
+    model = models.create(state.config.arch, data.shape, len(data.classes), state.config.seed, state.config.init)
     return model, selection.prunable_names(model), pictures, test
 
 

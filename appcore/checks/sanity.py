@@ -19,6 +19,7 @@ from ..config import RunConfig
 from ..engine import loop
 from ..engine.prune_point import walk
 from ..engine.state import RunState
+from ..engine.weights import put_back
 from ..events import MegabatchDone
 from ..masks import selection
 from ..methods.base import hook
@@ -95,7 +96,7 @@ class Trial:
         if redrawn:
             state.reinitialise(redrawn)
         else:
-            state.model.load_state_dict(self.weights)
+            put_back(state.model, self.weights)
         state.set_masks({name: mask.to(state.device) for name, mask in chosen.items()})
         state.density_requested = state.density()
         return [event for event in loop.run(state, plan(state.config)) if isinstance(event, MegabatchDone)][-1].test_accuracy
@@ -111,7 +112,7 @@ class Trial:
     def _scores(self) -> dict[str, Tensor]:
         """The run's criterion for every weight where the arms start, before anything is pruned."""
         state = RunState.create(self.config)
-        state.model.load_state_dict(self.weights)
+        put_back(state.model, self.weights)
         seen: list[dict[str, Tensor]] = []
 
         def noted(scores: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from ..config import RunConfig
 from ..engine.loop import run
 from ..engine.prune_point import select
 from ..engine.state import RunState
+from ..engine.weights import put_back
 from ..planning.plan import plan
 from . import sanity
 from .experiment import Finding, Lab, Part, about, markdown
@@ -95,5 +96,5 @@ def _late(lab: Lab, seed: int) -> Trial:
 
 def _cut(config: RunConfig, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     state = RunState.create(config)
-    state.model.load_state_dict(weights)
+    put_back(state.model, weights)
     return select(state, 0, plan(config)[0].density).masks

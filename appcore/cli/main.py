@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from .. import paths, plugins
 from ..config import RunConfig, build, is_unicode
+from ..datasets.base import Description
 from ..errors import InputError
 from ..runner.slots import SHARE_VARIABLE
 from ..statuses import ACTIVE
@@ -138,9 +139,9 @@ def _run(args: argparse.Namespace) -> int:
     from ..planning.plan import check
 
     config = build(flags.settings(args))
-    check(config)
+    found = check(config)
     is_here = plugins.find("launchers", args.launcher).literals.get("IN_THIS_PROCESS", False)
-    shared = _rehearse(config) if is_here else None
+    shared = _rehearse(config, found) if is_here else None
     manager = _manager()
     code = follow(manager, lambda: manager.start([config.model_dump()], launcher=args.launcher)[0], args)
     del shared
@@ -286,12 +287,12 @@ def _check_torch() -> None:
         raise InputError(problem)
 
 
-def _rehearse(config: RunConfig) -> Any:
+def _rehearse(config: RunConfig, found: Description) -> Any:
     """Check what could fail at the start of a run: device, data, network. Returns the data, which the run then shares."""
     _check_torch()
+    from ..engine import network_check
     from ..engine.stream import load_data, pick_device
-    from ..runner.engine_port import check_network
 
-    data = load_data(config, pick_device(config.device))
-    check_network(config.arch, data.shape, len(data.classes), config.prunable, config.exempt)
-    return data
+    device = pick_device(config.device)
+    network_check.check(config, found)
+    return load_data(config, device)

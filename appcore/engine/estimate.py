@@ -20,7 +20,7 @@ from ..errors import BusyError, InputError
 from ..models import base as models
 from ..planning.plan import check, plan
 from ..planning.stream_sizes import samples, segment_samples, train_images
-from . import flops, memory_formats
+from . import flops, memory_formats, network_check
 from .steps import dtype_for
 from .stream import evaluation_batch, pick_device
 from .threads import threads_for, use_threads
@@ -53,6 +53,7 @@ def estimate(config: RunConfig, earlier: Sequence[tuple[RunConfig, float]] = (),
     """
     description = check(config)
     device = pick_device(config.device)
+    network_check.check(config, description)
     segments, per_epoch = plan(config), samples(config, description)
     trained = sum(segment_samples(config, per_epoch, segment) for segment in segments)
     cost = flops.count(config.arch, description.shape, len(description.classes))

@@ -18,7 +18,7 @@ from ..events import EpochDone, Event, MegabatchDone, Progress, SegmentDone
 from ..masks import selection
 from ..methods.base import Segment, hook
 from ..planning.plan import check, plan
-from . import first_and_last
+from . import first_and_last, weights
 from .prune_point import prune_point, share_of
 from .state import Best, RunState
 from .steps import READ_EVERY_STEPS, Sums, evaluate_batch, train_step
@@ -184,7 +184,7 @@ def _keep_if_best(state: RunState, segment: Segment, train_accuracy: float, val_
         return False
     state.best = Best(segment.epoch, train_accuracy, val_accuracy)
     if config.restore_best:
-        state.best.weights = {name: tensor.clone() for name, tensor in state.model.state_dict().items()}
+        state.best.weights = weights.taken(state.model)
         if hook(state.config, "after_step"):  # masks may have changed by the end of the megabatch
             state.best.masks = {name: mask.clone() for name, mask in state.masks.items()}
         if config.optimizer_state == "restore":
@@ -195,7 +195,7 @@ def _keep_if_best(state: RunState, segment: Segment, train_accuracy: float, val_
 def _restore(state: RunState, best: Best) -> None:
     if best.masks:
         state.set_masks(best.masks)
-    state.model.load_state_dict(best.weights)
+    weights.put_back(state.model, best.weights)
     if state.config.optimizer_state == "restore":
         state.set_momentum(best.momentum)
 

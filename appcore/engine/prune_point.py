@@ -97,7 +97,7 @@ def walk(
 def _redrawn(state: RunState, megabatch: int) -> nn.Module:
     """A copy with freshly drawn prunable weights: what the released code scores from its second megabatch on."""
     network = copy.deepcopy(state.model)
-    models.initialise(network, state.config.seed, purpose=f"released-code/{megabatch}", only=list(state.masks))
+    models.initialise(network, state.config.seed, purpose=f"released-code/{megabatch}", only=list(state.masks), init=state.config.init)
     return network
 
 

@@ -17,7 +17,7 @@ from ..events import LayerDensity
 from ..masks import selection
 from ..masks.alive import alive_masks
 from ..models import base as models
-from . import digests, flops, memory, memory_formats, no_compiler
+from . import digests, flops, memory, memory_formats, no_compiler, weights
 from .folding import Folded
 from .steps import dtype_for
 from .stream import Stream, load_data, pick_device
@@ -89,7 +89,7 @@ class RunState:
         memory.give_back()  # what earlier runs left does not count as this one's
         memory.forget_peak(device)
         data = load_data(config, device)
-        model = models.create(config.arch, data.shape, len(data.classes), config.seed)
+        model = models.create(config.arch, data.shape, len(data.classes), config.seed, config.init)
         init_hash = digests.digest(model.state_dict())
         cost = flops.count(config.arch, data.shape, len(data.classes))
         dtype = dtype_for(config.precision, device, cost.training * config.batch_size)
@@ -117,7 +117,7 @@ class RunState:
         for path, tensor in tensors.items():
             group, _, name = path.partition("/")
             groups.setdefault(group, {})[name] = tensor
-        state.model.load_state_dict(groups["model"])
+        weights.put_back(state.model, groups["model"])
         with torch.no_grad():
             for name, mask in state.masks.items():
                 mask.copy_(groups["masks"][name])
@@ -209,7 +209,7 @@ class RunState:
 
     def keep_weights(self) -> None:
         """Keep a copy of the present weights and buffers for `rewind`."""
-        self.extra |= {f"kept/{name}": tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        self.extra |= {f"kept/{name}": tensor for name, tensor in weights.taken(self.model).items()}
 
     def forget_kept(self) -> None:
         """Free the copy that `keep_weights` made."""
@@ -217,12 +217,12 @@ class RunState:
 
     def rewind(self) -> None:
         """Return to the kept weights, times the present masks, with a fresh optimizer."""
-        self.model.load_state_dict({name.partition("/")[2]: kept for name, kept in self.extra.items() if name.startswith("kept/")})
+        weights.put_back(self.model, {name.partition("/")[2]: kept for name, kept in self.extra.items() if name.startswith("kept/")})
         self._start_over()
 
     def reinitialise(self, purpose: str) -> None:
         """Fresh initial values, times the present masks, with a fresh optimizer; `purpose` keys the random draw."""
-        models.initialise(self.model, self.config.seed, purpose=purpose)
+        models.initialise(self.model, self.config.seed, purpose=purpose, init=self.config.init)
         self._start_over()
 
     def _start_over(self) -> None:

@@ -14,6 +14,8 @@ from ..analysis import what_if
 from ..config import RunConfig, build
 from ..masks import selection
 from ..planning import plan
+from ..planning.relevance import lone_images
+from . import network_check
 from .prune_point import walk
 from .state import RunState
 from .threads import use_threads
@@ -41,6 +43,8 @@ def scores(state: RunState, criterion: str) -> dict[str, Tensor]:
 
     use_threads(1)  # the training thread may be running
     task = replace(state, config=build(values))
+    if lone_images(task.config):  # this criterion may need more images in a batch than that of the run
+        network_check.check(task.config, plan.check(task.config))
     rungs = walk(task, megabatch(state), max(0.5 * state.density(), _SMALL), take)
     with suppress(StopIteration):
         while not found:

@@ -6,12 +6,15 @@ the meta device and draws nothing: `initialise` gives every parameter its value,
 Pooling and activations are modules (not functionals), so that `masks.alive` can walk the network.
 A network that cannot take a shape needs no check of its own: `skeleton` tries one forward pass and reports it.
 
-Rules of initialisation (those of torchvision's ResNet, and torch's defaults where it has none):
-- convolution: weight normal, std sqrt(2 / fan_out) (He et al., arXiv 1502.01852, fan-out mode); bias 0;
-- linear: weight and bias uniform in +-1 / sqrt(fan_in), torch's default;
-- BatchNorm, LayerNorm, GroupNorm: weight 1, bias 0, running mean 0, running variance 1, no batches tracked.
+Rules of initialisation (setting `init`), of convolutions and linear layers:
+- kaiming-fan-out, those of torchvision's ResNet: convolutions normal, std sqrt(2 / fan_out) (He et al., arXiv 1502.01852), bias 0; linear
+  layers as torch;
+- kaiming-fan-in, those of the published small ResNets and of SynFlow's networks: both normal, std sqrt(2 / fan_in), bias 0;
+- torch, its defaults: weight and bias of both uniform in +-1 / sqrt(fan_in).
+BatchNorm, LayerNorm, GroupNorm: weight 1, bias 0, running mean 0, running variance 1, no batches tracked, whatever `init` says.
 A module of another kind that owns parameters or buffers must have a method `initialise_own(generator)` that fills them in place;
 `generator(name)` gives the generator of its parameter `name`. Without it `initialise` refuses the network.
+What a module keeps beside parameters and buffers (`get_extra_state`) must be a tensor, for only tensors are saved.
 """
 
 from __future__ import annotations
@@ -20,23 +23,26 @@ import copy
 import math
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
 from .. import plugins, seeds
+from ..config import RunConfig
 from ..errors import InputError
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _SMALL_IMAGE, _SMALL_NETWORK = 3 * 64 * 64, 2_000_000  # values and parameters: a forward and backward pass takes about 20 ms at most
 _NORMS = (*_BATCH_NORMS, nn.LayerNorm, nn.GroupNorm)
+FAN_OUT, FAN_IN, TORCH = INITS = get_args(RunConfig.model_fields["init"].annotation)
 
 
-def create(arch: str, shape: tuple[int, int, int], classes: int, seed: int) -> nn.Module:
-    """The network on the CPU, in training mode, with the initial values of `seed`; InputError if it cannot take the images."""
+def create(arch: str, shape: tuple[int, int, int], classes: int, seed: int, init: str = FAN_OUT) -> nn.Module:
+    """The network on the CPU, in training mode, with the initial values of `seed` and `init`; InputError if it cannot take the images."""
     model = on_cpu(skeleton(arch, shape, classes))
-    initialise(model, seed)
+    initialise(model, seed, init=init)
     return model
 
 
@@ -55,9 +61,21 @@ def skeleton(arch: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
         size = " x ".join(map(str, shape))
         reason = str(error).splitlines()[0]
         raise InputError(f"arch: {arch} cannot take images of {size} (channels x height x width): {reason}", "arch") from error
+    if others := [name for name, value in model.state_dict().items() if not isinstance(value, Tensor)]:
+        raise ValueError(f"{arch} keeps {others[0]}, which is no tensor; only tensors are saved, so its get_extra_state must return one")
     if output.shape != (2, classes):
         raise ValueError(f"{arch} gives outputs of shape {tuple(output.shape)} for 2 images; needed is (2, {classes})")
     return model
+
+
+def takes_one_image(model: nn.Module, shape: tuple[int, int, int]) -> bool:
+    """Whether a network of the meta device can be trained on a batch of one: BatchNorm cannot where no pixels are left to compare."""
+    try:
+        with for_shapes(model, shape) as (trial, device):
+            trial(torch.zeros(1, *shape, device=device))
+    except ValueError:
+        return False
+    return True
 
 
 def on_cpu(model: nn.Module) -> nn.Module:
@@ -86,7 +104,7 @@ def for_shapes(model: nn.Module, shape: tuple[int, int, int]) -> Iterator[tuple[
 
 
 @torch.no_grad()
-def initialise(model: nn.Module, seed: int, purpose: str = "init", only: Collection[str] | None = None) -> None:
+def initialise(model: nn.Module, seed: int, purpose: str = "init", only: Collection[str] | None = None, init: str = FAN_OUT) -> None:
     """Give every parameter its keyed value and every buffer its start, in place; with `only`, these parameters and nothing else."""
     parameters = dict(model.named_parameters())
     names = parameters if only is None else only
@@ -94,7 +112,7 @@ def initialise(model: nn.Module, seed: int, purpose: str = "init", only: Collect
         raise ValueError(f"no parameter of the network is called {', '.join(sorted(missing))}")
     for name in names:
         if _has_rule(_owner(model, name)):
-            parameters[name].copy_(initial_value(model, name, seed, purpose))
+            parameters[name].copy_(initial_value(model, name, seed, purpose, init))
     for prefix, module in model.named_modules():
         if only is None and isinstance(module, _BATCH_NORMS):
             module.reset_running_stats()
@@ -102,20 +120,23 @@ def initialise(model: nn.Module, seed: int, purpose: str = "init", only: Collect
             _initialise_own(module, prefix, seed, purpose)
 
 
-def initial_value(model: nn.Module, name: str, seed: int, purpose: str = "init") -> Tensor:
+def initial_value(model: nn.Module, name: str, seed: int, purpose: str = "init", init: str = FAN_OUT) -> Tensor:
     """A fresh CPU tensor with the value that `initialise` would give to this parameter; the network is left as it is."""
     module, leaf = _owner(model, name), name.rpartition(".")[2]
     parameter = model.get_parameter(name)
     value = torch.empty(parameter.shape, dtype=parameter.dtype, device="cpu")
     generator = seeds.generator(seed, purpose, name)
-    if isinstance(module, _CONVOLUTIONS) and leaf == "weight":
-        return nn.init.kaiming_normal_(value, mode="fan_out", nonlinearity="relu", generator=generator)
-    if isinstance(module, nn.Linear):
-        bound = 1 / math.sqrt(module.in_features)
-        return nn.init.uniform_(value, -bound, bound, generator=generator)
-    if _has_rule(module) and leaf in ("weight", "bias"):
+    if not _has_rule(module) or leaf not in ("weight", "bias"):
+        raise ValueError(_no_rule(name, module))
+    if isinstance(module, _NORMS):
         return value.fill_(1.0 if leaf == "weight" else 0.0)
-    raise ValueError(_no_rule(name, module))
+    if init == TORCH or (init == FAN_OUT and isinstance(module, nn.Linear)):
+        bound = 1 / math.sqrt(module.weight[0].numel())  # its kaiming_uniform with a = sqrt(5) is the same
+        return nn.init.uniform_(value, -bound, bound, generator=generator)
+    if leaf == "bias":
+        return value.zero_()
+    mode = {FAN_OUT: "fan_out", FAN_IN: "fan_in"}[init]
+    return nn.init.kaiming_normal_(value, mode=mode, nonlinearity="relu", generator=generator)
 
 
 def _owner(model: nn.Module, name: str) -> nn.Module:

@@ -26,6 +26,16 @@ def is_relevant(name: str, values: _Values) -> bool:
     return _RULES.get(name, lambda _: True)(values)
 
 
+def lone_images(config: RunConfig) -> tuple[str, ...]:
+    """The settings by which the network sees images alone while BatchNorm trains: in steps, and in scores where images are scored with."""
+    pruner = plugins.find("pruners", config.pruner)
+    found = ["batch_size"] if config.batch_size == 1 else []
+    scores_images = pruner.literals.get("COST", {}).get(pruner.name, 1.0) > 0
+    if config.score_batch_size == 1 and scores_images and is_relevant("score_batch_size", config.model_dump()):
+        found.append("score_batch_size")
+    return tuple(found)
+
+
 def _is_pruned(values: _Values) -> bool:
     """Whether the method's plan has a prune point; True while the settings are invalid, so that all are offered."""
     try:

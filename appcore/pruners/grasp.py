@@ -50,11 +50,17 @@ def scores(task: ScoringTask) -> dict[str, Tensor]:
 
 
 def _pieces(batches: list[tuple[Tensor, Tensor]], samples_per_class: int) -> list[tuple[Tensor, Tensor]]:
-    """The first images of each class, in the scoring set's order, in nearly equal pieces of at most the scoring batch size."""
+    """The first images of each class, in the scoring set's order, in nearly equal pieces of at most the scoring batch size.
+
+    No piece has one image, where there are more: BatchNorm cannot train on it.
+    """
     x, y = (torch.cat(parts) for parts in zip(*batches, strict=True))
     # How many of its class came before each image.
     before = torch.nn.functional.one_hot(y).cumsum(0).gather(1, y[:, None]).view(-1) - 1
     chosen = before < samples_per_class
+    if chosen.sum() < 2:
+        chosen[:2] = True
     x, y = x[chosen], y[chosen]
     count = -(-len(y) // max(len(batch) for _, batch in batches))
+    count = max(1, min(count, len(y) // 2))
     return list(zip(x.tensor_split(count), y.tensor_split(count), strict=True))

@@ -6,12 +6,25 @@ As in the authors' code BatchNorm is in evaluation mode and biases and BatchNorm
 Deviations: BatchNorm's running mean is set to 0 (it is 0 at initialisation, the paper's setting; after training it would be
 subtracted, and R no longer grow with every weight); float64 throughout, since R overflows float32 in deep networks;
 in a stream the ladder starts at the density in force.
+Beyond the paper, whose networks have ReLU and BatchNorm alone, R stays a sum over paths with no negative term in every network:
+- activations that bend or saturate (GELU, SiLU, ReLU6, sigmoid, ...) pass signals, as ReLU passes what is not negative;
+- norms by statistics of their own input (LayerNorm, GroupNorm, InstanceNorm, RMSNorm) scale and shift only, also where they are
+  written out: what is subtracted, and what a signal is divided by, is left out;
+- a gate (squeeze and excitation, GLU) lets pass what it gates, and its own weights count by their share of it; so do the queries and
+  keys of an attention, which looks at all open places evenly. Products as such would make R a polynomial of any degree.
 """
 
 from __future__ import annotations
 
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from .base import ScoringTask, exponential
 
@@ -19,6 +32,12 @@ CHOICES = {"synflow": "SynFlow"}
 LOOK = {"synflow": {"colour": "#A67C00"}}
 COST = {"synflow": 0.0}  # no images: one of ones per round
 OPTIONS = {"rounds": {"default": 100, "ge": 1, "le": 1000, "help": "Rounds of scoring and cutting at each prune point; 1: one-shot"}}
+
+_BY_CHANNEL = (functional.batch_norm, functional.instance_norm, functional.group_norm)
+_NORMS = (*_BY_CHANNEL, functional.layer_norm, functional.rms_norm)
+_PASSED = "gelu silu mish hardswish softplus sigmoid log_sigmoid hardsigmoid tanh hardtanh relu6 clamp clip softsign tanhshrink softshrink"
+_PASSED += " hardshrink log_softmax normalize local_response_norm neg negative"
+_CLOSED = -100.0  # what masks of attention add where nothing shall be looked at, or less
 
 
 def ladder(start: float, end: float, options: dict) -> list[float]:
@@ -31,19 +50,121 @@ def scores(task: ScoringTask) -> dict[str, Tensor]:
     model = _linearised(task)
     weights = [model.get_parameter(name) for name in task.names]
     x = task.batches[0][0]
-    output = model(torch.ones(1, *x.shape[1:], dtype=torch.float64, device=x.device)).sum()
-    found = torch.autograd.grad(output, weights, materialize_grads=True)
+    image = torch.ones(1, *x.shape[1:], dtype=torch.float64, device=x.device, requires_grad=True)  # all that depends on it is a signal
+    with _Paths():
+        output = model(image)
+    found = torch.autograd.grad(output.sum(), weights, materialize_grads=True)
     return {name: weight.detach() * gradient for name, weight, gradient in zip(task.names, weights, found, strict=True)}
 
 
 @torch.no_grad()
 def _linearised(task: ScoringTask) -> nn.Module:
+    """The network with every weight and constant at its absolute value, of which only the prunable ones are variables."""
     model = task.model.double().eval()
-    for parameter in model.parameters():
-        parameter.abs_()
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.is_floating_point():
+            tensor.abs_()
     for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is not None:
+        if isinstance(module, nn.modules.batchnorm._NormBase) and module.running_mean is not None:
             module.running_mean.zero_()
+    model.requires_grad_(False)
     for name, mask in task.masks.items():
-        model.get_parameter(name).masked_fill_(~mask, 0.0)
+        model.get_parameter(name).requires_grad_().masked_fill_(~mask, 0.0)
     return model
+
+
+class _Paths(TorchFunctionMode):
+    """Within it, functions of signals that are not negative add up products of weights; see the head of this file."""
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
+        kwargs = kwargs or {}
+        if not any(map(_is_signal, (*args, *kwargs.values()))):
+            return func(*args, **kwargs)
+        if func in _NORMS:
+            given = inspect.signature(func).bind(*args, **kwargs)
+            given.apply_defaults()
+            return _scaled(func, given.arguments)
+        rule = _RULES.get(getattr(func, "__name__", "").strip("_"))
+        found = rule(*args, **kwargs) if rule else NotImplemented
+        return func(*args, **kwargs) if found is NotImplemented else found
+
+
+def _is_signal(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.requires_grad
+
+
+def _scaled(norm: Callable, given: dict[str, Any]) -> Tensor:
+    """A norm without statistics of its input; as it is where it has constants for them, as BatchNorm in evaluation."""
+    if norm in (functional.batch_norm, functional.instance_norm) and not given.get("training", given.get("use_input_stats")):
+        return norm(**given)
+    x = given["input"]
+    weight, bias = (
+        value.view(-1, *[1] * (x.dim() - 2)) if norm in _BY_CHANNEL and value is not None else value
+        for value in (given.get("weight"), given.get("bias"))
+    )
+    x = x if weight is None else x * weight
+    return x if bias is None else x + bias
+
+
+def _relative(gate: Tensor) -> Tensor:
+    """1 where a gate is open, also without any signal, and 0 where it is closed; grows with the gate's signal by its share."""
+    now = gate.detach()
+    return torch.where(now > 0, gate / torch.where(now > 0, now, 1.0), (now == 0).to(now.dtype))
+
+
+def _gated(one: Any, other: Any, **_: Any) -> Any:
+    """A product. Of two signals the gate is the one that is spread over the other."""
+    if not (_is_signal(one) and _is_signal(other)):
+        return one * abs(other) if _is_signal(one) else other * abs(one)
+    gate, main = (one, other) if one.numel() < other.numel() else (other, one)
+    return main * _relative(gate)
+
+
+def _attention(x: Tensor, dim: int | None = None, *_: Any, **__: Any) -> Tensor:
+    """A softmax: equal shares for all places that are not masked."""
+    dim = 1 if dim is None else dim
+    return _relative(x) / (x.detach() >= 0).sum(dim, keepdim=True).clamp(min=1)
+
+
+def _dot_product_attention(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0, is_causal: bool = False, **_: Any
+) -> Tensor:
+    scores = query @ key.transpose(-2, -1)
+    if is_causal:
+        attn_mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+    if attn_mask is not None:
+        is_open = attn_mask if attn_mask.dtype == torch.bool else attn_mask > _CLOSED
+        scores = scores.masked_fill(~is_open, -math.inf)
+    return _attention(scores, -1) @ value
+
+
+def _masked(one: Any, other: Any, **_: Any) -> Any:
+    """A sum in which a mask closes places, however large signals have grown."""
+    signal, mask = (one, other) if _is_signal(one) else (other, one)
+    if not isinstance(mask, Tensor) or _is_signal(mask) or not bool((mask <= _CLOSED).any()):
+        return NotImplemented
+    return torch.where(mask <= _CLOSED, -math.inf, signal + mask)
+
+
+def _minuend(one: Any, other: Any, **_: Any) -> Any:
+    return torch.broadcast_tensors(one, other)[0] if isinstance(one, Tensor) and isinstance(other, Tensor) else one
+
+
+def _dividend(one: Any, other: Any, **_: Any) -> Any:
+    return _minuend(one, other) if _is_signal(other) else NotImplemented
+
+
+_RULES: dict[str, Callable] = {
+    **dict.fromkeys(_PASSED.split(), lambda input, *_, **__: input),
+    **dict.fromkeys(("mul", "rmul", "imul", "multiply"), _gated),
+    **dict.fromkeys(("add", "radd", "iadd"), _masked),
+    **dict.fromkeys(("sub", "isub", "subtract"), _minuend),
+    **dict.fromkeys(("div", "truediv", "itruediv", "divide", "true_divide"), _dividend),
+    **dict.fromkeys(("rsqrt", "reciprocal"), torch.ones_like),
+    **dict.fromkeys(("rdiv", "rtruediv"), lambda one, other: torch.ones_like(one) * other),
+    "rsub": lambda one, other, **_: _minuend(other, one),
+    "pow": lambda x, exponent: torch.ones_like(x) if isinstance(exponent, (int, float)) and exponent < 0 else NotImplemented,
+    "glu": lambda input, dim=-1: _gated(*input.chunk(2, dim)),
+    "softmax": _attention,
+    "scaled_dot_product_attention": _dot_product_attention,
+}

@@ -6,7 +6,6 @@ import gc
 import platform
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -56,9 +55,10 @@ class Engine:
         """InputError when these settings cannot run with this data on this machine."""
         found = _module("planning.plan").check(config)
         # Only settings that can fail are worth the seconds of torch's import when Start is pressed first.
-        if config.device == "cuda" or ":" in config.arch or config.exempt or config.prunable != "auto":
+        can_fail = config.device == "cuda" or ":" in config.arch or config.exempt or config.prunable != "auto"
+        if can_fail or _module("planning.relevance").lone_images(config):
             _module("engine.stream").pick_device(config.device)
-            check_network(config.arch, found.shape, len(found.classes), config.prunable, config.exempt)
+            _module("engine.network_check").check(config, found)
 
     def plan(self, config: RunConfig) -> tuple:
         """The segments of a run."""
@@ -114,13 +114,6 @@ class Engine:
     def run(self, state: Any, plan: tuple) -> Generator[Event, None, None]:
         """The events of the rest of the plan."""
         return _module("engine.loop").run(state, plan)
-
-
-@lru_cache(maxsize=64)  # an ablation asks the same for each of its runs
-def check_network(arch: str, shape: tuple[int, int, int], classes: int, prunable: str, exempt: tuple[str, ...]) -> None:
-    """InputError for a network that cannot take these images, or that has no layer which may be pruned."""
-    _module("engine")
-    _module("masks.selection").prunable_names(_module("models.base").skeleton(arch, shape, classes), prunable, exempt)
 
 
 def _module(name: str) -> Any:

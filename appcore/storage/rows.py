@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Table, delete, func, insert, select
 
-from ..config import RunConfig
+from ..config import RunConfig, completed
 from ..statuses import ACTIVE, ENDING
 from . import schema
 from .heartbeat import Sightings
@@ -25,11 +25,13 @@ def described(config: RunConfig) -> dict[str, Any]:
 
 
 def live(row: Any, sightings: Sightings) -> dict[str, Any]:
-    """A row of `runs` as a dict; the status is `lost` where the run is active but the process that drove it is gone.
+    """A row of `runs` as a dict, its settings complete; the status is `lost` where it is active but the process that drove it is gone.
 
     Nobody is left to obey a command then, and a run that was asked to stop is stopped: it stands still, as asked.
     """
     values = dict(row)
+    if isinstance(values.get("config"), dict):  # what is no settings at all is refused by whoever reads it
+        values["config"] = completed(values["config"])
     if "tags" in values:  # empty in rows that are older than these columns
         values |= {"tags": values["tags"] or [], "note": values["note"] or "", "archived": bool(values["archived"])}
     if values["status"] in ACTIVE and sightings.judge(values) != "alive":

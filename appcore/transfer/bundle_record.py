@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .. import events, plugins
-from ..config import RunConfig, build
+from ..config import RunConfig, build, completed
 from ..errors import InputError
 from ..planning.plan import plan
 from ..statuses import OVER
@@ -158,7 +158,7 @@ def read(record: str | bytes, lines: Iterable[str | bytes]) -> tuple[Record, Run
         where = ".".join(map(str, first["loc"][:4])) or "text"
         raise InputError(f"{where[:100]}: {first['msg'][:200]}") from None
     # A setting that is newer than the run gets its default, which changes nothing, and not a recipe's value.
-    config = build({name: field.default for name, field in RunConfig.model_fields.items()} | known.config)
+    config = build(completed(known.config))
     known = known.model_copy(update={"config": schema.plain(config.model_dump(mode="json"))})
     planned = plugins.load("methods", config.method).segments(config) if config.megabatches * config.epochs <= MOST_SEGMENTS else ()
     length = sum(1 for _ in islice(planned, MOST_SEGMENTS + 1))

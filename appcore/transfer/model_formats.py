@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import safetensors
 
 from .. import paths
 from ..config import RunConfig, build
@@ -50,8 +51,10 @@ class Network:
 
     def model(self) -> nn.Module:
         """The network on the CPU, for evaluation."""
+        from ..engine.weights import put_back
+
         model = self.bare()
-        model.load_state_dict(self.state)
+        put_back(model, self.state)
         return model.eval()
 
     def bare(self) -> nn.Module:
@@ -110,7 +113,13 @@ def write(network: Network, what: str, folder: Path, about: Mapping[str, Any]) -
     if reason := can_be_made(what):
         raise InputError(reason, "format")
     path = paths.model_file(folder, what, network.cursor)
-    checkpoint.commit(path, lambda temporary: _WRITERS[what](network, temporary, header(network, about)))
+    try:
+        checkpoint.commit(path, lambda temporary: _WRITERS[what](network, temporary, header(network, about)))
+    except (OSError, MemoryError, safetensors.SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or "not enough memory"
+        raise InputError(
+            f"format: {FORMATS[what]} could not be written ({reason}); free space or memory and try again", "format"
+        ) from error
     for other in path.parent.glob(f"{what}-*{path.suffix}"):
         if other != path:
             with suppress(OSError):
@@ -167,23 +176,9 @@ def _save(tensors: Mapping[str, Tensor], path: Path, about: dict[str, str]) -> N
 
 
 def _write_onnx(network: Network, path: Path, about: dict[str, str]) -> None:
-    """Write ONNX with the tracing exporter: it needs only the package onnx, the newer one three more for the same file."""
-    import onnx
-    import torch
+    from . import onnx_file
 
-    images = torch.zeros(2, *network.shape)
-    names: dict[str, Any] = {
-        "input_names": ["images"],
-        "output_names": ["logits"],
-        "dynamic_axes": {"images": {0: "n"}, "logits": {0: "n"}},
-    }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(network.model(), (images,), str(path), dynamo=False, **names)
-    made = onnx.load(str(path), format="protobuf")
-    onnx.checker.check_model(made)
-    onnx.helper.set_model_props(made, about)
-    onnx.save(made, str(path), format="protobuf")
+    onnx_file.write(network.model(), network.shape, path, about)
 
 
 _WRITERS = {"dense": _write_dense, "prune": _write_prune, "masks": _write_masks, "onnx": _write_onnx}

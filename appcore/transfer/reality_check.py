@@ -17,29 +17,33 @@ import numpy as np
 
 from ..analysis.measures import MEASURES
 from ..analysis.pairing import require_same_data
+from ..errors import InputError
 from . import model_formats, sparse_sizes
 
 SECONDS = 3.0  # of timing for each batch size
 MOST_ROUNDS, LEAST_ROUNDS, WARM_UP = 400, 20, 3
 NOTICEABLE = 0.03  # smaller differences in time count as equal
 _SAMPLE_FLOPS, _BATCH_FLOPS, _ONNX_FLOPS = 3e11, 6e9, 2e9
+_SHORT = {"dense": "dense", "prune": "prune-compatible", "masks": "masks"}
 _BATCH = 512  # as the engine evaluates, so that the same kernels give the same bits
 
 
 def check(
     row: Mapping[str, Any], network: model_formats.Network, folder: Path, about: Mapping[str, Any], report: Callable[[str], None]
 ) -> dict:
-    """Write every format, measure, reload; plain data for JSON. `report` is called with a few words at each step."""
+    """Write every format, measure, reload; plain data for JSON. `report` is called with a few words at each step.
+
+    A format that cannot be made is said in a check of its own, and the others are measured.
+    """
     report("writing the files")
-    files = {
-        what: model_formats.write(network, what, folder, about) for what in model_formats.FORMATS if not model_formats.can_be_made(what)
-    }
+    files, refused = _written(network, folder, about)
     report("measuring bytes")
     arrays = {name: tensor.numpy() for name, tensor in network.state.items()}
     found = sparse_sizes.sizes(arrays, {name: mask.numpy() for name, mask in network.masks.items()})
     report("reading the files again")
     images, labels, words = _images(network, row["hashes"])
     checks = _checks(row, network, files, images, labels, words)
+    checks += [_check(model_formats.FORMATS[what], None, line) for what, line in refused.items()]
     report("timing dense and pruned in turn")
     times = latencies(network)
     result = {
@@ -54,6 +58,17 @@ def check(
         "files": {what: path.stat().st_size for what, path in files.items()},
         "is_faster": any(t["high"] < 1 - NOTICEABLE for t in times),
     }
+
+
+def _written(network: model_formats.Network, folder: Path, about: Mapping[str, Any]) -> tuple[dict[str, Path], dict[str, str]]:
+    """The files by format, and a line for each that cannot be made."""
+    files, refused = {}, {}
+    for what in model_formats.FORMATS:
+        try:
+            files[what] = model_formats.write(network, what, folder, about)
+        except InputError as error:
+            refused[what] = error.message
+    return files, refused
 
 
 def _machine() -> dict[str, Any]:
@@ -165,34 +180,43 @@ def _logits(model: Any, images: Any, *, as_trained: bool = False) -> Any:
 def _checks(
     row: Mapping[str, Any], network: model_formats.Network, files: Mapping[str, Path], images: Any, labels: Any, words: str
 ) -> list[dict]:
-    """Each claim about the files, whether it holds (None: unknown), and the numbers."""
+    """Each claim about the files that there are, whether it holds (None: unknown), and the numbers."""
     import safetensors.torch
 
+    from ..engine.weights import put_back
+
     read = {what: safetensors.torch.load_file(path) for what, path in files.items() if what != "onnx"}
-    plain, receiver = network.bare(), model_formats.prepared(network)
-    total = sum(mask.numel() for mask in network.masks.values())
-    kept = sum(int(mask.sum()) for mask in network.masks.values())
-    nonzero = sum(int(read["dense"][name].count_nonzero()) for name in network.masks)
-    have = (set(read["dense"]), set(read["prune"]), set(read["masks"]))
-    wanted = (set(plain.state_dict()), set(receiver.state_dict()), set(network.masks))
-    found = [
-        _check(
-            "Keys",
-            have == wanted,
-            f"{len(have[0])} dense, {len(have[1])} prune-compatible, {len(have[2])} masks: as the networks want them",
-        )
-    ]
-    stored = sum(int(mask.sum()) for mask in read["masks"].values())
-    numbers = f"{nonzero:,} non-zero of {total:,} prunable weights; the masks keep {stored:,}"
-    found.append(_check("Density", nonzero == kept == stored, numbers))
-    plain.load_state_dict(read["dense"])
-    receiver.load_state_dict(read["prune"])
-    own, dense, pruned = (_logits(model, images) for model in (network.model(), plain, receiver))
-    same = bool((own == dense).all()) and bool((own == pruned).all())
-    found.append(_check("Outputs", same, f"dense file, prune-compatible file and checkpoint, bit by bit on {words}"))
+    outputs, found = [_logits(network.model(), images)], []
+    receivers = {"dense": network.bare(), "prune": model_formats.prepared(network)}
+    wanted = {what: set(model.state_dict()) for what, model in receivers.items()} | {"masks": set(network.masks)}
+    counts = ", ".join(f"{len(tensors)} {_SHORT[what]}" for what, tensors in read.items())
+    for what, model in receivers.items():
+        if set(read.get(what, ())) == wanted[what]:
+            put_back(model, read[what])
+            outputs.append(_logits(model, images))
+    if read:
+        same_keys = all(set(tensors) == wanted[what] for what, tensors in read.items())
+        found += [_check("Keys", same_keys, f"{counts}: as the networks want them"), _density(network, read)]
+    if len(outputs) > 1:
+        same = all(bool((outputs[0] == other).all()) for other in outputs[1:])
+        names = ", ".join(f"{_SHORT[what]} file" for what in receivers if what in read)
+        found.append(_check("Outputs", same, f"{names} and checkpoint, bit by bit on {words}"))
     if labels is not None:
-        found += _accuracies(row, network, [own, dense, pruned], images, labels, words)
-    return [*found, _onnx(network, files.get("onnx"), images, own)]
+        found += _accuracies(row, network, outputs, images, labels, words)
+    return [*found, _onnx(network, files["onnx"], images, outputs[0])] if "onnx" in files else found
+
+
+def _density(network: model_formats.Network, read: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Whether as many weights are left in each file as the masks keep."""
+    kept, total = sum(int(mask.sum()) for mask in network.masks.values()), sum(mask.numel() for mask in network.masks.values())
+    left = {what: sum(int(_weight(tensors, name).count_nonzero()) for name in network.masks) for what, tensors in read.items()}
+    numbers = " and ".join(f"{count:,} in the {_SHORT[what]} file" for what, count in left.items())
+    return _check("Density", all(count == kept for count in left.values()), f"of {total:,} prunable weights {kept:,} are kept: {numbers}")
+
+
+def _weight(tensors: Mapping[str, Any], name: str) -> Any:
+    """A pruned weight as a file has it: under its own name, or as torch.nn.utils.prune calls it."""
+    return tensors[name] if name in tensors else tensors[f"{name}_orig"]
 
 
 def _check(name: str, is_equal: bool | None, text: str) -> dict[str, Any]:
@@ -217,20 +241,20 @@ def _accuracies(row: Mapping[str, Any], network: model_formats.Network, outputs:
     return [*found, _check("Accuracy of the run", measured == here if is_same_kind else None, text)]
 
 
-def _onnx(network: model_formats.Network, path: Path | None, images: Any, own: Any) -> dict[str, Any]:
-    """Run the ONNX file on a few images with the reference implementation of the package onnx, which is slow."""
+def _onnx(network: model_formats.Network, path: Path, images: Any, own: Any) -> dict[str, Any]:
+    """Run the ONNX file on a few images, where what runs it here is not too slow for the network."""
     from ..engine import flops
+    from . import onnx_file
 
-    if path is None:
-        return _check("ONNX", None, model_formats.ONNX_REASON)
     few = min(4, len(images))
-    if few * flops.count(network.config.arch, network.shape, network.classes).forward > _ONNX_FLOPS:
+    cost = few * flops.count(network.config.arch, network.shape, network.classes).forward
+    if not onnx_file.has_runtime() and cost > _ONNX_FLOPS:
         return _check("ONNX", None, "well formed; too large to be run by the reference implementation here")
-    from onnx.reference import ReferenceEvaluator
-
-    outputs: Any = ReferenceEvaluator(str(path)).run(None, {"images": images[:few].contiguous().numpy()})
-    away = float(np.abs(outputs[0] - own[:few].numpy()).max())
+    try:
+        outputs, runner = onnx_file.run(path, images[:few].contiguous().numpy())
+    except Exception as error:  # an operation that it lacks; the other checks are worth showing
+        return _check("ONNX", None, f"well formed; it could not be run here ({type(error).__name__})")
+    away = float(np.abs(outputs - own[:few].numpy()).max())
     scale = max(1.0, float(own[:few].abs().max()))
-    return _check(
-        "ONNX", away < 1e-3 * scale, f"outputs on {few} images differ by at most {away:.1e} (rounding: normalisation is folded in)"
-    )
+    text = f"outputs on {few} images by {runner} differ by at most {away:.1e} (rounding: normalisation is folded in)"
+    return _check("ONNX", away < 1e-3 * scale, text)

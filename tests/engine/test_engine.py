@@ -156,6 +156,17 @@ def test_reinit_draws_fresh_weights_at_each_megabatch_and_keeps_the_masks() -> N
     assert not torch.equal(one * mask, two)
 
 
+@pytest.mark.parametrize("init", ["kaiming-fan-in", "torch"])
+def test_fresh_values_follow_the_rule_of_the_first_ones(init: str) -> None:
+    """The first convolution of LeNet-5 has a bias, and it starts at 0 by fan-in; its weights spread as the rule says, at 25 inputs."""
+    state = RunState.create(RunConfig(**SMALL, init=init).model_copy(update={"arch": "lenet5"}))
+    first = state.model.conv1.weight.detach().clone()
+    state.reinitialise("reinit/1")
+    for weights in (first, state.model.conv1.weight):
+        assert weights.std().item() == pytest.approx((2 / 25) ** 0.5 if init == "kaiming-fan-in" else (3 * 25) ** -0.5, rel=0.2)
+    assert not torch.equal(first, state.model.conv1.weight) and bool(state.model.conv1.bias.any()) == (init == "torch")
+
+
 def test_a_budget_shots_and_replayed_fractions_are_what_the_plan_says() -> None:
     for values in ({"budget": 100}, {"replay": "fraction"}, {"limit_train": 0, "shots": 9}, {"replay": "none", "budget": 40}):
         config = RunConfig(**{**SMALL, **values})

@@ -19,8 +19,9 @@ from appcore import limits
 from appcore.config import build
 from appcore.datasets import images
 from appcore.errors import InputError
+from appcore.models.base import skeleton
 from appcore.planning import plan
-from appcore.runner.engine_port import Engine, check_network
+from appcore.runner.engine_port import Engine
 from appcore.storage.store import Store
 from appcore.transfer import bundle_set
 from appcore.transfer.bundle_import import import_bundle
@@ -101,7 +102,7 @@ def read(kind: str, path: Path, store: Store) -> None:
 def main(cases: Path, sandbox: Path) -> None:
     store, watch = Store(sandbox / "store" / "appcore.db"), Watch(sandbox)
     store.runs()
-    check_network("torchvision:alexnet", (3, 64, 64), 10, "all", ())  # torch and torchvision are there before anything is measured
+    skeleton("torchvision:alexnet", (3, 64, 64), 10)  # torch and torchvision are there before anything is measured
     for name, (kind, path) in json.loads(cases.read_text()).items():
         said = None
         before, start = memory_now(), time.process_time()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
-from appcore import plugins
+from appcore import plugins, seeds
 from appcore.errors import InputError
 from appcore.models import base
 
@@ -110,6 +111,50 @@ def test_linear_layers_and_biases_follow_their_rules():
     for tensor in (model.fc1.weight, model.fc1.bias):
         assert tensor.abs().max() <= bound and tensor.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.1)
     assert not model.conv1.bias.any() and not model.conv2.bias.any()
+
+
+def test_the_default_draws_each_weight_by_its_own_generator():
+    model = base.create("lenet5", (1, 28, 28), 10, seed=7)
+    rules = {
+        "conv2.weight": partial(nn.init.kaiming_normal_, mode="fan_out"),
+        "fc1.weight": partial(nn.init.uniform_, a=-(800**-0.5), b=800**-0.5),
+    }
+    for name, draw in rules.items():
+        value = model.get_parameter(name)
+        assert torch.equal(value, draw(torch.empty_like(value), generator=seeds.generator(7, "init", name)))
+
+
+@pytest.mark.parametrize("init", base.INITS)
+@pytest.mark.parametrize("arch", ["lenet5", "resnet20", "torchvision:mobilenet_v3_small"])
+def test_initial_weights_have_the_spread_of_their_rule(arch, init):
+    """Of a grouped convolution, the inputs of one group count and the outputs of all, as torch counts them."""
+    for name, module in base.create(arch, (3, 32, 32), 10, seed=0, init=init).named_modules():
+        if not isinstance(module, (nn.Conv2d, nn.Linear)):
+            continue
+        fan_in, fan_out = module.weight[0].numel(), module.weight[:, 0].numel()
+        is_uniform = init == "torch" or (init == "kaiming-fan-out" and isinstance(module, nn.Linear))
+        wanted = math.sqrt(1 / (3 * fan_in) if is_uniform else 2 / (fan_in if init == "kaiming-fan-in" else fan_out))
+        assert module.weight.std().item() == pytest.approx(wanted, rel=5 / math.sqrt(2 * module.weight.numel())), name
+        if module.bias is not None:
+            assert bool(module.bias.any()) == is_uniform, name
+        if is_uniform:
+            assert max(tensor.abs().max() for tensor in module.parameters()) <= 1 / math.sqrt(fan_in), name
+
+
+def test_torchs_rule_is_what_torch_does():
+    with torch.random.fork_rng():
+        torchs = nn.Conv2d(64, 256, 3, groups=2)
+    ours = base.create("resnet20", (3, 32, 32), 10, seed=0, init="torch").layer3[0].conv2
+    bound = 1 / math.sqrt(32 * 9)
+    assert 0.99 * bound < torchs.weight.abs().max() <= bound  # 74,000 draws come that close
+    assert 0.99 / math.sqrt(64 * 9) < ours.weight.abs().max() <= 1 / math.sqrt(64 * 9)
+
+
+def test_one_rule_gives_one_network_and_an_unknown_one_is_refused():
+    first, again, other = (base.create("lenet5", (1, 28, 28), 10, 3, init).fc1.weight for init in ("torch", "torch", "kaiming-fan-in"))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    with pytest.raises(KeyError):
+        base.create("lenet5", (1, 28, 28), 10, 3, "xavier")
 
 
 def test_batch_norms_start_neutral():

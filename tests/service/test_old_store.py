@@ -12,6 +12,7 @@ import pandas
 import pytest
 import torch
 
+from appcore.config import RunConfig
 from appcore.service.manager import Manager
 from appcore.storage.store import Store
 
@@ -59,6 +60,14 @@ def test_a_finished_run_is_shown(manager: Manager, recorded: dict[str, Any]) -> 
         recorded["stopped"]["run_id"]: "stopped",
     }
     check(manager, recorded["done"])
+
+
+def test_its_settings_are_complete_and_name_the_same_experiment(manager: Manager) -> None:
+    """Settings that came later stand at what the runs did, so that a run of today is a repeat of theirs."""
+    for row in manager.runs():
+        config = RunConfig(**row["config"])
+        assert row["config"] == manager.get(row["run_id"])["config"] == config.model_dump(mode="json")
+        assert config.init == "kaiming-fan-out" and config.fingerprint == row["fingerprint"]
 
 
 def test_a_stopped_run_is_shown_and_goes_on_to_its_end(manager: Manager, recorded: dict[str, Any]) -> None:

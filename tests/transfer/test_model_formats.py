@@ -183,3 +183,42 @@ def test_a_network_whose_data_are_gone_is_checked_on_noise(network, tmp_path: Pa
     images, labels, words = reality_check._images(network)
     assert (tuple(images.shape), labels) == ((64, 1, 8, 8), None)
     assert "fixed noise" in words
+
+
+@pytest.mark.parametrize("what", model_formats.FORMATS)
+def test_a_format_that_cannot_be_made_leaves_the_others_measured(
+    finished: tuple[Store, str], monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def refused(*_: object) -> None:
+        raise InputError("no such file here; take another", "format")
+
+    monkeypatch.setattr(reality_check, "SECONDS", 0.05)
+    monkeypatch.setitem(model_formats._WRITERS, what, refused)
+    store, run_id = finished
+    for made in paths.run_folder(store.folder, run_id).rglob(f"{what}-*"):
+        made.unlink()
+    state = waited(exports := model_files.Exports(store), exports.start(run_id, "reality") or run_id, "reality")
+    assert state["jobs"]["reality"]["status"] == "done" and set(state["files"]) == model_formats.FORMATS.keys() - {what}
+    checks = {check["name"]: check for check in state["reality"]["checks"]}
+    assert checks[model_formats.FORMATS[what]] == {
+        "name": model_formats.FORMATS[what],
+        "is_equal": None,
+        "text": "no such file here; take another",
+    }
+    assert all(checks[name]["is_equal"] for name in ("Keys", "Density", "Outputs", "Accuracy"))
+    assert state["reality"]["latency"] and state["reality"]["bytes"]["raw"]
+
+
+def test_an_onnx_file_that_cannot_be_run_here_is_unknown(network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from appcore.transfer import onnx_file
+
+    monkeypatch.setattr(onnx_file, "run", lambda *_: (_ for _ in ()).throw(NotImplementedError("raw sentences")))
+    found = reality_check._onnx(network, tmp_path / "a.onnx", torch.zeros(2, 1, 8, 8), torch.zeros(2, 10))
+    assert found["is_equal"] is None and "raw sentences" not in found["text"]
+
+
+def test_a_disk_that_is_full_is_one_line(network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for problem, says in ((OSError(28, "No space left on device"), "No space left"), (MemoryError(), "not enough memory")):
+        monkeypatch.setitem(model_formats._WRITERS, "dense", lambda *_, problem=problem: (_ for _ in ()).throw(problem))
+        with pytest.raises(InputError, match=rf"could not be written \({says}.*\); free space or memory"):
+            written(network, "dense", tmp_path)

@@ -22,10 +22,11 @@ ABOUT = {
     "masks": "One bool tensor for each pruned layer: True is kept.",
     "onnx": "For other runtimes. Normalisation is folded into the convolutions; any number of images.",
 }
+_LOAD = "state = model.state_dict()  # with the versions of its modules, which some networks need\n"
+_LOAD += 'state.update(safetensors.torch.load_file("{file}"))\nmodel.load_state_dict(state)'
 CODE = {
-    "dense": 'model.load_state_dict(safetensors.torch.load_file("{file}"))',
-    "prune": 'for layer in layers: torch.nn.utils.prune.identity(layer, "weight")\n'
-    'model.load_state_dict(safetensors.torch.load_file("{file}"))',
+    "dense": _LOAD,
+    "prune": 'for layer in layers: torch.nn.utils.prune.identity(layer, "weight")\n' + _LOAD,
     "masks": 'masks = safetensors.torch.load_file("{file}")',
     "onnx": 'onnx.reference.ReferenceEvaluator("{file}").run(None, {{"images": images}})',
 }

@@ -23,6 +23,7 @@ LABELS = {
     "optimizer_state": "Momentum between megabatches",
     "order": "Order of the stream",
     "prunable": "Prunable layers",
+    "init": "Initial weights",
 }
 VALUE_LABELS = {
     "replay": {
@@ -34,6 +35,7 @@ VALUE_LABELS = {
     },
     "scope": {"global": "whole network", "layer": "each layer alike", "erk": "ERK shares"},
     "semantics": {"paper": "paper (exact)", "released-code": "released code (its defects)"},
+    "init": {"kaiming-fan-out": "Kaiming, fan-out", "kaiming-fan-in": "Kaiming, fan-in", "torch": "torch's default"},
     "device": {"auto": "auto", "cpu": "CPU", "cuda": "GPU"},
 }
 

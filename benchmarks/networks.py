@@ -1,0 +1,115 @@
+"""Does every classifier of torchvision work here? `python benchmarks/networks.py`: each in a process of its own, at its smallest images.
+
+Trained, pruned to an exact density, best weights taken up, stopped and resumed, exported and read again, alive weights counted, cut by
+SynFlow: see network_checks.py. Every result is kept in networks.json at once, so that an interrupted sweep goes on where it was; `--again`
+measures anew. docs/NETWORKS.md is written from that file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+import psutil  # noqa: E402
+import torch  # noqa: E402
+
+from appcore.bench import timing  # noqa: E402
+from appcore.transfer import onnx_file  # noqa: E402
+from benchmarks.network_checks import CHECKS, measure  # noqa: E402
+
+RESULTS, TABLE = Path(__file__).with_suffix(".json"), ROOT / "docs" / "NETWORKS.md"
+LIMIT_SECONDS = 3600
+
+
+def names() -> list[str]:
+    """Every classifier that torchvision registers."""
+    from torchvision import models
+
+    return models.list_models(module=models)
+
+
+def in_a_process(name: str) -> dict[str, Any]:
+    """`measure` in a process of its own, whatever becomes of it."""
+    command = [sys.executable, str(Path(__file__)), "--here", name]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        return {"refused": f"it takes more than {LIMIT_SECONDS / 60:.0f} minutes here"}
+    lines = done.stdout.splitlines()
+    if done.returncode == 0 and lines:
+        return json.loads(lines[-1])
+    return {"refused": f"its process ended with code {done.returncode}: {(done.stderr.splitlines() or ['killed'])[-1][:200]}"}
+
+
+def table(found: dict[str, dict[str, Any]]) -> str:
+    """The document."""
+    run = {name: row for name, row in found.items() if "checks" in row}
+    right = [name for name, row in run.items() if not any(row["checks"].values())]
+    here = timing.machine()
+    lines = [
+        "# torchvision's classifiers, one by one",
+        "",
+        f"Of {len(found)} classifiers of torchvision {metadata.version('torchvision')} {len(run)} were run and {len(right)} do all that is",
+        f"asked below; what the others do not, and why {len(found) - len(run)} were not run, stands under the table.",
+        f"Measured by `python benchmarks/networks.py`, last on {datetime.now(UTC):%Y-%m-%d}, {here['processor']}, {here['threads']}",
+        f"threads, {psutil.virtual_memory().total / 1e9:.0f} GB of memory, Python {platform.python_version()}, torch {torch.__version__},",
+        f"{_runtime()}. Each at the smallest images that it takes, from 32 pixels on; two megabatches of one step, pruned by SNIP",
+        "to density 0.107 of all convolutions and linear layers.",
+        "",
+        *(f"- **{name}**: {meaning}." for name, meaning in CHECKS.items()),
+        "- **alive**: kept weights on a path from input to output after the run, and after SynFlow's cut of the fresh network.",
+        "",
+        f"| network | pixels | parameters, M | {' | '.join(CHECKS)} | alive, % | alive by SynFlow, % | s | peak, GB |",
+        f"|---|---|---|{'---|' * len(CHECKS)}---|---|---|---|",
+    ]
+    for name, row in run.items():
+        cells = ["yes" if row["checks"].get(check) == "" else "**no**" for check in CHECKS]
+        numbers = [f"{100 * row[key]:.1f}" if key in row else "" for key in ("alive", "synflow_alive")]
+        numbers += [f"{row['seconds']:.0f}" if "seconds" in row else "", f"{row['bytes'] / 1e9:.1f}" if "bytes" in row else ""]
+        lines.append(f"| {name} | {row['side']} | {row['parameters'] / 1e6:.1f} | {' | '.join([*cells, *numbers])} |")
+    lines += ["", "## What does not hold, and what was not run", ""]
+    notes = [f"- {name}, {check}: {text}." for name, row in run.items() for check, text in row["checks"].items() if text]
+    notes += [f"- {name}: {row['refused']}." for name, row in found.items() if "refused" in row]
+    return "\n".join([*lines, *(notes or ["Nothing."]), ""])
+
+
+def _runtime() -> str:
+    name = "onnxruntime" if onnx_file.has_runtime() else "onnx"
+    return f"{name} {metadata.version(name)}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", metavar="NAME,...", help="these networks alone")
+    parser.add_argument("--again", action="store_true", help="measure anew what was measured before")
+    parser.add_argument("--here", default="", metavar="NAME", help="measure one network in this process and print it as JSON")
+    args = parser.parse_args()
+    if args.here:
+        with tempfile.TemporaryDirectory() as folder:
+            print(json.dumps(measure(args.here, Path(folder))))
+        return 0
+    found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    wanted = args.only.split(",") if args.only else names()
+    for name in wanted:
+        if args.again or "checks" not in found.get(name, {}):
+            found[name] = in_a_process(name)
+            ordered = {known: found[known] for known in names() if known in found}
+            RESULTS.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
+            TABLE.write_text(table(ordered), encoding="utf-8")
+            print(name, found[name].get("refused") or found[name]["checks"], file=sys.stderr, flush=True)
+    return 0 if all(not any(found[name].get("checks", {}).values()) for name in wanted) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
