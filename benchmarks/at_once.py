@@ -40,7 +40,6 @@ from appcore.storage.store import Store  # noqa: E402
 from appcore.testing.launcher_suite import SHORT, add  # noqa: E402
 
 Row = tuple[str, int, str, bool]
-CELLS = len(at_once.AXES["pruner"]) * len(at_once.AXES["tau"]) * len(at_once.AXES["seed"])
 
 
 @contextlib.contextmanager
@@ -75,18 +74,26 @@ def queue_of_one(kind: str, rounds: int) -> Row:
 
 def killed_starts(kind: str, rounds: int) -> Row:
     """A process that starts an ablation of 60 runs is killed at a random moment of it."""
-    draw, wrong, whole = random.Random(0), 0, 0
-    for _ in range(rounds):
-        with fresh(kind) as (store, address):
-            sweep_id = store.ablations.create("killed", dict(SETTINGS), at_once.AXES)
-            runs, linked = at_once.killed_start(store, address, sweep_id, draw.uniform(0.0, 2.0))
-            manager = Manager(store, work=StandIn())
-            started = len(manager.ablations.run_missing(sweep_id)["started"])
-            manager.close()
-            whole += linked == CELLS
-            wrong += not (runs == linked in (0, CELLS) and started == CELLS - linked and len(store.runs()) == CELLS)
+    draw = random.Random(0)
+    with fresh(kind) as (store, address):
+        make = store.ablations.create
+        sweeps = [make("killed", {**SETTINGS, "epochs": 3 + number}, at_once.AXES) for number in range(rounds)]
+        at_once.kill(address, {sweep_id: draw.uniform(0.0, 1.0) for sweep_id in sweeps})
+        linked = [len(store.ablations.get(sweep_id)["run_ids"]) for sweep_id in sweeps]
+        is_well = set(linked) <= {0, at_once.CELLS} and len(store.runs()) == sum(linked)
+        manager = Manager(store, work=StandIn())
+        for sweep_id, there in zip(sweeps, linked, strict=True):
+            is_well &= len(manager.ablations.run_missing(sweep_id)["started"]) == at_once.CELLS - there
+        manager.close()
+        is_well &= len(store.runs()) == rounds * at_once.CELLS
+    whole = sum(there > 0 for there in linked)
     outcome = f"whole {whole}, not begun {rounds - whole}; Run missing then started what was missing, and no run belonged to nothing"
-    return f"kill -9 while an ablation of {CELLS} runs starts, {kind}", rounds, outcome if not wrong else f"{wrong} NOT WELL", not wrong
+    return (
+        f"kill -9 while an ablation of {at_once.CELLS} runs starts, {kind}",
+        rounds,
+        outcome if is_well else f"NOT WELL: {linked}",
+        is_well,
+    )
 
 
 def ended_workers(kind: str, rounds: int) -> Row:

@@ -135,21 +135,21 @@ class Queue:
             for job in jobs:
                 job.is_held = True
         try:
-            self._change(jobs, ("queued",), status="paused")
+            self._change(jobs, "pause", ("queued",), status="paused")
         except InputError:  # the next sweep tries again
             for job in jobs:
                 job.is_held = False
             raise
 
     def _release(self, jobs: list[_Waiting]) -> None:
-        self._change(jobs, ("paused",), status="queued")
+        self._change(jobs, "resume", ("paused",), status="queued")
         for job in jobs:
             job.is_held = False
 
-    def _change(self, jobs: list[_Waiting], statuses: tuple[str, ...], **columns: Any) -> None:
+    def _change(self, jobs: list[_Waiting], command: str, statuses: tuple[str, ...], **columns: Any) -> None:
         run_ids = [run_id for job in jobs for run_id in job.run_ids]
         if run_ids:
-            self._store.update_all(run_ids, statuses, is_held=True, command=None, **columns)
+            self._store.update_all(run_ids, statuses, is_held=True, obeying=(command,), **columns)
 
     def close(self, deadline: float) -> None:
         with self._lock:

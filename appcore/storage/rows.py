@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Table, delete, func, insert, select
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import pandas
 
     from ..events import Event
+
+_MOST_PADDED = 16_384  # ids; SQLite takes 32,766 values in a statement
 
 
 def described(config: RunConfig) -> dict[str, Any]:
@@ -37,6 +40,13 @@ def live(row: Any, sightings: Sightings) -> dict[str, Any]:
     if values["status"] in ACTIVE and sightings.judge(values) != "alive":
         values |= {"status": "stopped" if values["command"] in ENDING else "lost", "command": None}
     return values
+
+
+def padded(run_ids: str | Iterable[str]) -> list[str]:
+    """The ids, the last repeated until there are a power of two: SQLite's driver keeps a statement for each length, large for many ids."""
+    listed = [run_ids] if isinstance(run_ids, str) else list(run_ids)
+    missing = (1 << (len(listed) - 1).bit_length()) - len(listed) if 0 < len(listed) <= _MOST_PADDED else 0
+    return listed + listed[-1:] * missing
 
 
 def record(connection: Connection, run_id: str, event: Event, nth: int) -> None:

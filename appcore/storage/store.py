@@ -26,7 +26,7 @@ from .ablations import AblationTable
 from .claims import TakenOverError, is_held_by
 from .database import Database, StoreError
 from .new_runs import NewRun
-from .rows import described, frame, live, record
+from .rows import described, frame, live, padded, record
 from .schema import plain, runs
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from ..events import Event
 
 _HEAVY = ("started", "traceback")  # kilobytes each, so `runs` leaves them out
-_MOST_PADDED = 16_384  # ids; SQLite takes 32,766 values in a statement
 _LIFE = (runs.c.run_id, runs.c.status, runs.c.command, runs.c.pid, runs.c.host, runs.c.process_started, runs.c.heartbeat)
 _WATCH_POLL_SECONDS = 0.25
 
@@ -178,11 +177,17 @@ class Store:
         assert command is None or command in COMMANDS, command
         self.update(run_id, command=command)
 
-    def update_all(self, run_ids: Iterable[str], statuses: Sequence[str], *, is_held: bool = False, **columns: Any) -> None:
-        """Change columns of those of these runs whose status is one of `statuses`, in one transaction; `is_held`: only of our own."""
-        changes = {name: plain(value) for name, value in columns.items()}
+    def update_all(
+        self, run_ids: Iterable[str], statuses: Sequence[str], *, is_held: bool = False, obeying: Sequence[str] = (), **columns: Any
+    ) -> None:
+        """Change columns of those of these runs whose status is one of `statuses`, in one transaction; `is_held`: only of our own.
+
+        `obeying`: only where one of these commands still waits, which is cleared; a later one is not lost.
+        """
+        changes = {name: plain(value) for name, value in columns.items()} | ({"command": None} if obeying else {})
         held = (is_held_by(heartbeat.me()),) if is_held else ()
-        chosen = (runs.c.run_id.in_(list(run_ids)), runs.c.status.in_(statuses), *self._mine, *held)
+        told = (runs.c.command.in_(obeying),) if obeying else ()
+        chosen = (runs.c.run_id.in_(list(run_ids)), runs.c.status.in_(statuses), *self._mine, *held, *told)
         with self._database.write() as connection:
             claims.hold(connection, chosen)
             connection.execute(update(runs).where(*chosen).values(revision=runs.c.revision + 1, **changes))
@@ -236,7 +241,7 @@ class Store:
         """A token that changes whenever pages would show something else of these runs (default: of all). Cheap: made for polling."""
         sightings = self._database.sightings
         query = select(runs.c.revision, *_LIFE).where(*self._mine).order_by(runs.c.run_id)
-        query = query if run_ids is None else query.where(runs.c.run_id.in_(_listed(run_ids)))
+        query = query if run_ids is None else query.where(runs.c.run_id.in_(padded(run_ids)))
         with self._database.read() as connection:
             found = connection.execute(query).mappings().all()
         return tuple((row["run_id"], row["revision"], live(row, sightings)["status"]) for row in found)
@@ -279,11 +284,4 @@ class Store:
 
     def _frame(self, table: Table, run_ids: str | Iterable[str], newest: bool = False) -> pandas.DataFrame:
         with self._database.read() as connection:
-            return frame(connection, table, _listed(run_ids), self._mine, newest)
-
-
-def _listed(run_ids: str | Iterable[str]) -> list[str]:
-    """The ids, the last repeated until there are a power of two: SQLite's driver keeps a statement for each length, large for many ids."""
-    listed = [run_ids] if isinstance(run_ids, str) else list(run_ids)
-    missing = (1 << (len(listed) - 1).bit_length()) - len(listed) if 0 < len(listed) <= _MOST_PADDED else 0
-    return listed + listed[-1:] * missing
+            return frame(connection, table, padded(run_ids), self._mine, newest)

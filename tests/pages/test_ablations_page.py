@@ -28,9 +28,11 @@ def started(monkeypatch: pytest.MonkeyPatch, store: Store) -> list[dict[str, Any
     """Configurations that were started; the runs are made up and done."""
     told: list[dict[str, Any]] = []
 
-    def start(configs: list[dict], launcher: str, titles: list[str], group: str) -> list[str]:
+    def start(configs: list[dict], launcher: str, titles: list[str], group: str, ablation: tuple) -> list[str]:
         told.extend(configs)
-        return [fake_runs.write(store, title=title, group=group, **config) for config, title in zip(configs, titles)]
+        run_ids = [fake_runs.write(store, title=title, group=group, **config) for config, title in zip(configs, titles)]
+        store.ablations.add_runs(ablation[0], [*ablation[1], *run_ids])
+        return run_ids
 
     monkeypatch.setattr(manager.shared().ablations, "_start", start)
     return told

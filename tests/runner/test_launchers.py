@@ -236,3 +236,22 @@ def test_a_worker_ends_with_its_parent_and_the_run_can_be_resumed(store: Store) 
         parent.wait()
     wait(lambda: not worker.is_running())  # it may have been importing torch
     assert status(store, run_id) == "stopped"
+
+
+def test_a_stop_that_comes_while_a_pause_is_obeyed_is_not_lost(store: Store, threads: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    launcher, whole = threads(StandIn(step_seconds=0.01)), Store.update_all
+    busy, waits = (add(store, {**SETTINGS, "epochs": 1000}) for _ in range(2))
+    launcher.start([busy], [waits])
+    wait(lambda: status(store, busy) == "running")
+
+    def slow(store: Store, run_ids: list[str], *rest: object, **columns: object) -> None:
+        monkeypatch.setattr(Store, "update_all", whole)
+        store.set_command(waits, "stop")  # from another process, in between
+        whole(store, run_ids, *rest, **columns)
+
+    monkeypatch.setattr(Store, "update_all", slow)
+    store.set_command(waits, "pause")
+    launcher.sweep()
+    assert (status(store, waits), store.command(waits)) == ("queued", "stop")
+    launcher.sweep()
+    assert status(store, waits) == "stopped"

@@ -62,18 +62,16 @@ def test_processes_that_start_one_ablation_at_one_instant_start_each_run_once(st
 
 
 def test_an_ablation_killed_while_it_starts_is_whole_or_has_nothing(store: Store, any_address: str) -> None:
-    draw, seen = random.Random(0), set()
-    cells = len(at_once.AXES["pruner"]) * len(at_once.AXES["tau"]) * len(at_once.AXES["seed"])
-    for number in range(8):
-        before = len(store.runs())
-        sweep_id = store.ablations.create(f"{number}", {**SETTINGS, "epochs": 3 + number}, at_once.AXES)
-        runs, linked = at_once.killed_start(store, any_address, sweep_id, draw.uniform(0.0, 2.0) if number else 20.0)
-        assert runs - before == linked in (0, cells)
-        seen.add(linked)
-        manager = Manager(store, work=StandIn())
-        missing = manager.ablations.run_missing(sweep_id)["started"]
-        assert len(missing) == cells - linked
+    draw, make = random.Random(0), store.ablations.create
+    sweeps = [make(f"{number}", {**SETTINGS, "epochs": 3 + number}, at_once.AXES) for number in range(8)]
+    at_once.kill(any_address, {sweep_id: draw.uniform(0.0, 1.5) for sweep_id in sweeps[:-1]} | {sweeps[-1]: 20.0})
+    linked = [len(store.ablations.get(sweep_id)["run_ids"]) for sweep_id in sweeps]
+    assert set(linked) <= {0, at_once.CELLS}
+    assert linked[-1] == at_once.CELLS  # by then it had started
+    assert len(store.runs()) == sum(linked)  # no run belongs to nothing
+    manager = Manager(store, work=StandIn())
+    for sweep_id, there in zip(sweeps, linked):
+        assert len(manager.ablations.run_missing(sweep_id)["started"]) == at_once.CELLS - there
         assert manager.ablations.run_missing(sweep_id) == {"reused": [], "started": []}
-        manager.close()
-    assert cells in seen
-    assert len(store.runs()) == 8 * cells
+    manager.close()
+    assert len(store.runs()) == len(sweeps) * at_once.CELLS
