@@ -44,7 +44,7 @@ def manager(old: Path) -> Iterator[Manager]:
 def check(manager: Manager, expected: dict[str, Any], bits: bool = True) -> None:
     """The numbers of a run that is done are the recorded ones; weights to the bit where they were computed by the same instructions."""
     found = manager.result(expected["run_id"])
-    assert found["status"] == "done" and found["hashes"] == expected["hashes"]
+    assert found["status"] == "done" and found["hashes"].items() >= expected["hashes"].items()  # that of the data came later
     assert len(found["megabatches"]) == len(expected["megabatches"])
     losses = manager.store.megabatches(expected["run_id"])["test_loss"]
     for row, loss, before in zip(found["megabatches"], losses, expected["megabatches"], strict=True):
