@@ -159,6 +159,8 @@ def test_a_lost_run_is_resumed_and_one_that_lives_elsewhere_is_only_told(manager
     manager.stop(run_id)
     assert store.command(run_id) == "stop"
     store.update(run_id, heartbeat=0.0)
+    assert manager.get(run_id)["status"] == "stopped"  # as it was told to
+    store.update(run_id, command=None)
     assert manager.get(run_id)["status"] == "lost"
     manager.stop(run_id)
     manager.resume(run_id)
