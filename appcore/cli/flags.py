@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -60,10 +59,7 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
         if given is not None:
             values[name] = [part for part in given.split(",") if part] if get_origin(field.annotation) is tuple else given
     if args.option:
-        given = [_option(text) for text in args.option]
-        if twice := [name for name, count in Counter(name for name, _ in given).items() if count > 1]:
-            raise InputError(f"option: {twice[0]!r} is given twice; give it once", "options")
-        values["options"] = {**values.get("options", {}), **dict(given)}
+        values["options"] = {**values.get("options", {}), **dict(map(_option, args.option))}
     return values
 
 

@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
 def _carry_out(given: list[str]) -> int:
     parser = _parser()
     args = parser.parse_args(given, argparse.Namespace(out=sys.stdout))
-    _refuse_repeats(given)
+    _warn_of_repeats(given)
     for problem in plugins.problems():
         print(f"warning: {one_line(problem)}", file=sys.stderr)
     if getattr(args, "share", False):
@@ -88,12 +88,11 @@ def _say(given: list[str], problem: str, code: int) -> int:
     return code
 
 
-def _refuse_repeats(given: list[str]) -> None:
-    """InputError for a flag that is given twice: one of the two would be ignored."""
-    flags_given = [word.partition("=")[0].replace("--no-", "--", 1) for word in given if word.startswith("--")]
-    twice = [flag for flag, count in Counter(flags_given).items() if count > 1 and flag != "--option"]
-    if twice:
-        raise InputError(f"{twice[0]} is given twice; give it once")
+def _warn_of_repeats(given: list[str]) -> None:
+    """Say which flags are given twice: the last one counts, so that an alias with flags can be overridden."""
+    names = [word.partition("=")[0].replace("--no-", "--", 1) for word in given if word.startswith("--")]
+    for flag in [flag for flag, count in Counter(names).items() if count > 1 and flag != "--option"]:
+        print(f"warning: {one_line(flag)} is given more than once; the last one counts", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -167,20 +167,19 @@ def test_a_verb_names_what_it_lacks_and_what_it_does_not_know(verb: str, refused
                 refused(verb, *needs(verb), short, "1")
 
 
-@pytest.mark.parametrize("verb", parsers())
-def test_a_flag_given_twice_is_refused(verb: str, refused: Callable[..., str], tried: list[RunConfig]) -> None:
-    for action in flags_of(verb):
-        flag = action.option_strings[0]
-        others = needs(verb)
-        if flag in others:
-            del others[others.index(flag) : others.index(flag) + 2]
-        value = [] if action.nargs == 0 or isinstance(action, argparse.BooleanOptionalAction) else ["1"]
-        again = [action.option_strings[-1], *value]
-        if flag == "--option":
-            assert "twice" in refused("run", "--option", "rounds=1", "--option", "rounds=2")
-        elif flag != "--json":
-            assert f"{flag} is given twice" in refused(verb, *others, flag, *value, *again)
-    assert not tried
+def test_of_a_flag_given_twice_the_last_one_counts_and_a_warning_says_so(
+    home: Path, tried: list[RunConfig], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As with most programs, so that an alias can be overridden."""
+    module.main(
+        ["run", *SMALL, "--seed", "1", "--seed=2", "--flip", "--no-flip", "--pruner", "force", "--option", "rounds=3", "--option=rounds=4"]
+    )
+    assert (tried[0].seed, tried[0].flip, tried[0].options) == (2, False, {"rounds": 4})
+    said = capsys.readouterr().err.splitlines()
+    assert said[:-1] == [f"warning: {flag} is given more than once; the last one counts" for flag in ("--seed", "--flip")]
+    assert module.main(["list", "--json", "--json"]) == 0
+    assert capsys.readouterr().out == "[]\n"
+    assert not list(home.iterdir())
 
 
 @pytest.mark.parametrize("verb", ["show", "resume", "stop", "export", "check"])
