@@ -131,14 +131,15 @@ class _Driver:
         self._saved = time.monotonic()
         self._spent["load"] += self._saved - start
 
-    def _enter(self, started: Any) -> None:
+    def _enter(self, started: Any) -> Any:
         """Drop rows that will be written again; InputError, and nothing is dropped, where the data are not those of the checkpoint."""
-        versions, notes = changes.since_start(self._row, started, self._versions, self._saved_cursor > 0)
+        started, versions, notes = changes.since_start(self._row, started, self._versions, self._saved_cursor > 0)
         for note in notes:
             self._remark(note)
         columns = {"saved": self._saved_cursor, "segments": len(self._plan), "versions": versions, "notes": self._notes}
         self._store.rewind(self._run_id, self._saved_cursor, fence=self._fence, **columns)
         self._has_entered = True
+        return started
 
     def _take(self, event: Event) -> None:
         """Record an event; its rows are written together with later ones, unless users are waiting for them."""
@@ -147,7 +148,7 @@ class _Driver:
         if self._watch:
             self._watch(event)
         if event.kind == "Started":
-            self._enter(event)
+            event = self._enter(event)
         if event.kind == "Finished":
             event = replace(event, phase_seconds={**event.phase_seconds, **self._spent})
         if event.kind == "Progress":

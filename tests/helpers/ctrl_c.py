@@ -1,4 +1,5 @@
-"""Ctrl-C for what tests start: as in a terminal, also where the shell that started pytest ignores it and all its children would."""
+"""Ctrl-C, SIGTERM and SIGHUP for what tests start: as in a terminal, also where the shell that started pytest, or nohup, ignores them and
+all its children would."""
 
 from __future__ import annotations
 
@@ -6,5 +7,6 @@ import signal
 
 
 def obey() -> None:
-    """For `preexec_fn`: Python then starts with the handler that raises KeyboardInterrupt."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """For `preexec_fn`: Python then starts with the handler that raises KeyboardInterrupt, and the other two end it."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)

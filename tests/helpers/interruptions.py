@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import ctrl_c
 import faults
 
 from appcore.storage.store import Store
@@ -29,12 +30,7 @@ def command(place: Path, *more: str) -> subprocess.Popen[bytes]:
     place.mkdir(parents=True, exist_ok=True)
     with (place / "out").open("wb") as out, (place / "err").open("wb") as err:
         arguments = [sys.executable, "-m", "appcore", "run", *RUN, *more]
-        return subprocess.Popen(arguments, cwd=place, env=around, stdin=subprocess.DEVNULL, stdout=out, stderr=err, preexec_fn=_usual)
-
-
-def _usual() -> None:
-    for number in (signal.SIGINT, *SIGNALS.values()):
-        signal.signal(number, signal.SIG_DFL)
+        return subprocess.Popen(arguments, cwd=place, env=around, stdin=subprocess.DEVNULL, stdout=out, stderr=err, preexec_fn=ctrl_c.obey)
 
 
 def undisturbed(place: Path) -> tuple[float, dict[str, Any]]:
