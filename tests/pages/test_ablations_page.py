@@ -192,3 +192,14 @@ def test_results_can_be_confined_to_one_value_of_another_setting(store: Store) -
     app.selectbox(key="only-scope").select("erk").run()
     assert "Averaged over: seed." in words(app)
     assert not app.exception
+
+
+def test_runs_with_other_data_or_from_another_machine_are_said_to_be_so(store: Store) -> None:  # noqa: F811
+    sweep_id = swept(store, "done", "done", "done", "done")
+    text = words(opened("ablations", sweep=sweep_id))
+    assert "were changed between these runs" not in text and "different software or machines" not in text
+    newest = store.runs()[0]
+    store.update(newest["run_id"], hashes={**newest["hashes"], "data": "other"}, versions={"torch": "2.16.0"})
+    store.update(store.runs()[1]["run_id"], versions={"torch": "2.15.0"})
+    text = words(opened("ablations", sweep=sweep_id)).replace("\\", "")
+    assert "were changed between these runs" in text and "torch 2.15.0 and 2.16.0" in text

@@ -89,3 +89,31 @@ def test_compare_while_runs_go_on_and_with_a_failed_one(store: Store) -> None:
     assert "the disk is full" in words(app)
     app.button(key="stop").click().run()
     assert store.command(one) == "stop"
+
+
+HERE = {"torch": "2.15.0", "cpu": "AVX2", "threads": 2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "unsaid"),
+    [
+        ({"versions": HERE}, ["**Paired:**", "same images and labels", "same software and machine"], ["Not paired", "Software or machine"]),
+        (
+            {"versions": {**HERE, "cpu": "AVX512"}},
+            ["Paired but for software or machine", "cpu AVX2 and AVX512"],
+            ["**Paired:**", "Not paired"],
+        ),
+        ({"versions": HERE, "data": "other"}, ["**Not paired:**", "different images and labels"], ["**Paired"]),
+        ({"versions": HERE, "data": None}, ["**Paired:**", "kept no hash of the data"], ["Not paired"]),
+        ({"versions": None}, ["**Paired:**", "not known yet: software and machine"], ["Software or machine"]),
+    ],
+)
+def test_compare_looks_at_the_data_and_at_what_the_runs_were_computed_with(
+    changes: dict, said: list[str], unsaid: list[str], store: Store
+) -> None:
+    pair = [fake_runs.write(store, group="g", pruner=pruner) for pruner in ("snip", "magnitude")]
+    hashes = {**store.get(pair[1])["hashes"], **{name: value for name, value in changes.items() if name == "data"}}
+    store.update(pair[0], versions=HERE)
+    store.update(pair[1], hashes={name: value for name, value in hashes.items() if value}, versions=changes["versions"])
+    text = words(opened("compare", runs=",".join(pair))).replace("\\", "")
+    assert all(part in text for part in said) and not any(part in text for part in unsaid), text
