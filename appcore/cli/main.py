@@ -225,7 +225,7 @@ def _restore(args: argparse.Namespace) -> int:
     from ..transfer.backup import restore
 
     found = restore(_manager().store, args.file)
-    answer(args, found, f"restored: {counted(found['runs'], 'run')}")
+    answer(args, found, f"{counted(found['runs'], 'run')} {'is' if found['runs'] == 1 else 'are'} back")
     return 0
 
 
