@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from . import plugins
+from . import paths, plugins
 from .errors import InputError
 
 _PLUGIN_FIELDS = {"arch": "models", "dataset": "datasets", "method": "methods", "pruner": "pruners", "schedule": "schedules"}
@@ -29,7 +29,9 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     arch: str = _setting("resnet20", "Network architecture; torchvision:NAME takes any classifier of torchvision", "Network")
-    dataset: str = _setting("digits", "Data set; images:PATH takes a folder or zip laid out as train/CLASS/* and test/CLASS/*", "Data")
+    dataset: str = _setting(
+        "digits", "Data set; images:PATH takes a folder or zip laid out as train/CLASS/* and test/CLASS/*, or see split", "Data"
+    )
     method: str = _setting("app", "What happens over the stream: when the network is pruned, and how far", "Pruning")
     pruner: str = _setting("snip", "Criterion that ranks the weights", "Pruning")
     schedule: str = _setting("exponential", "How the density falls from megabatch to megabatch", "Pruning")
@@ -89,6 +91,10 @@ class RunConfig(BaseModel):
     image_size: int = _setting(
         0, "Side in pixels that images are brought to (images:PATH, restricted-imagenet; 0: see there)", "Data", ge=0, le=512
     )
+    split: float = _setting(
+        0.0, "Share of each class drawn as test images, where images:PATH has no test/ folder; equal for every seed (0: none)", "Data",
+        ge=0.0, lt=1.0,
+    )  # fmt: skip
     limit_train: int = _setting(0, "Use at most N training images (0: all)", "Data", ge=0, le=100_000_000)
     limit_test: int = _setting(0, "Use at most N test images (0: all)", "Data", ge=0, le=100_000_000)
     device: Literal["auto", "cpu", "cuda"] = _setting("auto", "Where to compute; auto: the GPU when there is one", "Machine")
@@ -150,10 +156,10 @@ class RunConfig(BaseModel):
             raise ValueError(
                 f"shots: {self.shots} per class and limit_train {self.limit_train} contradict each other; set one of them to 0"
             )
+        if self.split and not plugins.declares("datasets", self.dataset, "TAKES_SPLIT"):
+            raise ValueError(f"split: {self.dataset} has test images of its own; set it to 0")
         if self.budget and self.budget < 2 * self.epochs:
-            raise ValueError(
-                f"budget: {self.budget} images are fewer than two for each of {self.epochs} epochs; choose at least {2 * self.epochs}"
-            )
+            raise ValueError(f"budget: {self.budget} images are fewer than two for each epoch; choose at least {2 * self.epochs}")
         return self
 
     @model_validator(mode="after")
@@ -167,6 +173,10 @@ class RunConfig(BaseModel):
             _check_option(name, value, known[name])
         return self
 
+    def anchored(self) -> RunConfig:
+        """The same settings with a path in them made absolute, so that a run goes on from whichever folder it is resumed in."""
+        return self.model_copy(update={"dataset": anchored(self.dataset)})
+
     def option(self, field: str, name: str) -> Any:
         """A plug-in parameter, or its default: config.option("pruner", "rounds")."""
         return self.options.get(name, plugins.find(_PLUGIN_FIELDS[field], getattr(self, field)).options[name]["default"])
@@ -177,6 +187,12 @@ class RunConfig(BaseModel):
         defaults = {name: field.default for name, field in type(self).model_fields.items()}
         changed = {name: value for name, value in self.model_dump(mode="python").items() if name != "device" and value != defaults[name]}
         return hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def anchored(dataset: str) -> str:
+    """The name of a data set, with the path that completes it made absolute."""
+    head, _, path = dataset.partition(":")
+    return f"{head}:{paths.absolute(path)}" if plugins.declares("datasets", dataset, "TAKES_PATH") else dataset
 
 
 def _check_option(name: str, value: Any, option: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from . import paths
 from .errors import InputError, NoRoomError, OverLimitError
+from .names import counted
 
 KEEP = "keep"  # runs with this tag stay, however old they are
 _Count = Annotated[int, Field(ge=0)]
@@ -40,8 +41,8 @@ class Limits(BaseModel):
 
     def check_run(self, config: Any, images: int) -> None:
         """OverLimitError for a run that is longer than allowed, or reads data from a folder that is not."""
-        _require("epochs", self.epochs, config.epochs * config.megabatches, "this run has {value:,} epochs", "epochs")
-        _require("images", self.images, images, "this run trains on {value:,} images, repeats counted", "limit_train")
+        _require("epochs", self.epochs, config.epochs * config.megabatches, "this run has {epochs}", "epochs")
+        _require("images", self.images, images, "this run trains on {images}, repeats counted", "limit_train")
         self.check_path(config.dataset)
 
     def check_path(self, dataset: str) -> None:
@@ -60,8 +61,8 @@ class Limits(BaseModel):
 
     def check_queue(self, going: int, mine: int) -> None:
         """NoRoomError when these are too many runs at one time, of all users or of one."""
-        _require("queue", self.queue, going, "{value} runs would wait or go on here", "", NoRoomError)
-        _require("runs_per_user", self.runs_per_user, mine, "{value} runs of yours would wait or go on", "", NoRoomError)
+        _require("queue", self.queue, going, "{runs} would wait or go on here", "", NoRoomError)
+        _require("runs_per_user", self.runs_per_user, mine, "{runs} of yours would wait or go on", "", NoRoomError)
 
     def check_upload(self, size: int) -> None:
         """OverLimitError for a file, or what it unpacks to, that is too large."""
@@ -78,7 +79,8 @@ def _require(
     name: str, most: int | None, value: int, text: str, field: str, error: type[OverLimitError] = OverLimitError, remedy: str = ""
 ) -> None:
     if most is not None and value > most:
-        raise error(f"{text.format(value=value)}, and this server allows {most:,} (limit {name}){remedy}", field)
+        counts = {f"{noun}s": counted(value, noun) for noun in ("epoch", "image", "run")}
+        raise error(f"{text.format(value=value, **counts)}, and this server allows {most:,} (limit {name}){remedy}", field)
 
 
 def load(folder: Path | None = None) -> Limits:

@@ -1,4 +1,4 @@
-"""Display names of data sets, networks, methods and criteria, for every page, figure and report."""
+"""Display names of data sets, networks, methods and criteria, and numbers with their nouns, for every page, figure and report."""
 
 from __future__ import annotations
 
@@ -38,3 +38,10 @@ def apart(values: Iterable[str]) -> dict[str, str]:
 def method_and_pruner(method: str, pruner: str) -> str:
     """APP · SNIP; the method alone where no criterion is used."""
     return f"{display(method)} · {display(pruner)}" if plugins.has_pruner(method) and pruner else display(method)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: 1 run, 2 runs, 1,204 images."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun}{'es' if noun.endswith(('s', 'sh', 'tch', 'x')) else 's'}"

@@ -113,6 +113,14 @@ def bench_table(folder: Path, machine: str) -> Path:
     return folder / f"results-{machine}.md"
 
 
+def absolute(text: str) -> str:
+    """A path that users typed, made absolute; links are not followed, and what cannot be a path stays as it is."""
+    try:
+        return str(Path(text).expanduser().absolute())
+    except (RuntimeError, OSError, ValueError):  # ~ of an unknown user; the working folder is gone
+        return text
+
+
 def temporary(path: Path) -> Path:
     """Name under which a file is written before it is renamed into place; a leftover is never read."""
     return path.with_name(path.name + ".tmp")

@@ -164,6 +164,14 @@ def short(kind: str, name: str) -> str:
     return known[name].short if name in known else name.rpartition("/")[2] or name
 
 
+def declares(kind: str, name: str, variable: str) -> bool:
+    """Whether the file behind a choice says `variable = True`."""
+    try:
+        return find(kind, name).literals.get(variable) is True
+    except ValueError:
+        return False
+
+
 def prunes(method: str) -> bool:
     """Whether a method prunes at all: not where its file says PRUNES = False."""
     known = choices("methods")

@@ -4,6 +4,7 @@ import functools
 
 import streamlit as st
 
+from appcore import names
 from appcore.ui.app import page
 
 PAGE = {
@@ -40,7 +41,7 @@ def setup_page() -> None:
         if found:
             reused = len(manager.ablations.reusable(found["cells"]))
             cost = st.container()
-            label = f"Start {len(found['cells']) - reused} runs" if len(found["cells"]) > reused else "Show the results"
+            label = f"Start {names.counted(len(found['cells']) - reused, 'run')}" if len(found["cells"]) > reused else "Show the results"
             start = functools.partial(_start, title, base, axes)
             st.button(
                 label,

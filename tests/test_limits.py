@@ -91,8 +91,8 @@ def test_a_change_counts_at_once(manager: Manager) -> None:
     [
         ("epochs = 5", r"this run has 6 epochs, and this server allows 5 \(limit epochs\)"),
         ("images = 239", r"trains on 240 images, repeats counted, and this server allows 239 \(limit images\)"),
-        ("queue = 0", r"1 runs would wait or go on here, and this server allows 0 \(limit queue\)"),
-        ("runs_per_user = 0", r"1 runs of yours .* \(limit runs_per_user\)"),
+        ("queue = 0", r"1 run would wait or go on here, and this server allows 0 \(limit queue\)"),
+        ("runs_per_user = 0", r"1 run of yours .* \(limit runs_per_user\)"),
     ],
 )
 def test_a_limit_is_one_line_that_names_it(manager: Manager, text: str, says: str) -> None:

@@ -55,3 +55,17 @@ def test_display_names_are_written_in_the_files_of_the_plug_ins_alone() -> None:
     said = {names.display(choice.name) for choice in CHOICES if not choice.takes_argument}
     files = {place: path for place, path in product().items() if place.split("/")[1:2] not in [[kind] for kind in plugins.KINDS]}
     assert [f"{place}:{line} {text!r}" for place, path in files.items() for line, text in texts(path) if text in said] == []
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "said"),
+    [
+        (1, "run", "1 run"),
+        (0, "run", "0 runs"),
+        (6, "epoch", "6 epochs"),
+        (2, "megabatch", "2 megabatches"),
+        (1204, "image", "1,204 images"),
+    ],
+)
+def test_a_number_and_its_noun_agree(number: int, noun: str, said: str) -> None:
+    assert names.counted(number, noun) == said

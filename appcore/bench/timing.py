@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from ..engine.threads import ALL_THREADS
+from ..names import counted
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def table(found: dict[str, Any]) -> str:
     about, versions = found["machine"], ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     return "\n".join(
         [
-            f"{about['processor']}, {about['threads']} threads, {about['gpu'] or 'no GPU'}; {versions}; {found['images']};",
+            f"{about['processor']}, {counted(about['threads'], 'thread')}, {about['gpu'] or 'no GPU'}; {versions}; {found['images']};",
             f"`{found['command']}`, {found['date']}, {found['seconds']:.0f} s. Median (lowest to highest) over n rounds.",
             "",
             "| what | device | measured | goal | remark |",

@@ -14,7 +14,7 @@ from plotly.subplots import make_subplots
 from .. import plugin_styles
 from ..analysis import ablation_results
 from ..analysis.measures import Measure
-from ..names import display
+from ..names import counted, display
 from . import style
 from .ablation_board import Order, board, grid_axes, safe, short
 
@@ -59,7 +59,7 @@ def _cell_words(row: Mapping[str, Any], about: Measure, is_best: bool) -> str:
 def _cell_hover(row: Mapping[str, Any], metric: str, idle: str) -> str:
     lines = [f"{safe(display(row['row']))} · {safe(display(row['column']))}", f"<b>{ablation_results.as_text(row, metric)}</b>"]
     lines += [f"{idle} plays no part here"] if row["idle"] else []
-    lines += [f"{row['runs'] - row['n']} of {row['runs']} runs are not done"] if row["runs"] > row["n"] else []
+    lines += [f"not done: {row['runs'] - row['n']} of {counted(row['runs'], 'run')}"] if row["runs"] > row["n"] else []
     return "<br>".join(lines)
 
 

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from .. import plugin_styles, plugins
 from ..analysis.measures import MEASURES, lower, newest
-from ..names import method_and_pruner
+from ..names import counted, method_and_pruner
 from . import style
 from .run_styles import looks
 from .stream_timeline import faint
@@ -121,7 +121,7 @@ def pareto(points: pd.DataFrame, compute: str, picked: Sequence[str] = (), *, re
     best = points[points["is_front"]].sort_values(["compute", "accuracy"])
     figure = style.figure(
         "What does accuracy cost?",
-        f"{len(points)} finished runs · line and rings: the {len(best)} that no other beats",
+        f"{counted(len(points), 'finished run')} · line and rings: the {len(best)} that no other beats",
         x=COMPUTE[compute].title,
         y=MEASURES["test_accuracy"].title,
         height=460,

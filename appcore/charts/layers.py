@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ..analysis.measures import fraction_kept
+from ..names import counted
 from . import style
 from .run_styles import looks
 
@@ -81,7 +82,7 @@ def early_layers(shares: pd.DataFrame, runs: Runs, names: Sequence[str], *, revi
     """Mean fraction kept of the early layers over the megabatches; `shares` has run_id, megabatch, early (a fraction)."""
     figure = style.figure(
         "Who prunes the early layers harder?",
-        f"mean over the first {len(names)} layers, up to {style.short_layer(names[-1])} · lower means pruned harder"
+        f"mean over the first {counted(len(names), 'layer')}, up to {style.short_layer(names[-1])} · lower means pruned harder"
         if names
         else "no layer yet",
         x="megabatch",

@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ..analysis.measures import MEASURES, lower
+from ..names import counted
 from . import style
 
 MOST_PARTS = 100  # most rows and columns of the picture; longer streams show every n-th
@@ -63,7 +64,7 @@ def timeline(train: np.ndarray, val: np.ndarray, parts: list[tuple[int, int]], *
 
 def _subtitle(train: np.ndarray, step: int) -> str:
     pools = np.rint(train.sum(axis=0)).astype(int)
-    grows = f"{pools[0]:,} training images in an epoch of the first megabatch, {pools[-1]:,} of the last"
+    grows = f"{counted(pools[0], 'training image')} in an epoch of the first megabatch, {pools[-1]:,} of the last"
     return grows + ("; paler: fewer" if step == 1 else f"; every {step}-th is shown")
 
 

@@ -14,7 +14,7 @@ from ..engine.state import RunState
 from ..masks import selection
 from ..masks.alive import alive_masks
 from ..masks.facts import collapsed_layers, critical_density
-from ..names import display
+from ..names import counted, display
 from .experiment import Finding, Lab, Part, markdown
 
 NUMBER, TITLE = 4, "Order of collapse"
@@ -51,7 +51,7 @@ def measure(lab: Lab) -> Finding:
     parts += [order(ONE_SHOT[name], SLOW) for name in ("snip", "grasp", "synflow")]
     parts.append(
         Part("where a layer first dies under one-shot scores: all layers live with that many weights, one is empty with one fewer",
-             f"{sum(exact)} of {len(exact)} seeds, {len(ONE_SHOT)} criteria each", exactly(all(exact)), True)
+             f"{sum(exact)} of {counted(len(exact), 'seed')}, {len(ONE_SHOT)} criteria each", exactly(all(exact)), True)
     )  # fmt: skip
     empty = {name: Sample.of(math.log10(row[name]) for row in first_empty) for name in first_empty[0]}
     table = markdown(

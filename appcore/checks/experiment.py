@@ -83,7 +83,8 @@ class Lab:
         small = {"arch": "mlp", "limit_train": 400, "limit_test": 200, "epochs": 2, "lr": 0.05, "batch_size": 32}
         usual = {"arch": "resnet20", "image_size": 16, "limit_train": STREAM_LIMIT, "limit_test": 1000, "epochs": 5, "batch_size": 32}
         size = small if self.is_quick else usual
-        config = self.config(image_size=size.get("image_size", 0))
+        few = {name: size[name] for name in ("limit_train", "limit_test")}
+        config = self.config(image_size=size.get("image_size", 0), **few)
         there = plugins.load("datasets", self.dataset).describe(config).train_images
         equal = max(16, min(size["limit_train"], there) // 8 * 8)  # equal megabatches, so that the images of replay are an exact multiple
         return self.config(**{**size, "limit_train": equal, "megabatches": 8, "tau": 4.5, **values})

@@ -8,6 +8,7 @@ from ..config import RunConfig
 from ..engine.loop import run
 from ..engine.state import RunState
 from ..events import EpochDone, MegabatchDone, Pruned, SegmentDone
+from ..names import counted
 from ..planning.plan import plan
 from .experiment import Finding, Lab, Part, about, markdown
 
@@ -34,7 +35,7 @@ def measure(lab: Lab) -> Finding:
     parts = (
         part("test accuracy, ticket > re-initialised", ticket, fresh),
         part("learns faster: validation accuracy after the first fifth of the epochs, ticket > re-initialised", *early),
-        Part("each round removes ceil(0.2 * remaining)", f"{sum(exact)} of {len(exact)} seeds", exactly(all(exact)), True),
+        Part("each round removes ceil(0.2 * remaining)", f"{sum(exact)} of {counted(len(exact), 'seed')}", exactly(all(exact)), True),
     )
     rows = [[name, *(f"{100 * value:.1f}" for value in found.values)] for name, found in (("ticket", ticket), ("re-initialised", fresh))]
     table = markdown([lower(MEASURES["test_accuracy"].title), *(f"seed {seed}" for seed in seeds)], rows)

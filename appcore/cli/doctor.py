@@ -18,6 +18,7 @@ from typing import Any
 from .. import installation, paths, plugins
 from ..config import RunConfig
 from ..errors import InputError
+from ..names import counted
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements.txt"
 INSTALL = "pip install -r requirements.txt"
@@ -99,7 +100,7 @@ def _pair() -> str:
 def _devices() -> str:
     torch = import_module("torch")
     threads = import_module("appcore.engine.threads").ALL_THREADS
-    found = [f"{os.cpu_count()} CPU cores, {threads} threads"]
+    found = [f"{counted(os.cpu_count() or 1, 'CPU core')}, {counted(threads, 'thread')}"]
     for index in range(torch.cuda.device_count()):
         about = torch.cuda.get_device_properties(index)
         found.append(f"GPU {index}: {about.name}, {about.total_memory / 2**30:.0f} GiB")
@@ -130,7 +131,7 @@ def _store() -> str:
         )
     runs = store.runs()
     store.beat([])  # a transaction that writes nothing, but needs the same access as writing
-    return f"{file or 'PostgreSQL'} opens and can be written; {len(runs)} runs"
+    return f"{file or 'PostgreSQL'} opens and can be written; {counted(len(runs), 'run')}"
 
 
 def _checkpoints() -> str:
@@ -147,7 +148,7 @@ def _checkpoints() -> str:
     if damaged:
         remedy = "resume falls back to the one before it, or to the beginning; put it aside"
         raise _Trouble(f"{'; '.join(damaged)}; {remedy}", lambda: repairs.quarantine(store, runs))
-    return f"those of the newest {len(runs)} runs are whole"
+    return f"those of the newest {counted(len(runs), 'run')} are whole"
 
 
 def _leftovers() -> str:
@@ -160,11 +161,11 @@ def _leftovers() -> str:
         return "none"
     if found := repairs.leftovers(store):
         names = ", ".join(path.name for path in found[:3])
-        raise _Trouble(f"{len(found)} half-written files or folders of a kill ({names}); remove them", lambda: repairs.remove(found))
+        raise _Trouble(f"{counted(len(found), 'half-written path')} of a kill ({names}); remove them", lambda: repairs.remove(found))
     unknown = repairs.orphans(store)
     if unknown:
         names = ", ".join(path.name for path in unknown[:3])
-        return f"{len(unknown)} folders in {store.folder} are of no run of this store ({names}); delete them unless another has them"
+        return f"{counted(len(unknown), 'folder')} in {store.folder} of no run of this store ({names}); delete them unless another has them"
     return "none"
 
 
@@ -209,7 +210,7 @@ def _data_sets() -> str:
 
 def _is_described(name: str) -> bool:
     try:
-        plugins.load("datasets", name).describe(RunConfig(dataset=name))
+        plugins.load("datasets", name).describe(RunConfig(dataset=name, limit_train=1, limit_test=1))  # whatever memory is free
     except InputError:
         return False
     return True
@@ -221,7 +222,7 @@ def _plugins() -> str:
     places = plugins.folders()
     files = {choice.path for kind in plugins.KINDS for choice in plugins.choices(kind).values()}
     outside = sum(place in file.parents for file in files for place in places)
-    return f"{outside} files in {' and '.join(map(str, places))}" if places else "none outside of the package"
+    return f"{counted(outside, 'file')} in {' and '.join(map(str, places))}" if places else "none outside of the package"
 
 
 def _streamlit() -> str:

@@ -20,6 +20,7 @@ from .. import paths, plugins
 from ..config import RunConfig, build, is_unicode
 from ..datasets.base import Description
 from ..errors import InputError
+from ..names import counted
 from ..runner.slots import SHARE_VARIABLE
 from ..statuses import ACTIVE
 from . import check as checks
@@ -137,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(args: argparse.Namespace) -> int:
     from ..planning.plan import check
 
-    config = build(flags.settings(args))
+    config = build(flags.settings(args)).anchored()  # as the run will keep it, so that both share the data
     found = check(config)
     is_here = plugins.find("launchers", args.launcher).literals.get("IN_THIS_PROCESS", False)
     shared = _rehearse(config, found) if is_here else None
@@ -215,7 +216,7 @@ def _backup(args: argparse.Namespace) -> int:
     if not _has_store(manager):
         raise InputError(f"there is no store yet at {paths.store_file(manager.store.url)}; there is nothing to back up")
     found = backup(manager.store, args.to)
-    answer(args, found, f"{found['runs']} runs, {found['files']} files, {found['bytes']:,} bytes: {args.to}")
+    answer(args, found, f"{counted(found['runs'], 'run')}, {counted(found['files'], 'file')}, {found['bytes']:,} bytes: {args.to}")
     return 0
 
 
@@ -223,7 +224,7 @@ def _restore(args: argparse.Namespace) -> int:
     from ..transfer.backup import restore
 
     found = restore(_manager().store, args.file)
-    answer(args, found, f"{found['runs']} runs are back")
+    answer(args, found, f"{counted(found['runs'], 'run')} {'is' if found['runs'] == 1 else 'are'} back")
     return 0
 
 

@@ -1,9 +1,12 @@
-"""Your own images: `images:PATH` takes a folder or zip laid out as train/CLASS/FILE and test/CLASS/FILE (PNG, JPEG, BMP, GIF, WebP).
+"""Your own images: `images:PATH` takes a folder or zip laid out as train/CLASS/FILE and test/CLASS/FILE (PNG, JPEG, BMP, GIF, WebP, TIFF).
 
-Size: where all images have one size and no side is over 64 pixels, as stored. Otherwise, and whenever image_size is set, each image is
-brought to S x S pixels, its shorter side scaled to S and the centre kept; S is image_size, or else the median of the shorter sides, at
-most 64. Colour: one channel where every file is stored as greyscale, else RGB. Transparent parts become white. Of an animation the
-first frame counts. Rotation marks of cameras are ignored. Stored order: by class, then by file name.
+`val` may stand for `test`, folders may lie around, and where there is no test set the setting `split` draws one (see layout.py).
+Orientation: as the camera was held (EXIF). Size: where all images have one size and no side is over 64 pixels, as stored. Otherwise,
+and whenever image_size is set, each image is brought to S x S pixels, its shorter side scaled to S and the centre kept; S is image_size,
+or else the median of the shorter sides, at most 64. Depth: the values of images with more than 8 bits are spread over 8, from the
+smallest to the largest of the set's training images (of 1,000 of them, evenly spaced, where there are more). Colour: one channel where
+every file is stored as greyscale, else RGB. Transparent parts become white. Of an animation the first frame counts. Stored order: by
+class, then by file name.
 """
 
 from __future__ import annotations
@@ -22,15 +25,18 @@ from ..untrusted.folder import Folder
 from ..untrusted.member import SPLITS, Member
 from ..untrusted.refusals import refuse, shown
 from ..untrusted.zip_file import Zip
-from .base import Description, Images
+from .base import Description, Images, check_memory
 from .layout import Layout, arrange, opened
-from .picture import is_grey, picture, to_array
+from .picture import FULL_RANGE, Range, extent, is_deep, is_grey, picture, to_array, upright_size
 
 CHOICES = {"images:": "Your own images (folder or zip)"}
+TAKES_PATH = True
+TAKES_SPLIT = True
 # No RECIPE: the defaults of RunConfig, which are the recipe for CIFAR.
 
 LARGEST_AS_STORED = 64
 SMALLEST = 4  # pixels; what images are brought to without being asked is not less, or next to nothing of them would be left
+_RANGED = 1000  # images whose values are looked at, so that a run on a few images of a large set need not decode all of it
 
 
 @dataclass(frozen=True)
@@ -40,24 +46,28 @@ class _Survey:
     counts: tuple[int, int]
     classes: tuple[str, ...]
     unused: tuple[str, ...]
+    notes: tuple[str, ...]
     size: tuple[int, int] | None  # width and height where all images agree
     shorter_side: int  # the median
     grey: bool
+    deep: bool  # some of them
 
 
-_surveys: dict[str, _Survey] = {}  # by a token that changes with the files: 60,000 headers take seconds, and a form asks often
+_surveys: dict[
+    tuple[str, float], _Survey
+] = {}  # by a token that changes with the files: 60,000 headers take seconds, and a form asks often
 
 
 def describe(config: RunConfig) -> Description:
     """Classes, counts and shape from names and image headers."""
     with opened(config.dataset, _path(config)) as tree:
-        return _description(config, _survey(tree))
+        return _description(config, _survey(tree, config.split))
 
 
 def labels(config: RunConfig) -> tuple[np.ndarray, np.ndarray]:
     """Class of every training and test image in stored order."""
     with opened(config.dataset, _path(config)) as tree:
-        layout = arrange(tree)
+        layout = arrange(tree, config.split)
         train, test = (_labels(layout.images[split]) for split in SPLITS)
     return train, test
 
@@ -66,11 +76,14 @@ def load(config: RunConfig, keep: tuple[np.ndarray | slice, np.ndarray | slice] 
     """The images that `keep` names, decoded straight into one array per split."""
     arrays: list[np.ndarray] = []
     with opened(config.dataset, _path(config)) as tree:
-        layout = arrange(tree)
-        description = _description(config, _survey(tree, layout))
+        layout = arrange(tree, config.split)
+        survey = _survey(tree, config.split, layout)
+        values = _range(tree, layout) if survey.deep else None
+        description = _description(config, survey, values)
         for split, wanted in zip(SPLITS, keep, strict=True):
             images = layout.images[split]
-            arrays += _decode(tree, [images[index] for index in np.arange(len(images))[wanted]], description.shape)
+            chosen = [images[index] for index in np.arange(len(images))[wanted]]
+            arrays += _decode(tree, chosen, description.shape, values or FULL_RANGE)
     train_x, train_y, test_x, test_y = arrays
     return Images(train_x, train_y, test_x, test_y, description.classes, description.notes)
 
@@ -84,31 +97,47 @@ def _path(config: RunConfig) -> Path:
         return path
 
 
-def _survey(tree: Folder | Zip, layout: Layout | None = None) -> _Survey:
-    token = tree.token
+def _survey(tree: Folder | Zip, split: float, layout: Layout | None = None) -> _Survey:
+    if layout is None and not tree.token:
+        layout = arrange(tree, split)
+    token = (tree.token or (layout.token if layout else ""), split)
     if token not in _surveys:
-        layout = layout or arrange(tree)
+        layout = layout or arrange(tree, split)
         sizes: Counter[tuple[int, int]] = Counter()
-        grey = True
-        for member, _ in (image for split in SPLITS for image in layout.images[split]):
+        grey, deep = True, False
+        for member, _ in (image for part in SPLITS for image in layout.images[part]):
             with picture(tree, member, whole=False) as image:
-                sizes[image.size] += 1
-                grey = grey and is_grey(image)
+                sizes[upright_size(image)] += 1
+                grey, deep = grey and is_grey(image), deep or is_deep(image)
         shorter_side = median_low(min(size) for size in sizes.elements())
         counts = (len(layout.images["train"]), len(layout.images["test"]))
         for oldest in list(_surveys)[:-15]:
             _surveys.pop(oldest, None)
-        _surveys[token] = _Survey(counts, layout.classes, layout.unused, next(iter(sizes)) if len(sizes) == 1 else None, shorter_side, grey)
+        size = next(iter(sizes)) if len(sizes) == 1 else None
+        _surveys[token] = _Survey(counts, layout.classes, layout.unused, layout.notes, size, shorter_side, grey, deep)
     return _surveys[token]
 
 
-def _description(config: RunConfig, survey: _Survey) -> Description:
-    channels = 1 if survey.grey else 3
+def _range(tree: Folder | Zip, layout: Layout) -> Range:
+    """Smallest and largest value of the training images with more than 8 bits, or of such test images where no training image is."""
+    for split in SPLITS:
+        found: list[Range] = []
+        for index in np.linspace(0, len(layout.images[split]) - 1, min(_RANGED, len(layout.images[split]))).astype(int):
+            with picture(tree, layout.images[split][index][0], whole=True) as image:
+                if (values := extent(image)) is not None:
+                    found.append(values)
+        if found:
+            low, high = min(value for value, _ in found), max(value for _, value in found)
+            return (low, high) if high > low else FULL_RANGE
+    return FULL_RANGE
+
+
+def _description(config: RunConfig, survey: _Survey, values: Range | None = None) -> Description:
+    """What the survey says under these settings; `values`: the range of deep images, once it is known."""
     as_stored = survey.size is not None and max(survey.size) <= LARGEST_AS_STORED
     side = config.image_size or min(LARGEST_AS_STORED, survey.shorter_side)
     width, height = survey.size if as_stored and survey.size and not config.image_size else (side, side)
-    _check_memory(config, sum(survey.counts), channels * height * width)
-    notes = []
+    notes = list(survey.notes)
     if survey.size != (width, height):
         stored = "mixed sizes" if survey.size is None else f"{survey.size[0]} x {survey.size[1]}"
         if side < SMALLEST and not config.image_size:
@@ -117,26 +146,27 @@ def _description(config: RunConfig, survey: _Survey) -> Description:
         share = min(survey.size) / max(survey.size) if survey.size else 1.0
         lost = f", {100 * share:.2g} % of each image" if share < 0.5 else ""
         notes.append(f"Images of {stored} are brought to {width} x {height} pixels: shorter side scaled, centre kept{lost}.")
+    if survey.deep:
+        which = f"{values[0]:g} to {values[1]:g}" if values else "from the smallest to the largest of the training images"
+        notes.append(f"Images of more than 8 bits are brought to 8: their values {which} become 0 to 255.")
     if config.order == "native":
         notes.append("The stored order is by class and then by file name, so a megabatch holds few classes.")
     if survey.unused:
         more = ", ..." if len(survey.unused) > 3 else ""
         notes.append(f"Not used: {', '.join(shown(name, 40) for name in survey.unused[:3])}{more}.")
-    return Description(*survey.counts, (channels, height, width), survey.classes, tuple(notes))
+    found = Description(*survey.counts, (1 if survey.grey else 3, height, width), survey.classes, tuple(notes))
+    remedy = "set a smaller image_size or use fewer images (limit_train, limit_test or shots)"
+    check_memory(config, found, psutil.virtual_memory().available, remedy)
+    return found
 
 
-def _check_memory(config: RunConfig, images: int, image_bytes: int) -> None:
-    needed, free = images * image_bytes, psutil.virtual_memory().available
-    if needed > free:
-        problem = f"{images:,} images of this size take {needed / 2**30:.1f} GiB of memory and {free / 2**30:.1f} GiB are free"
-        raise refuse(config.dataset, f"{problem}; set a smaller image_size or use fewer images")
-
-
-def _decode(tree: Folder | Zip, images: list[tuple[Member, int]], shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+def _decode(
+    tree: Folder | Zip, images: list[tuple[Member, int]], shape: tuple[int, int, int], values: Range
+) -> tuple[np.ndarray, np.ndarray]:
     x = np.empty((len(images), *shape), dtype=np.uint8)
     for index, (member, _) in enumerate(images):
         with picture(tree, member, whole=True) as image:
-            x[index] = to_array(image, shape)
+            x[index] = to_array(image, shape, values=values)
     return x, _labels(images)
 
 

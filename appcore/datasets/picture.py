@@ -1,27 +1,46 @@
-"""From an image file to an array: which files are accepted, and how size and colour are unified."""
+"""From an image file to an array: which files are accepted, and how orientation, depth, transparency, size and colour are unified."""
 
 from __future__ import annotations
 
+import logging
+import re
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError, WebPImagePlugin
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError, WebPImagePlugin
 
 from ..errors import InputError
 from ..untrusted.member import Member
 from ..untrusted.refusals import refuse, shown
 
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", WebPImagePlugin.WebPImageFile.format)  # named by its class: Pillow does not register it by default
+WEBP = WebPImagePlugin.WebPImageFile.format  # named by its class: Pillow does not register it by default
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", WEBP, "TIFF")
 MAX_PIXELS = 50_000_000
-_GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"}
+Range = tuple[float, float]  # the values of deep images that become 0 and 255
+FULL_RANGE: Range = (0.0, 65_535.0)
+_GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"}
+_WIDE = re.compile(r"((?:RGBA?|RGBX);16)([BLN])|LA;16B")  # two bytes for each of several channels, of which Pillow keeps the higher one
+_TRANSPARENT_STEPS = {"L;2": 85, "L;4": 17}  # from a grey of 2 or 4 bits, in which a PNG names the transparent one, to 8 bits
 _WHOLE_BYTES = 2**16  # up to this size reading a whole file is faster than reading its header in pieces
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
-# Pillow warns on stderr from 89 million pixels on; here more than MAX_PIXELS is refused, in one line.
+# Pillow warns on stderr from 89 million pixels on; here more than MAX_PIXELS is refused, in one line. A damaged EXIF block is worth none.
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else its remarks on a file that is refused anyway go to stderr
 
 
 class Tree(Protocol):
@@ -34,13 +53,16 @@ class Tree(Protocol):
 
 
 @contextmanager
-def picture(tree: Tree, member: Member, *, whole: bool) -> Iterator[Image.Image]:
+def picture(tree: Tree, member: Member, *, whole: bool) -> Iterator[ImageFile.ImageFile]:
     """The image of a member, its header read (`whole`: about to be decoded); errors inside the block name the file in one line."""
     try:
         with BytesIO(tree.read(member)) if whole or member.size <= _WHOLE_BYTES else tree.open(member) as file:
             image = Image.open(file, formats=FORMATS)
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
+            if image.format == "TIFF" and any(tile[0] != "raw" for tile in image.tile):
+                # Left to libtiff, which writes what it thinks of a damaged file to the standard error of the process.
+                raise ValueError("a TIFF with compression; save it without, or as PNG")
             yield image
     except InputError:
         raise
@@ -55,37 +77,144 @@ def _reason(error: Exception) -> str:
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
         return f"more than {MAX_PIXELS:,} pixels"
     if isinstance(error, UnidentifiedImageError):
-        return "not a PNG, JPEG, BMP, GIF or WebP file"
+        return "not a PNG, JPEG, BMP, GIF, WebP or TIFF file"
     return shown(error) or type(error).__name__
 
 
-def is_grey(image: Image.Image) -> bool:
-    """Whether the file stores brightness only; judged from its header."""
-    return image.mode in _GREY
+# ---- what the header tells
 
 
-def to_array(image: Image.Image, shape: tuple[int, int, int], border: float = 0.0) -> np.ndarray:
-    """uint8 [C, H, W]: the shorter side scaled and the centre cut out where the size differs, transparency on white.
+def is_grey(image: ImageFile.ImageFile) -> bool:
+    """Whether the file stores brightness only."""
+    return image.mode in _GREY or _layout(image) == "LA;16B"
 
-    `border` is the share of each side that is cut off before, as when 224 pixels are taken from 256 (1/16).
+
+def is_deep(image: ImageFile.ImageFile) -> bool:
+    """Whether the file stores more than 8 bits for each channel. To be asked before the image is decoded."""
+    return image.mode[0] in "IF" or _WIDE.fullmatch(_layout(image)) is not None
+
+
+def upright_size(image: ImageFile.ImageFile) -> tuple[int, int]:
+    """(width, height) as it is to be looked at."""
+    width, height = image.size
+    return (height, width) if _orientation(image) >= 5 else (width, height)
+
+
+def _layout(image: ImageFile.ImageFile) -> str:
+    """Pillow's name for the order of channels and bits in the file (raw mode); empty where there is none, as after decoding."""
+    arguments: Any = image.tile[0][3] if image.tile else ""
+    return str(arguments[0] if isinstance(arguments, (tuple, list)) and arguments else arguments)
+
+
+def _orientation(image: ImageFile.ImageFile) -> int:
+    """How the camera was held, 1 (upright) to 8, by EXIF or XMP."""
+    if image.format == "TIFF":
+        return 1  # Pillow turns these itself
+    try:
+        # Not the image's own method: that of PNG decodes the whole file to see whether EXIF follows. After decoding it is there anyway.
+        orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+    except Exception:  # a damaged block, which says nothing about the picture
+        return 1
+    return orientation if orientation in _TURNS else 1
+
+
+# ---- the pixels
+
+
+def to_array(image: ImageFile.ImageFile, shape: tuple[int, int, int], border: float = 0.0, values: Range = FULL_RANGE) -> np.ndarray:
+    """uint8 [C, H, W]: upright, the shorter side scaled and the centre cut out where the size differs, transparency on white.
+
+    `border` is the share of each side that is cut off before, as when 224 pixels are taken from 256 (1/16). `values` of images with more
+    than 8 bits become 0 and 255.
     """
     channels, height, width = shape
     if image.size != (width, height):
-        image.draft(image.mode, (2 * width, 2 * height))  # large JPEG files decode at a fraction of their size, never under twice ours
-    image = _eight_bits(image)
-    if image.size != (width, height) or border:
-        image = ImageOps.fit(image, (width, height), method=Image.Resampling.BILINEAR, bleed=border)
-    if image.mode == "RGBA":
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        side = 2 * max(width, height)
+        image.draft(image.mode, (side, side))  # large JPEG files decode at a fraction of their size, never under twice ours
+    upright = _eight_bits(image, values)
+    if (orientation := _orientation(image)) in _TURNS:
+        upright = upright.transpose(_TURNS[orientation])
+    if upright.size != (width, height) or border:
+        upright = ImageOps.fit(upright, (width, height), method=Image.Resampling.BILINEAR, bleed=border)
+    if upright.mode == "RGBA":
+        upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
     mode = "L" if channels == 1 else "RGB"
-    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+    pixels = np.asarray(upright if upright.mode == mode else upright.convert(mode))
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Mode L, RGB or, where there is transparency, RGBA: the modes that can be scaled."""
-    if image.mode.startswith("I"):
-        return Image.fromarray((np.asarray(image).clip(0, 65_535) >> 8).astype(np.uint8))  # 16 bits; Pillow would cut off at 255
+def extent(image: ImageFile.ImageFile) -> Range | None:
+    """Smallest and largest value of a deep image where it is not transparent; None for other images, and where there is no such value."""
+    if not is_deep(image):
+        return None
+    samples, opacity = _samples(image)
+    seen = samples if opacity is None else samples[opacity > 0]
+    if seen.dtype.kind == "f":
+        seen = seen[np.isfinite(seen)]
+    return (float(seen.min()), float(seen.max())) if seen.size else None
+
+
+def _eight_bits(image: ImageFile.ImageFile, values: Range) -> Image.Image:
+    """The image, decoded, as L, RGB or, where there is transparency, RGBA: the modes that can be scaled."""
+    if is_deep(image):
+        samples, opacity = _samples(image)
+        flat = Image.fromarray(_spread(samples, values))
+        if opacity is None:
+            return flat
+        flat = flat.convert("RGBA")
+        flat.putalpha(Image.fromarray(opacity))
+        return flat
+    step = _TRANSPARENT_STEPS.get(_layout(image), 1)
+    image.load()
     if image.has_transparency_data:
-        return image.convert("RGBA")
+        named = image.info.get("transparency")
+        if step > 1 and isinstance(named, int) and named <= 255 // step:
+            image.info["transparency"] = named * step
+        return (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
     return image if image.mode in {"L", "RGB"} else image.convert("L" if is_grey(image) else "RGB")
+
+
+def _samples(image: ImageFile.ImageFile) -> tuple[np.ndarray, np.ndarray | None]:
+    """All bits of a deep image, [H, W] or [H, W, 3], and its opacity, uint8 [H, W]; None where all is opaque."""
+    layout, opacity = _layout(image), None
+    if layout == "LA;16B":
+        image.tile = _relabelled(image, "RGBA")  # each of the four bytes of a pixel is taken for a channel of its own
+        parts = np.asarray(image).astype(np.uint16)
+        samples, opacity = parts[..., 0] << 8 | parts[..., 1], parts[..., 2].astype(np.uint8)
+    elif wide := _WIDE.fullmatch(layout):
+        file: Any = image.fp
+        file.seek(0)
+        low = Image.open(file, formats=FORMATS)
+        low.tile = _relabelled(low, wide[1] + _other_order(wide[2]))  # the same file with its bytes named in the other order
+        high_bytes, low_bytes = np.asarray(image), np.asarray(low)
+        samples = high_bytes[..., :3].astype(np.uint16) << 8 | low_bytes[..., :3]
+        opacity = high_bytes[..., 3] if high_bytes.shape[2] == 4 else None
+    else:
+        samples = np.asarray(image)
+    named = image.info.get("transparency")
+    if named is not None:
+        is_clear = samples == named if samples.ndim == 2 else (samples == np.array(named)).all(axis=2)
+        opacity = np.where(is_clear, 0, 255).astype(np.uint8)
+    return samples, opacity
+
+
+def _relabelled(image: ImageFile.ImageFile, layout: str) -> list[Any]:
+    """The image's tiles, to be decoded as if they had this order of channels and bits."""
+    tiles: list[Any] = []
+    for tile in image.tile:
+        arguments = (layout, *tile[3][1:]) if isinstance(tile[3], (tuple, list)) else layout
+        tiles.append(type(tile)(*tile[:3], arguments))
+    return tiles
+
+
+def _other_order(order: str) -> str:
+    return {"B": "L", "L": "B"}.get(order, "B" if sys.byteorder == "little" else "L")
+
+
+def _spread(samples: np.ndarray, values: Range) -> np.ndarray:
+    """uint8 of the same shape: `values` become 0 and 255, what lies outside is cut off, what is no number is 0."""
+    low, high = values
+    step = 255.0 / (high - low)
+    if samples.dtype.itemsize == 2:  # a table takes a fraction of the memory
+        return np.rint((np.arange(65_536) - low) * step).clip(0, 255).astype(np.uint8)[samples]
+    return np.rint(np.nan_to_num((samples.astype(np.float64) - low) * step).clip(0, 255)).astype(np.uint8)

@@ -26,8 +26,9 @@ import psutil
 from ..config import RunConfig
 from ..errors import InputError
 from ..untrusted.member import MAX_MEMBER_BYTES, Member
+from ..untrusted.names import is_litter
 from ..untrusted.refusals import refuse, shown
-from .base import Description, Images, data_root
+from .base import Description, Images, check_memory, data_root
 from .picture import picture, to_array
 
 CHOICES = {"restricted-imagenet": "Restricted ImageNet, 14 superclasses (from your copy)"}
@@ -80,14 +81,15 @@ def describe(config: RunConfig) -> Description:
     """Counts from the names of the files; nothing is decoded."""
     train, test = (_list(config, split) for split in _SPLITS)
     side = config.image_size or _SIDE
-    used = config.shots * len(SUPERCLASSES) or min(len(train), config.limit_train or len(train))
-    _check_memory(config, side, used, min(len(test), config.limit_test or len(test)))
     notes = [f"Images are brought to {side} x {side} pixels: shorter side scaled to {round(side * 8 / 7)}, centre kept."]
     if config.order == "native":
         notes.append("The stored order is by superclass, so a megabatch holds few of them.")
     if config.crop_padding * 4 > side:
         notes.append(f"Crops move by up to {config.crop_padding} of {side} pixels; about {side // 14} are usual.")
-    return Description(len(train), len(test), (3, side, side), tuple(SUPERCLASSES), tuple(notes))
+    found = Description(len(train), len(test), (3, side, side), tuple(SUPERCLASSES), tuple(notes))
+    remedy = "set shots (540 in the paper), limit_train and limit_test, or a smaller image_size"
+    check_memory(config, found, psutil.virtual_memory().available, remedy)
+    return found
 
 
 def labels(config: RunConfig) -> tuple[np.ndarray, np.ndarray]:
@@ -127,7 +129,7 @@ def _list(config: RunConfig, split: str) -> list[tuple[Path, int]]:
 
 def _images(config: RunConfig, folder: Path) -> list[str]:
     with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if entry.name.lower().endswith(_SUFFIXES) and not entry.name.startswith("."))
+        names = sorted(entry.name for entry in entries if entry.name.lower().endswith(_SUFFIXES) and not is_litter(entry.name))
     if not names:
         raise refuse(config.dataset, f"{shown(folder)} holds no images; unpack them there ({_LAYOUT})")
     return names
@@ -144,23 +146,14 @@ def _missing(config: RunConfig, root: Path, missing: list[str]) -> InputError:
             config.dataset, f"{shown(root)} holds images outside class folders; sort them into {root.name}/n01440764/*.JPEG and so on"
         )
     names = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-    return refuse(
-        config.dataset, f"{len(missing)} of 70 class folders are missing in {shown(root)} ({names}); lay ImageNet out as {_LAYOUT}"
-    )
+    verb = "is" if len(missing) == 1 else "are"
+    problem = f"{len(missing)} of 70 class folders {verb} missing in {shown(root)} ({names})"
+    return refuse(config.dataset, f"{problem}; lay ImageNet out as {_LAYOUT}")
 
 
 def _first_names(folder: Path) -> list[str]:
     with os.scandir(folder) as entries:
         return [entry.name for entry, _ in zip(entries, range(1000), strict=False)]
-
-
-def _check_memory(config: RunConfig, side: int, train: int, test: int) -> None:
-    padded = side + 2 * config.crop_padding
-    needed = 3 * (train * (side**2 + padded**2) + 2 * test * side**2)  # briefly also as decoded
-    free = psutil.virtual_memory().available
-    if needed > free:
-        problem = f"{train:,} + {test:,} images of this size take {needed / 2**30:.1f} GiB of memory and {free / 2**30:.1f} GiB are free"
-        raise refuse(config.dataset, f"{problem}; set shots (540 in the paper), limit_train and limit_test, or a smaller image_size")
 
 
 def _decode(config: RunConfig, images: list[tuple[Path, int]], shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:

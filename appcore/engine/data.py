@@ -48,7 +48,7 @@ _loading = Locks()
 
 def load_data(config: RunConfig, device: torch.device) -> Data:
     """The data set of a run on its device; all runs in memory share one copy."""
-    fields = (config.dataset, config.image_size, config.limit_train, config.limit_test, config.crop_padding, config.shots)
+    fields = (config.dataset, config.split, config.image_size, config.limit_train, config.limit_test, config.crop_padding, config.shots)
     key = (*fields, str(device), str(data_root().resolve()))
     with _loading.of(key):
         data = _loaded.get(key)

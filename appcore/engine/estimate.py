@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from .. import plugins
 from ..config import RunConfig
+from ..datasets.base import used
 from ..errors import BusyError, InputError
 from ..models import base as models
 from ..planning.plan import check, plan
@@ -95,7 +96,7 @@ def _earlier_speed(config: RunConfig, earlier: Sequence[tuple[RunConfig, float]]
 def _passes(config: RunConfig, description: Any, per_epoch: list[int]) -> float:
     """Images in units of training work: an evaluated image costs about a third of a trained one."""
     segments = plan(config)
-    test = min(description.test_images, config.limit_test or description.test_images)
+    test = used(config, description)[1]
     total = 0.0
     for segment in segments:
         train = per_epoch[segment.megabatch]
@@ -129,7 +130,7 @@ def memory_bytes(config: RunConfig) -> int:
     cost = flops.count(config.arch, shape, classes)
     channels, height, width = shape
     padded = channels * (height + 2 * config.crop_padding) * (width + 2 * config.crop_padding)
-    test = min(description.test_images, config.limit_test or description.test_images)
+    test = used(config, description)[1]
     data = train_images(config, description) * padded + test * channels * height * width
     weights, per_image = 4 * cost.parameters, flops.activation_bytes(config.arch, shape, classes)
     dtype = dtype_for(config.precision, device, cost.training * config.batch_size)

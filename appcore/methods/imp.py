@@ -22,6 +22,7 @@ from typing import Any
 
 from ..config import RunConfig
 from ..errors import InputError
+from ..names import counted
 from .base import Segment, check_rewind, epoch_of, rewind_epoch, spread, steps_of
 
 CHOICES = {"imp": "IMP: lottery tickets, pruned and rewound"}
@@ -80,7 +81,7 @@ def check(config: RunConfig, per_epoch: list[int]) -> None:
         )
     step, least = config.option("method", "rewind_step"), steps_of(min(per_epoch), config.batch_size)
     if step and step >= least:
-        raise InputError(f"options: rewind_step = {step} must be less than the {least} steps of the shortest epoch", "options")
+        raise InputError(f"options: rewind_step = {step} must be less than the {counted(least, 'step')} of the shortest epoch", "options")
 
 
 def requested(state: Any, segment: Segment) -> float:

@@ -25,10 +25,11 @@ _FREE |= {"restore_best", "optimizer_state", "order", "flip", "reinit", "init"}
 
 
 def expand(base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    """{"cells": [{"values", "config", "fingerprint"}], "left_out": [{"values", "reason"}]}: every combination of the axes' values.
+    """{"cells": [{"values", "config", "fingerprint", "as_typed"}], "left_out": [{"values", "reason"}]}: all combinations.
 
     The base is completed first, so cells differ from it only in the axes. Where a setting has no effect (the pruner of a dense run) the
-    combinations that differ only in it are one cell, whose value for it is None. InputError when there are too many.
+    combinations that differ only in it are one cell, whose value for it is None. Paths are made absolute; `as_typed` is the fingerprint
+    without that, which runs of earlier versions have. InputError when there are too many.
     """
     count = math.prod(len(values) for values in axes.values())
     if count > _MOST_COMBINATIONS:
@@ -71,7 +72,8 @@ def _cell(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     config |= {name: base[name] for name in fields if shown[name] is None}
     built = build(config)
     plan.check(built)
-    return {"values": shown, "config": built.model_dump(mode="json"), "fingerprint": built.fingerprint}
+    kept = built.anchored()
+    return {"values": shown, "config": kept.model_dump(mode="json"), "fingerprint": kept.fingerprint, "as_typed": built.fingerprint}
 
 
 def known_options(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

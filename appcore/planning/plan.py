@@ -16,6 +16,7 @@ from ..config import RunConfig
 from ..datasets.base import Description
 from ..errors import InputError
 from ..methods.base import Segment
+from ..names import counted
 from .stream_sizes import samples, segment_samples, split_sizes, train_images
 
 LEAST_TRAINED = 2  # images of each megabatch: BatchNorm cannot train on one
@@ -46,8 +47,9 @@ def check(config: RunConfig) -> Description:
     most = found.train_images // len(found.classes)
     if config.shots > most:
         raise InputError(
-            f"shots: {config.shots} of each of {len(found.classes)} classes are more than the {found.train_images} training images of "
-            f"{config.dataset}; choose {f'at most {most}' if most else '0, which takes all'}",
+            f"shots: {config.shots} of each of {len(found.classes)} classes are more than the "
+            f"{counted(found.train_images, 'training image')} of {config.dataset}; "
+            f"choose {f'at most {most}' if most else '0, which takes all'}",
             "shots",
         )
     _check_megabatches(config, train_images(config, found))
@@ -60,7 +62,7 @@ def check(config: RunConfig) -> Description:
     method = plugins.load("methods", config.method)
     if sum(1 for _ in islice(method.segments(config), MOST_SEGMENTS + 1)) > MOST_SEGMENTS:
         raise InputError(
-            f"epochs: {config.epochs} for each of {config.megabatches} megabatches make a plan of more than {MOST_SEGMENTS:,} steps; "
+            f"epochs: {config.epochs} for each megabatch (of {config.megabatches}) make a plan of more than {MOST_SEGMENTS:,} steps; "
             "choose fewer epochs, megabatches or rounds",
             "epochs",
         )
@@ -80,7 +82,8 @@ def _check_megabatches(config: RunConfig, images: int) -> None:
     if images <= LEAST_TRAINED:
         field = "limit_train" if config.limit_train else "shots" if config.shots else "dataset"
         raise InputError(
-            f"{field}: {images} training images are too few; give at least {LEAST_TRAINED + 1}: two to train on and one to validate with",
+            f"{field}: {counted(images, 'training image')} in all; give at least {LEAST_TRAINED + 1}: "
+            "two to train on and one to validate with",
             field,
         )
     enough = bisect_left(range(images + 1), LEAST_TRAINED, key=trained)  # what is left to train on never falls with the size

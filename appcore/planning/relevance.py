@@ -53,6 +53,7 @@ _RULES: dict[str, Callable[[_Values], bool]] = {
     "buffer_size": lambda values: values["replay"] == "buffer",
     "replay_fraction": lambda values: values["replay"] == "fraction",
     "image_size": lambda values: values["dataset"].startswith(("images:", "restricted-imagenet")),
+    "split": lambda values: plugins.declares("datasets", values["dataset"], "TAKES_SPLIT"),
     "semantics": lambda values: values["method"] == "app",
     **dict.fromkeys(_OF_PRUNING, _is_pruned),
     **dict.fromkeys(_STEERED, _is_ranked),

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from ..config import RunConfig
-from ..datasets.base import Description
+from ..datasets.base import Description, used
 from ..methods.base import Segment
 
 
 def train_images(config: RunConfig, description: Description) -> int:
     """Training images in the stream, after shots or limit_train."""
-    if config.shots:
-        return config.shots * len(description.classes)
-    return min(description.train_images, config.limit_train or description.train_images)
+    return used(config, description)[0]
 
 
 def part_sizes(total: int, megabatches: int) -> list[int]:

@@ -20,7 +20,7 @@ from ..storage import checkpoint, heartbeat
 from ..storage.store import Store, TakenOverError
 from . import admission, changes, slots
 from .engine_port import Engine, Work, threads_of
-from .failures import explain, is_of_user
+from .failures import DIVERGED, divergence, explain, is_of_user
 from .progress import Pace
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class _Driver:
         self._pending: list[tuple[int, Event]] = []
         self._counts: Counter[str] = Counter()
         self._last = ""
+        self._classes = 0
         self._is_paused = self._is_preempted = self._has_ended = self._has_grown = self._has_entered = False
         self._pace = Pace(0)
         self._flushed = self._saved = time.monotonic()
@@ -148,7 +149,10 @@ class _Driver:
         if self._watch:
             self._watch(event)
         if event.kind == "Started":
+            self._classes = event.classes
             event = self._enter(event)
+        if event.kind == "EpochDone" and not any(note.startswith(DIVERGED) for note in self._notes):
+            self._remark(divergence(event, self._classes, self._row["config"]))
         if event.kind == "Finished":
             event = replace(event, phase_seconds={**event.phase_seconds, **self._spent})
         if event.kind == "Progress":

@@ -1,14 +1,17 @@
-"""Why a run failed, in one line that a user understands and can act on. The traceback is kept too."""
+"""Why a run failed or diverged, in one line that a user understands and can act on. The traceback is kept too."""
 
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 # Of torch's allocator, and of oneDNN, which says no more than this.
 _NO_MEMORY = ("DefaultCPUAllocator", "could not create a primitive", "could not create a memory")
+DIVERGED = "the training diverged"
+_EXPLODED = 100.0  # times the loss of guessing
 
 
 def explain(error: BaseException, config: Mapping[str, Any] | None = None, memory: Callable[[], int] | None = None) -> str:
@@ -34,6 +37,17 @@ def explain(error: BaseException, config: Mapping[str, Any] | None = None, memor
 def is_of_user(error: BaseException) -> bool:
     """Whether it is an InputError, perhaps of another copy of the module: sources may have been loaded anew."""
     return isinstance(error, ValueError) and isinstance(getattr(error, "message", None), str)
+
+
+def divergence(epoch: Any, classes: int, config: Mapping[str, Any]) -> str:
+    """A remark on an EpochDone whose loss has exploded; empty for any other. The run goes on, for it may recover."""
+    guessing = math.log(max(classes, 2))  # cross-entropy of equal probabilities
+    for name, loss in (("training", epoch.train_loss), ("validation", epoch.val_loss)):
+        if not loss <= _EXPLODED * guessing:  # NaN too
+            place = f"megabatch {epoch.megabatch + 1}, epoch {epoch.epoch + 1}"
+            remedy = f"try a smaller lr than {config['lr']:g}"
+            return f"{DIVERGED}: the {name} loss was {loss:.2g} in {place}, where guessing gives {guessing:.2g}; {remedy}"
+    return ""
 
 
 def _no_room(where: str, config: Mapping[str, Any], memory: Callable[[], int] | None, third: str) -> str:

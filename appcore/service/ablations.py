@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from .. import plugins
+from ..config import anchored
 from ..errors import InputError
 from ..planning import ablation_grid
 from ..runner.engine_port import Work
@@ -27,6 +28,7 @@ class Ablations:
 
     def create(self, title: str, base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> str:
         """Store an ablation, starting no run; the same one created twice within seconds is stored once. InputError if it is empty."""
+        base, axes = _anchored(base, axes)
         found = ablation_grid.expand(base, axes)
         if not found["cells"]:
             reason = found["left_out"][0]["reason"] if found["left_out"] else "choose values for at least one setting"
@@ -45,7 +47,7 @@ class Ablations:
                 other = runs.get(run["fingerprint"])
                 if other is None or _RANKS[run["status"]] < _RANKS[other["status"]]:
                     runs[run["fingerprint"]] = run
-        cells = [{**cell, "run": runs.get(cell["fingerprint"])} for cell in found["cells"]]
+        cells = [{**cell, "run": runs.get(cell["fingerprint"]) or runs.get(cell["as_typed"])} for cell in found["cells"]]
         return {"sweep": sweep, "cells": cells, "left_out": found["left_out"]}
 
     def _expand(self, sweep: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,3 +115,13 @@ class Ablations:
     def delete(self, sweep_id: str) -> None:
         """Delete an ablation; its runs stay."""
         self._store.ablations.delete(sweep_id)
+
+
+def _anchored(base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> tuple[Mapping[str, Any], Mapping[str, Sequence[Any]]]:
+    """The settings of an ablation with paths made absolute, so that its missing runs can be started from any folder."""
+
+    def kept(name: str, value: Any) -> Any:
+        return anchored(value) if name == "dataset" and isinstance(value, str) else value
+
+    base = {name: kept(name, value) for name, value in base.items()}
+    return base, {name: [kept(name, value) for value in values] for name, values in axes.items()}

@@ -45,7 +45,7 @@ class Starting:
         self.check_launcher(launcher)
         if not configs:
             raise InputError("there is nothing to start; choose at least one run", "")
-        built = [self.rehearse(store, config) for config in configs]
+        built = [self.rehearse(store, config).anchored() for config in configs]
         self._retire()
         name = group or (secrets.token_hex(4) if len(built) > 1 else "")
         titles = titles or [_title(config) for config in built]

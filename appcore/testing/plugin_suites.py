@@ -132,6 +132,14 @@ class DatasetSuite(_Suite):
         for labels in (images.train_y, images.test_y):
             assert set(labels.tolist()) == set(range(len(images.classes)))
 
+    def test_it_takes_a_split_or_refuses_it(self, name: str, tmp_path: Path) -> None:
+        settings = self.settings(name, tmp_path / "images").model_dump() | {"split": 0.5}
+        if plugins.declares("datasets", settings["dataset"], "TAKES_SPLIT"):
+            assert RunConfig(**settings).split == 0.5
+        else:
+            with pytest.raises(ValueError, match=r"split: .* has test images of its own"):
+                RunConfig(**settings)
+
 
 class ModelSuite(_Suite):
     """A network: takes images of usual shapes, starts from the seed alone, and has finite outputs."""

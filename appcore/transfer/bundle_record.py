@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from .. import events, plugins
 from ..config import RunConfig, build, completed
 from ..errors import InputError
+from ..names import counted
 from ..planning.plan import plan
 from ..statuses import OVER
 from ..storage import schema
@@ -178,7 +179,9 @@ def columns(record: Record, config: RunConfig) -> dict[str, Any]:
 
 def _check(record: Record, config: RunConfig, entries: list[RecordedEvent]) -> None:
     segments = plan(config)
-    _require(record.cursor <= len(segments), f"cursor {record.cursor} lies behind the end of the plan ({len(segments)} segments)")
+    _require(
+        record.cursor <= len(segments), f"cursor {record.cursor} lies behind the end of the plan ({counted(len(segments), 'segment')})"
+    )
     _require(record.status != "done" or record.totals is not None, "a run that is done has totals")
     _require(not entries or record.started is not None, "a run with events has begun")
     network = _network(record.started) if record.started else []
@@ -187,7 +190,7 @@ def _check(record: Record, config: RunConfig, entries: list[RecordedEvent]) -> N
         event, place = one.event, (type(one.event).__name__, one.event.segment, one.nth)
         _require(place not in seen, f"{place[0]} of segment {event.segment} occurs twice")
         seen.add(place)
-        _require(0 <= event.segment < len(segments), f"segment {event.segment} is not in the plan of {len(segments)} segments")
+        _require(0 <= event.segment < len(segments), f"segment {event.segment} is not in the plan of {counted(len(segments), 'segment')}")
         planned = segments[event.segment].megabatch
         _require(event.megabatch == planned, f"segment {event.segment} is of megabatch {planned}, not {event.megabatch}")
         _check_numbers(asdict(event))

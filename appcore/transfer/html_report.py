@@ -18,7 +18,7 @@ import plotly.graph_objects as go
 from .. import charts
 from ..analysis.measures import MEASURES, Measure
 from ..analysis.pairing import surroundings
-from ..names import display, method_and_pruner
+from ..names import counted, display, method_and_pruner
 
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
 _CONFIG = {"responsive": True, "displaylogo": False, "toImageButtonOptions": {"format": "svg"}}
@@ -109,7 +109,7 @@ def _head(run: Mapping[str, Any], name: str) -> str:
     config = run["config"]
     what = method_and_pruner(config["method"], config["pruner"])
     where = f"{display(config['arch'])} on {display(config['dataset'])}"
-    line = f"{what} · {where} · {config['megabatches']} megabatches of {config['epochs']} epochs · seed "
+    line = f"{what} · {where} · {counted(config['megabatches'], 'megabatch')} of {counted(config['epochs'], 'epoch')} · seed "
     parts = [f"<h3>{escape(name)}: {escape(run['title'] or run['run_id'])}</h3>"]
     parts.append(f'<p>{escape(run["status"])} · {escape(line)}{config["seed"]} <span class="muted">· {escape(run["run_id"])}</span></p>')
     parts += [f'<p class="muted">Tags: {escape(", ".join(run["tags"]))}</p>'] if run.get("tags") else []

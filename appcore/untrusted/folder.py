@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from .member import MAX_MEMBER_BYTES, MAX_MEMBERS, SPLITS, Member, is_junk
+from .member import MAX_MEMBER_BYTES, MAX_MEMBERS, Member
+from .names import is_litter, unified
 from .refusals import UNPRINTABLE, refuse, shown
 
 
 class Folder:
-    """Only train/CLASS/ and test/CLASS/ are walked, so that naming a whole disk costs nothing."""
+    """Looks into a folder only when it is listed, so that naming a whole disk costs nothing."""
+
+    token = ""  # only its files tell whether it has changed
 
     def __init__(self, dataset: str, path: Path):
         self.dataset = dataset
         self.root = path.resolve()
-        self.members = self._members()
+        self._seen = 0
 
-    @property
-    def token(self) -> str:
-        """Changes whenever a file is added, removed or written."""
-        digest = hashlib.sha256(os.fsencode(self.root))
-        for member in self.members:
-            digest.update(f"{member.name}\0{member.size}\0{member.changed}\0".encode(errors="replace"))
-        return digest.hexdigest()
+    def listed(self, folder: Member | None = None) -> list[Member]:
+        """What lies in a folder (None: at the top), by name and without litter. Nothing is judged yet."""
+        with os.scandir(folder.source if folder else self.root) as entries:
+            found = list(islice((entry for entry in entries if not is_litter(entry.name)), MAX_MEMBERS + 1))
+        self._seen += len(found)
+        if self._seen > MAX_MEMBERS:
+            raise refuse(self.dataset, f"more than {MAX_MEMBERS:,} files; use a smaller selection")
+        prefix = folder.name if folder else ""
+        members = [Member(f"{prefix}{unified(entry.name)}{'/' * _is_folder(entry)}", 0, entry) for entry in found]
+        return sorted(members, key=lambda member: member.name)
+
+    def judged(self, member: Member) -> Member:
+        """The member with its size; InputError where it must not be read."""
+        entry: os.DirEntry[str] = member.source
+        self._check_link(entry)
+        if UNPRINTABLE.search(member.name):
+            raise refuse(self.dataset, f"the name {shown(member.name)} holds control or broken characters; rename it")
+        if member.is_folder:
+            return member
+        if not entry.is_file():
+            raise refuse(self.dataset, f"{shown(member.name)} is neither a file nor a folder; remove it")
+        facts = entry.stat()
+        if facts.st_size > MAX_MEMBER_BYTES:
+            problem = f"{shown(member.name)} has {facts.st_size:,} bytes; shrink it to at most {MAX_MEMBER_BYTES:,} or remove it"
+            raise refuse(self.dataset, problem)
+        return Member(member.name, facts.st_size, entry.path, facts.st_mtime_ns)
 
     def open(self, member: Member) -> BinaryIO:
         """The member's content as a stream."""
@@ -41,40 +61,6 @@ class Folder:
     def close(self) -> None:
         """Nothing is held open between reads."""
 
-    def _members(self) -> list[Member]:
-        top = _entries(self.root)
-        if len(top) == 1 and top[0].name not in SPLITS and top[0].is_dir():
-            self._check_link(top[0])
-            top = _entries(Path(top[0].path))  # a single folder around train/ and test/
-        found = list(islice(self._walk(top, "", 0), MAX_MEMBERS + 1))
-        if len(found) > MAX_MEMBERS:
-            raise refuse(self.dataset, f"more than {MAX_MEMBERS:,} files; use a smaller selection")
-        return sorted(found, key=lambda member: member.name)
-
-    def _walk(self, entries: list[os.DirEntry[str]], prefix: str, depth: int) -> Iterator[Member]:
-        for entry in entries:
-            name = prefix + entry.name
-            if name.partition("/")[0] not in SPLITS:
-                yield Member(f"{name}/" if entry.is_dir() else name, 0, entry.path)
-                continue
-            self._check_link(entry)
-            if UNPRINTABLE.search(name):
-                raise refuse(self.dataset, f"the name {shown(name)} holds control or broken characters; rename it")
-            if not entry.is_dir():
-                yield self._file(entry, name)
-                continue
-            yield Member(f"{name}/", 0, entry.path)
-            if depth < 2:
-                yield from self._walk(_entries(Path(entry.path)), f"{name}/", depth + 1)
-
-    def _file(self, entry: os.DirEntry[str], name: str) -> Member:
-        if not entry.is_file():
-            raise refuse(self.dataset, f"{shown(name)} is neither a file nor a folder; remove it")
-        facts = entry.stat()
-        if facts.st_size > MAX_MEMBER_BYTES:
-            raise refuse(self.dataset, f"{shown(name)} has {facts.st_size:,} bytes; shrink it to at most {MAX_MEMBER_BYTES:,} or remove it")
-        return Member(name, facts.st_size, entry.path, facts.st_mtime_ns)
-
     def _check_link(self, entry: os.DirEntry[str]) -> None:
         if not entry.is_symlink():
             return
@@ -86,6 +72,8 @@ class Folder:
             raise refuse(self.dataset, f"{shown(entry.name)} is a link out of the folder; put the files themselves there")
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        return list(islice((entry for entry in entries if not is_junk(entry.name)), MAX_MEMBERS + 1))
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False

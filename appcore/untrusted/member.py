@@ -8,7 +8,6 @@ from typing import Any
 SPLITS = ("train", "test")
 MAX_MEMBERS = 200_000
 MAX_MEMBER_BYTES = 32 * 2**20
-_JUNK = {"__macosx", "thumbs.db", "desktop.ini", "@eadir"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class Member:
         """Whether this is a folder."""
         return self.name.endswith("/")
 
-
-def is_junk(part: str) -> bool:
-    """Whether a name is hidden, or one that desktop systems create (.DS_Store, __MACOSX, Thumbs.db)."""
-    return part.startswith(".") or part.lower() in _JUNK
+    @property
+    def last(self) -> str:
+        """The last part of the name: cat for train/cat/."""
+        return self.name.rstrip("/").rpartition("/")[2]

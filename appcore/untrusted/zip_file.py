@@ -9,17 +9,19 @@ import io
 import re
 import stat
 import zipfile
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import IO
 
-from .member import MAX_MEMBER_BYTES, MAX_MEMBERS, SPLITS, Member, is_junk
+from .member import MAX_MEMBER_BYTES, MAX_MEMBERS, Member
+from .names import entry_name, is_litter
 from .refusals import UNPRINTABLE, refuse, shown
 
 MAX_DIRECTORY_BYTES = 32 * 2**20  # of the list of contents
-MAX_TOTAL_BYTES = 32 * 2**30
 MAX_RATIO = 200  # image files hardly shrink in a zip; a flat bitmap may, so files under FREE_BYTES are not checked
 FREE_BYTES = 2**20
+MAX_FOLDERS = 40  # in one name
 NESTED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 _DRIVE = re.compile(r"[A-Za-z]:")
 
@@ -45,15 +47,13 @@ class Zip:
         self.token = f"{path.resolve()}\0{facts.st_ino}\0{facts.st_size}\0{facts.st_mtime_ns}"  # changes when the file does
         self._file = Capped(path)
 
-    @cached_property
-    def members(self) -> list[Member]:
-        """The entries in use, without a single folder around train/ and test/ in their names."""
-        infos = self._zip.infolist()
-        self._check(infos)
-        kept = [info for info in infos if not any(map(is_junk, info.filename.split("/")))]
-        tops = {info.filename.partition("/")[0] for info in kept}
-        cut = len(min(tops)) + 1 if len(tops) == 1 and not tops & set(SPLITS) else 0
-        return [Member(info.filename[cut:], info.file_size, info) for info in kept if info.filename[cut:]]
+    def listed(self, folder: Member | None = None) -> list[Member]:
+        """What lies in a folder (None: at the top), by name and without litter."""
+        return self._folders[folder.name if folder else ""]
+
+    def judged(self, member: Member) -> Member:
+        """The member; all have been judged together."""
+        return member
 
     def open(self, member: Member) -> IO[bytes]:
         """The member's content as a stream."""
@@ -75,25 +75,44 @@ class Zip:
         except Exception as error:  # zipfile raises half a dozen kinds for a broken file
             raise refuse(self.dataset, f"not a zip that can be read ({shown(error)}); create it again or give a folder") from error
 
-    def _check(self, infos: list[zipfile.ZipInfo]) -> None:
-        names: set[str] = set()
+    @cached_property
+    def _folders(self) -> dict[str, list[Member]]:
+        """The members of each folder, also of folders that have no entry of their own."""
+        found: dict[str, dict[str, Member]] = {"": {}}
+        for name, info in self._checked(self._zip.infolist()):
+            place = ""
+            *folders, last = name.split("/")
+            for folder in folders:
+                inside = f"{place}{folder}/"
+                found[place].setdefault(inside, Member(inside, 0, None))
+                found.setdefault(inside, {})
+                place = inside
+            if last:
+                found[place][name] = Member(name, info.file_size, info)
+        return {place: sorted(members.values(), key=lambda member: member.name) for place, members in found.items()}
+
+    def _checked(self, infos: list[zipfile.ZipInfo]) -> Iterable[tuple[str, zipfile.ZipInfo]]:
+        """The entries that are no litter, with their names in plain spelling."""
+        kept: dict[str, zipfile.ZipInfo] = {}
         for info in infos:
-            found = problem(info)
+            name = entry_name(info)
+            found = outside(name)
+            if not found and any(map(is_litter, name.split("/"))):
+                continue
+            found = found or problem(info, name=name)
             if found:
-                raise refuse(self.dataset, f"entry {shown(info.orig_filename)} {found}")
-            name = info.filename.removesuffix("/")
-            if name in names:
-                raise refuse(self.dataset, f"entry {shown(name)} occurs twice; create the zip again")
-            names.add(name)
-        total = sum(info.file_size for info in infos)
-        if total > MAX_TOTAL_BYTES:
-            raise refuse(self.dataset, f"unpacks to {total:,} bytes; use a selection of at most {MAX_TOTAL_BYTES:,}")
-        packed = sum(info.compress_size for info in infos)
+                raise refuse(self.dataset, f"entry {shown(name)} {found}")
+            if name in kept and not name.endswith("/"):
+                raise refuse(self.dataset, f"entry {shown(name)} occurs twice; create the zip again, with one name for each image")
+            if name:
+                kept[name] = info
+        total, packed = (sum(getattr(info, size) for info in kept.values()) for size in ("file_size", "compress_size"))
         if total > max(256 * FREE_BYTES, MAX_RATIO * packed):
             raise refuse(self.dataset, f"unpacks to {total:,} bytes from {packed:,}, as in a zip bomb; use another zip")
         found = overlap(infos, self._zip.start_dir)
         if found:
             raise refuse(self.dataset, found)
+        return kept.items()
 
 
 def overlap(infos: list[zipfile.ZipInfo], start_dir: int) -> str:
@@ -106,20 +125,30 @@ def overlap(infos: list[zipfile.ZipInfo], start_dir: int) -> str:
     return "an entry reaches into the list of contents, as in a zip bomb; create the zip again" if end > start_dir else ""
 
 
-def problem(info: zipfile.ZipInfo, most_bytes: int = MAX_MEMBER_BYTES, *, nested: bool = False) -> str:
-    """Why an entry of a zip is refused; empty when it is fine. `nested`: archives in the archive are expected."""
-    name, kind = info.orig_filename, stat.S_IFMT(info.external_attr >> 16)
-    parts = name.removesuffix("/").split("/")
+def outside(name: str) -> str:
+    """Why a name could lead out of the archive; empty when it cannot."""
+    parts = name.removesuffix("/").split("/") if name else []
     if "\\" in name or name.startswith("/") or _DRIVE.match(name) or not {"", ".", ".."}.isdisjoint(parts):
         return "could lie outside the archive (absolute, drive, backslash or ..); make the zip from inside the folder"
+    return ""
+
+
+def problem(info: zipfile.ZipInfo, most_bytes: int = MAX_MEMBER_BYTES, *, nested: bool = False, name: str | None = None) -> str:
+    """Why an entry of a zip is refused; empty when it is fine. `nested`: archives in the archive are expected. `name`: the spelling
+    to judge, where that is not the entry's own."""
+    name, kind = info.orig_filename if name is None else name, stat.S_IFMT(info.external_attr >> 16)
+    if found := outside(name):
+        return found
     if UNPRINTABLE.search(name):
         return "holds control or broken characters in its name; rename it"
+    if name.count("/") > MAX_FOLDERS:
+        return f"lies in more than {MAX_FOLDERS} folders; move it up"
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is a link or a device; put the file itself there"
     if info.flag_bits & 0x2041:  # encrypted, strongly encrypted, masked
         return "is encrypted; make the zip without a password"
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # the others unpack without a limit on memory
-        return "is packed in a way that is not read; make the zip with stored or deflated entries"
+        return "is packed in a way that is not read; make the zip with stored or deflated entries (`python -m zipfile -c` does)"
     if name.lower().endswith(NESTED) and not nested:
         return "is an archive in the archive; unpack it or leave it out"
     if info.file_size > most_bytes:

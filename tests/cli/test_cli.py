@@ -295,7 +295,17 @@ def test_bad_input_is_one_line_that_names_the_value_and_writes_nothing(name: str
     assert (code, out) == (2, "")
     assert err.startswith("error: ") and err.count("\n") == 1 and err.strip().isprintable()
     assert names in err
+    code, out, again = call(*(argument.replace("{bad}", str(bad)) for argument in [arguments[0], "--json", *arguments[1:]]))
+    assert (
+        code == 2 and out.count("\n") == 1 and json.loads(out) == {"error": again.removeprefix("error: ").rstrip("\n")} and names in again
+    )
     assert sorted(bad.rglob("*")) == before and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_answers_bad_input_with_an_object_to_those_who_want_json(verb: str, call: Callable) -> None:
+    code, out, err = call(verb, "--json", "--nonsense")
+    assert (code, json.loads(out)) == (2, {"error": err.removeprefix("error: ").rstrip("\n")}) and err.startswith("error: ")
 
 
 def test_no_such_device_is_bad_input(call: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

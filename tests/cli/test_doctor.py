@@ -106,13 +106,13 @@ def test_a_damaged_checkpoint_of_a_new_run_is_found() -> None:
     folder = paths.run_folder(store.folder, run_id)
     for cursor in (1, 2):
         checkpoint.save(folder, cursor, {"model/w": torch.ones(3)}, {}, fingerprint="f")
-    assert finding("checkpoints")["text"] == "those of the newest 1 runs are whole"
+    assert finding("checkpoints")["text"] == "those of the newest 1 run are whole"
     path = paths.checkpoint(folder, 2)
     path.write_bytes(path.read_bytes()[:-1])
     found = finding("checkpoints")
     assert not found["ok"] and f"run {run_id}: checkpoint {path.stem}: its tensors are damaged" in found["text"]
     assert path.exists() and paths.manifest(folder, 2).exists()
-    assert finding("store")["text"].endswith("1 runs")
+    assert finding("store")["text"].endswith("1 run")
 
 
 def test_a_damaged_checkpoint_is_put_aside_when_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
@@ -149,7 +149,7 @@ def test_leftovers_of_a_kill_are_removed_when_that_is_asked_for_and_nothing_else
             path.write_text("x")
     for path in (*gone, gone[-1].parent, kept[0]):
         os.utime(path, (1, 1))
-    assert "2 half-written files or folders" in finding("leftovers")["text"]
+    assert "2 half-written paths" in finding("leftovers")["text"]
     assert all(path.exists() for path in gone)
     found = doctor._finding("leftovers", doctor._leftovers, repair=True)
     assert found["ok"] and found["text"] == "2 removed; none"
@@ -157,7 +157,7 @@ def test_leftovers_of_a_kill_are_removed_when_that_is_asked_for_and_nothing_else
     assert all(path.exists() for path in kept)
     other = store.folder / "20200101-000000-abcd"
     other.mkdir()
-    assert "1 folders" in finding("leftovers")["text"] and finding("leftovers")["ok"]
+    assert "1 folder in" in finding("leftovers")["text"] and finding("leftovers")["ok"]
     assert other.exists()
 
 

@@ -229,7 +229,7 @@ LAYOUTS: dict[str, tuple[Files, str, str]] = {
     "no classes": ({"train/": b"", "test/cat/a.png": plain()}, "train/ has no class", FOLDER_REMEDY),
     "loose image": (two_classes() | {"train/a.png": plain()}, "train/a.png lies outside a class folder", FOLDER_REMEDY),
     "too deep": (two_classes() | {"train/cat/more/a.png": plain()}, "train/cat/more is a folder inside a class", FOLDER_REMEDY),
-    "other format": (two_classes() | {"train/cat/a.tif": plain()}, "train/cat/a.tif is none of .png", "convert it or remove it"),
+    "other format": (two_classes() | {"train/cat/a.xcf": plain()}, "train/cat/a.xcf is none of .png", "convert it or remove it"),
     "text as image": (two_classes() | {"train/cat/a.png": b"hello"}, "train/cat/a.png cannot be read as an image (not a PNG", "replace it"),
     "empty image": (two_classes() | {"test/dog/a.png": b""}, "test/dog/a.png cannot be read as an image (not a PNG", "remove it"),
     "control characters": (two_classes() | {"train/d\nog/a.png": plain()}, "d?og", "rename it"),

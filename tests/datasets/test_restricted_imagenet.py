@@ -96,7 +96,7 @@ def test_what_is_missing_is_said_with_where_it_goes(tmp_path: Path) -> None:
     assert str(tmp_path / "data" / "imagenet") in refusal() and "train/n01440764/*.JPEG" in refusal() and "APPCORE_DATA" in refusal()
     root = imagenet(tmp_path / "data", train=1)
     shutil.rmtree(root / "val" / "n13052670")
-    assert "1 of 70 class folders are missing" in refusal() and "n13052670" in refusal()
+    assert "1 of 70 class folders is missing" in refusal() and "n13052670" in refusal()
     shutil.rmtree(root / "val")
     (root / "val").mkdir()
     (root / "val" / "ILSVRC2012_val_00000001.JPEG").write_bytes(b"")

@@ -13,6 +13,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from deep_images import png, tiff
 from PIL import Image
 
 Files = dict[str, bytes]
@@ -82,6 +83,14 @@ IMAGES = {
     "truncated bmp": encoded(noise, "BMP")[:4000],
     "truncated gif": encoded(noise, "GIF")[:2000],
     "truncated webp": encoded(noise, "WEBP")[:500],
+    "truncated tiff": encoded(noise, "TIFF")[:4000],
+    **{
+        f"tiff packed by {kind}": encoded(noise, "TIFF", compression=kind)
+        for kind in ("tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits")
+    },
+    "truncated deep png": png(np.arange(4096).reshape(64, 64) * 16, 16)[:2000],
+    "truncated deep colour png": png(np.arange(12288).reshape(64, 64, 3) * 5, 16)[:5000],
+    "truncated deep tiff": tiff(np.arange(12288, dtype=np.uint16).reshape(64, 64, 3))[:9000],
     "damaged png": encoded(noise)[:200] + bytes(50) + encoded(noise)[250:],
     "48 million pixels": forged_png(8_000, 6_000),
     "60 million pixels": forged_png(10_000, 6_000),
@@ -153,9 +162,13 @@ ZIPS: dict[str, tuple[Callable[[Path], Path], str, str]] = {
     "dot dot": (appended("train/../../evil.png"), OUTSIDE, "make the zip from inside the folder"),
     "leading dot dot": (appended("../evil.png"), OUTSIDE, "make the zip from inside the folder"),
     "absolute": (appended("/etc/evil.png"), OUTSIDE, "make the zip from inside the folder"),
-    "backslash": (appended("train\\cat\\evil.png"), OUTSIDE, "make the zip from inside the folder"),
+    "backslash dot dot": (appended("train\\..\\..\\evil.png"), OUTSIDE, "make the zip from inside the folder"),
+    "backslash at the start": (appended("\\etc\\evil.png"), OUTSIDE, "make the zip from inside the folder"),
+    "backslash drive": (appended("C:\\evil.png"), OUTSIDE, "make the zip from inside the folder"),
+    "dots and dot dot": (appended("././train/./../../evil.png"), OUTSIDE, "make the zip from inside the folder"),
+    "litter that climbs": (appended("__MACOSX/../../._evil.png"), OUTSIDE, "make the zip from inside the folder"),
+    "many folders": (appended("a/" * 60 + "evil.png"), "more than 40 folders", "move it up"),
     "drive": (appended("C:/evil.png"), OUTSIDE, "make the zip from inside the folder"),
-    "empty part": (appended("train//cat/evil.png"), OUTSIDE, "make the zip from inside the folder"),
     "escape sequence": (appended("train/cat/\x1b[31mevil.png"), "control or broken characters", "rename it"),
     "reversed name": (appended("train/cat/\u202egnp.exe.png"), "control or broken characters", "rename it"),
     "link": (appended("train/cat/link.png", b"/etc/passwd", external_attr=LINK), "is a link or a device", "put the file itself there"),
@@ -165,6 +178,7 @@ ZIPS: dict[str, tuple[Callable[[Path], Path], str, str]] = {
     "nested": (appended("train/cat/more.zip", plain()), "is an archive in the archive", "unpack it or leave it out"),
     "nested at the top": (appended("more.tar.gz"), "is an archive in the archive", "unpack it or leave it out"),
     "twice": (appended("train/cat/a.png", plain()), "occurs twice", "create the zip again"),
+    "twice in two spellings": (appended(".\\train//cat/./a.png", plain()), "occurs twice", "create the zip again"),
     "overlap": (overlapping, "overlaps another one", "create the zip again"),
     "beyond the end": (appended("train/cat/c.png", compress_size=2**30), "reaches into the list of contents", "create the zip again"),
     "bomb": (appended("train/cat/c.bmp", bytes(20 * 2**20)), "as in a zip bomb", "remove it"),

@@ -115,7 +115,7 @@ class StandIn:
             state.masks["w"][t] = False
             yield Pruned(*place, segment.density, 0.5, 0.5, 0.5, state.layers(), 0.1)
         elif segment.kind == "epoch":
-            yield EpochDone(*place, segment.epoch, 0.1, float(state.w[0]), 0.8, 0.6, 0.7, state.samples_seen, 0.5, 1.0, True)
+            yield EpochDone(*place, segment.epoch, 0.1, float(state.w[0]) / 1000, 0.8, 0.6, 0.7, state.samples_seen, 0.5, 1.0, True)
         else:
             counts = (5, 20, 5 * t, state.samples_seen, 30)
             yield MegabatchDone(*place, segment.density, 0.5, 0.5, 0.5, state.layers(), 0.8, 0.7, 0.75, 0.6, 0.1, *counts, 2.0, "chain")

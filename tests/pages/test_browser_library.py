@@ -112,7 +112,7 @@ def test_a_bundle_goes_out_is_deleted_and_comes_back_with_the_same_numbers(addre
     assert store.runs() == []
     page.locator(".st-key-import button").first.click()
     page.locator("[data-testid=stFileUploader] input").first.set_input_files(tmp_path / "bundle.zip")
-    page.get_by_text("1 runs").wait_for()
+    page.get_by_text("1 run", exact=True).wait_for()
     after = store.megabatches(run_id)[MEASURED], store.layers(run_id), store.get(run_id)["hashes"]
     assert before[0].equals(after[0])
     assert before[1].equals(after[1])

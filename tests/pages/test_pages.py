@@ -11,6 +11,7 @@ from typing import Any
 import fake_runs
 import pytest
 from packaging.version import Version
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from appcore import installation
@@ -137,6 +138,20 @@ def test_own_images_ask_for_a_path_and_a_bad_one_is_told(launch_form: AppTest) -
     assert "/no/such/folder" in words(launch_form)
     assert launch_form.button(key="start").disabled
     assert not launch_form.exception
+
+
+def test_a_set_without_test_images_is_offered_a_split(launch_form: AppTest, tmp_path: Path) -> None:
+    for name in (f"{label}/{number}.png" for label in ("cat", "dog") for number in range(10)):
+        (tmp_path / "pictures" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "pictures" / name)
+    assert "form_split" not in {item.key for item in launch_form.number_input}  # digits have test images
+    launch_form.selectbox(key="form_dataset").select("images:").run()
+    next(item for item in launch_form.text_input if item.label == "Path of a folder or zip").set_value(str(tmp_path / "pictures")).run()
+    assert "or set split" in words(launch_form) and launch_form.button(key="start").disabled
+    launch_form.number_input(key="form_split").set_value(0.2).run()
+    launch_form.number_input(key="form_megabatches").set_value(1).run()
+    assert not launch_form.button(key="start").disabled and not launch_form.exception, words(launch_form)
+    assert launch_form.session_state["form"]["overrides"]["split"] == 0.2
 
 
 def test_a_torchvision_classifier_is_asked_for_by_name(launch_form: AppTest) -> None:

@@ -202,6 +202,39 @@ def test_what_differs_from_when_the_run_began_is_noted(store: Store) -> None:
     assert "hash of init" in notes
 
 
+class _Diverging(StandIn):
+    """Its loss explodes in the second megabatch and stays so."""
+
+    def __init__(self, **losses: float):
+        super().__init__()
+        self.losses = losses
+
+    def run(self, state: Any, segments: tuple) -> Any:
+        for event in super().run(state, segments):
+            yield dataclasses.replace(event, **self.losses) if event.kind == "EpochDone" and event.megabatch >= 1 else event
+
+
+@pytest.mark.parametrize(
+    ("losses", "says"),
+    [
+        ({"train_loss": 2e17}, "the training loss was 2e+17"),
+        ({"val_loss": 70.0}, "the validation loss was 70"),  # guessing between two classes: log 2
+        ({"val_loss": float("nan")}, "the validation loss was nan"),
+        ({"val_loss": float("inf")}, "the validation loss was inf"),
+        ({"train_loss": 69.0, "val_loss": 69.0}, ""),
+    ],
+)
+def test_a_loss_that_explodes_is_noted_once(store: Store, losses: dict[str, float], says: str) -> None:
+    run_id = add(store)
+    driven = driver.steps(store, run_id, work=_Diverging(**losses))
+    while store.get(run_id)["cursor"] < 2 * MEGABATCH:
+        next(driven)
+    driven.close()
+    assert driver.drive(store, run_id, work=_Diverging(**losses)) == "done"  # resumed, and still said once
+    remark = f"the training diverged: {says} in megabatch 2, epoch 1, where guessing gives 0.69; try a smaller lr than {CONFIG.lr:g}"
+    assert store.get(run_id)["notes"] == ["a note", *([remark] if says else [])]
+
+
 # ---- commands
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from appcore.analysis import ablation_results, pairing
 from appcore.charts import ablation_results as result_charts
-from appcore.names import apart, display
+from appcore.names import apart, counted, display
 from appcore.planning import ablation_grid
 
 from ..app import old_links, page
@@ -149,7 +149,7 @@ def _parallel(board: Board, metric: str, down: str, across: str) -> None:
     ranges = parallel_coordinates.chart("parallel", figure, names, alt="Parallel coordinates: settings and results of every finished run")
     done = board.rows[board.rows["state"] == "done"]
     found = ablation_results.within(done, ranges, board.order)
-    st.caption(f"{len(found)} of {len(done)} finished runs" + (" inside the drawn ranges" if ranges else ""))
+    st.caption(f"{len(found)} of {counted(len(done), 'finished run')}" + (" inside the drawn ranges" if ranges else ""))
     shown = found[[*board.axes, *ablation_results.METRICS, "run_id"]].rename(columns={name: board.labels[name] for name in board.axes})
     _frame(shown, "Runs inside the drawn ranges")
 

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from appcore.config import RunConfig, build
-from appcore.names import display
+from appcore.names import counted, display
 from appcore.planning import ablation_grid
 from appcore.presets import PRESETS
 
@@ -137,16 +137,18 @@ def cost(found: Mapping[str, Any], reused: int) -> None:
         share = f" {reused} of them exist already and are used again, which saves their part." if reused else ""
         many = f" More than {_MOST_SHAPES} different shapes: not estimated." if len(shapes) > _MOST_SHAPES else ""
         how = f", one run after another; {timed}" if timed else ""
-        st.caption(note or f"Repeats of images counted; dense FLOPs{how}; {len(shapes)} different shapes estimated.{share}{many}")
+        st.caption(
+            note or f"Repeats of images counted; dense FLOPs{how}; {counted(len(shapes), 'different shape')} estimated.{share}{many}"
+        )
 
 
 def preview(found: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> None:
     """A preview of all runs, and of the combinations that are left out, with reasons."""
-    with st.expander(f"All {len(found['cells'])} runs", icon=":material/list:"):
+    with st.expander(f"All runs ({len(found['cells'])})", icon=":material/list:"):
         rows = [{label(n): "any" if v is None else value_words(v) for n, v in cell["values"].items()} for cell in found["cells"]]
         st.dataframe(pd.DataFrame(rows), height="auto" if len(rows) < 10 else 340, alt="Runs of this ablation")
     if found["left_out"]:
-        with st.expander(f"{len(found['left_out'])} combinations left out", icon=":material/block:"):
+        with st.expander(f"{counted(len(found['left_out']), 'combination')} left out", icon=":material/block:"):
             rows = [
                 {**{label(n): value_words(v) for n, v in left["values"].items()}, "Reason": left["reason"]} for left in found["left_out"]
             ]

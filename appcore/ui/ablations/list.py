@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from appcore.names import counted
 from appcore.statuses import MOVING, RESUMABLE
 
 from ..app import page
@@ -49,7 +50,7 @@ def head(board: ablation_board.Board) -> None:
     missing = len(board.cells) - len(runs)
     st.title(plain(sweep["title"]))
     varied = " × ".join(f"{form.label(name)} ({len(values)})" for name, values in sweep["axes"].items())
-    st.caption(f"{plain(varied)} = {len(board.cells)} runs · {format.age(sweep['created'])}")
+    st.caption(f"{plain(varied)} = {counted(len(board.cells), 'run')} · {format.age(sweep['created'])}")
     send = lambda ids, word: ablation_board.said(functools.partial(manager.send, ids, word))  # noqa: E731
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="verbs"):
         act = ablation_board.said(functools.partial(manager.ablations.run_missing, sweep["sweep_id"]))
@@ -146,7 +147,7 @@ def progress(board: ablation_board.Board) -> None:
     shares = [run_status.share_done(cell["run"]) if cell["run"] else 0.0 for cell in board.cells]
     done = sum(cell["run"] is not None and cell["run"]["status"] == "done" for cell in board.cells)
     share = sum(shares) / max(len(shares), 1)
-    st.progress(min(1.0, share), text=f"**{done} of {len(shares)} runs done**{ablation_board.time_left(board)}")
+    st.progress(min(1.0, share), text=f"**{done} of {counted(len(shares), 'run')} done**{ablation_board.time_left(board)}")
 
 
 def facts(data: Mapping[str, Any]) -> None:
@@ -160,7 +161,7 @@ def facts(data: Mapping[str, Any]) -> None:
         ]
         st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Settings that all runs share")
     if data["left_out"]:
-        with st.expander(f"{len(data['left_out'])} combinations left out", icon=":material/block:"):
+        with st.expander(f"{counted(len(data['left_out']), 'combination')} left out", icon=":material/block:"):
             rows = [
                 {**{form.label(n): form.value_words(v) for n, v in one["values"].items()}, "Reason": one["reason"]}
                 for one in data["left_out"]

@@ -7,6 +7,7 @@ import streamlit as st
 from appcore import charts
 from appcore.analysis import pairing
 from appcore.analysis.repeats import grouped
+from appcore.names import counted
 from appcore.statuses import BROKEN
 
 from ..app import page, tables
@@ -81,7 +82,7 @@ def settings(runs: Runs) -> None:
     else:
         differing.index = [setting_labels.label(name) for name in differing.index]
         st.table(differing, border="horizontal")
-    with st.expander(f"{len(equal)} settings are equal", icon=":material/equal:"):
+    with st.expander(counted(len(equal), "equal setting"), icon=":material/equal:"):
         st.markdown(
             " · ".join(f"{setting_labels.label(name)}: **{charts.setting_text(value)}**" for name, value in equal.items() if value != {})
         )

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from appcore.charts import reality_check as figures
+from appcore.names import counted
 from appcore.transfer import model_formats, sparse_sizes
 
 from ..app import page
@@ -59,7 +60,7 @@ def _picked() -> None:
 def what_it_is(run: dict[str, Any], cursor: int) -> None:
     """Which state of the run is exported."""
     last = cursor >= run["segments"]
-    state = "its final weights" if last else f"its checkpoint after {cursor} of {run['segments']} steps of the plan"
+    state = "its final weights" if last else f"its checkpoint after {cursor} of {counted(run['segments'], 'step')} of the plan"
     st.markdown(f"{run_status.markdown(run)} &nbsp; {run_text.summary(run)}")
     st.caption(f"Exported are {state}." + ("" if last else " A later checkpoint replaces these files."))
 
@@ -182,7 +183,7 @@ def _found(run: dict[str, Any], found: dict[str, Any]) -> None:
             alt="Marks: milliseconds of a forward pass, dense and pruned",
         )
     machine, rounds = found["machine"], " and ".join(str(time["rounds"]) for time in found["latency"])
-    where = f"{machine['processor']}, {machine['threads']} of {machine['cores']} cores"
+    where = f"{machine['processor']}, {machine['threads']} of {counted(machine['cores'], 'core')}"
     text = f"{rounds} alternating rounds; torch {machine['torch']} on {where}."
     if found["trained_meanwhile"]:
         text += " :orange[A run was training meanwhile: both sides are slower, their ratio is still fair.]"

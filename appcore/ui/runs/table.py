@@ -13,7 +13,6 @@ from appcore import names
 from appcore.analysis import run_library
 
 from ..app import old_links, page
-from ..words import format
 from . import columns
 
 _LABELS = {"status": "State", "method": "Method", "pruner": "Pruner", "dataset": "Data set", "arch": "Network", "tag": "Tag"}
@@ -71,13 +70,13 @@ def table(frame: pd.DataFrame) -> list[str]:
     """Show the runs; returns the ids of the picked ones."""
     shown, config = columns.shown(frame, columns.RUNS)
     ids = [[run_id] for run_id in frame["run_id"]]
-    return _select("runs", shown, ids, config, f"{len(ids)} runs")
+    return _select("runs", shown, ids, config, names.counted(len(ids), "run"))
 
 
 def groups(frame: pd.DataFrame) -> list[str]:
     """Show groups of runs with mean and spread; returns the ids of the runs in the picked groups."""
     shown, config = columns.shown(frame, columns.GROUPS)
-    return _select("groups", shown, frame["run_ids"].tolist(), config, f"{len(shown)} groups of runs")
+    return _select("groups", shown, frame["run_ids"].tolist(), config, f"{names.counted(len(shown), 'group')} of runs")
 
 
 def _select(name: str, shown: pd.DataFrame, ids: list[list[str]], config: dict[str, Any], alt: str) -> list[str]:
@@ -119,5 +118,5 @@ def _remember(key: str) -> None:
 
 def counted(shown: int, all_runs: int, archived: int) -> str:
     """How many runs the table shows, and why not all."""
-    text = f"{format.count(shown)} of {format.count(all_runs)} runs" if shown != all_runs else f"{format.count(all_runs)} runs"
+    text = names.counted(all_runs, "run") if shown == all_runs else f"{shown:,} of {names.counted(all_runs, 'run')}"
     return f"{text} · {archived} archived" if archived else text

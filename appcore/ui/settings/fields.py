@@ -69,7 +69,17 @@ def _number(text: str, kind: type, low: float | None, high: float | None, common
     if kind is int:
         st.number_input(text, step=1, **bounds, **common)
         return
-    step = 0.5 if (high or 0) > 10 and value >= 1 else 0.05 if value >= 0.2 else 0.01 if value >= 0.01 else 0.0001
+    step = (
+        0.1
+        if high == 1 and not value
+        else 0.5
+        if (high or 0) > 10 and value >= 1
+        else 0.05
+        if value >= 0.2
+        else 0.01
+        if value >= 0.01
+        else 0.0001
+    )
     st.number_input(text, step=step, format="%g", **bounds, **common)
 
 

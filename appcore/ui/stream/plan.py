@@ -168,7 +168,7 @@ def _answer(config: RunConfig, rules: pd.DataFrame) -> None:
         )
     else:
         head = f"{_VERBS[config.replay]} costs {mine / none:.2f} times as much as no replay"
-    why = f"Full replay sees part 1 in all {config.megabatches} megabatches and the last one once: (T + 1) / 2 = **{law:g} times** none"
+    why = f"Full replay sees part 1 in each megabatch and the last one once: (T + 1) / 2 = **{law:g} times** none"
     if abs(full / none - law) >= 0.005:
         because = "the budget cuts every megabatch to the same size" if config.budget else "its parts are not all of one size"
         why += f". With this stream it is {full / none:.2f} times, because {because}"

@@ -11,7 +11,7 @@ import streamlit as st
 from appcore.analysis import anytime
 from appcore.analysis.measures import lower
 from appcore.charts import cost_and_benefit
-from appcore.names import display
+from appcore.names import counted, display
 
 from ..app import page, tables
 from ..widgets import live_chart, run_picker
@@ -56,7 +56,7 @@ def relative(ends: pd.DataFrame) -> pd.DataFrame:
 def _kind(run: dict[str, Any]) -> str:
     """A key for runs with comparable accuracies: one data set, one test set."""
     config = run["config"]
-    limit = f", {config['limit_test']:,} test images" if config.get("limit_test") else ""
+    limit = f", {counted(config['limit_test'], 'test image')}" if config.get("limit_test") else ""
     return f"{display(run['dataset'])}{limit}"
 
 
@@ -103,7 +103,7 @@ def _axes(kinds: Mapping[str, Runs], first: str) -> tuple[str, str]:
             st.selectbox(
                 "Data set",
                 list(kinds),
-                format_func=lambda name: f"{name} · {len(kinds[name])} runs",
+                format_func=lambda name: f"{name} · {counted(len(kinds[name]), 'run')}",
                 key="stream_data",
                 on_change=_chosen,
                 args=("data",),

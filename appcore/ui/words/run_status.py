@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
+from appcore.names import counted
 from appcore.statuses import ACTIVE
 
 from . import format
@@ -76,7 +77,7 @@ def markdown(run: Mapping[str, Any]) -> str:
 def sentence(run: Mapping[str, Any], position: int | None = None, waits_for: str = "") -> str:
     """What happened, and what to do next. `waits_for`: the other program that the run waits for, if any."""
     name = state(run)
-    done = f"{run['cursor']} of {run['segments']} steps of the plan are done"
+    done = f"{run['cursor']} of {counted(run['segments'], 'step')} of the plan done"
     if name == "queued" and waits_for:
         return f"Waiting until another program on this machine has trained: {harmless(waits_for)}. It begins by itself after that."
     if name == "queued":

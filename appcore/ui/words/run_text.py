@@ -29,7 +29,10 @@ def summary(run: dict[str, Any]) -> str:
     config = run["config"]
     where = harmless(f"{names.display(config['arch'])} on {names.display(config['dataset'])}")
     parts = [where, names.method_and_pruner(config["method"], config["pruner"])]
-    parts += [f"{config['megabatches']} megabatches of {config['epochs']} epochs", f"seed {config['seed']}"]
+    parts += [
+        f"{names.counted(config['megabatches'], 'megabatch')} of {names.counted(config['epochs'], 'epoch')}",
+        f"seed {config['seed']}",
+    ]
     return " · ".join(parts)
 
 

@@ -16,6 +16,7 @@ LABELS = {
     "val_fraction": "Validation share",
     "score_fraction": "Scoring share",
     "score_batch_size": "Scoring batch size",
+    "split": "Share drawn as test images",
     "image_size": "Image side, pixels",
     "crop_padding": "Crop padding, pixels",
     "flip": "Horizontal flips",
