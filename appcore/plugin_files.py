@@ -84,8 +84,9 @@ _FORMS = {
     "OPTIONS": (_are_options, '{parameter: {"default": ..., "ge": ..., "le": ..., "help": ...}}'),
     "RECIPE": (_are_tables, "{name: {setting: value}}"),
     "LOOK": (_are_looks, '{name: {"short": text, "colour": "#RRGGBB", "dash": a dash of plotly, "symbol": a symbol of plotly}}'),
-    **dict.fromkeys(("COST", "MEMORY", "REGROWS"), (_is_table, "{name: value}")),
+    **dict.fromkeys(("COST", "MEMORY", "REGROWS", "CHAOTIC"), (_is_table, "{name: value}")),
     "PRUNES": (_is_flag, "True or False"),
     "IS_STEERED": (_is_flag, "True or False"),
+    "GROWS_BY_GRADIENT": (_is_flag, "True or False"),
     "IN_THIS_PROCESS": (_is_flag, "True or False"),
 }

@@ -70,6 +70,7 @@ sweep_runs = Table(  # a run that is reused belongs to several ablations
 )
 
 _TYPES = {"int": BigInteger, "float": Float, "bool": Boolean, "str": Text, "dict[str, Any]": JSON}
+_TYPES |= {"int | None": BigInteger, "float | None": Float}  # None: not known to the version that recorded it
 
 
 def _event_table(name: str, event: type) -> Table:
