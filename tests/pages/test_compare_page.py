@@ -89,3 +89,13 @@ def test_compare_while_runs_go_on_and_with_a_failed_one(store: Store) -> None:
     assert "the disk is full" in words(app)
     app.button(key="stop").click().run()
     assert store.command(one) == "stop"
+
+
+@pytest.mark.parametrize("pruner", ["force", "iterative-snip"])
+def test_compare_offers_no_overlap_of_masks_that_hinge_on_rounding_and_says_why(store: Store, pruner: str) -> None:
+    pair = [fake_masks.write(store, pruner=chosen, megabatches=4) for chosen in (pruner, "magnitude")]
+    text = words(opened("compare", runs=",".join(pair)))
+    assert "hinges on rounding" in text and "of the weights that either keeps" not in text
+    once = fake_masks.write(store, pruner=pruner, megabatches=4, options={"rounds": 1})
+    text = words(opened("compare", runs=f"{once},{pair[1]}"))
+    assert "hinges on rounding" not in text and "of the weights that either keeps" in text
