@@ -242,7 +242,7 @@ def build(values: dict[str, Any]) -> RunConfig:
 
 
 def completed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as an earlier version recorded them, in JSON's types; those that came later at their defaults, by which its runs ran."""
+    """Settings as an earlier version recorded them, in JSON's types; those that came later at the defaults by which its runs ran."""
     known = as_then(values)
     later = {name: field.default for name, field in RunConfig.model_fields.items() if name not in known}
     return {**known, **json.loads(json.dumps(later))}

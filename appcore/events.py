@@ -56,7 +56,8 @@ class Started:
 
 @dataclass(frozen=True)
 class Progress:
-    """One step done, of phase score, train, validate or test (clean training images are part of the test). `loss` is None between the steps at which it is read from the device."""
+    """One step done, of phase score, train, validate or test (clean training images too). `loss` is None between the steps at which it is
+    read from the device."""
 
     kind: ClassVar[Literal["Progress"]] = "Progress"
     segment: int

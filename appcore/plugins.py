@@ -178,7 +178,7 @@ def has_pruner(method: str) -> bool:
 
 
 def is_chaotic(config: Mapping[str, Any]) -> bool:
-    """Whether the masks of a run hinge on rounding (CHAOTIC in its pruner's file): their overlap with others then tells nothing of the runs."""
+    """Whether a run's masks hinge on rounding (CHAOTIC in its pruner's file): their overlap with others then tells nothing of the runs."""
     choice = choices("pruners").get(config["pruner"]) if has_pruner(config["method"]) else None
     rounds = choice.literal("CHAOTIC") if choice else ""
     return bool(choice and rounds) and config["options"].get(rounds, choice.options[rounds]["default"]) > 1

@@ -59,8 +59,8 @@ def above_zero(difference: Sample) -> str:
 
 
 def within(difference: Sample, margin: float) -> str:
-    """Verdict on "there is no difference" (an equivalence test): its 95 % interval must lie within +-margin; only one that lies wholly outside
-    refutes it. A difference may be sure and still too small to matter."""
+    """Verdict on "there is no difference", an equivalence test: the 95 % interval must lie within +-margin, and only one that lies wholly
+    outside refutes it. A difference may be certain and still too small to matter."""
     low, high = difference.interval()
     if -margin <= low and high <= margin:
         return HOLDS

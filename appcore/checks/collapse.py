@@ -21,16 +21,16 @@ from .experiment import Finding, Lab, Part, markdown
 NUMBER, TITLE = 4, "Order of collapse"
 ROUNDS, FARTHEST = 100, 1e5  # of iterated criteria; the compression to which they are led
 CLAIM = (
-    f"At rising compression random and magnitude collapse first, then GraSP and SNIP, SynFlow last, all of them iterated in {ROUNDS} rounds "
-    "as in the published results; in one round SNIP and SynFlow collapse earlier."
+    "At rising compression random and magnitude collapse first, then GraSP and SNIP, SynFlow last, all of them iterated in "
+    f"{ROUNDS} rounds as in the published results; in one round SNIP and SynFlow collapse earlier."
 )
 SOURCE = "arXiv 2006.05467 and its published result files (VGG-16, CIFAR-100; all five criteria with `prune_epochs: 100`)"
 REMARKS = (
-    "Like is compared with like: Kaiming fan-in, the classifier pruned too, scores in evaluation mode, as there. Not "
-    "alike: the published tables give accuracy after training, here paths are counted, and a network may learn nothing before its last path "
-    "is gone.",
-    f"Random and magnitude are the same one-shot and iterated: their scores do not change. An iterated criterion is led to {FARTHEST:,.0f}x "
-    f"by one ladder of {ROUNDS} rounds, and its end is read off on the way; the published code takes {ROUNDS} rounds to each compression.",
+    "Like is compared with like: Kaiming fan-in, the classifier pruned too, scores in evaluation mode, as there. Not alike: the published "
+    "tables give accuracy after training, here paths are counted, and a network may learn nothing before its last path is gone.",
+    "Random and magnitude are the same one-shot and iterated: their scores do not change. An iterated criterion is led to "
+    f"{FARTHEST:,.0f}x by one ladder of {ROUNDS} rounds, and its end is read off on the way; the published code takes {ROUNDS} rounds "
+    "to each compression.",
 )
 FIXED = ("random", "magnitude")  # criteria whose scores stay the same when weights go
 ITERATED = ("snip", "grasp", "synflow")

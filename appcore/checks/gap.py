@@ -31,7 +31,9 @@ def measure(lab: Lab) -> Finding:
     seeds = lab.repeats(3)
     ends = {method: [lab.record(lab.stream(method=method, seed=seed)).megabatches for seed in seeds] for method in SIDES}
     gap = {method: Sample.of(record[-1].generalization_gap for record in found) for method, found in ends.items()}
-    clean = {method: Sample.of(record[-1].clean_gap for record in found if record[-1].clean_gap is not None) for method, found in ends.items()}
+    clean = {
+        method: Sample.of(record[-1].clean_gap for record in found if record[-1].clean_gap is not None) for method, found in ends.items()
+    }
     mean_gap = {
         method: Sample.of(sum(end.generalization_gap for end in record) / len(record) for record in found) for method, found in ends.items()
     }

@@ -14,8 +14,8 @@ NUMBER, TITLE = 2, "The released code does not end where it says"
 QUOTED = {"snip": (0.0194, 0.003), "magnitude": (0.016, 0.001)}  # densities at the end of the published code's own runs; how near is near
 DEFECTS = (
     "The released code scores *freshly drawn* weights from the second megabatch on: its checkpoint names `weight_orig` where the scoring "
-    "network wants `weight`, and a non-strict load hides that. The draw is torch's default of a new layer (uniform in +-1 / sqrt(fan_in)), not "
-    "the rule that the network began with (Kaiming fan-in); by a normal fan-out draw magnitude would end at .013.",
+    "network wants `weight`, and a non-strict load hides that. The draw is torch's default of a new layer (uniform in +-1 / sqrt(fan_in)), "
+    "not the rule that the network began with (Kaiming fan-in); by a normal fan-out draw magnitude would end at .013.",
     "It thresholds over all weights, pruned ones too, and multiplies the new mask with the old one; its log shows the new mask alone.",
     "`semantics released-code` does both on purpose; `paper`, the default, does neither. One-shot pruning (OSP) is at 0.8 ** tau in "
     "either, so the published comparison of APP with OSP is not at equal density.",

@@ -42,7 +42,7 @@ class Flops:
         return round(self.training - saved)
 
     def dense_gradient(self, densities: Mapping[str, float], wanted: Mapping[str, float] | None = None) -> int:
-        """What the gradients of pruned weights cost on top of `sparse_training`: of all, or up to the share `wanted` of each layer's weights.
+        """What gradients of pruned weights cost on top of `sparse_training`: of all, or up to the share `wanted` of each layer's weights.
 
         The gradient of a layer's weights costs as much as its forward pass.
         """

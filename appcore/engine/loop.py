@@ -216,10 +216,10 @@ def _count_flops(state: RunState, images: int) -> None:
     state.flops_dense += state.flops.training * images
     state.flops_sparse += state.flops.sparse_training(compute.shares(state.masks)) * images
 
+
 def _count_parameters(state: RunState, layers: tuple[LayerDensity, ...]) -> int:
     """Parameters of the network without the pruned ones; adds them to the sum over the megabatches, ALMA's measure of memory."""
     left = state.flops.parameters - sum(layer.total - layer.kept for layer in layers)
     if state.cumulative_parameters is not None:
         state.cumulative_parameters += left
     return left
-

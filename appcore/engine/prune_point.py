@@ -44,7 +44,7 @@ def prune(state: RunState, megabatch: int, density: float) -> Cut:
 
     paper: scores of the live weights; pruned weights cannot return; exactly round(density * n) are kept.
     released-code: the two defects of the published code (docs: FIDELITY), on purpose. From the second megabatch on the prunable
-    weights are scored at values freshly drawn by torch's default, and the new mask, ranked over all weights, is multiplied with the old one.
+    weights are scored at values freshly drawn by torch's default, and the new mask, ranked over all weights, is multiplied with the old.
     """
     cut = select(state, megabatch, density)
     state.set_masks(cut.masks)
@@ -54,8 +54,8 @@ def prune(state: RunState, megabatch: int, density: float) -> Cut:
 
 
 def select(state: RunState, megabatch: int, density: float, change: Change | None = None, *, in_evaluation: bool = False) -> Cut:
-    """What `prune` would do, leaving the state as it is. `change` replaces each round's scores before they are ranked; `in_evaluation` scores
-    with BatchNorm's running statistics, as some published code does, in place of the batch's."""
+    """What `prune` would do, leaving the state as it is. `change` replaces each round's scores before they are ranked; `in_evaluation`
+    scores with BatchNorm's running statistics in place of the batch's, as some published code does."""
     rungs = walk(state, megabatch, density, change, in_evaluation=in_evaluation)
     while True:
         try:

@@ -24,8 +24,8 @@ from .stream import Stream, load_data, pick_device
 from .threads import threads_for, use_threads
 
 OTHER_REDRAW = (
-    "this run was begun by an earlier version, whose prune points of released-code scored weights drawn from another distribution than torch's "
-    "default: those from here on end at other densities; start it again to compare it with new runs"
+    "this run was begun by an earlier version, whose prune points of released-code scored weights drawn from another distribution than "
+    "torch's default: those from here on end at other densities; start it again to compare it with new runs"
 )
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _FACTS = (

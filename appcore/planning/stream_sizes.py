@@ -6,7 +6,9 @@ from ..config import RunConfig
 from ..datasets.base import Description
 from ..methods.base import Segment
 
-CLEAN_TRAIN_IMAGES = 5000  # of which the clean train accuracy is taken at most: cheap in a long stream, its standard error 0.7 points at most
+CLEAN_TRAIN_IMAGES = (
+    5000  # of which the clean train accuracy is taken at most: cheap in a long stream, its standard error 0.7 points at most
+)
 
 
 def train_images(config: RunConfig, description: Description) -> int:

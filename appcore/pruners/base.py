@@ -12,7 +12,7 @@ Optional:
   fresh copy of the network with the pruned weights at 0. Without it there is one rung, [end];
 - `REGROWS = {name: True}`, a literal: weights pruned on an earlier rung of the same prune point may return. Weights pruned
   at an earlier prune point never do (semantics `paper`);
-- `CHAOTIC = {name: parameter}`, a literal: with more than one in this parameter (of rounds) the masks hinge on rounding, so that pages do not
+- `CHAOTIC = {name: parameter}`, a literal: with more than one in this parameter (of rounds) the masks hinge on rounding, so pages do not
   offer their overlap with other masks as a finding;
 - `COST = {name: factor}`, a literal: work per scoring image and rung, in images of training (default 1; 0 without images). For the
   estimate alone, as the next; what was computed is counted from `task.passes`;
@@ -33,8 +33,8 @@ from torch.nn.functional import cross_entropy
 
 @dataclass
 class Passes:
-    """Images that a criterion passes through the network, from which its FLOPs are counted: forward and backward for `gradients`, and through
-    the graph of the gradient as well for `products` with the Hessian."""
+    """Images that a criterion passes through the network, from which its FLOPs are counted: forward and backward for `gradients`, and
+    through the graph of the gradient as well for `products` with the Hessian."""
 
     gradients: int = 0
     products: int = 0

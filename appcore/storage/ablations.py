@@ -93,5 +93,5 @@ class AblationTable:
 
 
 def _settings(row: Any) -> dict[str, Any]:
-    """A row with its settings as they were meant: a base of before `subset_seed` has its images drawn by seed 0, whichever axes limit them."""
+    """A row with its settings as they were meant: with a base of before `subset_seed` seed 0 drew the images, whichever axes limit them."""
     return {**row, "base": {**as_then(row["base"]), "subset_seed": row["base"].get("subset_seed", 0)}, "axes": dict(row["axes"])}

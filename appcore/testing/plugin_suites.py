@@ -67,7 +67,7 @@ class PrunerSuite(_Suite):
         assert all(torch.isfinite(score).all() and score.dtype != torch.bfloat16 for score in rounded.scores.values())
 
     def test_the_images_that_it_passes_are_counted(self, name: str) -> None:
-        """Against torch's counter, on a network of matrix products alone: what `task.passes` misses or has too much of would be wrong FLOPs."""
+        """Against torch's counter, on a network of matrix products: what `task.passes` misses or has too much of would be wrong FLOPs."""
         state = RunState.create(self.config("pruner", name, limit_train=100, limit_test=20))
         with FlopCounterMode(display=False) as counter:
             cut = select(state, 0, 0.5)

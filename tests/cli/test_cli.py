@@ -39,7 +39,9 @@ MEGABATCH = {
     "test_accuracy", "generalization_gap", "test_errors", "cer", "samples_seen", "seconds",
     "clean_train_accuracy", "clean_gap", "parameters", "cumulative_parameters",
 }  # fmt: skip
-FLOPS = {f"{purpose}_flops_{kind}" for purpose in ("train", "scoring", "growth", "validation", "test", "total") for kind in ("dense", "sparse")}
+FLOPS = {
+    f"{purpose}_flops_{kind}" for purpose in ("train", "scoring", "growth", "validation", "test", "total") for kind in ("dense", "sparse")
+}
 TOTALS = {"seconds", "images_per_second", "cer", "cumulative_parameters", "peak_memory_bytes", "weights_hash", *FLOPS}
 
 

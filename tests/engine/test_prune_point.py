@@ -307,4 +307,3 @@ def test_scores_in_evaluation_mode_are_those_of_running_statistics() -> None:
 )
 def test_which_masks_are_chaotic(values: dict, is_so: bool) -> None:
     assert plugins.is_chaotic(RunConfig(**values).model_dump(mode="json")) == is_so
-

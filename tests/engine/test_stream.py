@@ -180,7 +180,8 @@ def test_limits_draw_their_images_by_the_seed_test_images_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{"method": "dense"}, {"method": "osp"}, {"pruner": "magnitude"}, {"semantics": "released-code"}, {"init": "torch"}, {"tau": 9.0}]
+    "values",
+    [{"method": "dense"}, {"method": "osp"}, {"pruner": "magnitude"}, {"semantics": "released-code"}, {"init": "torch"}, {"tau": 9.0}],
 )
 def test_at_one_seed_the_images_are_the_same_whatever_else_differs(values: dict) -> None:
     assert images_of(**LIMITS, seed=3, **values) == images_of(**LIMITS, seed=3)

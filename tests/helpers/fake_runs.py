@@ -98,7 +98,11 @@ def story(config: RunConfig, until: int | None = None, dead: int = 0) -> Iterato
                 3.0 + t,
                 f"{t:064x}",
             )
-            clean = {"clean_train_accuracy": min(1.0, train + 0.02), "clean_train_images": size * (t + 1), "parameters": sum(x.kept for x in part)}
+            clean = {
+                "clean_train_accuracy": min(1.0, train + 0.02),
+                "clean_train_images": size * (t + 1),
+                "parameters": sum(x.kept for x in part),
+            }
             clean |= {"clean_gap": clean["clean_train_accuracy"] - (1 - errors / 180), "cumulative_parameters": (t + 1) * WEIGHTS // 2}
             yield events.MegabatchDone(segment.index, t, segment.density, mask, mask, alive, part, *ends, **clean)
         yield events.SegmentDone(segment.index + 1)

@@ -482,7 +482,9 @@ def test_the_result_of_a_finished_run_is_the_documented_object(store: Store) -> 
         "peak_memory_bytes": 123,
         "weights_hash": "w" * 64,
     }
-    unknown = {f"{purpose}_flops_{kind}" for purpose in ("scoring", "growth", "validation", "test", "total") for kind in ("dense", "sparse")}
+    unknown = {
+        f"{purpose}_flops_{kind}" for purpose in ("scoring", "growth", "validation", "test", "total") for kind in ("dense", "sparse")
+    }
     assert set(result["totals"]) - set(known) == {*unknown, "cumulative_parameters"}
 
 

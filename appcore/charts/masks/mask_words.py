@@ -91,7 +91,7 @@ def chaotic(*runs: Mapping[str, Any]) -> str:
     if not names:
         return ""
     return (
-        f"The overlap with masks of {' and '.join(names)} is left out, for it would tell nothing: which weights such iterated criteria keep "
-        "hinges on rounding. One weight exchanged on one round changed 49 to 90\u00a0% of the kept weights at the end. Compare shares of "
-        "layers and accuracies over several seeds instead."
+        f"The overlap with masks of {' and '.join(names)} is left out, for it would tell nothing: which weights such iterated criteria "
+        "keep hinges on rounding. One weight exchanged on one round changed 49 to 90\u00a0% of the kept weights at the end. Compare shares "
+        "of layers and accuracies over several seeds instead."
     )

@@ -82,7 +82,9 @@ def front(everything: Runs, picked: Sequence[str]) -> None:
         lambda: cost_and_benefit.pareto(points, compute, picked, revision=f"{kind}{compute}"),
         alt="Marks: final test accuracy against compute, one mark for each finished run, and the front",
     )
-    st.caption(_words(points, compute) + (f" Left out, since they counted training alone: {uncounted} of earlier versions." if uncounted else ""))
+    st.caption(
+        _words(points, compute) + (f" Left out, since they counted training alone: {uncounted} of earlier versions." if uncounted else "")
+    )
 
 
 def _axes(kinds: Mapping[str, Runs], first: str) -> tuple[str, str]:
