@@ -4,7 +4,7 @@ the images that passed through the network: dense, and sparse if zeros cost noth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -36,6 +36,12 @@ def totals(state: Any) -> dict[str, int]:
     trained = {"dense": state.flops_dense, "sparse": state.flops_sparse}
     sums = {kind: own + sum(state.other_flops[f"{purpose}_flops_{kind}"] for purpose in PURPOSES) for kind, own in trained.items()}
     return {**state.other_flops, **{f"total_flops_{kind}": count for kind, count in sums.items()}}
+
+
+def added(counts: Iterable[Spent]) -> Spent:
+    """The sum of several."""
+    dense, sparse = (sum(column) for column in zip((0, 0), *counts, strict=True))
+    return dense, sparse
 
 
 def shares(masks: Mapping[str, Tensor]) -> dict[str, float]:

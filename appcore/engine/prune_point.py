@@ -87,20 +87,20 @@ def walk(
     rungs = [density]
     if hasattr(plugin, "ladder"):
         rungs = [*plugin.ladder(selection.density(everything), density, task.options)[:-1], density]
-    cut, pool, spent = None, everything, [0, 0]
+    cut, pool, spent = None, everything, []
     for rung, target in enumerate(rungs):
         # A round that would remove nothing is skipped, except the last, whose scores are asked for.
         if regrows or rung == len(rungs) - 1 or selection.keep_count(pool, target) < sum(selection.count(pool).values()):
             scratch, masks = _scratch(network, cut, in_evaluation), cut.masks if cut else before
-            round_ = replace(task, model=scratch, masks=masks, rung=rung, passes=Passes())
-            scores = _scores(plugin, round_)
-            spent = [sum(pair) for pair in zip(spent, compute.of_scoring(state.flops, round_.passes, masks, pool), strict=True)]
+            own = replace(task, model=scratch, masks=masks, rung=rung, passes=Passes())
+            scores = _scores(plugin, own)
+            spent.append(compute.of_scoring(state.flops, own.passes, masks, pool))
             cut = Cut(before, selection.keep_top(change(scores) if change else scores, target, config.scope, eligible=pool), scores, pool)
             pool = everything if regrows else cut.masks
         yield rung + 1, len(rungs)
     assert cut is not None
     kept = {name: mask & before[name] for name, mask in cut.masks.items()} if released else cut.masks
-    return replace(cut, masks=kept, flops=(spent[0], spent[1]))
+    return replace(cut, masks=kept, flops=compute.added(spent))
 
 
 def _redrawn(state: RunState, megabatch: int) -> nn.Module:
