@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -259,7 +260,13 @@ def test_a_wrong_draw_of_the_released_code_is_seen(monkeypatch: pytest.MonkeyPat
     lab = Lab(is_quick=True)
     monkeypatch.setattr(released, "QUOTED", {"magnitude": released.QUOTED["magnitude"]})
     assert [part.verdict for part in released.measure(lab).parts] == [HOLDS, HOLDS]
-    monkeypatch.setattr(prune_point.models, "TORCH", prune_point.models.FAN_OUT)
+
+    def by_fan_out(state: RunState, megabatch: int) -> torch.nn.Module:
+        network = copy.deepcopy(state.model)
+        prune_point.models.initialise(network, state.config.seed, f"released-code/{megabatch}", list(state.masks))
+        return network
+
+    monkeypatch.setattr(prune_point, "_redrawn", by_fan_out)
     assert [part.verdict for part in released.measure(lab).parts] == [FAILS, HOLDS]
 
 
