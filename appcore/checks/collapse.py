@@ -73,10 +73,9 @@ def _settings(lab: Lab) -> str:
 
 
 def _config(lab: Lab, pruner: str, seed: int) -> RunConfig:
-    images = {"limit_train": 400, "score_fraction": 0.2} if lab.is_quick else {"limit_train": 500, "score_fraction": 0.2}
-    small = {"arch": "lenet5" if lab.is_quick else "vgg16_bn", "method": "osp", "megabatches": 1, "limit_test": 10, "score_batch_size": 50}
-    alike = {"prunable": "all", "init": "kaiming-fan-in"}
-    return lab.config(**small, **images, **alike, pruner=pruner, seed=seed, options={"rounds": 1} if pruner == "synflow" else {})
+    small = {"arch": "lenet5" if lab.is_quick else "vgg16_bn", "method": "osp", "megabatches": 1, "limit_train": 100, "limit_test": 10}
+    alike = {"prunable": "all", "init": "kaiming-fan-in", "score_fraction": 0.2}
+    return lab.config(**small, **alike, pruner=pruner, seed=seed, options={"rounds": 1} if pruner == "synflow" else {})
 
 
 def _iterated_name(pruner: str) -> str:
