@@ -19,18 +19,21 @@ from ..pruners.base import exponential
 from .experiment import Finding, Lab, Part, markdown
 
 NUMBER, TITLE = 4, "Order of collapse"
-ROUNDS, FARTHEST = 100, 1e5  # of iterated criteria; the compression to which they are led
+ROUNDS, FARTHEST = 100, 1e4  # of iterated criteria; the compression to which they are led
 CLAIM = (
-    "At rising compression random and magnitude collapse first, then GraSP and SNIP, SynFlow last, all of them iterated in "
-    f"{ROUNDS} rounds as in the published results; in one round SNIP and SynFlow collapse earlier."
+    f"At rising compression magnitude collapses first, then random, while SNIP, GraSP and SynFlow iterated in {ROUNDS} rounds outlive both; in "
+    "one round SynFlow collapses before all of them, and SNIP before its iterated self."
 )
-SOURCE = "arXiv 2006.05467 and its published result files (VGG-16, CIFAR-100; all five criteria with `prune_epochs: 100`)"
+SOURCE = (
+    "arXiv 2006.05467 and its published result files (VGG-16, CIFAR-100; all five criteria with `prune_epochs: 100`). Top-1 accuracy there "
+    "of random, magnitude, SNIP, GraSP, SynFlow: 17.8, 1.0, 46.2, 43.0, 54.3 % at 316x; 1.0, 1.0, 15.5, 3.5, 41.0 % at 1000x (chance: 1 %)"
+)
 REMARKS = (
     "Like is compared with like: Kaiming fan-in, the classifier pruned too, scores in evaluation mode, as there. Not alike: the published "
-    "tables give accuracy after training, here paths are counted, and a network may learn nothing before its last path is gone.",
+    "tables give accuracy after training, here paths are counted, so nothing is said of the order among SNIP, GraSP and SynFlow.",
     "Random and magnitude are the same one-shot and iterated: their scores do not change. An iterated criterion is led to "
-    f"{FARTHEST:,.0f}x by one ladder of {ROUNDS} rounds, and its end is read off on the way; the published code takes {ROUNDS} rounds "
-    "to each compression.",
+    f"{FARTHEST:,.0f}x by one ladder of {ROUNDS} rounds, and its end is read off on the way; one that still has a path there is counted as "
+    f"{FARTHEST:,.0f}x. The published code takes {ROUNDS} rounds to each compression.",
 )
 FIXED = ("random", "magnitude")  # criteria whose scores stay the same when weights go
 ITERATED = ("snip", "grasp", "synflow")
@@ -48,9 +51,9 @@ def measure(lab: Lab) -> Finding:
         measured = f"{_times(log[lower])} against {_times(log[higher])} (n = {len(seeds)})"
         return Part(f"{lower} ends before {higher}", measured, above_zero(log[higher] - log[lower]))
 
-    parts = [order(display(first), _iterated_name(second)) for first in FIXED for second in ITERATED]
-    parts += [order(_iterated_name(name), _iterated_name("synflow")) for name in ("snip", "grasp")]
-    parts += [order(_once_name(name), _iterated_name(name)) for name in ("snip", "synflow")]
+    parts = [order(display("magnitude"), display("random"))]
+    parts += [order(display("random"), _iterated_name(name)) for name in ITERATED]
+    parts += [order(_once_name("synflow"), display("magnitude")), order(_once_name("snip"), _iterated_name("snip"))]
     parts.append(
         Part("where a layer first dies under one-shot scores: all layers live with that many weights, one is empty with one fewer",
              f"{sum(exact)} of {len(exact)} seeds, {len(FIXED + ITERATED)} criteria each", exactly(all(exact)), True)
