@@ -21,8 +21,8 @@ from .experiment import Finding, Lab, Part, markdown
 NUMBER, TITLE = 4, "Order of collapse"
 ROUNDS, FARTHEST = 100, 1e4  # of iterated criteria; the compression to which they are led
 CLAIM = (
-    f"At rising compression magnitude collapses first, then random, while SNIP, GraSP and SynFlow iterated in {ROUNDS} rounds outlive both; in "
-    "one round SynFlow collapses before all of them, and SNIP before its iterated self."
+    "At rising compression magnitude collapses first, then random, while SNIP, GraSP and SynFlow iterated in "
+    f"{ROUNDS} rounds outlive both; in one round SynFlow collapses before all of them, and SNIP before its iterated self."
 )
 SOURCE = (
     "arXiv 2006.05467 and its published result files (VGG-16, CIFAR-100; all five criteria with `prune_epochs: 100`). Top-1 accuracy there "
