@@ -139,8 +139,8 @@ def columns(event: events.Event) -> dict[str, Any]:
 
 
 def kinds(table: Table) -> dict[str, type]:
-    """Python types of the columns, for charts: SQLite keeps NaN as NULL, and an empty column would have no type. Dicts stay dicts, and whole
-    numbers that may be unknown are floats, so that NaN can say so."""
+    """Python types of the columns, for charts: SQLite keeps NaN as NULL, and an empty column would have no type. Dicts stay
+    dicts, and whole numbers that may be unknown are floats, so that NaN can say so."""
 
     def kind(column: Column) -> type:
         return float if isinstance(column.type, Float) or column.info.get("may_be_unknown") else column.type.python_type
