@@ -23,7 +23,8 @@ def _setting(default: Any, help: str, group: str, **limits: Any) -> Any:
 
 class RunConfig(BaseModel):
     """All settings that determine a run. Fields left out take the recipe (RECIPE literal) of the method, then of the data set, then the
-    defaults below, which are the recipe of the released APP code for CIFAR (arXiv 2204.01640; see docs). Fractions are in [0, 1].
+    defaults below, which are the recipe of the released APP code for CIFAR (arXiv 2204.01640; see docs), but for the initial weights of the
+    small ResNets, which it draws by fan-in. Fractions are in [0, 1].
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
@@ -97,6 +98,10 @@ class RunConfig(BaseModel):
     )  # fmt: skip
     limit_train: int = _setting(0, "Use at most N training images (0: all)", "Data", ge=0, le=100_000_000)
     limit_test: int = _setting(0, "Use at most N test images (0: all)", "Data", ge=0, le=100_000_000)
+    subset_seed: int = _setting(
+        -1, "Seed of the images that limit_train, limit_test and shots leave (-1: the run's own; else the same for all)", "Data",
+        ge=-1, le=2**31 - 1,
+    )  # fmt: skip
     device: Literal["auto", "cpu", "cuda"] = _setting("auto", "Where to compute; auto: the GPU when there is one", "Machine")
     precision: Literal["auto", "fp32", "bf16"] = _setting("auto", "Arithmetic of forward and backward", "Machine")
     options: dict[str, float | int | bool | str] = _setting({}, "Parameters of the chosen plug-ins, by name", "Pruning")
@@ -182,11 +187,33 @@ class RunConfig(BaseModel):
         return self.options.get(name, plugins.find(_PLUGIN_FIELDS[field], getattr(self, field)).options[name]["default"])
 
     @property
+    def is_subset(self) -> bool:
+        """Whether only part of the images is used, drawn by `images_seed`."""
+        return _is_subset(self.__dict__)
+
+    @property
+    def images_seed(self) -> int:
+        """The seed by which that part is drawn."""
+        return self.seed if self.subset_seed < 0 else self.subset_seed
+
+    @property
     def fingerprint(self) -> str:
-        """12 hex digits over every field that differs from its default, the device left out: equal for equal experiments."""
-        defaults = {name: field.default for name, field in type(self).model_fields.items()}
-        changed = {name: value for name, value in self.model_dump(mode="python").items() if name != "device" and value != defaults[name]}
+        """12 hex digits over every setting that differs from its first default, the device left out: equal for equal experiments.
+
+        Images count by the seed that draws them, and parameters whose default has changed (`was`) by what they are.
+        """
+        defaults = {name: field.default for name, field in type(self).model_fields.items()} | {"subset_seed": 0}
+        values = self.model_dump(mode="python", exclude={"device"})
+        values |= {"subset_seed": self.images_seed if self.is_subset else 0, "options": self._first_options()}
+        changed = {name: value for name, value in values.items() if value != defaults[name]}
         return hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:12]
+
+    def _first_options(self) -> dict[str, Any]:
+        found: dict[str, Any] = dict(self.options)
+        for name, option in _changed_options(self.__dict__).items():
+            value = found.pop(name, option["default"])
+            found |= {name: value} if value != option["was"] else {}
+        return found
 
 
 def anchored(dataset: str) -> str:
@@ -231,9 +258,34 @@ def build(values: dict[str, Any]) -> RunConfig:
 
 
 def completed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as an earlier version recorded them, in JSON's types; those that came later at their defaults, by which its runs ran."""
-    later = {name: field.default for name, field in RunConfig.model_fields.items() if name not in values}
-    return {**values, **json.loads(json.dumps(later))}
+    """Settings as an earlier version recorded them, in JSON's types; those that came later at the defaults by which its runs ran."""
+    known = as_then(values)
+    later = {name: field.default for name, field in RunConfig.model_fields.items() if name not in known}
+    return {**known, **json.loads(json.dumps(later))}
+
+
+def as_then(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Recorded settings with what they meant: those without `subset_seed` are older than it, when seed 0 drew the images of every run and
+    parameters that have a `was` had it as their default."""
+    if "subset_seed" in values:
+        return dict(values)
+    found, options = {**values, "subset_seed": 0 if _is_subset(values) else -1}, values.get("options", {})
+    if isinstance(options, dict) and (changed := _changed_options(values)):
+        found["options"] = {name: option["was"] for name, option in changed.items()} | options
+    return found
+
+
+def _is_subset(values: Mapping[str, Any]) -> bool:
+    return any(values.get(name) for name in ("limit_train", "limit_test", "shots"))
+
+
+def _changed_options(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The parameters of the chosen plug-ins whose default is another one than it was."""
+    found: dict[str, dict[str, Any]] = {}
+    for field, kind in _PLUGIN_FIELDS.items():
+        choice = plugins.choices(kind).get(str(values.get(field)))
+        found |= {name: option for name, option in (choice.options if choice else {}).items() if "was" in option}
+    return found
 
 
 def problems(error: ValidationError) -> list[InputError]:

@@ -56,7 +56,8 @@ class Started:
 
 @dataclass(frozen=True)
 class Progress:
-    """One step done, of phase score, train, validate or test. `loss` is None between the steps at which it is read from the device."""
+    """One step done, of phase score, train, validate or test (clean training images too). `loss` is None between the steps at which it is
+    read from the device."""
 
     kind: ClassVar[Literal["Progress"]] = "Progress"
     segment: int
@@ -125,7 +126,11 @@ class EpochDone:
 class MegabatchDone:
     """End of a megabatch: train and validation numbers of the epoch whose weights are carried on, test numbers of those weights.
 
-    `order_hash` chains every epoch order and augmentation draw that was used up to here.
+    The epoch was chosen by its validation accuracy, which is therefore too good, and train accuracy is a running mean on augmented images:
+    `generalization_gap` is the published measure and no more. `clean_train_accuracy` is that of the weights carried on, in evaluation mode,
+    on `clean_train_images` of the training images (replay included), and clean_gap = clean_train_accuracy - test_accuracy.
+    `parameters` are those of the network that are not pruned, `cumulative_parameters` their sum over the megabatches (memory in ALMA).
+    `order_hash` chains every epoch order and augmentation draw that was used up to here. None: recorded by an earlier version.
     """
 
     kind: ClassVar[Literal["MegabatchDone"]] = "MegabatchDone"
@@ -148,6 +153,11 @@ class MegabatchDone:
     train_images: int
     seconds: float
     order_hash: str
+    clean_train_accuracy: float | None = None
+    clean_gap: float | None = None
+    clean_train_images: int | None = None
+    parameters: int | None = None
+    cumulative_parameters: int | None = None
 
 
 @dataclass(frozen=True)
@@ -160,7 +170,11 @@ class SegmentDone:
 
 @dataclass(frozen=True)
 class Finished:
-    """Last event. FLOPs count forward and backward of every training image; sparse ones scale each layer by its density."""
+    """Last event. FLOPs are dense, or sparse: each layer scaled by its density (theoretical).
+
+    train: forward and backward of every training image; scoring: the passes of the criterion; growth: gradients of pruned weights, by which
+    weights are brought back; validation; test, clean training images included; total: their sum. None where an earlier version ran.
+    """
 
     kind: ClassVar[Literal["Finished"]] = "Finished"
     seconds: float
@@ -171,6 +185,17 @@ class Finished:
     peak_memory_bytes: int
     weights_hash: str
     phase_seconds: dict[str, float] = field(default_factory=dict)
+    scoring_flops_dense: int | None = None
+    scoring_flops_sparse: int | None = None
+    growth_flops_dense: int | None = None
+    growth_flops_sparse: int | None = None
+    validation_flops_dense: int | None = None
+    validation_flops_sparse: int | None = None
+    test_flops_dense: int | None = None
+    test_flops_sparse: int | None = None
+    total_flops_dense: int | None = None
+    total_flops_sparse: int | None = None
+    cumulative_parameters: int | None = None
 
 
 Event = Started | Progress | Pruned | EpochDone | MegabatchDone | SegmentDone | Finished

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -182,6 +183,13 @@ def has_pruner(method: str) -> bool:
     """Whether a pruner decides what a method prunes: not where it prunes nothing or finds its own masks (IS_STEERED = True)."""
     known = choices("methods")
     return prunes(method) and not (method in known and known[method].literals.get("IS_STEERED", False))
+
+
+def is_chaotic(config: Mapping[str, Any]) -> bool:
+    """Whether a run's masks hinge on rounding (CHAOTIC in its pruner's file): their overlap with others then tells nothing of the runs."""
+    choice = choices("pruners").get(config["pruner"]) if has_pruner(config["method"]) else None
+    rounds = choice.literal("CHAOTIC") if choice else ""
+    return bool(choice and rounds) and config["options"].get(rounds, choice.options[rounds]["default"]) > 1
 
 
 def method_and_pruner(method: str, pruner: str) -> str:

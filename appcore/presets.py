@@ -17,6 +17,7 @@ class Preset:
 
 _DIGITS = "digits instead: real images that everybody has, offline, and small enough for two CPU cores in minutes"
 _POSTER = {"megabatches": 8, "epochs": 50, "method": "app", "pruner": "snip", "tau": 4.5}
+_TWIN = {"dataset": "digits", "arch": "resnet20", "init": "kaiming-fan-in", **_POSTER}  # the published small ResNets begin by fan-in
 _LENET5 = {"arch": "lenet5", "method": "osp", "pruner": "snip", "prunable": "all", "megabatches": 1, "options": {"batches": "one"}}
 _LOTTERY = {"arch": "mlp", "method": "imp", "prunable": "all", "megabatches": 1, "tau": 7.0, "momentum": 0.0, "weight_decay": 0.0}
 _CS = {"arch": "resnet20", "method": "cs", "megabatches": 1, "lr_drops": (0.66, 0.84), "options": {"search_rounds": 3, "rewind_epoch": 2}}
@@ -27,22 +28,22 @@ PRESETS: dict[str, Preset] = {
     "poster-r50-cifar100-small": Preset(
         "The poster, in minutes",
         f"Twin of poster-r50-cifar100: T, tau and pruner of arXiv 2204.01640 with ResNet-20 and 10 epochs; {_DIGITS}",
-        {"dataset": "digits", "arch": "resnet20", **_POSTER, "epochs": 10},
+        {**_TWIN, "epochs": 10},
     ),
     "poster-r50-cifar10-small": Preset(
         "SNIP against magnitude, in minutes",
         f"Twin of poster-r50-cifar10: run it again with pruner magnitude; ResNet-20 and 6 epochs; {_DIGITS}",
-        {"dataset": "digits", "arch": "resnet20", **_POSTER, "epochs": 6},
+        {**_TWIN, "epochs": 6},
     ),
     "long-r50-cifar10-small": Preset(
         "A long sequence, in minutes",
         f"Twin of long-r50-cifar10: T = 100 with ResNet-20, 2 epochs and batches of 32; {_DIGITS}",
-        {"dataset": "digits", "arch": "resnet20", **_POSTER, "megabatches": 100, "epochs": 2},
+        {**_TWIN, "megabatches": 100, "epochs": 2},
     ),
     "few-shot-540-small": Preset(
         "Few shots, in minutes",
         f"Twin of few-shot-540: 40 shots of each class, ResNet-20 and 10 epochs; {_DIGITS}",
-        {"dataset": "digits", "arch": "resnet20", **_POSTER, "shots": 40, "batch_size": 32, "epochs": 10},
+        {**_TWIN, "shots": 40, "batch_size": 32, "epochs": 10},
     ),
     "snip-lenet-small": Preset(
         "SNIP on LeNet-5, in minutes",
@@ -96,7 +97,7 @@ PRESETS: dict[str, Preset] = {
     "cs-resnet": Preset(
         "Continuous Sparsification, ResNet-20",
         "Savarese et al., arXiv 1912.04427: 91.5 to 92.0 % on CIFAR-10 against 90 to 91 % dense; three rounds of 85 epochs, then the "
-        "ticket",
+        "ticket. Initial weights by Xavier's rule there, Kaiming fan-out here",
         {"dataset": "cifar10", **_CS, "epochs": 85, "batch_size": 128},
     ),
 }

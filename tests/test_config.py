@@ -111,3 +111,41 @@ def test_small_presets_run(name: str) -> None:
 def test_config_and_plan_import_no_torch() -> None:
     code = "import sys, appcore; from appcore.planning.plan import plan; plan(appcore.RunConfig()); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+SUBSET = {"dataset": "cifar10", "limit_train": 500}
+
+
+def test_images_drawn_by_one_seed_are_one_experiment_however_it_is_said() -> None:
+    """At seed 0 the images are those that earlier versions drew for every seed, so these fingerprints are theirs."""
+    assert RunConfig(**SUBSET).fingerprint == RunConfig(**SUBSET, subset_seed=0).fingerprint
+    assert RunConfig(**SUBSET, seed=3).fingerprint == RunConfig(**SUBSET, seed=3, subset_seed=3).fingerprint
+    assert RunConfig(**SUBSET, seed=3).fingerprint != RunConfig(**SUBSET, seed=3, subset_seed=0).fingerprint
+    assert RunConfig(seed=3, subset_seed=7).fingerprint == RunConfig(seed=3).fingerprint  # of all images there is no subset
+
+
+@pytest.mark.parametrize("limit", [{"limit_train": 500}, {"limit_test": 50}, {"shots": 5}])
+def test_a_record_of_an_earlier_version_has_the_images_of_seed_0(limit: dict) -> None:
+    now = RunConfig(dataset="cifar10", seed=3, **limit, subset_seed=0)
+    then = {name: value for name, value in now.model_dump(mode="json").items() if name != "subset_seed"}
+    assert RunConfig(**completed(then)) == now and RunConfig(**completed(completed(then))) == now
+    assert RunConfig(**then).images_seed == 3  # as settings of a new run
+
+
+def test_a_record_of_an_earlier_version_has_the_defaults_of_then() -> None:
+    now = RunConfig(method="gmp", dataset="cifar10")
+    then = {name: value for name, value in now.model_dump(mode="json").items() if name != "subset_seed"}
+    known = RunConfig(**completed(then))
+    assert known.option("method", "prune_until") == 1.0 and now.option("method", "prune_until") == 0.75
+    assert completed({**then, "options": {"prune_until": 0.5}})["options"] == {"prune_until": 0.5}
+    assert RunConfig(**completed({**then, "method": "app"})).options == {} and completed(now.model_dump(mode="json"))["options"] == {}
+    # What differs from the first defaults is what counts, however it is said.
+    first = RunConfig(method="gmp", dataset="cifar10", options={"prune_until": 1.0})
+    assert known.fingerprint == first.fingerprint != now.fingerprint
+    assert now.fingerprint == RunConfig(method="gmp", dataset="cifar10", options={"prune_until": 0.75}).fingerprint
+
+
+@pytest.mark.parametrize("wrong", [{"options": [1]}, {"options": None}, {"method": 3}, {"method": None}, {"limit_train": "x"}])
+def test_what_is_no_record_is_left_to_whoever_checks_it(wrong: dict) -> None:
+    found = completed({"method": "gmp", **wrong})
+    assert all(found[name] == value for name, value in wrong.items())

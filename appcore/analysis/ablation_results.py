@@ -22,11 +22,14 @@ METRICS = {  # metrics that an ablation can be viewed by
     for name in (
         "test_accuracy",
         "generalization_gap",
+        "clean_gap",
         "cer",
         "val_accuracy",
         "sparsity",
         "density_alive",
         "train_flops_sparse",
+        "total_flops_sparse",
+        "cumulative_parameters",
         "seconds",
     )
 }

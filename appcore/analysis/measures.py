@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-_COUNTS = ("errors", "images")
+_COUNTS = ("errors", "images", "parameters")
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,29 @@ def _plain(name: str, label: str, unit: str, better: int, digits: int, help: str
     return Measure(name, label, short or label, unit, 1, better, digits, help)
 
 
-_FLOPS = "TFLOP"
+def _flops(purpose: str, label: str, help: str) -> tuple[Measure, Measure]:
+    dense, sparse = f"{label}, dense", f"{label}, sparse (theoretical)"
+    return (
+        Measure(f"{purpose}_flops_dense", dense, dense, "TFLOP", 1e-12, -1, 3, help),
+        Measure(
+            f"{purpose}_flops_sparse", sparse, f"{label}, sparse", "TFLOP", 1e-12, -1, 3,
+            f"{help}: what zeros that cost nothing would leave of it; masks alone make nothing faster",
+        ),
+    )  # fmt: skip
+
+
+PURPOSES = ("train", "scoring", "growth", "validation", "test", "total")  # of FLOPs, the sum last
 _ALL = (
     _fraction("accuracy", "Accuracy", 1, 1, "Share of the images that are classified correctly"),
     _fraction("train_accuracy", "Train accuracy", 1, 1, "Share of the training images classified correctly during the epoch, augmented"),
     _fraction("val_accuracy", "Validation accuracy", 1, 1, "Share of the held-out training images classified correctly"),
     _fraction("test_accuracy", "Test accuracy", 1, 1, "Share of the test images classified correctly after the newest finished megabatch"),
-    _points("generalization_gap", "Generalization gap", "Train minus validation accuracy", "Gap"),
+    _points("generalization_gap", "Generalization gap", "Train minus validation accuracy, as published", "Gap"),
+    _fraction(
+        "clean_train_accuracy", "Clean train accuracy", 1, 1,
+        "Share of the training images (5,000 at most) that the weights carried on classify correctly, without augmentation", "Clean train",
+    ),
+    _points("clean_gap", "Clean gap", "Clean train minus test accuracy of the weights carried on; none of these images chose the epoch"),
     _plain("test_errors", "Test errors", "errors", -1, 0, "Misclassified test images after a megabatch"),
     _plain("cer", "CER", "errors", -1, 0, "Cumulative error rate: misclassified test images, summed over the megabatches; lower is better"),
     _points("relative_error", "Anytime relative error", "Change of the share of wrong test images from one megabatch to the next"),
@@ -91,19 +107,23 @@ _ALL = (
     _fraction("density_effective", "Density in forward", 0, 2, "Share of non-zero weights in the tensors that the forward pass uses"),
     _fraction("density_alive", "Density alive", 0, 2, "Share of weights that are kept and on a path from input to output", "Alive"),
     Measure("size", "Size", "Size", "MB", 1e-6, -1, 2, "Zeros left out: 4 bytes for each kept weight and one bit for each prunable one"),
-    Measure(
-        "train_flops_dense", "Training FLOPs, dense", "Dense FLOPs", _FLOPS, 1e-12, -1, 3, "Forward and backward of every training image"
-    ),
-    Measure(
-        "train_flops_sparse", "Training FLOPs, sparse (theoretical)", "Sparse FLOPs", _FLOPS, 1e-12, -1, 3,
-        "What zeros that cost nothing would leave of the training FLOPs; masks alone make nothing faster",
-    ),
-    _fraction("flops_share", "Training FLOPs left (theoretical)", -1, 0, "Sparse FLOPs as a share of the dense ones", "FLOPs left"),
+    *_flops("train", "Training FLOPs", "Forward and backward of every training image"),
+    *_flops("scoring", "Scoring FLOPs", "The passes by which criteria rank weights"),
+    *_flops("growth", "Growth FLOPs", "Gradients of pruned weights, by which RigL and APGP bring weights back"),
+    *_flops("validation", "Validation FLOPs", "Forward of every validation image"),
+    *_flops("test", "Test FLOPs", "Forward of the test images and of the training images that the clean train accuracy takes"),
+    *_flops("total", "All FLOPs", "Training, scoring, growth, validation and tests together"),
+    _fraction("flops_share", "Training FLOPs left (theoretical)", -1, 0, "Sparse training FLOPs as a share of dense ones", "FLOPs left"),
     _plain("seconds", "Time", "s", -1, 1, "For training and scoring; waiting and pauses are left out"),
     _plain("eta_seconds", "Time left", "s", -1, 0, "From the plan and the measured speed"),
     _plain("images_per_second", "Speed", "images/s", 1, 0, "Training images per second, measured"),
     Measure("peak_memory_bytes", "Peak memory", "Memory", "MB", 1e-6, -1, 0, "The most that the process or the GPU holds"),
     _plain("samples_seen", "Training images", "images", 0, 0, "Images trained on, repeats counted"),
+    _plain("parameters", "Parameters left", "parameters", -1, 0, "Parameters of the network that are not pruned"),
+    _plain(
+        "cumulative_parameters", "Cumulative parameters", "parameters", -1, 0,
+        "Parameters left, summed over the megabatches: the memory of ALMA (arXiv 2106.09563)", "Sum of sizes",
+    ),
 )  # fmt: skip
 MEASURES = {measure.name: measure for measure in _ALL}
 
@@ -117,12 +137,20 @@ OF_MEGABATCH = (
     "val_accuracy",
     "test_accuracy",
     "generalization_gap",
+    "clean_train_accuracy",
+    "clean_gap",
     "test_errors",
     "cer",
     "samples_seen",
+    "parameters",
+    "cumulative_parameters",
     "seconds",
 )
-OF_RUN = ("seconds", "images_per_second", "cer", "train_flops_dense", "train_flops_sparse", "peak_memory_bytes")
+OF_RUN = (
+    *("seconds", "images_per_second", "cer", "cumulative_parameters"),
+    *(f"{purpose}_flops_{kind}" for purpose in PURPOSES for kind in ("dense", "sparse")),
+    "peak_memory_bytes",
+)
 
 
 def newest(run: Mapping[str, Any], end: Mapping[str, Any] | None) -> dict[str, float]:
@@ -131,7 +159,7 @@ def newest(run: Mapping[str, Any], end: Mapping[str, Any] | None) -> dict[str, f
     `end` is the row of its last finished megabatch, None while there is none.
     """
     end, totals = end or {}, run.get("totals") or {}
-    names = ("test_accuracy", "val_accuracy", "generalization_gap", "cer", "density_alive")
+    names = ("test_accuracy", "val_accuracy", "generalization_gap", "clean_gap", "cer", "density_alive", "cumulative_parameters")
     found = {name: end.get(name) for name in names}
     found |= {"sparsity": 1 - end["density_mask"] if end else None, "size": _size(run, end["density_mask"]) if end else None}
     found |= {name: totals.get(name) for name in OF_RUN if name not in found}

@@ -24,7 +24,7 @@ GROUPS = {  # name in the menu and in the address: column
     "network": "arch",
     "tag": "tag",
 }
-MEASURED = ("test_accuracy", "generalization_gap", "cer", "sparsity", "seconds")  # numbers of the registry
+MEASURED = ("test_accuracy", "generalization_gap", "clean_gap", "cer", "sparsity", "seconds")  # numbers of the registry
 
 
 def overview(runs: Sequence[Mapping[str, Any]], newest: pd.DataFrame) -> pd.DataFrame:

@@ -59,11 +59,12 @@ def above_zero(difference: Sample) -> str:
 
 
 def within(difference: Sample, margin: float) -> str:
-    """Verdict on "there is no difference": its 95 % interval must lie within +-margin."""
+    """Verdict on "there is no difference", an equivalence test: the 95 % interval must lie within +-margin, and only one that lies wholly
+    outside refutes it. A difference may be certain and still too small to matter."""
     low, high = difference.interval()
     if -margin <= low and high <= margin:
         return HOLDS
-    return FAILS if low > 0 or high < 0 else UNDECIDED
+    return FAILS if low > margin or high < -margin else UNDECIDED
 
 
 def exactly(is_so: bool) -> str:

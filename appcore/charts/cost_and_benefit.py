@@ -19,7 +19,7 @@ from .stream_timeline import faint
 
 Runs = Sequence[Mapping[str, Any]]
 # name in the address: measure of the registry
-COMPUTE = {"dense": MEASURES["train_flops_dense"], "sparse": MEASURES["train_flops_sparse"], "seconds": MEASURES["seconds"]}
+COMPUTE = {"dense": MEASURES["total_flops_dense"], "sparse": MEASURES["total_flops_sparse"], "seconds": MEASURES["seconds"]}
 
 
 def error_area(runs: Runs, megabatches: pd.DataFrame, *, revision: str = "") -> go.Figure:

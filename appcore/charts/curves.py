@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -78,12 +79,13 @@ def loss(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revisio
 
 
 def gap(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "", view: View = PLAIN) -> go.Figure:
-    """Train minus validation accuracy in percentage points at each epoch, and of the weights kept at each megabatch's end."""
+    """Train minus validation accuracy in percentage points at each epoch and of the weights kept at each megabatch's end; for a single run
+    the clean gap of these as well."""
     alone = len(runs) == 1
-    marks = " · marks: the weights carried on" if alone else ""
     about = MEASURES["generalization_gap"]
-    figure, axis = _over_time("Does it overfit?", f"{lower(about.help)}{marks}", about.title, runs, epochs, revision, view)
-    values = []
+    words = lower(about.help) + (" · marks: the weights carried on, and clean: train minus test" if alone else "")
+    figure, axis = _over_time("Does it overfit?", words, about.title, runs, epochs, revision, view)
+    values, clean = [], pd.Series(dtype=float)
     for run, look in _looked(runs):
         mine, ends = _of(epochs, run), _of(megabatches, run)
         points = 100 * (mine["train_accuracy"] - mine["val_accuracy"])
@@ -91,8 +93,12 @@ def gap(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision
         _line(figure, axis, view, run, points, "every epoch" if alone else look.label, look.colour, look.dash, unit=" points")
         name = "carried on" if alone else f"{look.label}, carried on"
         _marks(figure, axis, run, ends, 100 * ends["generalization_gap"], name, look, unit=" points", listed=alone)
+        if alone and ends["clean_gap"].notna().any():  # not known of runs of earlier versions
+            clean = 100 * ends["clean_gap"]
+            _marks(figure, axis, run, ends, clean, "clean", replace(look, symbol="diamond-wide"), unit=" points")
     everything = pd.concat(values) if values else pd.Series(dtype=float)
     low, high = (everything.quantile(0.01), everything.quantile(0.99)) if len(everything) else (-5.0, 5.0)
+    low, high = (find([edge, *clean.dropna()]) for find, edge in ((min, low), (max, high)))
     figure.add_hline(y=0, line={"width": 1.5, "color": style.GREY})
     figure.update_yaxes(range=[5 * np.floor(min(low, 0) / 5) - 1, 5 * np.ceil(max(high, 4) / 5) + 1])
     return figure

@@ -22,7 +22,7 @@ BANDS = {  # name of the curve: (title, column that is averaged)
     "loss": ("Is it still learning?", "val_loss"),
     "errors": ("How many errors so far?", "cer"),
 }
-DIFFERENCES = ("test_accuracy", "val_accuracy", "generalization_gap", "cer")
+DIFFERENCES = ("test_accuracy", "val_accuracy", "generalization_gap", "clean_gap", "cer")
 
 
 def bands(name: str, groups: Sequence[Repeats], epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "") -> go.Figure:

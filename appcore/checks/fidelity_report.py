@@ -32,9 +32,18 @@ INTRODUCTION = (
 READING = (
     "Numbers are mean ± standard deviation over n seeds. A claim of more or less *holds* when the 95 % confidence interval of the "
     "differences, paired by seed, leaves 0 out on the claimed side; it *does not hold at this scale* when it does so on the other, and "
-    f"is *inconclusive* otherwise. A claim of no difference holds when the interval lies within ±{100 * sanity.MARGIN:.0f} points. An "
-    "experiment has the verdict of its worst part. Statements marked exact must be true to the last weight or image, or the command exits "
-    "with 1. Networks, images and epochs are far fewer than in the papers: a claim that does not hold here is not thereby refuted."
+    f"is *inconclusive* otherwise. A claim of no difference holds when the interval lies within ±{100 * sanity.MARGIN:.0f} points, and "
+    "does not hold when it lies wholly outside. An experiment has the verdict of its worst part. Statements marked exact must be true to "
+    "the last weight or image, or the command exits with 1. Networks, images and epochs are far fewer than in the papers: a claim that "
+    "does not hold here is not thereby refuted."
+)
+COVERED = (
+    "An interval covers what the seed draws: initial values, the order of the stream, its split, augmentation and scoring batches, and, "
+    "where only part of the images is used (limit_train, limit_test, shots), which images these are, test images included; at one seed "
+    "they are the same for every method and criterion. It does not cover the data set itself: with all images of a data set every seed has "
+    "the same test images. Images are normalised by the mean and standard deviation of all training images of the run, as published "
+    "recipes do, so a megabatch is normalised with numbers to which later ones have contributed: a look ahead, small, and equal for all "
+    "methods."
 )
 EXPERIMENTS = {module.NUMBER: module for module in (exact, released, early_layers, collapse, lottery, shuffle, replay, gap)}
 
@@ -64,7 +73,7 @@ def document(findings: Iterable[Finding], about: dict[str, Any], before: str = "
     """docs/FIDELITY.md: sections of these findings, and those of the other experiments as they stand in `before`."""
     sections = _sections(before) | {finding.number: _section(finding, about) for finding in findings}
     rows = [_row(number, sections[number]) for number in sorted(sections)]
-    blocks = ["# Fidelity", INTRODUCTION, READING, markdown(["#", "claim", "verdict"], rows)]
+    blocks = ["# Fidelity", INTRODUCTION, READING, COVERED, markdown(["#", "claim", "verdict"], rows)]
     return "\n\n".join([*blocks, *(sections[number] for number in sorted(sections))]) + "\n"
 
 

@@ -11,11 +11,11 @@ from ..planning.plan import plan
 from .experiment import Finding, Lab, Part, about, markdown
 
 NUMBER, TITLE = 2, "The released code does not end where it says"
-QUOTED = {"snip": 0.019, "magnitude": 0.016}
-NEAR = 0.01
+QUOTED = {"snip": (0.0194, 0.003), "magnitude": (0.016, 0.001)}  # densities at the end of the published code's own runs; how near is near
 DEFECTS = (
     "The released code scores *freshly drawn* weights from the second megabatch on: its checkpoint names `weight_orig` where the scoring "
-    "network wants `weight`, and a non-strict load hides that.",
+    "network wants `weight`, and a non-strict load hides that. The draw is torch's default of a new layer (uniform in +-1 / sqrt(fan_in)), "
+    "not the rule that the network began with (Kaiming fan-in); by a normal fan-out draw magnitude would end at .013.",
     "It thresholds over all weights, pruned ones too, and multiplies the new mask with the old one; its log shows the new mask alone.",
     "`semantics released-code` does both on purpose; `paper`, the default, does neither. One-shot pruning (OSP) is at 0.8 ** tau in "
     "either, so the published comparison of APP with OSP is not at equal density.",
@@ -31,11 +31,11 @@ def measure(lab: Lab) -> Finding:
         for semantics in ("released-code", "paper")
     }
     parts = []
-    for pruner, quoted in QUOTED.items():
+    for pruner, (quoted, near) in QUOTED.items():
         end = Sample.of(path[-1][0] for path in paths[pruner, "released-code"])
-        is_near = HOLDS if abs(end.mean - quoted) <= NEAR else FAILS
+        is_near = HOLDS if abs(end.mean - quoted) <= near else FAILS
         measured = f"{end.text(4, scale=1)} (n = {len(end.values)})"
-        parts.append(Part(f"{pruner}: ends within {NEAR} of {quoted}, far from the {0.8**4.5:.3f} of its log", measured, is_near))
+        parts.append(Part(f"{pruner}: ends within {near} of {quoted}, far from the {0.8**4.5:.3f} of its log", measured, is_near))
         same = [path[-1][0] == path[-1][1] for path in paths[pruner, "paper"]]
         ends = f"{paths[pruner, 'paper'][0][-1][0]:.6f} at every seed"
         parts.append(Part(f"{pruner}, paper semantics: ends at round(0.8 ** 4.5 * n) / n", ends, exactly(all(same)), True))
@@ -46,9 +46,9 @@ def measure(lab: Lab) -> Finding:
     return Finding(
         NUMBER,
         TITLE,
-        "With T = 8 and tau 4.5 the released code ends near density .02 on ResNet-20 (SNIP .019, magnitude .016), not at .366.",
+        "With T = 8 and tau 4.5 the released code ends near density .02 on ResNet-20 (SNIP .0194, magnitude .016), not at .366.",
         "The released code of arXiv 2204.01640 at commit 7840633, run and counted",
-        f"{about(_config(lab, 'snip', 'paper', 0), 'tau', 'score_fraction')}; prune points only; {len(seeds)} seed(s)",
+        f"{about(_config(lab, 'snip', 'paper', 0), 'tau', 'score_fraction', 'init')}; prune points only; {len(seeds)} seed(s)",
         tuple(parts),
         markdown(["mean density counted at megabatch", *map(str, range(1, 9))], rows),
         DEFECTS,
@@ -57,7 +57,7 @@ def measure(lab: Lab) -> Finding:
 
 def _config(lab: Lab, pruner: str, semantics: str, seed: int) -> RunConfig:
     images = 400 if lab.is_quick else 1600
-    small = {"arch": "resnet20", "megabatches": 8, "tau": 4.5, "limit_train": images, "limit_test": 10}
+    small = {"arch": "resnet20", "megabatches": 8, "tau": 4.5, "limit_train": images, "limit_test": 10, "init": "kaiming-fan-in"}
     return lab.config(**small, pruner=pruner, semantics=semantics, seed=seed)
 
 

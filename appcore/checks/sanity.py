@@ -106,6 +106,7 @@ class Trial:
         config = self.config
         kept = {*plugins.find("datasets", config.dataset).options, *plugins.find("models", config.arch).options}
         about = {"method": "dense", "semantics": "paper", "schedule": "exponential", "seed": config.seed + self.repeat}
+        about["subset_seed"] = config.images_seed  # the run's own images in every repeat
         about["options"] = {name: value for name, value in config.options.items() if name in kept}
         return RunConfig(**{**config.model_dump(), **about})
 

@@ -66,12 +66,13 @@ def one_line(message: str) -> str:
 def result_text(result: dict[str, Any]) -> str:
     """The result of a run as a table."""
     lines = [f"run {result['run_id']}: {result['status']}" + (f" ({one_line(result['error'])})" if result["error"] else "")]
-    lines.append("megabatch  density requested / effective / alive   train    val   test  gap (points)  CER")
+    lines.append("megabatch  density requested / effective / alive   train    val   test  gap (points)  clean gap  CER")
     for row in result["megabatches"]:
         densities = "  ".join(f"{row[f'density_{kind}']:.4f}" for kind in ("requested", "effective", "alive"))
         accuracies = "  ".join(f"{100 * row[f'{part}_accuracy']:5.1f}" for part in ("train", "val", "test"))
-        gap = f"{100 * row['generalization_gap']:12.1f}"
-        lines.append(f"{row['megabatch']:9d}            {densities}      {accuracies}  {gap}  {row['cer']}")
+        clean = "-" if row["clean_gap"] is None else f"{100 * row['clean_gap']:.1f}"  # earlier versions did not measure it
+        gaps = f"{100 * row['generalization_gap']:12.1f}  {clean:>9}"
+        lines.append(f"{row['megabatch']:9d}            {densities}      {accuracies}  {gaps}  {row['cer']}")
     return "\n".join(lines)
 
 

@@ -47,9 +47,9 @@ _loading = Locks()
 
 
 def load_data(config: RunConfig, device: torch.device) -> Data:
-    """The data set of a run on its device; all runs in memory share one copy."""
+    """The data set of a run on its device; all runs in memory that use the same images share one copy."""
     fields = (config.dataset, config.split, config.image_size, config.limit_train, config.limit_test, config.crop_padding, config.shots)
-    key = (*fields, str(device), str(data_root().resolve()))
+    key = (*fields, config.images_seed if config.is_subset else 0, str(device), str(data_root().resolve()))
     with _loading.of(key):
         data = _loaded.get(key)
         if data is None:
@@ -83,8 +83,7 @@ def _load(config: RunConfig, device: torch.device) -> Data:
 def _read(config: RunConfig) -> tuple[Images, tuple[_Choice, _Choice]]:
     """The images and labels that a run uses; where a data set knows its labels beforehand, no other image is decoded."""
     module = plugins.load("datasets", config.dataset)
-    is_part = config.shots or config.limit_train or config.limit_test
-    if not (is_part and hasattr(module, "labels")):  # labels go through the whole list of files once more
+    if not (config.is_subset and hasattr(module, "labels")):  # labels go through the whole list of files once more
         images = module.load(config)
         return images, _chosen(config, images.train_y, images.test_y, images.classes)
     train_y, test_y = module.labels(config)
@@ -93,29 +92,36 @@ def _read(config: RunConfig) -> tuple[Images, tuple[_Choice, _Choice]]:
 
 
 def _chosen(config: RunConfig, train_y: np.ndarray, test_y: np.ndarray, classes: tuple[str, ...]) -> tuple[_Choice, _Choice]:
-    """Which training and test images a run uses: the same for every seed, in the data set's own order."""
-    train = _few(train_y, config.shots, classes) if config.shots else _limited(len(train_y), config.limit_train, "limit_train")
-    return train, _limited(len(test_y), config.limit_test, "limit_test")
+    """Which training and test images a run uses, in the data set's own order: drawn by the seed alone, so the same for every method.
+
+    Test images too: of one subset for all seeds the error would be in every mean and in no interval.
+    """
+    seed = config.images_seed
+    train = _few(train_y, config.shots, classes, seed) if config.shots else _limited(len(train_y), config.limit_train, "limit_train", seed)
+    return train, _limited(len(test_y), config.limit_test, "limit_test", seed)
 
 
-def _limited(total: int, limit: int, purpose: str) -> _Choice:
+def _limited(total: int, limit: int, purpose: str, seed: int) -> _Choice:
     if not limit or limit >= total:
         return _ALL
-    return torch.randperm(total, generator=seeds.generator(0, purpose))[:limit].sort().values.numpy()
+    return torch.randperm(total, generator=seeds.generator(seed, purpose))[:limit].sort().values.numpy()
 
 
-def _few(y: np.ndarray, shots: int, classes: tuple[str, ...]) -> np.ndarray:
+def _few(y: np.ndarray, shots: int, classes: tuple[str, ...], seed: int) -> np.ndarray:
     """`shots` random images of each class; InputError where a class has fewer."""
     counts = np.bincount(y, minlength=len(classes))
     if counts.min() < shots:
         name = classes[int(counts.argmin())]
         raise InputError(f"shots: {shots} per class, but class {name!r} has {counts.min()} training images; choose at most that", "shots")
-    order = torch.randperm(len(y), generator=seeds.generator(0, "shots")).numpy()
+    order = torch.randperm(len(y), generator=seeds.generator(seed, "shots")).numpy()
     return np.sort(np.concatenate([order[y[order] == label][:shots] for label in range(len(classes))]))
 
 
 def _moments(x: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation per channel, exactly, from histograms of the 256 values."""
+    """Mean and standard deviation per channel, exactly, from histograms of the 256 values.
+
+    Of the whole stream, as published recipes have it: megabatches that have not come yet take part (docs/FIDELITY.md).
+    """
     value = np.arange(256, dtype=np.float64)
     mean, std = [], []
     for channel in range(x.shape[1]):

@@ -20,7 +20,7 @@ from ..datasets.base import used
 from ..errors import BusyError, InputError
 from ..models import base as models
 from ..planning.plan import check, plan
-from ..planning.stream_sizes import samples, segment_samples, train_images
+from ..planning.stream_sizes import CLEAN_TRAIN_IMAGES, samples, segment_samples, train_images
 from . import flops, memory_formats, network_check
 from .steps import dtype_for
 from .stream import evaluation_batch, pick_device
@@ -104,7 +104,7 @@ def _passes(config: RunConfig, description: Any, per_epoch: list[int]) -> float:
             trained = segment_samples(config, per_epoch, segment)
             total += trained + train * config.val_fraction / (1 - config.val_fraction) / 3
         elif segment.kind == "test":
-            total += test / 3
+            total += (test + min(train, CLEAN_TRAIN_IMAGES)) / 3
         elif segment.kind == "prune":
             total += _scoring(config, description)
     return total

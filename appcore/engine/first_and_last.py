@@ -7,7 +7,7 @@ import platform
 import torch
 
 from ..events import Finished, Layer, Started
-from . import digests, memory
+from . import compute, digests, memory
 from .state import RunState
 
 
@@ -26,7 +26,7 @@ def started(state: RunState) -> Started:
         classes=len(data.classes),
         forward_flops=state.flops.forward,
         training_flops=state.flops.training,
-        notes=data.notes,
+        notes=(*data.notes, *state.notes),
     )
 
 
@@ -36,8 +36,10 @@ def finished(state: RunState) -> Finished:
         seconds=state.seconds,
         images_per_second=state.samples_seen / state.seconds if state.seconds else 0.0,
         cer=state.cer,
+        cumulative_parameters=state.cumulative_parameters,
         train_flops_dense=state.flops_dense,
         train_flops_sparse=state.flops_sparse,
+        **compute.totals(state),
         peak_memory_bytes=memory.peak_memory_bytes(state.device),
         weights_hash=digests.digest(state.model.state_dict()),
         phase_seconds=dict(state.phase_seconds),

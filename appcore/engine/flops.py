@@ -6,6 +6,7 @@ pooling, biases and the optimizer are not.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -31,10 +32,35 @@ class Flops:
     training_layers: dict[str, int]
     parameters: int
 
-    def sparse_training(self, densities: dict[str, float]) -> int:
-        """FLOPs of forward and backward if the work in each layer shrank with its density; layers left out count in full."""
+    def sparse_forward(self, densities: Mapping[str, float]) -> int:
+        """FLOPs of forward if the work in each layer shrank with its density; layers left out count in full."""
+        return round(self.forward - sum(self.layers[name] * (1 - density) for name, density in densities.items()))
+
+    def sparse_training(self, densities: Mapping[str, float]) -> int:
+        """The same for forward and backward."""
         saved = sum(self.training_layers[name] * (1 - density) for name, density in densities.items())
         return round(self.training - saved)
+
+    def dense_gradient(self, densities: Mapping[str, float], wanted: Mapping[str, float] | None = None) -> int:
+        """What gradients of pruned weights cost on top of `sparse_training`: of all, or up to the share `wanted` of each layer's weights.
+
+        The gradient of a layer's weights costs as much as its forward pass.
+        """
+        shares = {name: (wanted[name] if wanted else 1.0) - density for name, density in densities.items()}
+        return round(sum(self.layers[name] * max(0.0, share) for name, share in shares.items()))
+
+    @property
+    def hessian_product(self) -> int:
+        """FLOPs of a product with the Hessian: forward, backward, and backward through both.
+
+        A layer has k products of matrices in its backward pass: two, or one where nobody needs the gradient of its input. Backward through
+        both passes takes k (k + 1) of them.
+        """
+        total, elsewhere = self.training, self.training - sum(self.training_layers.values())
+        for name, forward in self.layers.items():
+            k = self.training_layers[name] // forward - 1 if forward else 0
+            total += k * (k + 1) * forward
+        return total + 2 * elsewhere
 
 
 def count(arch: str, shape: tuple[int, int, int], classes: int) -> Flops:

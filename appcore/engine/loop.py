@@ -14,11 +14,11 @@ from torch import Tensor
 
 from ..analysis import anytime
 from ..config import RunConfig
-from ..events import EpochDone, Event, MegabatchDone, Progress, SegmentDone
+from ..events import EpochDone, Event, LayerDensity, MegabatchDone, Progress, SegmentDone
 from ..masks import selection
 from ..methods.base import Segment, hook
 from ..planning.plan import check, plan
-from . import first_and_last, weights
+from . import compute, first_and_last, weights
 from .prune_point import prune_point, share_of
 from .state import Best, RunState
 from .steps import READ_EVERY_STEPS, Sums, evaluate_batch, train_step
@@ -96,6 +96,7 @@ def _train_epoch(state: RunState, segment: Segment) -> Iterator[Event]:
 def _train(state: RunState, segment: Segment, epoch: Epoch, count: int, sums: Sums) -> Iterator[int]:
     """Train on the batches of an epoch; yields after each step how many pruned weights the method brought back in it."""
     own_step, after_step = hook(state.config, "train_step"), hook(state.config, "after_step")
+    by_gradient = hook(state.config, "GROWS_BY_GRADIENT")
     pruned = state.pruned()
     state.model.train()
     data = epoch.batches(state.config.batch_size, skip=segment.skip_steps)
@@ -105,6 +106,8 @@ def _train(state: RunState, segment: Segment, epoch: Epoch, count: int, sums: Su
         grown = after_step(state, segment, step, count) if after_step else 0
         if grown:
             pruned = state.pruned()
+            if by_gradient:
+                compute.spend(state, compute.GROWTH, compute.of_growth(state.flops, state.masks, len(y), is_own_pass=False))
         state.samples_seen += len(y)
         yield grown
 
@@ -115,6 +118,7 @@ def _test(state: RunState, segment: Segment) -> Iterator[Event]:
     if state.config.restore_best:
         _restore(state, carried)
     test = yield from _evaluate(state, segment, state.stream.test(), "test")
+    train = yield from _evaluate(state, segment, state.stream.clean_train(segment.megabatch), "test")
     state.cer += test.errors()
     with state.timed("measure"):
         layers = state.layer_densities()
@@ -139,11 +143,17 @@ def _test(state: RunState, segment: Segment) -> Iterator[Event]:
         train_images=len(state.stream.train_indices(segment.megabatch)),
         seconds=state.megabatch_seconds,
         order_hash=state.order_hash,
+        clean_train_accuracy=train.accuracy(),
+        clean_gap=anytime.generalization_gap(train.accuracy(), test.accuracy()),
+        clean_train_images=train.images,
+        parameters=_count_parameters(state, layers),
+        cumulative_parameters=state.cumulative_parameters,
     )
     state.megabatch_seconds = 0.0
 
 
 _CARRY_OUT = {"prune": prune_point, "epoch": _train_epoch, "test": _test}
+_EVALUATIONS = {"validate": compute.VALIDATION, "test": compute.TESTS}
 
 
 def _evaluate(state: RunState, segment: Segment, data: Iterable[tuple[Tensor, Tensor]], phase: str) -> Generator[Event, None, Sums]:
@@ -159,6 +169,7 @@ def _evaluate(state: RunState, segment: Segment, data: Iterable[tuple[Tensor, Te
             if batch is not None:
                 evaluate_batch(network, *batch, sums, state.dtype)
         if batch is None:
+            compute.spend(state, _EVALUATIONS[phase], compute.of_evaluation(state.flops, state.masks, sums.images))
             return sums
         step += 1
         yield Progress(segment.index, segment.megabatch, segment.epoch, step, step, state.samples_seen, phase=phase)
@@ -202,6 +213,13 @@ def _restore(state: RunState, best: Best) -> None:
 
 def _count_flops(state: RunState, images: int) -> None:
     """Add an epoch's training FLOPs: dense, and with each prunable layer scaled by its density (theoretical, see README)."""
-    kept = selection.count(state.masks)
     state.flops_dense += state.flops.training * images
-    state.flops_sparse += state.flops.sparse_training({name: kept[name] / mask.numel() for name, mask in state.masks.items()}) * images
+    state.flops_sparse += state.flops.sparse_training(compute.shares(state.masks)) * images
+
+
+def _count_parameters(state: RunState, layers: tuple[LayerDensity, ...]) -> int:
+    """Parameters of the network without the pruned ones; adds them to the sum over the megabatches, ALMA's measure of memory."""
+    left = state.flops.parameters - sum(layer.total - layer.kept for layer in layers)
+    if state.cumulative_parameters is not None:
+        state.cumulative_parameters += left
+    return left

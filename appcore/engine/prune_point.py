@@ -21,8 +21,11 @@ from ..masks import selection
 from ..masks.alive import alive_masks
 from ..methods.base import Segment, hook
 from ..models import base as models
-from ..pruners.base import ScoringTask
+from ..pruners.base import Passes, ScoringTask
+from . import compute
 from .state import RunState
+
+Change = Callable[[dict], dict]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +36,7 @@ class Cut:
     masks: dict[str, Tensor]
     scores: dict[str, Tensor]
     eligible: dict[str, Tensor]
+    flops: compute.Spent = (0, 0)  # of all rounds, dense and sparse
 
 
 def prune(state: RunState, megabatch: int, density: float) -> Cut:
@@ -40,7 +44,7 @@ def prune(state: RunState, megabatch: int, density: float) -> Cut:
 
     paper: scores of the live weights; pruned weights cannot return; exactly round(density * n) are kept.
     released-code: the two defects of the published code (docs: FIDELITY), on purpose. From the second megabatch on the prunable
-    weights are scored at freshly drawn values, and the new mask, ranked over all weights, is multiplied with the old one.
+    weights are scored at values freshly drawn by torch's default, and the new mask, ranked over all weights, is multiplied with the old.
     """
     cut = select(state, megabatch, density)
     state.set_masks(cut.masks)
@@ -49,9 +53,10 @@ def prune(state: RunState, megabatch: int, density: float) -> Cut:
     return cut
 
 
-def select(state: RunState, megabatch: int, density: float, change: Callable[[dict], dict] | None = None) -> Cut:
-    """What `prune` would do, leaving the state as it is. `change` replaces each round's scores before they are ranked."""
-    rungs = walk(state, megabatch, density, change)
+def select(state: RunState, megabatch: int, density: float, change: Change | None = None, *, in_evaluation: bool = False) -> Cut:
+    """What `prune` would do, leaving the state as it is. `change` replaces each round's scores before they are ranked; `in_evaluation`
+    scores with BatchNorm's running statistics in place of the batch's, as some published code does."""
+    rungs = walk(state, megabatch, density, change, in_evaluation=in_evaluation)
     while True:
         try:
             next(rungs)
@@ -60,7 +65,7 @@ def select(state: RunState, megabatch: int, density: float, change: Callable[[di
 
 
 def walk(
-    state: RunState, megabatch: int, density: float, change: Callable[[dict], dict] | None = None
+    state: RunState, megabatch: int, density: float, change: Change | None = None, *, in_evaluation: bool = False
 ) -> Generator[tuple[int, int], None, Cut]:
     """`select`, one round of the criterion for each `next`: yields (rounds done, rounds), returns the Cut. The state is only read."""
     config, released = state.config, state.config.semantics == "released-code"
@@ -82,31 +87,36 @@ def walk(
     rungs = [density]
     if hasattr(plugin, "ladder"):
         rungs = [*plugin.ladder(selection.density(everything), density, task.options)[:-1], density]
-    cut, pool = None, everything
+    cut, pool, spent = None, everything, []
     for rung, target in enumerate(rungs):
         # A round that would remove nothing is skipped, except the last, whose scores are asked for.
         if regrows or rung == len(rungs) - 1 or selection.keep_count(pool, target) < sum(selection.count(pool).values()):
-            scores = _scores(plugin, replace(task, model=_scratch(network, cut), masks=cut.masks if cut else before, rung=rung))
+            scratch, masks = _scratch(network, cut, in_evaluation), cut.masks if cut else before
+            own = replace(task, model=scratch, masks=masks, rung=rung, passes=Passes())
+            scores = _scores(plugin, own)
+            spent.append(compute.of_scoring(state.flops, own.passes, masks, pool))
             cut = Cut(before, selection.keep_top(change(scores) if change else scores, target, config.scope, eligible=pool), scores, pool)
             pool = everything if regrows else cut.masks
         yield rung + 1, len(rungs)
     assert cut is not None
-    return replace(cut, masks={name: mask & before[name] for name, mask in cut.masks.items()}) if released else cut
+    kept = {name: mask & before[name] for name, mask in cut.masks.items()} if released else cut.masks
+    return replace(cut, masks=kept, flops=compute.added(spent))
 
 
 def _redrawn(state: RunState, megabatch: int) -> nn.Module:
-    """A copy with freshly drawn prunable weights: what the released code scores from its second megabatch on."""
+    """A copy with freshly drawn prunable weights: what the released code scores from its second megabatch on. It puts new layers in place,
+    which torch initialises, whatever rule the network began with."""
     network = copy.deepcopy(state.model)
-    models.initialise(network, state.config.seed, purpose=f"released-code/{megabatch}", only=list(state.masks), init=state.config.init)
+    models.initialise(network, state.config.seed, purpose=f"released-code/{megabatch}", only=list(state.masks), init=models.TORCH)
     return network
 
 
-def _scratch(network: nn.Module, cut: Cut | None) -> nn.Module:
+def _scratch(network: nn.Module, cut: Cut | None, in_evaluation: bool) -> nn.Module:
     """A copy to score on, cut so far: BatchNorm in training mode, as APP scores; dropout off, since it draws process-wide numbers."""
     scratch = copy.deepcopy(network).eval()
     for module in scratch.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.train()
+            module.train(not in_evaluation)
     if cut is not None:
         selection.apply(scratch, cut.masks)
     return scratch
@@ -127,6 +137,9 @@ def prune_point(state: RunState, segment: Segment) -> Iterator[Event]:
         make = hook(state.config, "new_masks")
         new, cut = make(state, segment) if make else None, None
         if new is not None:
+            if hook(state.config, "GROWS_BY_GRADIENT"):
+                images = len(state.stream.scoring_indices(segment.megabatch))
+                compute.spend(state, compute.GROWTH, compute.of_growth(state.flops, old, images, is_own_pass=True))
             state.set_masks(new)
     if new is None:
         cut = yield from _by_pruner(state, segment, requested)
@@ -172,6 +185,7 @@ def _by_pruner(state: RunState, segment: Segment, density: float) -> Generator[E
                 done, total = next(rungs)
             except StopIteration as end:
                 state.set_masks(end.value.masks)
+                compute.spend(state, compute.SCORING, end.value.flops)
                 return end.value
         yield Progress(segment.index, segment.megabatch, segment.epoch, done, total, state.samples_seen, phase="score")
 

@@ -17,12 +17,16 @@ from ..events import LayerDensity
 from ..masks import selection
 from ..masks.alive import alive_masks
 from ..models import base as models
-from . import digests, flops, memory, memory_formats, no_compiler, weights
+from . import compute, digests, flops, memory, memory_formats, no_compiler, weights
 from .folding import Folded
 from .steps import dtype_for
 from .stream import Stream, load_data, pick_device
 from .threads import threads_for, use_threads
 
+OTHER_REDRAW = (
+    "this run was begun by an earlier version, whose prune points of released-code scored weights drawn from another distribution than "
+    "torch's default: those from here on end at other densities; start it again to compare it with new runs"
+)
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _FACTS = (
     "cursor",
@@ -37,6 +41,7 @@ _FACTS = (
     "stale_epochs",
     "top_val_accuracy",
 )
+_LATER = ("other_flops", "cumulative_parameters")  # facts that checkpoints of earlier versions lack: of such a run they stay unknown
 
 
 @dataclass
@@ -72,10 +77,13 @@ class RunState:
     best: Best | None = None
     flops_dense: int = 0
     flops_sparse: int = 0
+    other_flops: dict[str, int] | None = field(default_factory=compute.none)  # beside training
+    cumulative_parameters: int | None = 0  # kept at the end of each megabatch, summed over them
     phase_seconds: dict[str, float] = field(default_factory=dict)
     megabatch_seconds: float = 0.0
     stale_epochs: int = 0  # epochs without a better validation accuracy, for patience
     top_val_accuracy: float = -1.0
+    notes: tuple[str, ...] = ()  # remarks for users, beside those of the data
     extra: dict[str, Tensor] = field(default_factory=dict)  # a method's own, as "group/name of a weight or buffer"
     _folded: Folded | None = None
     _layers: tuple[tuple[int, ...], tuple[LayerDensity, ...]] | None = None
@@ -129,6 +137,10 @@ class RunState:
         state.dtype = _DTYPES[facts.get("precision", state.precision)]  # a run keeps its arithmetic wherever it goes on
         for name in _FACTS:
             setattr(state, name, facts.get(name, getattr(state, name)))
+        for name in _LATER:
+            setattr(state, name, copy.copy(facts.get(name)))
+        if _LATER[0] not in facts and config.semantics == "released-code":
+            state.notes = (OTHER_REDRAW,)
         if facts["best"]:
             on_device: dict[str, Any] = {
                 key: {name: tensor.to(state.device) for name, tensor in groups.get(f"best-{key}", {}).items()}
@@ -154,7 +166,7 @@ class RunState:
             for name, tensor in named.items()
         }
         best = self.best and {"epoch": self.best.epoch, "train_accuracy": self.best.train_accuracy, "val_accuracy": self.best.val_accuracy}
-        facts = {name: copy.copy(getattr(self, name)) for name in _FACTS} | {"best": best or None, "precision": self.precision}
+        facts = {name: copy.copy(getattr(self, name)) for name in (*_FACTS, *_LATER)} | {"best": best or None, "precision": self.precision}
         return tensors, facts
 
     def momentum(self) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .. import seeds
 from ..config import RunConfig
-from ..planning.stream_sizes import batches, budgeted, budgeted_validation, part_sizes, remembered, split_sizes
+from ..planning.stream_sizes import CLEAN_TRAIN_IMAGES, batches, budgeted, budgeted_validation, part_sizes, remembered, split_sizes
 from .data import Data, load_data, pick_device
 
 __all__ = ["Data", "Epoch", "Stream", "batches", "evaluation_batch", "load_data", "normalised", "pick_device"]
@@ -105,9 +105,20 @@ class Stream:
         x = self.data.train_x[indices, p : p + height, p : p + width]
         return normalised(x, self.data), self.data.train_y[indices]
 
+    def clean_train(self, megabatch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Clean batches of the training images of a megabatch, replay included; of many a random choice (CLEAN_TRAIN_IMAGES)."""
+        indices = self.train_indices(megabatch)
+        if len(indices) > CLEAN_TRAIN_IMAGES:
+            draw = seeds.generator(self.config.seed, "clean-train", megabatch)
+            indices = indices[torch.randperm(len(indices), generator=draw)[:CLEAN_TRAIN_IMAGES]]
+        return self._clean(indices)
+
     def validation(self, megabatch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Clean batches of the validation images."""
-        indices, size = self.val_indices(megabatch), evaluation_batch(self.data.train_x.device)
+        return self._clean(self.val_indices(megabatch))
+
+    def _clean(self, indices: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        size = evaluation_batch(self.data.train_x.device)
         return (self.clean_batch(indices[a : a + size]) for a in range(0, len(indices), size))
 
     def test(self) -> Iterator[tuple[Tensor, Tensor]]:

@@ -6,8 +6,9 @@ min(beta * s, s0) and beta 1 again, while the weights go on. The ticket is 1[s >
 first round and trained with the mask, by a fresh optimizer, over all epochs. The density cannot be set, only steered by s0: plans name 1.0,
 and a prune point names what came out. tau, schedule, scope and pruner are not used.
 Choices and deviations:
-- BatchNorm and biases are rewound with the weights; the published code rewinds the masked weights only.
-- The ticket's weights are not divided by sigmoid(s0), as the published code does: at epoch 2 a soft weight still acts as about w itself.
+- Everything is rewound: weights, BatchNorm with its statistics, and linear layers, as in the published code.
+- The published code divides the weights of the ticket too by sigmoid(s0); here they are what the mask leaves of the rewound ones, since at
+  epoch 2 a soft weight still acts as about w itself.
 - The learning rate of s (its own option) drops at the same epochs as that of the weights; its momentum is the configured one and lasts
   through the rounds. Each round draws its own data orders; the ticket sees those of the first.
 The stream case (open in the paper): the rounds are spread evenly over the megabatches, the first never without. A megabatch with rounds

@@ -35,6 +35,7 @@ OPTIONS = {
     "update_every": {"default": 0, "ge": 0, "le": 1000000, "help": "Steps between mask updates, instead of so many per epoch (0: off)"},
     "update_until": {"default": 0.75, "ge": 0.0, "le": 1.0, "help": "Share of a megabatch's training after which its mask is fixed"},
 }
+GROWS_BY_GRADIENT = True
 RECIPE = {"rigl": {"pruner": "random", "scope": "erk"}}
 
 

@@ -58,4 +58,5 @@ _RULES: dict[str, Callable[[_Values], bool]] = {
     **dict.fromkeys(_OF_PRUNING, _is_pruned),
     **dict.fromkeys(_STEERED, _is_ranked),
     "lr_gamma": lambda values: bool(values["lr_drops"]),
+    "subset_seed": lambda values: any(values[name] for name in ("limit_train", "limit_test", "shots")),
 }

@@ -12,8 +12,10 @@ Optional:
   fresh copy of the network with the pruned weights at 0. Without it there is one rung, [end];
 - `REGROWS = {name: True}`, a literal: weights pruned on an earlier rung of the same prune point may return. Weights pruned
   at an earlier prune point never do (semantics `paper`);
+- `CHAOTIC = {name: parameter}`, a literal: with more than one in this parameter (of rounds) the masks hinge on rounding, so pages do not
+  offer their overlap with other masks as a finding;
 - `COST = {name: factor}`, a literal: work per scoring image and rung, in images of training (default 1; 0 without images). For the
-  estimate alone, as the next;
+  estimate alone, as the next; what was computed is counted from `task.passes`;
 - `MEMORY = {name: factor}`, a literal: activations per scoring image at the peak, in parts of what autograd keeps of one in fp32 (default:
   as in training).
 """
@@ -29,6 +31,15 @@ from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 
+@dataclass
+class Passes:
+    """Images that a criterion passes through the network, from which its FLOPs are counted: forward and backward for `gradients`, and
+    through the graph of the gradient as well for `products` with the Hessian."""
+
+    gradients: int = 0
+    products: int = 0
+
+
 @dataclass(frozen=True)
 class ScoringTask:
     """The input of a pruner. `model` is a scratch copy, BatchNorm in training mode: it may be changed without effect on the run."""
@@ -42,6 +53,7 @@ class ScoringTask:
     originals: dict[str, Tensor] = field(default_factory=dict)  # only for REGROWS: the weights before the first rung; do not change
     rung: int = 0  # of the ladder, from 0
     dtype: torch.dtype = torch.float32  # what the run computes forward and backward in; weights and scores are fp32
+    passes: Passes = field(default_factory=Passes)  # to be added to by whatever passes images through the network without `gradients`
 
     @property
     def weights(self) -> dict[str, Tensor]:
@@ -68,6 +80,7 @@ def gradients(task: ScoringTask, weights: dict[str, Tensor], batches: list[tuple
     leaves = {name: weights[name].detach().requires_grad_() for name in task.names}
     total = {name: torch.zeros_like(leaf) for name, leaf in leaves.items()}
     for x, y in batches:
+        task.passes.gradients += len(y)
         with torch.autocast(x.device.type, task.dtype, enabled=task.dtype != torch.float32):
             loss = cross_entropy(functional_call(task.model, leaves, (x,)), y)
         # A layer that the output does not depend on has gradient 0, not an error.

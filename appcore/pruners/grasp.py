@@ -39,11 +39,13 @@ def scores(task: ScoringTask) -> dict[str, Tensor]:
 
     flow = [torch.zeros_like(leaf) for leaf in leaves]
     for x, y in pieces:
+        task.passes.gradients += len(y)
         torch._foreach_add_(flow, gradient(x, y, create_graph=False))
     for name, direction in zip(weights, flow, strict=True):
         direction.masked_fill_(~task.masks[name], 0.0)  # nothing flows through what is pruned
     product = [torch.zeros_like(leaf) for leaf in leaves]
     for x, y in pieces:
+        task.passes.products += len(y)
         along: Any = sum((a * b).sum() for a, b in zip(flow, gradient(x, y, create_graph=True), strict=True))
         torch._foreach_add_(product, torch.autograd.grad(along, leaves, materialize_grads=True))
     return {name: weights[name].detach() * found for name, found in zip(weights, product, strict=True)}

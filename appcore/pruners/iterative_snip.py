@@ -4,6 +4,7 @@ Within a prune point a weight that was cut stays cut; scores are those of the ne
 takes one batch, here the next of the scoring set, which is gone through in turn (they draw a fresh one, and for CIFAR-100 ten).
 Deviations: gradients of several batches are summed rather than averaged, which changes no rank; in a stream the ladder starts
 at the density in force.
+Its masks are chaotic: one weight that rounding exchanges on a round changed 49 to 90 % of the kept weights at the end.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from torch import Tensor
 from .base import ScoringTask, exponential, sensitivity
 
 CHOICES = {"iterative-snip": "Iterative SNIP"}
+CHAOTIC = {"iterative-snip": "rounds"}
 LOOK = {"iterative-snip": {"colour": "#C8385A"}}
 OPTIONS = {
     "rounds": {"default": 60, "ge": 1, "le": 1000, "help": "Rounds of scoring and cutting at each prune point"},

@@ -50,6 +50,7 @@ def scores(task: ScoringTask) -> dict[str, Tensor]:
     model = _linearised(task)
     weights = [model.get_parameter(name) for name in task.names]
     x = task.batches[0][0]
+    task.passes.gradients += 1
     image = torch.ones(1, *x.shape[1:], dtype=torch.float64, device=x.device, requires_grad=True)  # all that depends on it is a signal
     with _Paths():
         output = model(image)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from .. import plugins
-from ..config import anchored
+from ..config import RunConfig, anchored
 from ..errors import InputError
 from ..planning import ablation_grid
 from ..runner.engine_port import Work
@@ -29,12 +29,13 @@ class Ablations:
     def create(self, title: str, base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> str:
         """Store an ablation, starting no run; the same one created twice within seconds is stored once. InputError if it is empty."""
         base, axes = _anchored(base, axes)
+        base = {"subset_seed": RunConfig.model_fields["subset_seed"].default, **base}  # its absence tells the ablations of earlier versions
         found = ablation_grid.expand(base, axes)
         if not found["cells"]:
             reason = found["left_out"][0]["reason"] if found["left_out"] else "choose values for at least one setting"
             raise InputError(f"nothing to run: {reason}", "axes")
         chosen = {name: list(values) for name, values in axes.items()}
-        return self._store.ablations.create(title or ablation_grid.title(axes), dict(base), chosen, again_after=TWICE_SECONDS)
+        return self._store.ablations.create(title or ablation_grid.title(axes), base, chosen, again_after=TWICE_SECONDS)
 
     def board(self, sweep_id: str) -> dict[str, Any]:
         """The ablation with its cells, each with `run` (its row, or None where it has not been started)."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from ..config import as_then
 from ..errors import InputError
 from .database import Database
 from .schema import plain, runs, sweep_runs, sweeps
@@ -51,7 +52,7 @@ class AblationTable:
         if row is None:
             raise InputError(f"no ablation {sweep_id!r} in this store; the page Ablations lists those that are", "sweep")
         query = select(sweep_runs.c.run_id).where(sweep_runs.c.sweep_id == sweep_id).order_by(sweep_runs.c.run_id)
-        return {**row, "axes": dict(row["axes"]), "run_ids": list(connection.scalars(query))}
+        return {**_settings(row), "run_ids": list(connection.scalars(query))}
 
     def all(self) -> list[dict[str, Any]]:
         """Every ablation with the ids of its runs, newest first."""
@@ -61,7 +62,7 @@ class AblationTable:
         run_ids: dict[str, list[str]] = {}
         for sweep_id, run_id in members:
             run_ids.setdefault(sweep_id, []).append(run_id)
-        return [{**row, "axes": dict(row["axes"]), "run_ids": sorted(run_ids.get(row["sweep_id"], []))} for row in rows]
+        return [{**_settings(row), "run_ids": sorted(run_ids.get(row["sweep_id"], []))} for row in rows]
 
     def add_runs(self, sweep_id: str, run_ids: Iterable[str]) -> None:
         """Add runs to an ablation, but for those that it has already, and those that were deleted meanwhile."""
@@ -89,3 +90,8 @@ class AblationTable:
             self._get(connection, sweep_id)
             connection.execute(delete(sweep_runs).where(sweep_runs.c.sweep_id == sweep_id))
             connection.execute(delete(sweeps).where(sweeps.c.sweep_id == sweep_id))
+
+
+def _settings(row: Any) -> dict[str, Any]:
+    """A row with its settings as they were meant: with a base of before `subset_seed` seed 0 drew the images, whichever axes limit them."""
+    return {**row, "base": {**as_then(row["base"]), "subset_seed": row["base"].get("subset_seed", 0)}, "axes": dict(row["axes"])}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..analysis.measures import OF_MEGABATCH, OF_RUN, fraction_kept
+from ..analysis.measures import MEASURES, OF_MEGABATCH, OF_RUN, fraction_kept
 from .store import Store
 
 _TOTALS = (*OF_RUN, "weights_hash")
@@ -32,9 +32,20 @@ def _megabatches(store: Store, run_id: str) -> list[dict[str, Any]]:
     ends = layers[layers["point"] == "end"].assign(density=fraction_kept)
     densities = {segment: dict(zip(group["layer"], group["density"].tolist())) for segment, group in ends.groupby("segment")}
     return [
-        {"megabatch": row["megabatch"] + 1, **{name: row[name] for name in OF_MEGABATCH}, "layers": densities.get(row["segment"], {})}
+        {
+            "megabatch": row["megabatch"] + 1,
+            **{name: _known(name, row[name]) for name in OF_MEGABATCH},
+            "layers": densities.get(row["segment"], {}),
+        }
         for row in store.megabatches(run_id).to_dict("records")
     ]
+
+
+def _known(name: str, value: Any) -> Any:
+    """A number as JSON takes it; None where an earlier version did not record it."""
+    if value is None or value != value:
+        return None
+    return int(value) if MEASURES[name].is_count else value
 
 
 def _totals_so_far(megabatches: list[dict[str, Any]]) -> dict[str, Any]:
@@ -42,4 +53,9 @@ def _totals_so_far(megabatches: list[dict[str, Any]]) -> dict[str, Any]:
     if not megabatches:
         return {}
     last, seconds = megabatches[-1], sum(row["seconds"] for row in megabatches)
-    return {"seconds": seconds, "cer": last["cer"], "images_per_second": last["samples_seen"] / seconds if seconds else None}
+    return {
+        "seconds": seconds,
+        "cer": last["cer"],
+        "cumulative_parameters": last["cumulative_parameters"],
+        "images_per_second": last["samples_seen"] / seconds if seconds else None,
+    }

@@ -70,12 +70,14 @@ sweep_runs = Table(  # a run that is reused belongs to several ablations
 )
 
 _TYPES = {"int": BigInteger, "float": Float, "bool": Boolean, "str": Text, "dict[str, Any]": JSON}
+_TYPES |= {"int | None": BigInteger, "float | None": Float}  # None: not known to the version that recorded it
 
 
 def _event_table(name: str, event: type) -> Table:
     """A table whose columns are the fields of an event; lists have tables of their own."""
     plain = [field for field in fields(event) if field.type in _TYPES and field.name != "segment"]
-    return Table(name, metadata, *_place(), *(Column(field.name, _TYPES[str(field.type)]) for field in plain))
+    unknown = {field.name: {"may_be_unknown": str(field.type).endswith("| None")} for field in plain}
+    return Table(name, metadata, *_place(), *(Column(field.name, _TYPES[str(field.type)], info=unknown[field.name]) for field in plain))
 
 
 def _place() -> list[Column]:
@@ -137,8 +139,13 @@ def columns(event: events.Event) -> dict[str, Any]:
 
 
 def kinds(table: Table) -> dict[str, type]:
-    """Python types of the columns, for charts: SQLite keeps NaN as NULL, and an empty column would have no type. Dicts stay dicts."""
-    found = {column.name: float if isinstance(column.type, Float) else column.type.python_type for column in table.columns}
+    """Python types of the columns, for charts: SQLite keeps NaN as NULL, and an empty column would have no type. Dicts stay
+    dicts, and whole numbers that may be unknown are floats, so that NaN can say so."""
+
+    def kind(column: Column) -> type:
+        return float if isinstance(column.type, Float) or column.info.get("may_be_unknown") else column.type.python_type
+
+    found = {column.name: kind(column) for column in table.columns}
     return {name: kind for name, kind in found.items() if kind is not dict}
 
 

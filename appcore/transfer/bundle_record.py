@@ -140,7 +140,7 @@ def _entries(frame: pandas.DataFrame, kind: type, layers: pandas.DataFrame | Non
     for row in frame.to_dict("records"):
         # A row that is older than a field has no value there (None, or NaN in a column of whole numbers): the default applies.
         values = {field: row[field] for field, kept in plain.items() if field in row and (kept == "float" or row[field] == row[field])}
-        values = {field: value for field, value in values.items() if value is not None}
+        values = {field: int(value) if plain[field] == "int | None" else value for field, value in values.items() if value is not None}
         if layers is not None:
             values["layers"] = counted[row["segment"], row["seq"]]
         found.append(RecordedEvent(nth=row["seq"], **{name: kind(**values)}))

@@ -42,6 +42,7 @@ def ends(run_id: str = "r1") -> pd.DataFrame:
         "val_accuracy": 0.7,
         "test_loss": 0.9,
         "generalization_gap": 0.1,
+        "clean_gap": 0.2,
         "test_errors": 45,
         "cer": 45,
     }
@@ -337,3 +338,12 @@ def test_epochs_of_several_rounds_follow_each_other() -> None:
     ends = pd.DataFrame(columns=["run_id", "megabatch", "test_accuracy", "test_loss", "generalization_gap", "cer", "test_errors"])
     x = charts.accuracy([run], epochs, ends).data[0].x
     assert rounds > 1 and list(x) == [step + 1 for step in range(2 * rounds)]
+
+
+def test_the_clean_gap_is_marked_beside_the_published_one_where_it_is_known() -> None:
+    """In view as well, though it may be far above the gap of any epoch."""
+    figure = charts.gap([SNIP], epochs(), ends())
+    marks = {trace.name: list(trace.y) for trace in figure.data if trace.mode == "markers"}
+    assert marks == {"carried on": [pytest.approx(10.0)], "clean": [pytest.approx(20.0)]} and figure.layout.yaxis.range[1] > 20
+    older = charts.gap([SNIP], epochs(), ends().assign(clean_gap=np.nan))
+    assert [trace.name for trace in older.data if trace.mode == "markers"] == ["carried on"]

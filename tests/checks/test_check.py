@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -54,9 +55,19 @@ def test_a_claim_of_more_needs_an_interval_above_zero(values: tuple[float, ...],
 
 @pytest.mark.parametrize(
     ("values", "expected"),
-    [((0.001, -0.001, 0.0), HOLDS), ((0.1, 0.11, 0.09), FAILS), ((0.1, -0.1, 0.0), UNDECIDED), ((0.010, 0.011, 0.009), HOLDS)],
+    [
+        ((0.001, -0.001, 0.0), HOLDS),  # [-0.0025, 0.0025]
+        ((0.010, 0.011, 0.009), HOLDS),  # [0.0075, 0.0125]: sure, and too small to matter
+        ((0.1, 0.11, 0.09), FAILS),  # [0.075, 0.125]
+        ((-0.1, -0.11, -0.09), FAILS),
+        ((0.1, -0.1, 0.0), UNDECIDED),  # [-0.25, 0.25]
+        ((0.018, 0.020, 0.022), UNDECIDED),  # [0.015, 0.025] leaves 0 out and straddles the margin
+        ((-0.018, -0.020, -0.022), UNDECIDED),
+        ((0.026, 0.027, 0.028), FAILS),  # [0.0245, 0.0295]
+        ((0.0,), UNDECIDED),
+    ],
 )
-def test_a_claim_of_no_difference_needs_a_narrow_interval(values: tuple[float, ...], expected: str) -> None:
+def test_a_claim_of_no_difference_fails_only_outside_the_margin(values: tuple[float, ...], expected: str) -> None:
     assert within(Sample(values), 0.02) == expected
 
 
@@ -239,3 +250,28 @@ def test_a_plan_without_prune_points_has_the_budget_of_the_run(trial: Trial) -> 
     assert [s for s in plan(plain) if s.kind == "epoch"] == [
         s.__class__(**{**vars(s), "index": s.index - 1, "density": 1.0}) for s in plan(trial.config) if s.kind == "epoch"
     ]
+
+
+def test_a_wrong_draw_of_the_released_code_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tolerance tells torch's default from a normal fan-out draw, by which magnitude ends at .013."""
+    from appcore.checks import released
+    from appcore.engine import prune_point
+
+    lab = Lab(is_quick=True)
+    monkeypatch.setattr(released, "QUOTED", {"magnitude": released.QUOTED["magnitude"]})
+    assert [part.verdict for part in released.measure(lab).parts] == [HOLDS, HOLDS]
+
+    def by_fan_out(state: RunState, megabatch: int) -> torch.nn.Module:
+        network = copy.deepcopy(state.model)
+        prune_point.models.initialise(network, state.config.seed, f"released-code/{megabatch}", list(state.masks))
+        return network
+
+    monkeypatch.setattr(prune_point, "_redrawn", by_fan_out)
+    assert [part.verdict for part in released.measure(lab).parts] == [FAILS, HOLDS]
+
+
+def test_repeats_of_a_card_keep_the_images_that_the_mask_was_found_with(trial: Trial) -> None:
+    for seed in (0, 5):
+        config = RunConfig(**{**trial.config.model_dump(), "seed": seed})
+        plain = [Trial(config, trial.masks, trial.weights, repeat)._plain() for repeat in (0, 2)]
+        assert [one.seed for one in plain] == [seed, seed + 2] and {one.images_seed for one in plain} == {seed}

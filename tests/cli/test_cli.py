@@ -37,8 +37,12 @@ RESULT = {"run_id", "status", "config", "hashes", "megabatches", "totals", "erro
 MEGABATCH = {
     "megabatch", "density_requested", "density_mask", "density_effective", "density_alive", "layers", "train_accuracy", "val_accuracy",
     "test_accuracy", "generalization_gap", "test_errors", "cer", "samples_seen", "seconds",
+    "clean_train_accuracy", "clean_gap", "parameters", "cumulative_parameters",
 }  # fmt: skip
-TOTALS = {"seconds", "images_per_second", "cer", "train_flops_dense", "train_flops_sparse", "peak_memory_bytes", "weights_hash"}
+FLOPS = {
+    f"{purpose}_flops_{kind}" for purpose in ("train", "scoring", "growth", "validation", "test", "total") for kind in ("dense", "sparse")
+}
+TOTALS = {"seconds", "images_per_second", "cer", "cumulative_parameters", "peak_memory_bytes", "weights_hash", *FLOPS}
 
 
 def command(*arguments: str) -> list[str]:

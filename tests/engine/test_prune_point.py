@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from appcore import RunConfig, plugins, seeds
 from appcore.checks import sanity
+from appcore.engine import prune_point
 from appcore.engine.digests import digest
 from appcore.engine.prune_point import prune, select, walk
 from appcore.engine.state import RunState
@@ -256,3 +257,53 @@ def test_one_shot_synflow_collapses_where_a_hundred_rounds_do_not() -> None:
     assert selection.density(once.masks) == selection.density(iterated.masks) == pytest.approx(0.01, abs=1e-4)
     critical = facts.critical_density(once.scores, "global", once.eligible)
     assert critical is not None and critical.layer == "fc2.weight" and critical.density > 0.01
+
+
+# The published code
+
+
+@pytest.mark.parametrize("init", ["kaiming-fan-out", "kaiming-fan-in", "torch"])
+def test_the_released_code_scores_weights_drawn_as_torch_draws_a_new_layer(init: str) -> None:
+    """Whatever the network began with: uniform in +-1 / sqrt(fan_in), kaiming_uniform with a = sqrt(5); everything else stays."""
+    state = RunState.create(RunConfig(arch="resnet20", semantics="released-code", init=init, limit_train=100, limit_test=10, device="cpu"))
+    drawn = prune_point._redrawn(state, 1)
+    for name, parameter in state.model.named_parameters():
+        new = drawn.get_parameter(name)
+        if name not in state.masks:
+            assert torch.equal(new, parameter)
+            continue
+        bound = 1 / math.sqrt(parameter[0].numel())
+        torchs = nn.init.kaiming_uniform_(torch.empty(new.shape), a=math.sqrt(5), generator=seeds.generator(0, "released-code/1", name))
+        assert new.abs().max() <= bound * (1 + 1e-6) and torch.equal(new, torchs)
+        assert new.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.1)
+
+
+def test_scores_in_evaluation_mode_are_those_of_running_statistics() -> None:
+    state = RunState.create(RunConfig(arch="resnet20", limit_train=200, limit_test=10, device="cpu", precision="fp32"))
+    batch, running = (select(state, 0, 0.5, in_evaluation=flag) for flag in (False, True))
+    network = copy.deepcopy(state.model).eval()
+    for x, y in state.stream.scoring_batches(0):
+        cross_entropy(network(x), y).backward()
+    for name, score in running.scores.items():
+        weight = network.get_parameter(name)
+        torch.testing.assert_close(score, (weight * weight.grad).abs().detach(), rtol=1e-4, atol=1e-8)
+        assert not torch.allclose(score, batch.scores[name], rtol=1e-2)
+    assert all(module.num_batches_tracked == 0 for module in state.model.modules() if isinstance(module, nn.BatchNorm2d))
+
+
+# Masks that hinge on rounding
+
+
+@pytest.mark.parametrize(
+    ("values", "is_so"),
+    [
+        ({"pruner": "force"}, True),
+        ({"pruner": "iterative-snip", "options": {"rounds": 2}}, True),
+        ({"pruner": "force", "options": {"rounds": 1}}, False),
+        ({"pruner": "force", "method": "dense"}, False),
+        ({"pruner": "synflow"}, False),
+        ({"pruner": "snip"}, False),
+    ],
+)
+def test_which_masks_are_chaotic(values: dict, is_so: bool) -> None:
+    assert plugins.is_chaotic(RunConfig(**values).model_dump(mode="json")) == is_so

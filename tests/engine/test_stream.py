@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from appcore import InputError, RunConfig
+from appcore import InputError, RunConfig, seeds
 from appcore.datasets.base import Description
 from appcore.engine.stream import Data, Epoch, Stream, batches, load_data, normalised
 from appcore.planning import plan, stream_sizes
@@ -94,9 +94,9 @@ def test_a_budget_caps_epochs_and_validation_and_makes_long_streams_linear() -> 
     assert len(seen) > 30  # another choice of the replayed images in each epoch
 
 
-def test_few_shot_takes_the_same_images_of_each_class_for_every_seed() -> None:
+def test_few_shot_takes_so_many_images_of_each_class_and_other_ones_for_each_seed() -> None:
     one, two = (load_data(RunConfig(shots=7, seed=seed), torch.device("cpu")) for seed in (0, 1))
-    assert one.train_y.bincount().tolist() == [7] * 10 and torch.equal(one.train_x, two.train_x)
+    assert one.train_y.bincount().tolist() == two.train_y.bincount().tolist() == [7] * 10 and not torch.equal(one.train_x, two.train_x)
     settings = RunConfig(shots=7, megabatches=2)
     assert stream_sizes.samples(settings, plan.check(settings)) == [31, 62]  # of 35 and 35, four each for validation
     with pytest.raises(InputError, match=r"has 1[0-9]+ training images; choose at most"):
@@ -163,7 +163,47 @@ def test_normalised_has_zero_mean_and_unit_variance_on_real_digits() -> None:
     assert load_data(RunConfig(seed=3), torch.device("cpu")) is loaded  # one copy for runs that are alive together
 
 
-def test_limits_take_the_same_random_images_for_every_seed() -> None:
-    one, two = (load_data(RunConfig(limit_train=100, limit_test=20, seed=seed), torch.device("cpu")) for seed in (0, 1))
-    assert len(one.train_x) == 100 and len(one.test_x) == 20 and torch.equal(one.train_x, two.train_x)
-    assert len(one.train_y.unique()) > 5
+def images_of(**values) -> tuple[bytes, bytes]:
+    found = load_data(RunConfig(**values), torch.device("cpu"))
+    return found.train_x.numpy().tobytes(), found.test_x.numpy().tobytes()
+
+
+LIMITS = {"limit_train": 100, "limit_test": 20}
+
+
+def test_limits_draw_their_images_by_the_seed_test_images_too() -> None:
+    one, two = (images_of(**LIMITS, seed=seed) for seed in (0, 1))
+    assert one[0] != two[0] and one[1] != two[1] and one == images_of(**LIMITS, seed=0)
+    loaded = load_data(RunConfig(**LIMITS), torch.device("cpu"))
+    assert len(loaded.train_x) == 100 and len(loaded.test_x) == 20 and len(loaded.train_y.unique()) > 5
+    assert images_of(seed=0) == images_of(seed=1)  # with all images there is nothing to draw
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"method": "dense"}, {"method": "osp"}, {"pruner": "magnitude"}, {"semantics": "released-code"}, {"init": "torch"}, {"tau": 9.0}],
+)
+def test_at_one_seed_the_images_are_the_same_whatever_else_differs(values: dict) -> None:
+    assert images_of(**LIMITS, seed=3, **values) == images_of(**LIMITS, seed=3)
+
+
+def test_a_seed_of_their_own_holds_the_images_for_all_runs() -> None:
+    held = [images_of(**LIMITS, seed=seed, subset_seed=5) for seed in (0, 1)]
+    assert held[0] == held[1] == images_of(**LIMITS, seed=5) != images_of(**LIMITS, seed=0)
+
+
+def test_images_of_limits_are_those_of_the_first_version_at_seed_0() -> None:
+    """As it drew them for every run: a stored run goes on with these (config.as_then)."""
+    everything = load_data(RunConfig(), torch.device("cpu"))
+    chosen = torch.randperm(len(everything.test_x), generator=seeds.generator(0, "limit_test"))[:20].sort().values
+    assert torch.equal(load_data(RunConfig(**LIMITS, seed=4, subset_seed=0), torch.device("cpu")).test_x, everything.test_x[chosen])
+
+
+def test_clean_training_images_are_those_of_the_megabatch_and_of_many_a_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Stream(config(crop_padding=2, flip=True), data(padding=2))
+    x, y = (torch.cat(parts) for parts in zip(*stream.clean_train(2), strict=True))
+    assert sorted(y.tolist()) == sorted(stream.train_indices(2).tolist()) and torch.equal(x[:, 0, 1, 1], (y + 1).float())
+    monkeypatch.setattr("appcore.engine.stream.CLEAN_TRAIN_IMAGES", 30)
+    few = [torch.cat([y for _, y in stream.clean_train(t)]).tolist() for t in (0, 2, 2)]
+    assert sorted(few[0]) == sorted(stream.train_indices(0).tolist()) and few[1] == few[2] and len(set(few[1])) == 30
+    assert set(few[1]) < set(stream.train_indices(2).tolist())

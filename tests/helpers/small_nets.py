@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from appcore.config import RunConfig
+from appcore.engine.flops import Flops
 from appcore.pruners.base import ScoringTask
 
 CLASSES = 3
@@ -88,7 +89,9 @@ def task(model: nn.Module, masks: dict[str, Tensor], **values) -> ScoringTask:
 def state(model: nn.Module, masks: dict[str, Tensor], **settings) -> SimpleNamespace:
     """As much of a RunState as choosing a mask reads."""
     stream = SimpleNamespace(scoring_batches=lambda megabatch: batches(model))
-    return SimpleNamespace(config=RunConfig(**settings), model=cut(model, masks), masks=masks, stream=stream, dtype=torch.float32)
+    free = Flops(0, 1, dict.fromkeys(masks, 0), dict.fromkeys(masks, 0), 0)  # what it costs is counted elsewhere
+    values = {"model": cut(model, masks), "masks": masks, "stream": stream, "dtype": torch.float32, "flops": free}
+    return SimpleNamespace(config=RunConfig(**settings), **values)
 
 
 def mlp_gradients(model: nn.Module, weights: dict[str, np.ndarray], data: list[Batch]) -> dict[str, np.ndarray]:

@@ -270,7 +270,7 @@ def test_steps_are_the_batches_that_are_made() -> None:
 
 
 def test_gmp_follows_the_cubic_rule_over_the_whole_stream() -> None:
-    settings = config("gmp", megabatches=2, epochs=4)
+    settings = config("gmp", megabatches=2, epochs=4, options={"prune_until": 1.0})
     final = 0.8**3.0
     expected = [final + (1 - final) * (1 - i / 7) ** 3 for i in range(8)]
     assert [segment.density for segment in plan(settings) if segment.kind == "epoch"] == pytest.approx(expected)
@@ -278,6 +278,12 @@ def test_gmp_follows_the_cubic_rule_over_the_whole_stream() -> None:
     assert [event.density_mask for event in found] == pytest.approx(expected[1:], abs=1e-4)
     early = [s.density for s in plan(config("gmp", epochs=4, options={"prune_until": 0.5})) if s.kind == "epoch"]
     assert early[3] > final == early[4] == early[-1] and gmp.RECIPE["gmp"]["pruner"] == "magnitude" == settings.pruner
+
+
+def test_gmp_trains_the_last_quarter_at_the_final_density() -> None:
+    densities = [s.density for s in plan(config("gmp", megabatches=4, epochs=10)) if s.kind == "epoch"]
+    assert len(densities) == 40 and densities[29] > 0.8**3.0 == densities[30] == densities[-1]
+    assert densities[10] == pytest.approx(0.8**3 + (1 - 0.8**3) * (1 - 10 / (0.75 * 39)) ** 3)
 
 
 @pytest.mark.parametrize("replay", ["full", "none"])

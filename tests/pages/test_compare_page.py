@@ -117,3 +117,13 @@ def test_compare_looks_at_the_data_and_at_what_the_runs_were_computed_with(
     store.update(pair[1], hashes={name: value for name, value in hashes.items() if value}, versions=changes["versions"])
     text = words(opened("compare", runs=",".join(pair))).replace("\\", "")
     assert all(part in text for part in said) and not any(part in text for part in unsaid), text
+
+
+@pytest.mark.parametrize("pruner", ["force", "iterative-snip"])
+def test_compare_offers_no_overlap_of_masks_that_hinge_on_rounding_and_says_why(store: Store, pruner: str) -> None:
+    pair = [fake_masks.write(store, pruner=chosen, megabatches=4) for chosen in (pruner, "magnitude")]
+    text = words(opened("compare", runs=",".join(pair)))
+    assert "hinges on rounding" in text and "of the weights that either keeps" not in text
+    once = fake_masks.write(store, pruner=pruner, megabatches=4, options={"rounds": 1})
+    text = words(opened("compare", runs=f"{once},{pair[1]}"))
+    assert "hinges on rounding" not in text and "of the weights that either keeps" in text

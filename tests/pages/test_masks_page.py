@@ -170,3 +170,12 @@ def test_a_damaged_mask_and_a_missing_run_are_told_in_one_line(store: Store) -> 
     max(folder.iterdir()).write_bytes(b"nonsense")
     assert "cannot be read" in opened("masks", run=run_id).error[0].value
     assert "Not in this store: 20990101-000000-abcd" in words(opened("masks", run="20990101-000000-abcd"))
+
+
+def test_masks_that_hinge_on_rounding_are_not_laid_upon_others(store: Store) -> None:
+    one, two = fake_masks.write(store, pruner="force"), fake_masks.write(store)
+    for pair in ({"run": one}, {"run": one, "against": two}, {"run": two, "against": one}):
+        app = opened("masks", **pair)
+        assert words(app).count("hinges on rounding") == 1 and "(random baseline: " not in words(app)
+        assert not app.exception
+    assert "hinges on rounding" not in words(opened("masks", run=two))

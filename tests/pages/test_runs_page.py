@@ -16,6 +16,7 @@ import pytest
 from test_pages import no_warm_up, opened, store, words  # noqa: F401
 
 from appcore.analysis import run_library
+from appcore.config import RunConfig
 from appcore.service import manager
 from appcore.storage.store import Store
 from appcore.transfer import bundle_export, bundle_import, html_report
@@ -266,3 +267,10 @@ def test_two_hundred_runs_are_quick(store: Store) -> None:  # noqa: F811
     app.text_input(key="q").set_value("snip").run()
     assert time.perf_counter() - start < 3.0  # about 0.5 s; the machine of a test may be busy
     assert "200 runs" in words(app)
+
+
+def test_settings_that_an_earlier_version_exported_mean_what_they_meant() -> None:
+    then = RunConfig(seed=3, limit_train=200, subset_seed=0).model_dump(mode="json")
+    recorded = {name: value for name, value in then.items() if name not in ("subset_seed", "init")}
+    assert files.settings(json.dumps({"config": recorded}).encode()) == then
+    assert files.settings(b'{"seed": 3, "limit_train": 200}') == {"seed": 3, "limit_train": 200}  # written by hand, for a run of today

@@ -194,3 +194,16 @@ def test_the_page_needs_no_torch() -> None:
     names = "appcore.planning.stream_timeline, appcore.charts.cost_and_benefit, appcore.ui.stream.results"
     code = f"import sys, {names}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_runs_that_counted_training_alone_are_left_out_and_counted(store: Store) -> None:
+    """Runs of versions that did not count scoring and evaluation would seem cheaper than they were."""
+    new, old = fake_runs.write(store), fake_runs.write(store, pruner="magnitude")
+    totals = store.get(old)["totals"]
+    store.update(old, totals={name: value for name, value in totals.items() if not name.startswith("total_")})
+    app = opened("stream", view="runs", runs=f"{new},{old}")
+    assert "Left out, since they counted training alone: 1 of earlier versions" in words(app)
+    app.segmented_control(key="stream_compute").set_value("seconds").run()
+    assert "Left out" not in words(app)
+    points = cost_and_benefit.worth(store.runs(), store.megabatches([new, old], newest=True), "dense")
+    assert points["run_id"].tolist() == [new] and points["compute"].tolist() == [pytest.approx(2.31)]

@@ -120,6 +120,7 @@ def test_iterative_criteria_are_told_apart(replies: dict) -> None:
     app = opened("what_if")
     app.multiselect(key="criteria").set_value(["synflow", "snip"]).run()
     assert "SynFlow scores again and again while cutting in a run; here once" in words(app)
+    assert "hinges on rounding" not in words(app)
 
 
 def test_a_run_is_scored_as_it_is_or_as_it_was(replies: dict, store: Store) -> None:

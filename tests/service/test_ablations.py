@@ -12,6 +12,7 @@ import fake_runs
 import pytest
 from standin import SETTINGS, StandIn
 
+from appcore.config import RunConfig, build
 from appcore.errors import InputError
 from appcore.planning import ablation_grid
 from appcore.service.manager import Manager
@@ -210,3 +211,19 @@ def test_a_store_of_an_earlier_day_gets_what_it_lacks(tmp_path: Path) -> None:
     again.ablations.add_runs(again.ablations.create("x", {}, {"seed": [0]}), [run_id, run_id])
     again.delete(run_id)
     assert again.ablations.all()[0]["run_ids"] == []
+
+
+def test_seeds_of_an_ablation_have_images_of_their_own_and_those_of_earlier_versions_had_the_same(manager: Manager, store: Store) -> None:
+    base, axes = {**SETTINGS, "limit_train": 60}, {"seed": [0, 1], "pruner": ["snip", "magnitude"]}
+    old = store.ablations.create("from before", base, axes)  # as earlier versions wrote it: without the setting
+    assert store.ablations.get(old)["base"]["subset_seed"] == 0 == store.ablations.all()[0]["base"]["subset_seed"]
+    for pruner in axes["pruner"]:
+        config = build({**base, "seed": 1, "pruner": pruner, "subset_seed": 0})
+        assert RunConfig(**{**base, "seed": 1, "pruner": pruner}).fingerprint != config.fingerprint
+        store.ablations.add_runs(old, [store.create_run(config, plan_length=9)])
+    cells = manager.ablations.board(old)["cells"]
+    assert [cell["run"] is not None for cell in cells if cell["values"]["seed"] == 1] == [True, True]
+    new = manager.ablations.create("today", base, axes)
+    assert new != old and manager.ablations.create("today", base, axes) == new
+    images = {build(cell["config"]).images_seed for cell in manager.ablations.board(new)["cells"]}
+    assert images == {0, 1} and {build(cell["config"]).images_seed for cell in cells} == {0}

@@ -12,8 +12,13 @@ import pandas
 import pytest
 import torch
 
+from appcore import run as engine_run
 from appcore.config import RunConfig
+from appcore.paths import run_folder
+from appcore.planning.plan import plan
+from appcore.runner import driver
 from appcore.service.manager import Manager
+from appcore.storage import checkpoint
 from appcore.storage.store import Store
 
 ARCHIVE = Path(__file__).parents[1] / "data" / "store-of-6a7533f.tar.xz"
@@ -94,3 +99,33 @@ def test_a_bundle_is_imported_and_equals_its_run(old: Path, manager: Manager, re
     finally:
         other.close()
         other.store.close()
+
+
+@pytest.mark.parametrize("values", [{"method": "app"}, {"method": "gmp"}])
+def test_a_run_of_a_seed_goes_on_with_the_images_and_defaults_that_it_began_with(manager: Manager, values: dict[str, Any]) -> None:
+    """As an earlier version left it: its settings lack what came with images drawn by the seed, its checkpoint the counts of that day."""
+    settings = {"arch": "mlp", "limit_train": 120, "limit_test": 40, "megabatches": 2, "epochs": 3, "seed": 3, "batch_size": 16, **values}
+    then = RunConfig(**settings, subset_seed=0, options={"prune_until": 1.0} if values["method"] == "gmp" else {})
+    *_, expected = engine_run(then)
+    store = manager.store
+    run_id = store.create_run(then, plan_length=len(plan(then)))
+    driven = driver.steps(store, run_id)
+    while store.get(run_id)["cursor"] < len(plan(then)) // 2:
+        next(driven)
+    driven.close()
+    row = store.get(run_id)
+    left_out = ("subset_seed", "init", "options")
+    older = {name: value for name, value in row["config"].items() if name not in left_out} | {"options": {}}
+    store.update(run_id, config=older)
+    tensors, facts, _ = checkpoint.load(run_folder(store.folder, run_id))
+    cursor = facts.pop("cursor")
+    facts = {name: value for name, value in facts.items() if name not in ("other_flops", "cumulative_parameters")} | {"cursor": cursor}
+    checkpoint.save(run_folder(store.folder, run_id), cursor, tensors, facts, fingerprint=row["fingerprint"])
+    manager.resume(run_id, launcher="thread")
+    assert manager.wait(run_id, timeout=120) == "done"
+    found = manager.result(run_id)
+    assert found["totals"]["weights_hash"] == expected.weights_hash and found["totals"]["cer"] == expected.cer
+    assert found["totals"]["train_flops_sparse"] == expected.train_flops_sparse and found["totals"]["total_flops_sparse"] is None
+    assert RunConfig(**found["config"]) == then and then.fingerprint == row["fingerprint"]
+    *_, today = engine_run(RunConfig(**settings))
+    assert today.weights_hash != expected.weights_hash

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import sqlite3
 import sys
@@ -23,6 +24,7 @@ from appcore.errors import InputError
 from appcore.events import EpochDone, Finished, Layer, LayerDensity, MegabatchDone, Pruned, SegmentDone, Started
 from appcore.storage import heartbeat, run_result
 from appcore.storage.store import Store, StoreError
+from appcore.transfer import bundle_record
 
 CONFIG = build({"arch": "mlp", "dataset": "digits", "megabatches": 2, "epochs": 1})
 LAYERS = (LayerDensity("first", 6, 5, 10), LayerDensity("second", 2, 2, 10))
@@ -461,12 +463,17 @@ def test_the_result_of_a_finished_run_is_the_documented_object(store: Store) -> 
         "val_accuracy": 0.7,
         "test_accuracy": 0.75,
         "generalization_gap": 0.1,
+        "clean_train_accuracy": None,  # as in runs of earlier versions
+        "clean_gap": None,
         "test_errors": 5,
         "cer": 5,
         "samples_seen": 30,
+        "parameters": None,
+        "cumulative_parameters": None,
         "seconds": 2.0,
     }
-    assert result["totals"] == {
+    known = {name: value for name, value in result["totals"].items() if value is not None}
+    assert known == {
         "seconds": 4.0,
         "images_per_second": 15.0,
         "cer": 5,
@@ -475,6 +482,24 @@ def test_the_result_of_a_finished_run_is_the_documented_object(store: Store) -> 
         "peak_memory_bytes": 123,
         "weights_hash": "w" * 64,
     }
+    unknown = {
+        f"{purpose}_flops_{kind}" for purpose in ("scoring", "growth", "validation", "test", "total") for kind in ("dense", "sparse")
+    }
+    assert set(result["totals"]) - set(known) == {*unknown, "cumulative_parameters"}
+
+
+def test_numbers_of_an_earlier_version_stay_unknown_beside_those_of_today(store: Store) -> None:
+    """Of a run that an earlier version began and this one ended; whole numbers stay whole."""
+    run_id = add(store, status="stopped")
+    later = replace(megabatch_end(5, 1), clean_train_accuracy=0.9, clean_gap=0.15, clean_train_images=60, parameters=700)
+    store.write(run_id, [STARTED, megabatch_end(2), later])
+    first, second = run_result.result(store, run_id)["megabatches"]
+    assert first["clean_gap"] is first["parameters"] is None and (second["clean_gap"], second["parameters"]) == (0.15, 700)
+    assert isinstance(second["parameters"], int) and json.loads(json.dumps([first, second])) == [first, second]
+    assert store.megabatches(run_id)["clean_gap"].isna().tolist() == [True, False]
+    known, lines = bundle_record.describe(store, run_id)
+    _, _, entries = bundle_record.read(known, lines)
+    assert [one.megabatch.parameters for one in entries] == [None, 700]
 
 
 def test_the_result_of_an_unfinished_run_has_the_same_shape(store: Store) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
+
+from ... import plugins
+from ...names import display
 
 _NAMED = 3
 
@@ -79,3 +83,15 @@ def alike(iou: float, chance: float, one: str, other: str) -> str:
     )
     shared, expected = f"{100 * iou:.0f}\u00a0%", f"{100 * chance:.0f}\u00a0%"
     return f"{one} and {other} share {shared} of the weights that either keeps (random baseline: {expected}), {ratio}."
+
+
+def chaotic(*runs: Mapping[str, Any]) -> str:
+    """Why the overlap of the masks of these runs is not shown; empty where the masks of none hinge on rounding."""
+    names = dict.fromkeys(display(run["pruner"]) for run in runs if plugins.is_chaotic(run["config"]))
+    if not names:
+        return ""
+    return (
+        f"The overlap with masks of {' and '.join(names)} is left out, for it would tell nothing: which weights such iterated criteria "
+        "keep hinges on rounding. One weight exchanged on one round changed 49 to 90\u00a0% of the kept weights at the end. Compare shares "
+        "of layers and accuracies over several seeds instead."
+    )

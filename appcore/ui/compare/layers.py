@@ -55,7 +55,7 @@ def show(runs: Runs, pair: tuple[str, str], data: tables.Frames) -> None:
     layers = data.once(("layers", pair), lambda: data.layers[data.layers["run_id"].isin(pair)])
     both, token = ",".join(pair), (pair, megabatch, data.token("layers"))
     common = shared_snapshots(first, second, data)
-    with live_chart.grid(3 if common else 2):
+    with live_chart.grid(3 if common and not mask_words.chaotic(first, second) else 2):
         live_chart.chart(
             "mirrored",
             token,
@@ -96,6 +96,8 @@ def _same_weights(first: Run, second: Run, common: dict[int, tuple[str, str]], m
         if not (plugins.prunes(first["method"]) and plugins.prunes(second["method"])):
             return ":gray[:material/info: A dense run keeps every weight; there are no masks to lay upon each other.]"
         return ":gray[:material/info: Whether the two keep the same weights shows here once both have stored masks on this machine.]"
+    if why_not := mask_words.chaotic(first, second):
+        return f":gray[:material/info: {why_not}]"
     at = max([t for t in common if t <= megabatch], default=min(common))
     try:
         iou, chance, layers, of_layers, chance_of_layers = mask_data.alike(*common[at])
@@ -115,7 +117,8 @@ def same_weights_over_time(runs: Runs, pair: tuple[str, str], data: tables.Frame
     """The same over the stream, for all layers together."""
     by_id = {run["run_id"]: run for run in runs}
     first, second = by_id[pair[0]], by_id[pair[1]]
-    common = shared_snapshots(first, second, data) if len(runs) > 1 else {}
+    is_shown = len(runs) > 1 and not mask_words.chaotic(first, second)
+    common = shared_snapshots(first, second, data) if is_shown else {}
     with suppress(ValueError, OSError):  # said above, at the layers
         found = [mask_data.alike(*files) for files in common.values()]
         if found:

@@ -84,15 +84,18 @@ def over_time(side: Side, at: int, other: Side | None, other_at: int) -> None:
         ours = mask_data.shared([snapshot.path for snapshot in theirs])
         curves.append(_survival(other, [snapshot.short for snapshot in theirs], ours, there))
         token = (*token, other.run["run_id"], len(other.snapshots), there)
-    iou, chance = found.overlap()
-    with live_chart.grid(3, 340):
+    why_not = mask_words.chaotic(side.run)
+    with live_chart.grid(1 if why_not else 3, 340):
         live_chart.chart(
             "survival",
             token,
             lambda: history_charts.survival(curves, side.snapshots[at].words, revision=run_id),
             alt="Curves: share of the weights kept in a snapshot that the others keep",
         )
-        _overlaps("overlap", token, (iou, chance), labels, labels, (place, place), None, run_id)
+        if not why_not:
+            _overlaps("overlap", token, found.overlap(), labels, labels, (place, place), None, run_id)
+    if why_not and other is None:  # else it stands below, between the two runs
+        st.caption(f":material/info: {why_not}")
 
 
 def _survival(side: Side, labels: list[str], found: mask_history.Shared, place: int) -> history_charts.Survival:
@@ -112,6 +115,9 @@ def _overlaps(key: str, token: tuple, found: tuple, rows: list, columns: list, c
 def two_runs(side: Side, at: int, other: Side, other_at: int) -> None:
     """Overlap between two runs, over all snapshots and layer by layer at the chosen one."""
     st.subheader("Between the two runs", anchor=False)
+    if why_not := mask_words.chaotic(side.run, other.run):
+        st.caption(f":material/info: {why_not}")
+        return
     (some, i), (theirs, j) = side.thinned(at), other.thinned(other_at)
     try:
         found = mask_data.shared([snapshot.path for snapshot in some], [snapshot.path for snapshot in theirs])

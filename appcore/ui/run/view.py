@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import streamlit as st
 
 from appcore import charts
-from appcore.analysis.measures import MEASURES, newest
+from appcore.analysis.measures import MEASURES, PURPOSES, lower, newest
 from appcore.charts import run as run_charts
 
 from ..app import page, tables
@@ -95,11 +96,24 @@ def costs(run: dict[str, Any], data: tables.Frames, view: charts.View) -> None:
             _figure(chart, run, data, view)
     memory, share = MEASURES["peak_memory_bytes"], MEASURES["flops_share"]
     numbers = {name: MEASURES[name].shown(value) for name, value in newest(run, None).items()}
+    st.caption(_spent(numbers))
     st.caption(
         f"{memory.label} {memory.text(numbers[memory.name])} {memory.unit}. In theory the masks left {share.text(numbers[share.name])} % "
         "of the training FLOPs; unstructured zeros "
         "save bytes, not time: every step above was computed dense. The page Export measures both on this machine."
     )
+
+
+def _spent(numbers: dict[str, float]) -> str:
+    """The FLOPs of the run by purpose, dense and if zeros cost nothing."""
+    if math.isnan(numbers["total_flops_dense"]):
+        return "The version that made this run counted the FLOPs of training alone."
+    *parts, total = (
+        f"{lower(MEASURES[f'{name}_flops_dense'].label.partition(',')[0])} "
+        + " / ".join(MEASURES[f"{name}_flops_{kind}"].text(numbers[f"{name}_flops_{kind}"]) for kind in ("dense", "sparse"))
+        for name in PURPOSES
+    )
+    return f"In TFLOP, dense / if zeros cost nothing: {', '.join(parts)}; {total}."
 
 
 def _figure(chart: run_charts.RunChart, run: dict[str, Any], data: tables.Frames, view: charts.View) -> None:

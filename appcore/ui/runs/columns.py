@@ -73,6 +73,7 @@ RUNS = (
     Column("Seed", lambda rows: rows["seed"]),
     Column("Tags", lambda rows: rows["tags"], st.column_config.ListColumn(width=130), is_rare=True),
     Column("Note", lambda rows: rows["note"].str.replace("\n", " "), _text(width=160), is_rare=True),
+    _measure("clean_gap"),
     _measure("seconds"),
     _STARTED,
     Column("Id", lambda rows: rows["run_id"], _text(width=170)),

@@ -15,7 +15,7 @@ from typing import Any
 import streamlit as st
 
 from appcore import __version__
-from appcore.config import build
+from appcore.config import build, completed
 from appcore.storage.store import Store
 from appcore.transfer import bundle_export, bundle_set, html_report, tables
 
@@ -25,6 +25,7 @@ from ..widgets.run_picker import MOST
 
 MOST_MEGABYTES = 1024
 MOST_SETTINGS = 5 * 2**20  # bytes
+_RECORD = 30  # settings: so many are no handful that somebody wrote but all that a run recorded, perhaps one of an earlier version
 _Runs = Sequence[dict[str, Any]]
 
 
@@ -155,6 +156,7 @@ def settings(data: bytes) -> dict[str, Any]:
     found = found.get("config", found) if isinstance(found, dict) else found
     if not isinstance(found, dict):
         raise ValueError('settings are a JSON object such as {"method": "app", "seed": 1}')
+    found = completed(found) if len(found) >= _RECORD else found
     build(found)
     return found
 

@@ -54,7 +54,7 @@ def relative(ends: pd.DataFrame) -> pd.DataFrame:
 
 
 def _kind(run: dict[str, Any]) -> str:
-    """A key for runs with comparable accuracies: one data set, one test set."""
+    """A key for runs with comparable accuracies: one data set, test sets of one size."""
     config = run["config"]
     limit = f", {counted(config['limit_test'], 'test image')}" if config.get("limit_test") else ""
     return f"{display(run['dataset'])}{limit}"
@@ -73,15 +73,18 @@ def front(everything: Runs, picked: Sequence[str]) -> None:
     compute, kind = _axes(kinds, next((_kind(run) for run in done if run["run_id"] in picked), next(iter(kinds))))
     points = cost_and_benefit.worth(kinds[kind], page.store().megabatches([run["run_id"] for run in kinds[kind]], newest=True), compute)
     if points.empty:
-        st.caption("The finished runs did not record their compute.")
+        st.caption("The finished runs are of versions that did not record this.")
         return
+    uncounted = 0 if compute == "seconds" else len(kinds[kind]) - len(points)
     live_chart.chart(
         "pareto",
         (kind, compute, tuple(picked), tuple(points["run_id"])),
         lambda: cost_and_benefit.pareto(points, compute, picked, revision=f"{kind}{compute}"),
         alt="Marks: final test accuracy against compute, one mark for each finished run, and the front",
     )
-    st.caption(_words(points, compute))
+    st.caption(
+        _words(points, compute) + (f" Left out, since they counted training alone: {uncounted} of earlier versions." if uncounted else "")
+    )
 
 
 def _axes(kinds: Mapping[str, Runs], first: str) -> tuple[str, str]:

@@ -106,7 +106,10 @@ def rounds_note(chosen: list[str]) -> str:
     if not several:
         return ""
     verb = "scores" if len(several) == 1 else "score"
-    return f"{', '.join(several)} {verb} again and again while cutting in a run; here once, at the weights as they are, so a run differs."
+    note = f"{', '.join(several)} {verb} again and again while cutting in a run; here once, at the weights as they are, so a run differs."
+    if chaotic := [display(name) for name in chosen if known[name].literal("CHAOTIC")]:
+        note += f" Which weights {' and '.join(chaotic)} then {'keeps' if len(chaotic) == 1 else 'keep'} hinges on rounding."
+    return note
 
 
 def question(layers: list[str], most: float) -> tuple[float, str, list[str]]:

@@ -13,6 +13,7 @@ LABELS = {
     "lr_gamma": "Factor of a drop",
     "limit_train": "Training images at most",
     "limit_test": "Test images at most",
+    "subset_seed": "Seed of the images",
     "val_fraction": "Validation share",
     "score_fraction": "Scoring share",
     "score_batch_size": "Scoring batch size",
