@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from pathlib import Path
 
+from . import files
 from .errors import InputError
 
 STORE_VARIABLE = "APPCORE_STORE"
@@ -15,6 +17,7 @@ DEFAULT_STORE = "sqlite:///runs/appcore.db"
 DEFAULT_DATA = "data"
 DEFAULT_RUNS = "runs"
 IMPORT_PREFIX = ".import-"  # folders where the files of an imported run lie until all have been checked; a leftover is never read
+DELETED_PREFIX = ".deleted-"  # folders of deleted runs until all of their files are gone
 
 
 def store_address() -> str:
@@ -48,6 +51,11 @@ def before_upgrade(file: Path, version: int) -> Path:
     return file.with_name(f"{file.name}.version-{version}")
 
 
+def before_repair(file: Path, when: datetime) -> Path:
+    """Copy of an SQLite store as it was before its indexes were recreated."""
+    return file.with_name(f"{file.name}.before-repair-{when:%Y%m%d-%H%M%S}")
+
+
 def data_root() -> Path:
     """Folder that holds downloaded data sets: APPCORE_DATA, or data/."""
     return Path(os.environ.get(DATA_VARIABLE) or DEFAULT_DATA)
@@ -69,8 +77,8 @@ def manifest(run_folder: Path, cursor: int) -> Path:
 
 
 def manifests(run_folder: Path) -> list[Path]:
-    """The manifests of a run, newest first."""
-    return sorted(run_folder.glob("checkpoint-*.json"), reverse=True)
+    """The manifests of a run, newest first. UnreadableError where the folder cannot be listed."""
+    return [path for path in reversed(files.listed(run_folder)) if path.match("checkpoint-*.json")]
 
 
 def masks(run_folder: Path, segment: int) -> Path:
@@ -78,9 +86,19 @@ def masks(run_folder: Path, segment: int) -> Path:
     return run_folder / "masks" / f"{segment:09d}.safetensors"
 
 
+def stored_masks(run_folder: Path) -> list[Path]:
+    """The files of masks of a run, in order of time. UnreadableError where the folder cannot be listed."""
+    return [path for path in files.listed(masks(run_folder, 0).parent) if path.suffix == ".safetensors"]
+
+
 def worker_log(run_folder: Path) -> Path:
     """The output of a worker process."""
     return run_folder / "worker.log"
+
+
+def owner_mark(run_folder: Path) -> Path:
+    """The folder in the folder of a run that says which store the run is of."""
+    return run_folder / ".store"
 
 
 def exported(what: str, run_id: str = "", number: int = 0) -> str:
@@ -122,5 +140,5 @@ def absolute(text: str) -> str:
 
 
 def temporary(path: Path) -> Path:
-    """Name under which a file is written before it is renamed into place; a leftover is never read."""
+    """Name under which earlier versions wrote a file before they renamed it; a leftover is never read."""
     return path.with_name(path.name + ".tmp")

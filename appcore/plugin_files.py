@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from . import files
+
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 SYMBOLS = (
     *("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "x", "triangle-down", "pentagon", "hourglass", "bowtie"),
@@ -24,7 +26,7 @@ _LOOK = {  # the keys allowed in an entry of LOOK
 def literals(path: Path) -> dict[str, Any]:
     """Every module-level `NAME = <literal>` of a file, after checking the form of its entries."""
     try:
-        body = ast.parse(path.read_bytes()).body
+        body = ast.parse(files.read(path)).body
     except SyntaxError as error:
         raise ValueError(f"line {error.lineno}: {error.msg}") from None
     except OSError as error:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import importlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import plugin_files
+from . import files, plugin_files
 from .errors import InputError
 
 FOLDER_VARIABLE = "APPCORE_PLUGINS"
@@ -90,17 +90,30 @@ def _read(kind: str, outside: tuple[Path, ...]) -> tuple[dict[str, Choice], list
     found: dict[str, Choice] = {}
     wrong: list[str] = []
     seen = {"base": _ROOT / _INSIDE[kind] / "base.py"}  # the contract, which is no plug-in
-    for path in [path for folder in (_ROOT / _INSIDE[kind], *(place / kind for place in outside)) for path in sorted(folder.glob("*.py"))]:
+    for path in _sources((_ROOT / _INSIDE[kind], *(place / kind for place in outside)), wrong):
         if path.stem == "__init__" or path == seen.get(path.stem):
             continue
         try:
             offered = _offered(kind, path, seen, found)
         except ValueError as error:
+            if getattr(error, "is_passing", False):
+                raise  # and look again the next time
             wrong.append(f"the plug-in {path} was left out: {error}")
         else:
             found |= offered
             seen[path.stem] = path
     return found, wrong
+
+
+def _sources(places: Iterable[Path], wrong: list[str]) -> Iterator[Path]:
+    """The Python files of folders, by name; a folder that may not be listed is said."""
+    for folder in places:
+        try:
+            yield from [path for path in files.listed(folder) if path.suffix == ".py"]
+        except files.UnreadableError as error:
+            if error.is_passing:
+                raise
+            wrong.append(f"the plug-ins in {folder} were left out: {error}")
 
 
 def _offered(kind: str, path: Path, seen: dict[str, Path], found: dict[str, Choice]) -> dict[str, Choice]:
@@ -119,9 +132,15 @@ def _offered(kind: str, path: Path, seen: dict[str, Path], found: dict[str, Choi
 @cache
 def _misplaced(place: Path) -> list[str]:
     """Files and folders in places that are not searched for plug-ins."""
-    if not place.is_dir():
-        return [f"{FOLDER_VARIABLE}: there is no folder {place}; make it, or name another one"]
-    names = sorted(p.name for p in place.iterdir() if (p.is_dir() and p.name not in KINDS and p.name[0] not in "._") or p.suffix == ".py")
+    try:
+        if not place.is_dir():
+            return [f"{FOLDER_VARIABLE}: there is no folder {place}; make it, or name another one"]
+        names = [p.name for p in files.listed(place) if (p.is_dir() and p.name not in KINDS and p.name[0] not in "._") or p.suffix == ".py"]
+    except (OSError, files.UnreadableError) as error:
+        found = error if isinstance(error, files.UnreadableError) else files.UnreadableError(place, error)
+        if found.is_passing:
+            raise found from error
+        return [found.message]
     return [f"{place / name} is not looked at: plug-ins lie in the sub-folders {', '.join(KINDS)}" for name in names]
 
 
@@ -189,7 +208,7 @@ def is_chaotic(config: Mapping[str, Any]) -> bool:
     """Whether a run's masks hinge on rounding (CHAOTIC in its pruner's file): their overlap with others then tells nothing of the runs."""
     choice = choices("pruners").get(config["pruner"]) if has_pruner(config["method"]) else None
     rounds = choice.literal("CHAOTIC") if choice else ""
-    return bool(choice and rounds) and config["options"].get(rounds, choice.options[rounds]["default"]) > 1
+    return bool(choice and rounds and config["options"].get(rounds, choice.options[rounds]["default"]) > 1)
 
 
 def method_and_pruner(method: str, pruner: str) -> str:

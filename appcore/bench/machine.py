@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from .. import paths, plugins, seeds
+from .. import files, paths, plugins, seeds
 from ..config import RunConfig
 from ..engine import flops, loop, memory_formats
 from ..engine.state import RunState
@@ -88,8 +88,8 @@ def measure(quick: bool = False, folder: Path | None = None, size: Size | None =
         "rows": rows,
     }
     stem = file_stem(here) + ("-quick" if quick else "")
-    paths.bench_numbers(folder, stem).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    paths.bench_table(folder, stem).write_text(table(found), encoding="utf-8")
+    files.write(paths.bench_numbers(folder, stem), json.dumps(found, indent=1) + "\n")
+    files.write(paths.bench_table(folder, stem), table(found))
     return found
 
 

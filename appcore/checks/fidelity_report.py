@@ -13,7 +13,7 @@ from typing import Any
 import numpy
 import torch
 
-from .. import paths
+from .. import files, paths
 from ..analysis.pairing import require_same_data
 from ..analysis.samples import HOLDS
 from ..bench import timing
@@ -122,10 +122,10 @@ def card_of(store: Store, run_id: str, repeats: int, lab: Lab) -> sanity.Card:
     row = store.get(run_id)
     if row["status"] != "done":
         raise InputError(f"run {row['run_id']} is {row['status']}; a sanity card needs a finished run", "run")
-    files = sorted(paths.masks(paths.run_folder(store.folder, row["run_id"]), 0).parent.glob("*.safetensors"))
-    if not files:
+    stored = paths.stored_masks(paths.run_folder(store.folder, row["run_id"]))
+    if not stored:
         raise InputError(f"run {row['run_id']} was never pruned, so it has no masks to check", "run")
-    found = {name: torch.from_numpy(numpy.array(mask)) for name, mask in checkpoint.load_masks(files[-1]).items()}
+    found = {name: torch.from_numpy(numpy.array(mask)) for name, mask in checkpoint.load_masks(stored[-1]).items()}
 
     def watch(arm: str, repeat: int, accuracy: float) -> None:
         lab.say(f"{arm}, repeat {repeat + 1}: {100 * accuracy:.1f} %")
@@ -147,9 +147,11 @@ def write(path: str | Path, findings: Iterable[Finding], about: dict[str, Any]) 
     """Write findings into the document at `path`, atomically."""
     target = Path(path)
     try:
-        before = target.read_text(encoding="utf-8") if target.exists() else ""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        paths.temporary(target).write_text(document(findings, about, before), encoding="utf-8")
-        paths.temporary(target).replace(target)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"write: {target} cannot be written ({getattr(error, 'strerror', None) or error})", "write") from None
+        before = files.read(target).decode()
+    except FileNotFoundError:
+        before = ""
+    except (*files.ABSENT, UnicodeDecodeError) as error:
+        raise InputError(
+            f"write: {target} cannot be read ({getattr(error, 'strerror', None) or error}); name another file", "write"
+        ) from None
+    files.write(target, document(findings, about, before), "name another file", "write")

@@ -144,10 +144,17 @@ def _checkpoints() -> str:
     if file and not file.exists():
         return "no runs yet"
     runs = [row["run_id"] for row in store.runs(NEWEST_RUNS)]
-    damaged = [f"run {run_id}: {line}" for run_id in runs for line in checkpoint.problems(paths.run_folder(store.folder, run_id))]
+    damaged, unreadable = [], []
+    for run_id in runs:
+        try:
+            damaged += [f"run {run_id}: {line}" for line in checkpoint.problems(paths.run_folder(store.folder, run_id))]
+        except InputError as error:  # which says nothing of what it holds, so there is nothing to repair
+            unreadable.append(f"run {run_id}: {error.message}")
     if damaged:
         remedy = "resume falls back to the one before it, or to the beginning; put it aside"
-        raise _Trouble(f"{'; '.join(damaged)}; {remedy}", lambda: repairs.quarantine(store, runs))
+        raise _Trouble(f"{'; '.join(damaged + unreadable)}; {remedy}", lambda: repairs.quarantine(store, runs))
+    if unreadable:
+        raise _Trouble("; ".join(unreadable))
     return f"those of the newest {counted(len(runs), 'run')} are whole"
 
 

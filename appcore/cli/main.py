@@ -13,13 +13,13 @@ import os
 import sys
 from collections import Counter
 from contextlib import nullcontext, redirect_stdout
-from pathlib import Path
 from typing import Any, NoReturn
 
 from .. import paths, plugins
 from ..config import RunConfig, build, is_unicode
 from ..datasets.base import Description
 from ..errors import InputError
+from ..files import UnreadableError
 from ..names import counted
 from ..runner.slots import SHARE_VARIABLE
 from ..statuses import ACTIVE
@@ -196,9 +196,7 @@ def _export(args: argparse.Namespace) -> int:
     from ..transfer.bundle_export import export
 
     manager = _manager()
-    files = export(manager.store, _find(manager, args.run), args.to)
-    if paths.exported("weights") not in {Path(file).name for file in files}:
-        print("no checkpoint yet, so no weights were exported", file=sys.stderr)
+    files = export(manager.store, _find(manager, args.run), args.to, lambda remark: print(one_line(remark), file=sys.stderr))
     answer(args, {"files": files}, "\n".join(files))
     return 0
 
@@ -216,6 +214,8 @@ def _backup(args: argparse.Namespace) -> int:
     if not _has_store(manager):
         raise InputError(f"there is no store yet at {paths.store_file(manager.store.url)}; there is nothing to back up")
     found = backup(manager.store, args.to)
+    if found["left_out"]:
+        print(f"left out, not the program's: {counted(found['left_out'], 'file')} in the folders of runs", file=sys.stderr)
     answer(args, found, f"{counted(found['runs'], 'run')}, {counted(found['files'], 'file')}, {found['bytes']:,} bytes: {args.to}")
     return 0
 
@@ -268,7 +268,12 @@ def _manager() -> Any:
 def _has_store(manager: Any) -> bool:
     """Whether the store exists; reading must not create one."""
     file = paths.store_file(manager.store.url)
-    return file is None or file.exists()
+    if file is None:
+        return True
+    try:
+        return file.exists()
+    except OSError as error:  # a folder above it that may not be entered
+        raise UnreadableError(file, error) from error
 
 
 def _find(manager: Any, name: str) -> str:

@@ -1,20 +1,25 @@
-"""Repairs of `doctor --repair`: quarantine damaged checkpoints, remove unused files. Runs, rows and intact checkpoints stay."""
+"""Repairs of `doctor --repair`: quarantine damaged checkpoints, remove what kills left. Runs, rows and intact checkpoints stay."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 import time
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
-from .. import paths
+from .. import files, paths
+from ..errors import InputError
 from ..statuses import ACTIVE
 from ..storage import checkpoint
 from ..storage.database import damage
+from ..storage.migrate import copy
 from ..storage.store import Store
 
-_OLD_SECONDS = 3600.0  # a running import or export writes more often
+_OLD_SECONDS = 3600.0  # what earlier versions wrote has no lock; while they were at it they wrote more often
+_OLD_NAME = re.compile(r".+\.(json|safetensors|onnx)\.tmp")
 
 
 def damaged_store(file: Path) -> str:
@@ -25,35 +30,51 @@ def damaged_store(file: Path) -> str:
 
 
 def rebuild_indexes(file: Path) -> str:
-    """Recreate the indexes of a store, and its file, from its rows; other damage needs a backup."""
+    """Recreate the indexes of a store, and its file, from its rows, after a copy; other damage needs a backup."""
+    before = paths.before_repair(file, datetime.now(UTC))
+    copy(file, before)
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("REINDEX")
         connection.commit()
         connection.execute("VACUUM")  # drops unreachable pages too
-    return "indexes recreated"
+    return f"indexes recreated; the file of before is kept as {before.name}"
 
 
 def quarantine(store: Store, run_ids: list[str]) -> str:
-    """Rename the manifests of damaged checkpoints, so that the previous one counts."""
+    """Rename the manifests of damaged checkpoints, so that the previous one counts; a run that goes on is its driver's."""
     count = 0
     for run_id in run_ids:
-        for path in checkpoint.damaged(paths.run_folder(store.folder, run_id)):
-            path.replace(path.with_name(f"{path.name}.damaged"))
-            count += 1
+        with suppress(InputError):
+            store.files.check(run_id)
+            with store.held(run_id):  # so that nobody writes a new one under that name meanwhile
+                for path in paths.manifests(paths.run_folder(store.folder, run_id)):
+                    if checkpoint.damage(path):
+                        checkpoint.quarantine(path)
+                        count += 1
     return f"{count} quarantined as *.damaged; resume uses the previous one, or starts from the beginning"
 
 
 def leftovers(store: Store) -> list[Path]:
-    """Half-written files and folders left by a kill, at least an hour old, except those of active runs."""
-    if not store.folder.is_dir():
-        return []
-    active = {run_id for run_id, _, status in store.revision() if status in ACTIVE}
-    found = list(store.folder.glob(f"{paths.IMPORT_PREFIX}*"))
-    for run_id, _, _ in store.revision():
-        if run_id not in active:
-            found += paths.run_folder(store.folder, run_id).rglob(paths.temporary(Path("*")).name)
+    """What a kill left half-written: files and folders that nobody is at any more. None of an active run, none of another store."""
+    found = [path for path in files.listed(store.folder) if path.name.startswith(paths.DELETED_PREFIX)]
+    found += [path for path in files.listed(store.folder) if path.name.startswith(paths.IMPORT_PREFIX) and _is_left(path)]
+    found += store.files.leftovers()
+    for run_id, _, status in store.revision():
+        if status not in ACTIVE:
+            for path in paths.run_folder(store.folder, run_id).rglob("*.tmp"):
+                if (files.is_temporary(path.name) or _OLD_NAME.fullmatch(path.name)) and _is_left(path):
+                    found.append(path)
+    return sorted(found)
+
+
+def _is_left(path: Path) -> bool:
+    """Whether nobody holds the lock of a temporary file or folder; where it has none, whether nobody wrote there for long."""
+    if files.is_temporary(path.name) or (path / files.LOCK).exists():
+        return files.is_abandoned(path)
     before = time.time() - _OLD_SECONDS
-    return sorted(path for path in found if path.lstat().st_mtime < before)
+    with suppress(OSError):
+        return all(each.lstat().st_mtime < before for each in (path, *path.rglob("*")))
+    return False  # gone, or not to be seen
 
 
 def remove(found: list[Path]) -> str:
@@ -67,7 +88,7 @@ def remove(found: list[Path]) -> str:
 
 
 def orphans(store: Store) -> list[Path]:
-    """Folders of runs that are not in the store: left by a kill between files and rows, or of another store."""
+    """Folders of runs that are not in the store, and not known to be of another one."""
     known = {run_id for run_id, _, _ in store.revision()}
-    folders = store.folder.glob("[0-9]*-[0-9]*-*") if store.folder.is_dir() else ()
-    return sorted(folder for folder in folders if folder.is_dir() and folder.name not in known)
+    folders = [path for path in files.listed(store.folder) if path.match("[0-9]*-[0-9]*-*") and path.name not in known]
+    return [path for path in folders if path.is_dir() and not store.files.is_of_another(path)]

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..config import RunConfig
+from ..files import UnreadableError
 from ..untrusted.refusals import refuse, shown
 from .base import Description, Images, data_root
 from .torchvision_names import CLASSES, COUNTS, FILES, MEGABYTES, SHAPES
@@ -54,6 +55,8 @@ def load(config: RunConfig) -> Images:
     try:
         (train_x, train_y), (test_x, test_y) = (_read(name, train) for train in (True, False))
     except Exception as error:  # files with other content raise any kind of exception
+        if isinstance(error, OSError) and error.errno:  # of the file system, which says nothing of what the files hold
+            raise refuse(name, UnreadableError(error.filename or data_root(), error).message) from error
         raise _damaged(name, shown(error) or type(error).__name__) from error
     for x, y, count in ((train_x, train_y, COUNTS[name][0]), (test_x, test_y, COUNTS[name][1])):
         if x.shape != (count, *SHAPES[name]) or y.shape != (count,) or y.min() < 0 or y.max() >= len(CLASSES[name]):
@@ -62,7 +65,10 @@ def load(config: RunConfig) -> Images:
 
 
 def _missing(name: str) -> list[str]:
-    return [file for file in FILES[name] if not (data_root() / file).is_file()]
+    try:
+        return [file for file in FILES[name] if not (data_root() / file).is_file()]
+    except OSError as error:  # a folder that may not be entered
+        raise refuse(name, UnreadableError(error.filename or data_root(), error).message) from error
 
 
 def _damaged(name: str, reason: str) -> Exception:

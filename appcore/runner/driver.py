@@ -122,7 +122,9 @@ class _Driver:
         config = self._work.config(self._row["config"])
         self._versions = self._work.versions()
         self._plan = self._work.plan(config)
-        known = {"fingerprint": self._row["fingerprint"], "versions": self._versions, "saved": self._row["saved"] or 0}
+        known = {"fingerprint": self._row["fingerprint"], "versions": self._versions, "saved": self._saved_cursor}
+        checkpoint.check_readable(self._folder, self._saved_cursor)  # before anything is made in a folder that may be elsewhere
+        self._store.files.own(self._run_id)
         tensors, facts, remark = checkpoint.load(self._folder, **known)
         self._state = self._work.create(config) if tensors is None else self._work.restore(config, tensors, facts)
         self._remark(remark)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .. import limits
+from .. import limits, paths
 from ..errors import InputError
 from ..runner.admission import Room
 from ..statuses import ENDED
+from ..storage import checkpoint
 from ..storage.store import Store
 from ..transfer import bundle_import
 
@@ -43,6 +45,12 @@ def import_bundle(store: Store, path: str | Path) -> str:
     return bundle_import.import_bundle(store, path, allow=allow, admit=room.check_disk)
 
 
+def check_files(store: Store, row: Mapping[str, Any]) -> None:
+    """InputError for a run that could not go on from its files as they are now; it should stay as it is."""
+    store.files.check(row["run_id"])
+    checkpoint.check_readable(paths.run_folder(store.folder, row["run_id"]), row["saved"] or 0)
+
+
 def retire(store: Store, now: float | None = None) -> list[str]:
     """Delete ended runs that are older than limit retention_days, but none with the tag "keep"; returns their ids.
 
@@ -53,14 +61,16 @@ def retire(store: Store, now: float | None = None) -> list[str]:
     if days is None:
         return []
     now = time.time() if now is None else now
+    before = now - days * DAY_SECONDS
+
+    def is_over(row: dict[str, Any]) -> bool:
+        return row["status"] in ENDED and (row["heartbeat"] or 0.0) < before and limits.KEEP not in row["tags"]
+
     for row in store.runs():
-        if row["status"] not in ENDED or limits.KEEP in row["tags"]:
-            continue
         with suppress(InputError):  # resumed or deleted meanwhile
-            if (row["heartbeat"] or 0.0) > now:
+            if row["status"] in ENDED and limits.KEEP not in row["tags"] and (row["heartbeat"] or 0.0) > now:
                 _date(store, row["run_id"], now)
-            elif (row["heartbeat"] or 0.0) < now - days * DAY_SECONDS:
-                store.delete(row["run_id"])
+            elif is_over(row) and store.delete(row["run_id"], is_over):  # judged again when nobody can change it
                 gone.append(row["run_id"])
     return gone
 

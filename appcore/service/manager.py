@@ -105,6 +105,7 @@ class Manager:
             raise InputError(f"run {run_id} is done; there is nothing left to resume", "run_id")
         launcher = launcher or (row["launcher"] if row["launcher"] in self._launchers else plugins.DEFAULT_LAUNCHER)
         self._wait_until_let_go(run_id)
+        access.check_files(self.store, row)
         self._starting.resume(self.store, row, launcher, RESUMABLE)
 
     def stop(self, run_id: str) -> None:

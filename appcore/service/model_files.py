@@ -7,12 +7,12 @@ import queue
 import threading
 import traceback
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from .. import paths
+from .. import files, paths
 from ..errors import InputError
 from ..statuses import STARTED
-from ..storage import checkpoint
 from ..storage.store import Store
 from ..transfer import model_formats
 
@@ -53,11 +53,8 @@ class Exports:
             jobs = {what: dict(job) for (owner, what), job in self._jobs.items() if owner == run_id}
         if cursor is None:
             return {"cursor": None, "files": {}, "reality": None, "jobs": jobs}
-        files = {what: str(path) for what, path in model_formats.made(folder, cursor).items()}
-        reality = None
-        with suppress(OSError, ValueError):
-            reality = json.loads(paths.model_file(folder, REALITY, cursor).read_text(encoding="utf-8"))
-        return {"cursor": cursor, "files": files, "reality": reality, "jobs": jobs}
+        made = {what: str(path) for what, path in model_formats.made(folder, cursor).items()}
+        return {"cursor": cursor, "files": made, "reality": _reality(paths.model_file(folder, REALITY, cursor)), "jobs": jobs}
 
     def _serve(self) -> None:
         while True:
@@ -92,4 +89,11 @@ class Exports:
         found = reality_check.check(row, network, folder, about, lambda words: self._report(run_id, what, "working", words))
         others = [other for other in self._store.runs(50) if other["status"] in STARTED]
         text = json.dumps(found | {"trained_meanwhile": len(others)}, indent=1)
-        checkpoint.commit(paths.model_file(folder, REALITY, network.cursor), lambda path: path.write_text(text, encoding="utf-8"))
+        files.write(paths.model_file(folder, REALITY, network.cursor), text)
+
+
+def _reality(path: Path) -> dict[str, Any] | None:
+    """A reality check that was made; None where there is none, or it has to be made again."""
+    with suppress(*files.ABSENT, json.JSONDecodeError, UnicodeDecodeError):
+        return json.loads(files.read(path))
+    return None

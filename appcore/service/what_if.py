@@ -144,7 +144,7 @@ class WhatIfQueue:
             return sketching.present(config)
         saved = checkpoint.newest(paths.run_folder(self._store.folder, question["run_id"]))
         if saved is None:
-            raise InputError("the checkpoint cannot be read; resume the run to write it again", "run_id")
+            raise InputError("every checkpoint of this run is damaged; resume the run to write one again", "run_id")
         body, data = saved
         tensors = import_module("safetensors.torch").load(data)
         state = sketching.present(config, tensors, {**body["facts"], "cursor": body["cursor"]})

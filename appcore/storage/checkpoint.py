@@ -1,35 +1,49 @@
-"""Checkpoints and masks as files that survive a kill at any time: safetensors, a manifest written last, nothing that is code.
+"""Checkpoints as files that survive a kill at any time: safetensors, a manifest written last, nothing that is code.
 
-A checkpoint is a pair: tensors, and a JSON manifest with their size and SHA-256. Each file is written under another name, synced
-and renamed, so it is either whole or absent; only a manifest makes a checkpoint count. Masks are read with numpy alone.
+A checkpoint is a pair: tensors, and a JSON manifest with their size and SHA-256. Each file is either whole or absent (see files.py);
+only a manifest makes a checkpoint count. Damaged is what was read and is wrong; what cannot be read now raises UnreadableError, and then
+nothing is renamed, deleted or replaced by an older one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy
 import safetensors
-import safetensors.numpy
 
-from .. import paths
+from .. import files, paths
 from ..errors import InputError
+from ..files import UnreadableError
+from . import run_folder
+from .mask_files import load_masks, load_packed, save_masks
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+__all__ = ["check_readable", "damage", "load", "load_masks", "load_packed", "newest", "problems", "quarantine", "save", "save_masks"]
+
 FORMAT = 1
 KEPT = 2  # the newest, and the one before it in case the newest is damaged
+_REMEDY = f"{files.REMEDY}, then resume"
+_WRONG = (ValueError, KeyError, TypeError, RecursionError, safetensors.SafetensorError)  # raised by content that is not what it should be
+_NAME = re.compile(r"checkpoint-([0-9]{9})\..+")
 
 
-class _UnusableError(Exception):
-    """Why a checkpoint cannot be trusted."""
+class NewerFormatError(InputError):
+    """A checkpoint of another version of this program, which is no damage."""
+
+    def __init__(self, path: Path, found: Any):
+        super().__init__(f"{path} has format {found}, which is not known here; update the program, then resume", "file")
+
+
+class _DamagedError(Exception):
+    """Why a checkpoint that was read cannot be trusted."""
 
 
 def save(
@@ -41,17 +55,23 @@ def save(
     fingerprint: str = "",
     versions: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the state after `cursor` segments; the previous checkpoint stays. `folder` is the run's own."""
+    """Write the state after `cursor` segments; the previous checkpoint stays. `folder` is the run's own.
+
+    Earlier ones are deleted only when this one has been read back whole.
+    """
     import safetensors.torch
 
-    path = paths.checkpoint(folder, cursor)
-    with _plain_words(path):
-        commit(path, lambda temporary: safetensors.torch.save_file(dict(tensors), temporary))
-        body = {"format": FORMAT, "cursor": cursor, "facts": dict(facts), "fingerprint": fingerprint, "versions": dict(versions or {})}
-        body |= {"file": path.name, "size": path.stat().st_size, "sha256": _digest(path)}
-        text = manifest_text(json.loads(json.dumps(body)))
-        commit(paths.manifest(folder, cursor), lambda temporary: temporary.write_text(text, encoding="utf-8"))
-    _drop_old(folder, cursor)
+    path, data = paths.checkpoint(folder, cursor), safetensors.torch.save(dict(tensors))
+    digest = hashlib.sha256(data).hexdigest()
+    body = {"format": FORMAT, "cursor": cursor, "facts": dict(facts), "fingerprint": fingerprint, "versions": dict(versions or {})}
+    body |= {"file": path.name, "size": len(data), "sha256": digest}
+    text = manifest_text(json.loads(json.dumps(body)))
+    files.write(path, data, _REMEDY)
+    del data
+    files.write(paths.manifest(folder, cursor), text, _REMEDY)
+    with suppress(UnreadableError):  # not now: then all stay
+        _prove(folder, cursor, text, digest)
+        _drop_old(folder, cursor)
 
 
 def load(
@@ -60,22 +80,42 @@ def load(
     """The newest intact checkpoint: tensors (None: start from the beginning), facts, and a remark for the user if something is wrong.
 
     A damaged one is quarantined, so that it does not count as the one to fall back on. `saved` is the cursor of a save that is known to
-    have finished: it distinguishes a lost checkpoint from one that a kill cut off, which is normal.
+    have finished: it distinguishes a lost checkpoint from one that a kill cut off, which is normal. UnreadableError where one cannot be
+    read now, InputError where the whole folder is missing.
     """
+    import safetensors.torch
+
+    _check_folder(folder, saved)
     expected = paths.manifest(folder, saved)
     is_gone = saved > 0 and not any(path >= expected for path in paths.manifests(folder))
-    damaged = [f"checkpoint {expected.stem} not used: it was saved, and its manifest is gone"] if is_gone else []
-    for path in paths.manifests(folder):
-        try:
-            tensors, body = _load_one(path, fingerprint)
-        except _UnusableError as error:
-            damaged.append(f"checkpoint {path.stem} not used: {error}")
-            path.replace(path.with_name(path.name + ".damaged"))
-            continue
-        found = f"resumed from {path.stem} instead" if damaged else ""
-        remarks = [*damaged, found, _compare(body["versions"], versions or {})]
-        return tensors, {**body["facts"], "cursor": body["cursor"]}, "; ".join(filter(None, remarks)) or None
-    return None, {}, "; ".join([*damaged, "started again from the beginning"]) if damaged else None
+    remarks = [f"checkpoint {expected.stem} not used: it was saved, and its manifest is gone"] if is_gone else []
+    found, damaged = _find(folder, fingerprint, safetensors.torch.load)
+    for path, wrong in damaged.items():
+        remarks.append(f"checkpoint {path.stem} not used: {wrong}")
+        quarantine(path)
+    if found is None:
+        return None, {}, "; ".join([*remarks, "started again from the beginning"]) if remarks else None
+    path, body, tensors = found
+    instead = f"resumed from {path.stem} instead" if remarks else ""
+    remarks += [instead, _compare(body["versions"], versions or {})]
+    return tensors, {**body["facts"], "cursor": body["cursor"]}, "; ".join(filter(None, remarks)) or None
+
+
+def check_readable(folder: Path, saved: int) -> None:
+    """Raise what `load` would raise where the newest checkpoint cannot be read now or the folder is missing. Reads almost nothing."""
+    _check_folder(folder, saved)
+    for path in paths.manifests(folder)[:1]:
+        for file in (path, path.with_suffix(".safetensors")):
+            with suppress(*files.ABSENT):
+                next(files.chunks(file), b"")
+
+
+def quarantine(manifest: Path) -> None:
+    """Rename the manifest of a damaged checkpoint, so that it no longer counts."""
+    try:
+        manifest.replace(manifest.with_name(f"{manifest.name}.damaged"))
+    except OSError as error:
+        raise InputError(f"{manifest} is damaged and could not be renamed: {error.strerror}; {_REMEDY}", "store") from error
 
 
 def manifest_text(body: Mapping[str, Any]) -> str:
@@ -85,115 +125,85 @@ def manifest_text(body: Mapping[str, Any]) -> str:
 
 def newest(folder: Path) -> tuple[dict[str, Any], bytes] | None:
     """Manifest and safetensors bytes of the newest intact checkpoint, verified; needs no torch and changes nothing."""
-    for path in paths.manifests(folder):
-        try:
-            return _read(path, None)
-        except _UnusableError:
-            continue
-    return None
+    found, _ = _find(folder, None, lambda data: data)
+    return found and found[1:]
 
 
-def damaged(folder: Path) -> dict[Path, str]:
-    """The manifest of each damaged checkpoint of a run, and what is wrong; changes nothing."""
-    found = {}
-    for path in paths.manifests(folder):
-        try:
-            _read(path, None)
-        except _UnusableError as error:
-            found[path] = str(error)
-    return found
+def damage(manifest: Path) -> str:
+    """What is wrong with a checkpoint; empty where it is whole, or where it was dropped meanwhile. Changes nothing."""
+    try:
+        _read(manifest, None, lambda data: data)
+    except FileNotFoundError:
+        return ""
+    except _DamagedError as error:
+        return str(error)
+    return ""
 
 
 def problems(folder: Path) -> list[str]:
     """One line for each damaged checkpoint of a run; changes nothing."""
-    return [f"checkpoint {path.stem}: {error}" for path, error in damaged(folder).items()]
+    return [f"checkpoint {path.stem}: {wrong}" for path in paths.manifests(folder) if (wrong := damage(path))]
 
 
-def commit(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` fill a temporary file, then put it in place of `path` in one step that survives a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = paths.temporary(path)
+def _check_folder(folder: Path, saved: int) -> None:
+    """InputError where a checkpoint was saved and nothing of the kind is in the run's folder: then the files lie elsewhere."""
+    if saved > 0 and not run_folder.has_saved(folder):
+        remedy = f"put them back, mount their disk, or name their place with {paths.RUNS_VARIABLE}, then resume"
+        raise InputError(f"the files of this run are not in {folder}, where its checkpoints were saved; {remedy}", "file")
+
+
+def _find(
+    folder: Path, fingerprint: str | None, decode: Callable[[bytes], Any]
+) -> tuple[tuple[Path, dict[str, Any], Any] | None, dict[Path, str]]:
+    """The newest whole checkpoint (its manifest's path and content, its tensors), and the newer ones that are damaged, and how."""
+    while True:
+        damaged: dict[Path, str] = {}
+        is_dropped = False
+        for path in paths.manifests(folder):
+            try:
+                body, tensors = _read(path, fingerprint, decode)
+                return (path, body, tensors), damaged
+            except FileNotFoundError:  # by the run that goes on, so there is a newer one
+                is_dropped = True
+            except _DamagedError as error:
+                damaged[path] = str(error)
+        if not is_dropped:
+            return None, damaged
+
+
+def _read(path: Path, fingerprint: str | None, decode: Callable[[bytes], Any]) -> tuple[dict[str, Any], Any]:
+    """Manifest and decoded tensors, both verified. The bytes that were hashed are the bytes that are used.
+
+    FileNotFoundError: there is no such manifest any more.
+    """
     try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # elsewhere folders cannot be opened, and need not be
-        descriptor = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def save_masks(path: Path, masks: Mapping[str, Any]) -> None:
-    """Write boolean masks (tensors or arrays) as packed bits."""
-    arrays = {name: numpy.asarray(mask.cpu() if hasattr(mask, "cpu") else mask, dtype=bool) for name, mask in masks.items()}
-    packed = {name: numpy.packbits(array) for name, array in arrays.items()}
-    about = {"shapes": json.dumps({name: array.shape for name, array in arrays.items()}), "sha256": _digest_of_arrays(packed)}
-    with _plain_words(path):
-        commit(path, lambda temporary: safetensors.numpy.save_file(packed, temporary, metadata=about))
-
-
-def load_masks(path: Path) -> dict[str, numpy.ndarray]:
-    """Boolean arrays by layer, in network order; needs no torch. InputError for a missing or damaged file."""
-    packed, shapes = load_packed(path)
-    return {
-        name: numpy.unpackbits(bits, count=int(numpy.prod(shapes[name], dtype=numpy.int64))).astype(bool).reshape(shapes[name])
-        for name, bits in packed.items()
-    }
-
-
-def load_packed(path: Path) -> tuple[dict[str, numpy.ndarray], dict[str, tuple[int, ...]]]:
-    """The masks as packed bits, an eighth of the size, and the shapes; verified."""
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            about = file.metadata()
-            packed = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dict
-        shapes = {name: tuple(shape) for name, shape in json.loads(about["shapes"]).items()}
-        if about["sha256"] != _digest_of_arrays(packed):
-            raise ValueError("its checksum differs")
-        for name, shape in shapes.items():
-            if packed[name].shape != (-(-int(numpy.prod(shape, dtype=numpy.int64)) // 8),):
-                raise ValueError(f"{name} does not have the shape that it says")
-        return {name: packed[name] for name in shapes}, shapes
-    except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"masks {path} cannot be read ({error}); resume or repeat the run to write them again", "masks") from None
-
-
-def _load_one(path: Path, fingerprint: str | None) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and manifest, both verified."""
-    import safetensors.torch
-
-    body, data = _read(path, fingerprint)
-    try:
-        return safetensors.torch.load(data), body
-    except (ValueError, KeyError, safetensors.SafetensorError) as error:
-        raise _UnusableError(f"it cannot be read ({type(error).__name__})") from error
-
-
-def _read(path: Path, fingerprint: str | None) -> tuple[dict[str, Any], bytes]:
-    """Manifest and tensors as bytes, both verified. The bytes that were hashed are the bytes that are used."""
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(files.read(path))
         body = manifest["manifest"]
         _require(_digest_of(body) == manifest["sha256"], "its manifest is damaged")
-        _require(body["format"] == FORMAT, f"its format {body['format']} is not known here")
+        if body["format"] != FORMAT:
+            raise NewerFormatError(path, body["format"])
         _require(path == paths.manifest(path.parent, body["cursor"]), "its manifest belongs to another checkpoint")
         _require(fingerprint in (None, body["fingerprint"]), "it belongs to other settings")
-        data = paths.checkpoint(path.parent, body["cursor"]).read_bytes()
+        data = _tensors(path, body["cursor"])
         _require(hashlib.sha256(data).hexdigest() == body["sha256"], "its tensors are damaged")
-        return body, data
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _UnusableError(f"it cannot be read ({type(error).__name__})") from error
+        return body, decode(data)
+    except (UnreadableError, NewerFormatError, FileNotFoundError):
+        raise
+    except (*_WRONG, *files.ABSENT) as error:
+        raise _DamagedError(f"it cannot be read ({type(error).__name__})") from error
+
+
+def _tensors(manifest: Path, cursor: int) -> bytes:
+    try:
+        return files.read(paths.checkpoint(manifest.parent, cursor))
+    except FileNotFoundError:
+        files.read(manifest)  # FileNotFoundError as well where both were dropped meanwhile
+        raise _DamagedError("its tensors are gone") from None
 
 
 def _require(is_so: bool, otherwise: str) -> None:
     if not is_so:
-        raise _UnusableError(otherwise)
+        raise _DamagedError(otherwise)
 
 
 def _compare(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
@@ -202,40 +212,43 @@ def _compare(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return f"written with {'; '.join(differing)}: the last bits may differ from an uninterrupted run" if differing else ""
 
 
-def _drop_old(folder: Path, cursor: int) -> None:
-    """Delete all but the newest checkpoints up to `cursor`; manifests first, so that half a pair never counts.
-
-    Newer ones stay: who saved them has replaced the driver that saves this one, after it was suspended.
-    """
-    newest = paths.manifest(folder, cursor).stem
-    kept = [path.stem for path in paths.manifests(folder) if path.stem <= newest][:KEPT]
-    for path in [*paths.manifests(folder), *folder.glob("checkpoint-*")]:
-        name = path.name.split(".")[0]
-        if name <= newest and name not in kept:
-            path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _plain_words(path: Path) -> Iterator[None]:
-    """Turns a failed write into one line that names the file and the remedy."""
+def _prove(folder: Path, cursor: int, text: str, digest: str) -> None:
+    """InputError unless a checkpoint that was just written reads back as it was meant."""
+    path = paths.checkpoint(folder, cursor)
     try:
-        yield
-    except (OSError, safetensors.SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{path} could not be written: {reason}; free disk space or mend permissions, then resume", "store") from error
+        is_whole = _digest(files.chunks(path)) == digest and files.read(paths.manifest(folder, cursor)) == text.encode()
+    except files.ABSENT:
+        is_whole = False
+    if not is_whole:
+        raise InputError(f"{path} could not be written: it reads back differently; check the disk, then resume", "store")
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _drop_old(folder: Path, cursor: int) -> None:
+    """Delete what the whole checkpoint after `cursor` supersedes, but for the one before it; never a newer one.
+
+    Manifests first, so that half a pair never counts.
+    """
+    kept = [path for path in paths.manifests(folder) if path <= paths.manifest(folder, cursor)][:KEPT]
+    oldest = _number(kept[-1]) if kept else 0
+    for path in sorted(files.listed(folder), key=lambda path: path.suffix != ".json"):
+        number = _number(path)
+        if 0 <= number < oldest or (0 <= number <= cursor and path.suffix == ".damaged"):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _number(path: Path) -> int:
+    """The cursor in the name of a file of a checkpoint; -1 for any other file."""
+    found = _NAME.fullmatch(path.name)
+    return int(found[1]) if found else -1
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part)
+    return found.hexdigest()
 
 
 def _digest_of(body: Any) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-
-
-def _digest_of_arrays(arrays: Mapping[str, numpy.ndarray]) -> str:
-    found = hashlib.sha256()
-    for name in sorted(arrays):
-        found.update(name.encode() + b"\0" + arrays[name].tobytes())
-    return found.hexdigest()

@@ -33,14 +33,19 @@ def is_held_by(owner: Mapping[str, Any]) -> ColumnElement[bool]:
     return and_(*(runs.c[name] == owner[name] for name in ("pid", "host", "process_started")))
 
 
+def locked(connection: Connection, run_id: str, visible: tuple, sightings: heartbeat.Sightings) -> dict[str, Any]:
+    """A run as `live` gives it, which nobody else can change before the end of the transaction."""
+    row = connection.execute(select(runs).where(runs.c.run_id == run_id, *visible).with_for_update()).mappings().one_or_none()
+    if row is None:
+        raise unknown(run_id)
+    return live(row, sightings)
+
+
 def claim(
     connection: Connection, run_id: str, allowed: Sequence[str], visible: tuple, sightings: heartbeat.Sightings, columns: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Take a run whose status is one of `allowed` for this process; returns its row as it was before, with the new fence."""
-    row = connection.execute(select(runs).where(runs.c.run_id == run_id, *visible).with_for_update()).mappings().one_or_none()
-    if row is None:
-        raise unknown(run_id)
-    before, mine = live(row, sightings), holder()
+    before, mine = locked(connection, run_id, visible, sightings), holder()
     if before["status"] not in allowed:
         raise InputError(f"run {run_id} is {before['status']}; this needs one that is {' or '.join(allowed)}", "run_id")
     change(connection, run_id, {**mine, **columns}, visible)

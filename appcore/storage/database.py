@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from . import interrupts, migrate, schema
 from .heartbeat import Sightings
 
 _CONNECT_SECONDS = 10
+_FILES = 7_402_520  # any number: the name of PostgreSQL's lock for moving the files of runs
 _LOOKED_THROUGH = 100 * 2**20  # bytes; a file up to this size is looked through when it is opened, which takes 5 ms for each MB
 _ONE_AT_A_TIME = 7_402_520  # any number: the name of PostgreSQL's lock for `alone`
 
@@ -61,7 +62,8 @@ class Database:
         self.is_file = url.get_backend_name() == "sqlite"
         self.name = str(url.database) if self.is_file else url.render_as_string(hide_password=True)
         self.url = f"sqlite:///{url.database}" if self.is_file else url.render_as_string(hide_password=False)
-        self.folder = Path(self.name).parent if self.is_file else paths.runs_folder()
+        self.file = Path(self.name) if self.is_file else None
+        self.folder = self.file.parent if self.file else paths.runs_folder()
         self.engine = _file_engine(url, busy_seconds) if self.is_file else _server_engine(url)
         # SQLite refuses to let a reader become a writer while another one writes, so a writer locks at once.
         self._writer = self.engine.execution_options(begin="BEGIN IMMEDIATE")
@@ -102,9 +104,16 @@ class Database:
         with self._opening:
             if not self._is_open:
                 self.folder.mkdir(parents=True, exist_ok=True)
+                self._create_file()
                 self._check_schema()
                 self._check_whole()
                 self._is_open = True
+
+    def _create_file(self) -> None:
+        """Create the file of a store as the umask says, which its journals follow: SQLite would let nobody but the owner write."""
+        if self.file:
+            with suppress(OSError), self.file.open("xb"):  # it is there; or SQLite says what is wrong
+                pass
 
     def _check_schema(self) -> None:
         try:

@@ -6,10 +6,11 @@ import sqlite3
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
+from typing import IO
 
 from sqlalchemy import Column, Connection, Table, inspect, select, text, update
 
-from .. import paths
+from .. import files, paths
 from . import schema
 
 _ONE_AT_A_TIME = 7_402_519  # any number: the name of PostgreSQL's lock for this
@@ -50,7 +51,7 @@ def bring_up(connection: Connection, file: Path | None) -> None:
         return
     if found < schema.VERSION:
         if file:
-            _copy(file, paths.before_upgrade(file, found))
+            copy(file, paths.before_upgrade(file, found))
         _migrate(connection, found)
     tables, columns = _lacks(connection)
     schema.metadata.create_all(connection, tables=tables)
@@ -79,10 +80,11 @@ def _lacks(connection: Connection) -> tuple[list[Table], list[Column]]:
     return tables, [column for column in columns if column.nullable]
 
 
-def _copy(file: Path, to: Path) -> None:
-    """Copy the file in a consistent state, whoever reads or writes meanwhile."""
-    temporary = paths.temporary(to)
-    temporary.unlink(missing_ok=True)
-    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(temporary)) as target:
-        source.backup(target)
-    temporary.replace(to)
+def copy(file: Path, to: Path) -> None:
+    """Copy the file of a store in a consistent state, whoever reads or writes meanwhile."""
+
+    def fill(target_file: IO[bytes]) -> None:
+        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(target_file.name)) as target:
+            source.backup(target)
+
+    files.commit(to, fill, "free disk space, then open the store again")

@@ -6,9 +6,11 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import Connection, insert, select
 
+from .. import paths
 from ..config import RunConfig
 from .claims import holder
 from .rows import described
@@ -26,10 +28,10 @@ class NewRun:
     launcher: str = ""
 
 
-def create(connection: Connection, new: Sequence[NewRun], owner: str) -> list[str]:
-    """Add queued runs, held by this process; returns their ids, in order."""
+def create(connection: Connection, new: Sequence[NewRun], owner: str, folder: Path) -> list[str]:
+    """Add queued runs, held by this process; returns their ids, in order. `folder`: where those of runs lie."""
     now = datetime.now(UTC)
-    run_ids = _free_ids(connection, now, len(new))
+    run_ids = _free_ids(connection, now, len(new), folder)
     common = {"status": "queued", "notes": [], "owner": owner, **holder()}
     rows = [
         {
@@ -49,14 +51,14 @@ def create(connection: Connection, new: Sequence[NewRun], owner: str) -> list[st
     return run_ids
 
 
-def _free_ids(connection: Connection, now: datetime, count: int) -> list[str]:
-    """Ids of the second `now` that no run has."""
+def _free_ids(connection: Connection, now: datetime, count: int, folder: Path) -> list[str]:
+    """Ids of the second `now` that no run has, not even one of another store in this folder."""
     second = f"{now:%Y%m%d-%H%M%S}-"
     found: list[str] = []
     taken = set(connection.scalars(select(runs.c.run_id).where(runs.c.run_id.startswith(second))))
     while len(found) < count:
         run_id = f"{second}{secrets.token_hex(2)}"
-        if run_id not in taken:
+        if run_id not in taken and not paths.run_folder(folder, run_id).exists():
             taken.add(run_id)
             found.append(run_id)
     return found

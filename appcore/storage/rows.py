@@ -49,6 +49,11 @@ def padded(run_ids: str | Iterable[str]) -> list[str]:
     return listed + listed[-1:] * missing
 
 
+def has(connection: Connection, run_id: str) -> bool:
+    """Whether there is a run of this id, whoever owns it."""
+    return connection.scalar(select(schema.runs.c.run_id).where(schema.runs.c.run_id == run_id)) is not None
+
+
 def record(connection: Connection, run_id: str, event: Event, nth: int) -> None:
     """Record an event, replacing rows at the same place; by delete and insert, which every database knows."""
     for table, rows in schema.rows(run_id, event, nth):

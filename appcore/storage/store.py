@@ -7,7 +7,6 @@ network home folders, and one file is easy to copy.
 from __future__ import annotations
 
 import copy
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,18 +14,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from .. import paths
 from ..config import RunConfig
 from ..errors import InputError
-from ..statuses import ACTIVE, COMMANDS, ENDED
+from ..statuses import ACTIVE, COMMANDS, ENDED, STARTED
 from . import claims, heartbeat, new_runs, schema
 from .ablations import AblationTable
 from .claims import TakenOverError, is_held_by
 from .database import Database, StoreError
 from .new_runs import NewRun
-from .rows import described, frame, live, padded, record
+from .ownership import RunFiles
+from .rows import described, frame, has, live, padded, record
 from .schema import plain, runs
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Store:
         self._database = Database(address if address is not None else paths.store_address(), busy_seconds)
         self.url: str = self._database.url
         self.folder: Path = self._database.folder
+        self.files = RunFiles(self._database)
         self.ablations = AblationTable(self._database)
         self.owner = ""  # of the runs that are added here
         self._mine: tuple = ()  # what a row of `runs` must fulfil to be seen or changed here
@@ -84,24 +85,31 @@ class Store:
     def create_runs(self, new: Sequence[NewRun]) -> list[str]:
         """Add queued runs owned by this process, all of them or none; returns their ids, in order."""
         with self._database.write() as connection:
-            return new_runs.create(connection, new, self.owner)
+            return new_runs.create(connection, new, self.owner, self.folder)
 
     def add(
-        self, run_id: str, config: RunConfig, events: Iterable[Event], *, seqs: Sequence[int], place: Callable[[], None], **columns: Any
+        self,
+        run_id: str,
+        config: RunConfig,
+        events: Iterable[Event],
+        *,
+        seqs: Sequence[int],
+        place: Callable[[Connection], None],
+        **columns: Any,
     ) -> None:
         """Add a run that ended elsewhere, all of it in one transaction; InputError when its id is taken.
 
-        `place` moves its files into place at the end of the transaction, when no other process can touch the same run.
+        `place` moves its files into place at the end of the transaction, when no other process can touch the same run; see RunFiles.
         """
         values = described(config) | {name: plain(value) for name, value in columns.items()}
         values |= {"owner": self.owner, "heartbeat": time.time()}
-        with self._database.write() as connection:
-            if connection.scalar(select(runs.c.run_id).where(runs.c.run_id == run_id)):
+        with self._database.alone() as connection:
+            if has(connection, run_id):
                 raise InputError(f"run {run_id} is in this store already", "run_id")
             connection.execute(insert(runs).values(run_id=run_id, **values))
             for event, nth in zip(events, seqs, strict=True):
                 record(connection, run_id, event, nth)
-            place()
+            place(connection)
 
     def write(
         self, run_id: str, events: Iterable[Event] = (), *, seqs: Sequence[int] | None = None, fence: str | None = None, **columns: Any
@@ -144,15 +152,31 @@ class Store:
             claims.hold(connection, chosen)
             connection.execute(update(runs).where(*chosen).values(heartbeat=time.time()))
 
-    def delete(self, run_id: str) -> None:
-        """Remove an ended run with its rows and files."""
-        row = self.get(run_id)
-        if row["status"] in ACTIVE:
-            raise InputError(f"run {row['run_id']} is {row['status']}; stop it before deleting it", "run_id")
-        with self._database.write() as connection:
+    def delete(self, run_id: str, is_so: Callable[[dict[str, Any]], bool] = lambda row: True) -> bool:
+        """Remove an ended run with its rows, and then its files, unless those are another store's; InputError for an active one.
+
+        Whether it was removed: `is_so` may refuse, judged in the same transaction.
+        """
+        run_id = self.get(run_id)["run_id"]
+        with self.files.leaving(run_id) as leave, self._database.alone() as connection:
+            row = claims.locked(connection, run_id, self._mine, self._database.sightings)
+            if row["status"] in ACTIVE:
+                raise InputError(f"run {run_id} is {row['status']}; stop it before deleting it", "run_id")
+            if not is_so(row):
+                return False
+            leave(connection)
             for table in (*schema.OWNED_TABLES, runs):
-                connection.execute(delete(table).where(table.c.run_id == row["run_id"]))
-        shutil.rmtree(paths.run_folder(self.folder, row["run_id"]), ignore_errors=True)
+                connection.execute(delete(table).where(table.c.run_id == run_id))
+        return True
+
+    @contextmanager
+    def held(self, run_id: str) -> Iterator[None]:
+        """A transaction in which no driver can take a run and nobody delete it. InputError where a driver has it."""
+        with self._database.alone() as connection:
+            status = claims.locked(connection, run_id, self._mine, self._database.sightings)["status"]
+            if status in STARTED:
+                raise InputError(f"run {run_id} is {status}; stop it first", "run_id")
+            yield
 
     def forfeit(self, run_id: str, owner: Mapping[str, Any], **columns: Any) -> None:
         """Change columns of an active run whose owner, a process started by this one, has died; nothing where another has it by now."""

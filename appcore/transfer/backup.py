@@ -1,34 +1,38 @@
 """Backup of a whole store as one file, and its restore: every row and file of every run, between SQLite and PostgreSQL too.
 
 A backup is a zip of `files/RUN/...`, `tables/NAME.jsonl` and, last, `manifest.json` with size and SHA-256 of each. It may be made
-while runs go on: files come first, so no checkpoint is newer than the rows. A restore needs an empty store, and checks the
-file like a bundle from an untrusted source.
+while runs go on: files come first, so no checkpoint is newer than the rows. It is read back by the rules of a restore before it counts.
+A restore needs an empty store, and checks the file like a bundle from an untrusted source.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
-import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, Table, func, insert, select, text
+import psutil
+from sqlalchemy import Connection, Table, func, insert, select, text, update
 
-from .. import paths
+from .. import files, paths
 from ..errors import InputError
 from ..statuses import ACTIVE
-from ..storage import checkpoint, schema
+from ..storage import schema
 from ..storage.database import Database
 from ..storage.schema import plain, runs
 from ..storage.store import Store
+from ..untrusted.member import MAX_MEMBERS
 from ..untrusted.refusals import shown
-from ..untrusted.zip_file import Capped, overlap, problem
+from ..untrusted.zip_file import Capped, bomb, opened, overlap, problem
 from .bundle_import import BROKEN
 
 FORMAT = 1
@@ -38,69 +42,109 @@ _FILE = re.compile(rf"files/({_RUN})/((?:masks/|exports/)?[A-Za-z0-9_-][A-Za-z0-
 _TABLES = {f"tables/{table.name}.jsonl": table for table in schema.metadata.sorted_tables if table is not schema.meta}
 _MOST_BYTES = 2**40
 _MOST_LINE = 64 * 2**20
+_ENTRY_BYTES = 2**12  # of memory, at most a third of which a file of a backup takes in lists of contents
 _PASSES = 3  # files of an active run may vanish while others are copied
 _CHUNK = 2**20
 
 
 def backup(store: Store, to: str | Path) -> dict[str, int]:
-    """Write every run of the store into one file; returns {"runs", "files", "bytes"}. Active runs are not disturbed."""
+    """Write every run of the store into one file; returns {"runs", "files", "bytes", "left_out"}. Active runs are not disturbed.
+
+    `left_out` counts files in the folders of runs that are not the program's. InputError where the file would not restore.
+    """
     path = Path(to).expanduser()
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file in it, e.g. {path / 'backup.zip'}", "to")
-    database, listed = Database(store.url, 10.0), {}
-    run_ids = [row["run_id"] for row in store.runs()]
+    database = Database(store.url, 10.0)
+    told: dict[str, int] = {}
 
-    def write(temporary: Path) -> None:
-        with zipfile.ZipFile(temporary, "w") as file:
-            for run_id in run_ids:
-                for name, source in _files(store.folder, run_id):
-                    with source:
-                        listed[name] = _put(file, name, iter(partial(source.read, _CHUNK), b""))
-            with database.read() as connection:
-                if connection.dialect.name == "postgresql":
-                    connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-                for name, table in _TABLES.items():
-                    listed[name] = _put(file, name, _lines(connection, table))
-            manifest = {"format": FORMAT, "program": "appcore", "schema": schema.VERSION, "members": listed}
-            file.writestr(MANIFEST, json.dumps(manifest), zipfile.ZIP_DEFLATED)
+    def write(file: IO[bytes]) -> None:
+        run_ids = [row["run_id"] for row in store.runs()]
+        for packing in (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED):  # the second where the first would look like a bomb
+            file.seek(0)
+            file.truncate()
+            found, left_out = _write(file, store.folder, run_ids, database, packing)
+            if not bomb(found):
+                break
+        told.update(runs=len(run_ids), files=len(found) - len(_TABLES) - 1, bytes=file.seek(0, os.SEEK_END), left_out=left_out)
+        try:
+            with _plain_words(path):
+                _Backup(Capped(file.fileno(), _most_entries())).prove()
+        except InputError as error:
+            raise InputError(f"nothing was written, for it could not be restored: {error.message}", "to") from error
 
     try:
-        checkpoint.commit(path, write)
-    except OSError as error:
-        raise InputError(f"{path} could not be written: {error.strerror or error}; free disk space or name another file", "to") from error
+        files.commit(path, write, "free disk space or name another file", "to")
     finally:
         database.engine.dispose()
-    return {"runs": len(run_ids), "files": len(listed) - len(_TABLES), "bytes": path.stat().st_size}
+    return told
 
 
-def _files(folder: Path, run_id: str) -> Iterator[tuple[str, IO[bytes]]]:
-    """Name and content of each file of a run. Checkpoints before masks, so that every mask that a checkpoint refers to is included."""
-    root, done = paths.run_folder(folder, run_id), set()
+def _write(to: IO[bytes], folder: Path, run_ids: Collection[str], database: Database, packing: int) -> tuple[list[zipfile.ZipInfo], int]:
+    """Write a backup; returns its entries, and how many files were left out."""
+    listed: dict[str, dict[str, Any]] = {}
+    left_out: set[Path] = set()
+    with zipfile.ZipFile(to, "w") as file:
+        for run_id in run_ids:
+            for name, parts in _files(paths.run_folder(folder, run_id), left_out):
+                listed[name] = _put(file, name, parts, zipfile.ZIP_STORED)
+        with database.read() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            for name, table in _TABLES.items():
+                listed[name] = _put(file, name, _lines(connection, table, set(run_ids)), packing)
+        manifest = {"format": FORMAT, "program": "appcore", "schema": schema.VERSION, "members": listed}
+        file.writestr(MANIFEST, json.dumps(manifest), zipfile.ZIP_DEFLATED)
+    to.flush()
+    return file.infolist(), len(left_out)
+
+
+def _files(root: Path, left_out: set[Path]) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Name and content of each file of a run. Checkpoints before masks, so that every mask that a checkpoint refers to is included.
+
+    UnreadableError for one that cannot be read now: a backup without it would be none.
+    """
+    done = set()
     for _ in range(_PASSES):
-        vanished = False
-        for path in [*sorted(root.glob("*")), *sorted(root.glob("*/*"))]:
-            name = f"files/{run_id}/{path.relative_to(root).as_posix()}"
-            if name in done or not _FILE.fullmatch(name) or name.endswith(".tmp") or path.is_symlink() or not path.is_file():
+        has_vanished = False
+        for path in _all(root):
+            name = f"files/{root.name}/{path.relative_to(root).as_posix()}"
+            if name in done or name.endswith(".tmp"):
+                continue
+            if not _FILE.fullmatch(name) or files.is_link(path):
+                left_out.add(path)
                 continue
             try:
-                source = path.open("rb")
+                content = files.chunks(path)
+                first = next(content, b"")
+            except IsADirectoryError:
+                left_out |= set() if path.parent == root else {path}
+                continue
             except FileNotFoundError:
-                vanished = True
+                has_vanished = True
                 continue
             done.add(name)
-            yield name, source
-        if not vanished:
+            yield name, chain([first], content)
+        if not has_vanished:
             return
 
 
-def _lines(connection: Connection, table: Table) -> Iterator[bytes]:
+def _all(root: Path) -> list[Path]:
+    """What lies in a folder and in the folders in it, without the hidden."""
+    top = [path for path in files.listed(root) if not path.name.startswith(".")]
+    return [*top, *chain.from_iterable(map(files.listed, top))]
+
+
+def _lines(connection: Connection, table: Table, run_ids: Collection[str]) -> Iterator[bytes]:
+    """The rows of these runs; one that began later has no files here."""
     for row in connection.execution_options(yield_per=1000).execute(select(table)).mappings():
-        yield json.dumps(dict(row)).encode() + b"\n"
+        if "run_id" not in row or row["run_id"] in run_ids:
+            yield json.dumps(dict(row)).encode() + b"\n"
 
 
-def _put(file: zipfile.ZipFile, name: str, parts: Iterator[bytes]) -> dict[str, Any]:
+def _put(file: zipfile.ZipFile, name: str, parts: Iterator[bytes], packing: int) -> dict[str, Any]:
     info = zipfile.ZipInfo(name)
-    info.compress_type = zipfile.ZIP_STORED if name.endswith(".safetensors") else zipfile.ZIP_DEFLATED
+    info.compress_type = packing
     digest, size = hashlib.sha256(), 0
     with file.open(info, "w", force_zip64=True) as target:
         for part in parts:
@@ -116,9 +160,15 @@ def _put(file: zipfile.ZipFile, name: str, parts: Iterator[bytes]) -> dict[str, 
 def restore(store: Store, path: str | Path) -> dict[str, int]:
     """Restore a backup into an empty store, all or nothing; returns {"runs"}. Runs that were active get the status lost."""
     path = Path(path).expanduser()
+    with _plain_words(path), opened(path, _most_entries()) as file:
+        return _restore(store, _Backup(file))
+
+
+@contextmanager
+def _plain_words(path: Path) -> Iterator[None]:
+    """Turn any error that a broken file causes into one line that names the file."""
     try:
-        with Capped(path) as file:
-            return _restore(store, _Backup(file))
+        yield
     except InputError as error:
         if error.field == "store":
             raise
@@ -131,6 +181,11 @@ def restore(store: Store, path: str | Path) -> dict[str, int]:
         raise InputError(f"backup {shown(path)}: it cannot be read ({type(error).__name__}: {shown(error)})", "file") from error
 
 
+def _most_entries() -> int:
+    """How many files a backup may hold: as many as there is memory for."""
+    return max(MAX_MEMBERS, psutil.virtual_memory().available // _ENTRY_BYTES)
+
+
 class _Backup:
     """A zip whose list of contents was checked to be that of a backup."""
 
@@ -138,81 +193,102 @@ class _Backup:
         self._zip = zipfile.ZipFile(file)
         infos = self._zip.infolist()
         for info in infos:
-            is_known = info.orig_filename in _TABLES or info.orig_filename == MANIFEST or _FILE.fullmatch(info.orig_filename)
-            found = problem(info, _MOST_BYTES) or ("" if is_known else "does not belong in a backup")
-            _require(not found, f"member {shown(info.orig_filename)} {found}")
+            name = info.orig_filename
+            is_file = _FILE.fullmatch(name) is not None
+            found = problem(info, _MOST_BYTES, nested=is_file, dense=True)
+            found = found or ("" if is_file or name in _TABLES or name == MANIFEST else "does not belong in a backup")
+            _require(not found, f"member {shown(name)} {found}")
         sizes = {info.filename: info.file_size for info in infos}
         _require(len(sizes) == len(infos), "a member occurs twice")
-        _require(not (found := overlap(infos, self._zip.start_dir)), found)
-        _require(sizes.pop(MANIFEST, _MOST_LINE + 1) <= _MOST_LINE, "it has no manifest: it is no backup, or was never finished")
-        manifest = json.loads(self._zip.read(MANIFEST))
+        _require(not (found := bomb(infos) or overlap(infos, self._zip.start_dir)), found)
+        most = _MOST_LINE + 512 * len(infos)
+        _require(sizes.pop(MANIFEST, most + 1) <= most, "it has no manifest: it is no backup, or was never finished")
+        manifest = json.loads(b"".join(self._parts(MANIFEST)))
         _require(manifest["format"] == FORMAT, f"its format {shown(manifest['format'])} is not known here; update the program")
         _require(manifest["schema"] <= schema.VERSION, f"it is of a newer version (schema {manifest['schema']}); update the program")
         self.members: dict[str, dict[str, Any]] = manifest["members"]
         _require({name: one["size"] for name, one in self.members.items()} == sizes, "its members are not those of its manifest")
         self.size = sum(sizes.values())
 
+    def _parts(self, name: str) -> Iterator[bytes]:
+        with self._zip.open(name) as source:
+            while part := source.read(_CHUNK):
+                yield part
+
     def unpack(self, folder: Path) -> None:
         """Write every member into `folder`, verified."""
-        for name, listed in self.members.items():
-            target, digest, left = folder / name, hashlib.sha256(), listed["size"]
+        for name in self.members:
+            target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            with self._zip.open(name) as source, target.open("xb") as file:
-                while part := source.read(_CHUNK):
-                    left -= len(part)
-                    _require(left >= 0, f"member {name} is longer than it says")
-                    digest.update(part)
-                    file.write(part)
-            _require(digest.hexdigest() == listed["sha256"], f"member {name} is damaged: its checksum differs")
+            with target.open("xb") as file:
+                self._verify(name, file.write)
+
+    def _verify(self, name: str, take: Callable[[bytes], object]) -> None:
+        digest, left = hashlib.sha256(), self.members[name]["size"]
+        for part in self._parts(name):
+            left -= len(part)
+            _require(left >= 0, f"member {name} is longer than it says")
+            digest.update(part)
+            take(part)
+        _require(digest.hexdigest() == self.members[name]["sha256"], f"member {name} is damaged: its checksum differs")
+
+    def prove(self) -> None:
+        """Check all that a restore checks, without a store."""
+        for name in self.members:
+            self._verify(name, len)
+        for name, table in _TABLES.items():
+            with self._zip.open(name) as file:
+                for _ in _rows(table, file):
+                    pass
 
 
 def _restore(store: Store, found: _Backup) -> dict[str, int]:
     store.folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(store.folder).free
     _require(found.size < free, f"it needs {found.size:,} bytes and {free:,} are free; make room first")
-    database, placed = Database(store.url, 10.0), []
-    folder = Path(tempfile.mkdtemp(prefix=paths.IMPORT_PREFIX, dir=store.folder))
+    database = Database(store.url, 10.0)
     try:
-        found.unpack(folder)
-        with database.write() as connection:
-            taken = sum(connection.scalar(select(func.count()).select_from(table)) for table in _TABLES.values())
-            _require(taken == 0, f"the store {database.name} is not empty; name another with {paths.STORE_VARIABLE}")
-            for name, table in _TABLES.items():
-                if (folder / name).exists():
-                    _fill(connection, table, folder / name)
-            known = set(connection.scalars(select(runs.c.run_id)))
-            for source in sorted((folder / "files").glob("*")) if known else ():
-                target = paths.run_folder(store.folder, source.name)
-                _require(not target.exists(), f"files of run {source.name} are there already in {store.folder}; move them away")
-                if source.name in known:
-                    source.rename(target)
-                    placed.append(target)
-    except BaseException:
-        for target in placed:
-            shutil.rmtree(target, ignore_errors=True)
-        raise
+        with files.temporary_folder(store.folder, paths.IMPORT_PREFIX) as folder:
+            found.unpack(folder)
+            os.sync()  # once for all files: rows must not survive a power cut without them
+            with store.files.arriving() as place, database.alone() as connection:
+                if connection.dialect.name == "postgresql":
+                    connection.execute(text("LOCK TABLE runs"))  # nobody adds one meanwhile
+                taken = sum(connection.scalar(select(func.count()).select_from(table)) or 0 for table in _TABLES.values())
+                _require(taken == 0, f"the store {database.name} is not empty; name another with {paths.STORE_VARIABLE}")
+                for name, table in _TABLES.items():
+                    if (folder / name).exists():
+                        _fill(connection, table, folder / name)
+                known = list(connection.scalars(select(runs.c.run_id)))
+                for run_id in known:
+                    source = paths.run_folder(folder / "files", run_id)
+                    if not paths.manifests(source):  # none was saved, or not yet when its files were copied
+                        connection.execute(update(runs).where(runs.c.run_id == run_id).values(saved=None))
+                    if source.exists():
+                        place(connection, source, run_id)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
         database.engine.dispose()
     return {"runs": len(known)}
 
 
 def _fill(connection: Connection, table: Table, path: Path) -> None:
-    names, rows = {column.name for column in table.columns}, []
     with path.open("rb") as file:
-        while line := file.readline(_MOST_LINE):
-            row = json.loads(line)
-            _require(set(row) <= names, f"table {table.name} has columns that are not known here")
-            if table is runs:
-                _require(re.fullmatch(_RUN, row["run_id"]), f"run {shown(row['run_id'])} has no proper name")
-                if row["status"] in ACTIVE:  # by a process that does not know this store
-                    row |= {"pid": None, "host": None, "heartbeat": 0.0, "command": None}
-            rows.append({name: plain(value) if isinstance(value, (str, dict, list)) else value for name, value in row.items()})
-            if len(rows) == 1000:
-                connection.execute(insert(table), rows)
-                rows = []
-    if rows:
-        connection.execute(insert(table), rows)
+        rows = _rows(table, file)
+        while batch := list(islice(rows, 1000)):
+            connection.execute(insert(table), batch)
+
+
+def _rows(table: Table, file: IO[bytes]) -> Iterator[dict[str, Any]]:
+    """The rows of a member, judged."""
+    names = {column.name for column in table.columns}
+    for line in iter(partial(file.readline, _MOST_LINE), b""):
+        row = json.loads(line)
+        _require(set(row) <= names, f"table {table.name} has columns that are not known here")
+        if table is runs:
+            _require(re.fullmatch(_RUN, row["run_id"]), f"run {shown(row['run_id'])} has no proper name")
+            if row["status"] in ACTIVE:  # by a process that does not know this store
+                row |= {"pid": None, "host": None, "heartbeat": 0.0, "command": None}
+        yield {name: plain(value) if isinstance(value, (str, dict, list)) else value for name, value in row.items()}
 
 
 def _require(is_so: Any, otherwise: str) -> None:

@@ -10,48 +10,68 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy
 import safetensors.numpy
 
-from .. import paths
-from ..errors import InputError
+from .. import files, paths
 from ..storage import checkpoint, run_result
 from ..storage.store import Store
-from . import bundle_record
+from . import bundle_import, bundle_record
+from .bundle_record import EVENTS, FORMAT, MANIFEST, RECORD
 from .tables import run_tables
 
-FORMAT = 1
-MANIFEST, RECORD, EVENTS = "manifest.json", "run.json", "events.jsonl"
+_REMEDY = "free disk space, mend permissions or name another folder"
 
 
-def export(store: Store, run_id: str, to: str | Path) -> list[str]:
+def export(store: Store, run_id: str, to: str | Path, say: Callable[[str], object] = lambda remark: None) -> list[str]:
     """Write a run into the folder `to` and return the paths of the files, the bundle last.
 
     config.json, result.json (the object of `run --json`), epochs.csv, megabatches.csv and layers.csv (megabatches and epochs counted
     from 1), masks-NN.safetensors after each prune point, weights.safetensors (dense, zeros baked in; left out before the first
-    checkpoint), and RUN.zip for `import`. Everything is read before anything is written.
+    checkpoint), and RUN.zip for `import`, left out where `import` would refuse it. What is left out, or is not of the newest checkpoint, is
+    said by `say`. Everything is read before anything is written; UnreadableError where something cannot be read now.
     """
     row = store.get(run_id)
     run_id, folder, name = row["run_id"], Path(to).expanduser(), paths.exported
-    run_folder, points = paths.run_folder(store.folder, run_id), store.prunes(row["run_id"]).to_dict("records")
+    run_folder = paths.run_folder(store.folder, run_id)
     saved = checkpoint.newest(run_folder)
+    record, lines = bundle_record.describe(store, run_id)  # after the checkpoint, which may be of a run that goes on
+    points = [pruned for line in lines if (pruned := json.loads(line).get("pruned"))]
+    for remark in _about_weights(run_folder, saved, row["saved"] or 0):
+        say(remark)
     masks = [paths.masks(run_folder, point["segment"]) for point in points]
-    files = {name("settings"): _text(row["config"]), name("result"): _text(run_result.result(store, run_id))}
-    files |= {name(table): frame.to_csv(index=False).encode() for table, frame in run_tables(store, run_id).items()}
+    made = {name("settings"): _text(row["config"]), name("result"): _text(run_result.result(store, run_id))}
+    made |= {name(table): frame.to_csv(index=False).encode() for table, frame in run_tables(store, run_id).items()}
     if saved:
-        files[name("weights")] = _tensors(_weights(saved[1]), run_id=run_id, arch=row["arch"])
+        made[name("weights")] = _tensors(_weights(saved[1]), run_id=run_id, arch=row["arch"])
     for number, (point, path) in enumerate(zip(points, masks, strict=True), 1):
         about = {"megabatch": str(point["megabatch"] + 1), "density": repr(point["density_mask"])}
-        files[name("masks", number=number)] = _tensors(checkpoint.load_masks(path), run_id=run_id, **about)
-    members = _members(store, run_id, saved, masks)
-    for file, data in files.items():
-        _write(folder / file, partial(Path.write_bytes, data=data))
-    _write(folder / name("bundle", run_id), lambda path: _pack(path, run_id, members))
-    return [str(folder / file) for file in (*files, name("bundle", run_id))]
+        made[name("masks", number=number)] = _tensors(checkpoint.load_masks(path), run_id=run_id, **about)
+    members = _members(record, lines, saved, masks)
+    for file, data in made.items():
+        files.write(folder / file, data, _REMEDY, "to")
+    bundle = folder / name("bundle", run_id)
+    try:
+        files.commit(bundle, lambda file: _pack(file, bundle, run_id, members), _REMEDY, "to")
+    except bundle_import.RefusedError as error:
+        say(f"no bundle was written, for `import` would refuse it: {error.message}")
+        return [str(folder / file) for file in made]
+    return [str(folder / file) for file in (*made, bundle.name)]
+
+
+def _about_weights(run_folder: Path, saved: tuple[dict[str, Any], bytes] | None, cursor: int) -> list[str]:
+    """What there is to say about the checkpoint that the weights are taken from; `cursor` is that of the last one saved."""
+    found = saved[0]["cursor"] if saved else 0
+    damaged = checkpoint.problems(run_folder) if found < cursor else []
+    if saved:
+        return [f"the weights are those after {found} of {cursor} segments: {'; '.join(damaged)}"] if damaged else []
+    if damaged or cursor:
+        reason = "; ".join(damaged) or f"the checkpoint that was saved is not in {run_folder}"
+        return [f"{reason}, so no weights were exported"]
+    return ["no checkpoint yet, so no weights were exported"]
 
 
 def _weights(data: bytes) -> dict[str, numpy.ndarray]:
@@ -66,27 +86,29 @@ def _weights(data: bytes) -> dict[str, numpy.ndarray]:
     return found
 
 
-def _members(store: Store, run_id: str, saved: tuple[dict[str, Any], bytes] | None, masks: list[Path]) -> dict[str, bytes]:
-    record, lines = bundle_record.describe(store, run_id)
+def _members(record: str, lines: list[str], saved: tuple[dict[str, Any], bytes] | None, masks: list[Path]) -> dict[str, bytes]:
     members = {RECORD: record.encode(), EVENTS: "".join(f"{line}\n" for line in lines).encode()}
     if saved:
         body, data = saved
         members[paths.manifest(Path(), body["cursor"]).name] = checkpoint.manifest_text(body).encode()
         members[paths.checkpoint(Path(), body["cursor"]).name] = data
-    return members | {f"{path.parent.name}/{path.name}": path.read_bytes() for path in masks}
+    return members | {f"{path.parent.name}/{path.name}": files.read(path) for path in masks}
 
 
-def _pack(path: Path, run_id: str, members: dict[str, bytes]) -> None:
-    """Write the bundle. The same run gives the same bytes."""
+def _pack(to: IO[bytes], path: Path, run_id: str, members: dict[str, bytes]) -> None:
+    """Write the bundle, and let `import` judge it. The same run gives the same bytes."""
     listed = {name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in members.items()}
     manifest = {"format": FORMAT, "program": "appcore", "run_id": run_id, "members": listed}
-    with zipfile.ZipFile(path, "w") as file:
+    with zipfile.ZipFile(to, "w") as file:
         for name, data in {MANIFEST: _text(manifest), **members}.items():
             entry = zipfile.ZipInfo(name)
             # Weights hardly compress; text does.
             entry.compress_type = zipfile.ZIP_STORED if name.endswith(".safetensors") else zipfile.ZIP_DEFLATED
             entry.external_attr = 0o100644 << 16
             file.writestr(entry, data)
+    to.flush()
+    with files.temporary_folder(path.parent, paths.IMPORT_PREFIX) as scratch:
+        bundle_import.judge(to, path, scratch)
 
 
 def _text(value: Any) -> bytes:
@@ -96,13 +118,3 @@ def _text(value: Any) -> bytes:
 def _tensors(tensors: dict[str, numpy.ndarray], **about: str) -> bytes:
     whole = {name: numpy.asarray(tensor, order="C") for name, tensor in tensors.items()}
     return safetensors.numpy.save(whole, metadata={"about": json.dumps(about)})  # a single entry: several would come in any order
-
-
-def _write(path: Path, write: Callable[[Path], Any]) -> None:
-    try:
-        checkpoint.commit(path, write)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(
-            f"{path} could not be written: {reason}; free disk space, mend permissions or name another folder", "to"
-        ) from error

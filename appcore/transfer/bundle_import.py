@@ -10,7 +10,6 @@ import json
 import re
 import shutil
 import struct
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -23,15 +22,15 @@ from typing import IO, Any
 import safetensors
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .. import paths
+from .. import files, paths
 from ..config import RunConfig
 from ..errors import InputError
 from ..storage import checkpoint
 from ..storage.store import Store
 from ..untrusted.refusals import shown
-from ..untrusted.zip_file import Capped, overlap, problem
+from ..untrusted.zip_file import Capped, opened, overlap, problem
 from . import bundle_record
-from .bundle_export import EVENTS, FORMAT, MANIFEST, RECORD
+from .bundle_record import EVENTS, FORMAT, MANIFEST, RECORD
 
 _MEGABYTE = 2**20
 MOST_BYTES = 4096 * _MEGABYTE
@@ -79,23 +78,40 @@ def import_bundle(
     Anything but a complete bundle raises InputError, one line that names the file; then nothing is written.
     """
     path = Path(path).expanduser()
-    with _plain_words(path), Capped(path) as file:
+    with _plain_words(path), opened(path) as file:
         allow(path.stat().st_size)
         bundle = _Bundle(file)
         allow(bundle.size)
-        record, config, entries = bundle_record.read(bundle.read(RECORD), bundle.lines(EVENTS))
-        _require(record.run_id == bundle.manifest.run_id, "its manifest belongs to another run")
-        with _staging(store.folder, bundle.size) as folder:
-            bundle.copy(folder)
-            saved = _check_checkpoint(folder, bundle, record, config)
-            _check_masks(folder, record, entries)
+        record, config, entries = bundle.run()
+        with _staging(store.folder, bundle.size) as staging:
+            folder = staging / record.run_id
+            saved = bundle.unpack(folder, record, config, entries)
             if store.revision([record.run_id]):
                 _require(_is_same(store, record, entries), f"run {record.run_id} is here already with other content; delete that one first")
                 return record.run_id
-            with store.alone() as inside:
+            events, seqs = [one.event for one in entries], [one.nth for one in entries]
+            columns = bundle_record.columns(record, config)
+            with store.files.arriving() as arrive, store.alone() as inside:
                 admit(inside, bundle.size)
-                _place(inside, folder, record, config, entries, saved)
+                place = partial(arrive, folder=folder, run_id=record.run_id)
+                inside.add(record.run_id, config, events, seqs=seqs, place=place, saved=saved, **columns)
     return record.run_id
+
+
+class RefusedError(InputError):
+    """What `import_bundle` would say of a bundle."""
+
+
+def judge(file: IO[bytes], path: Path, scratch: Path) -> None:
+    """RefusedError where `import_bundle` would refuse a bundle, by the same rules. `scratch` is a new folder."""
+    try:
+        with _plain_words(path):
+            bundle = _Bundle(Capped(file.fileno()))
+            bundle.unpack(scratch, *bundle.run())
+    except InputError as error:
+        if error.field != "file" or isinstance(error, files.UnreadableError):
+            raise
+        raise RefusedError(error.message, error.field) from error
 
 
 class _Bundle:
@@ -144,7 +160,23 @@ class _Bundle:
         """The lines of a member, verified before the first is returned."""
         return iter(self.read(name).splitlines())
 
-    def copy(self, folder: Path) -> None:
+    def run(self) -> tuple[bundle_record.Record, RunConfig, list[bundle_record.RecordedEvent]]:
+        """The run without its files, checked."""
+        record, config, entries = bundle_record.read(self.read(RECORD), self.lines(EVENTS))
+        _require(record.run_id == self.manifest.run_id, "its manifest belongs to another run")
+        return record, config, entries
+
+    def unpack(
+        self, folder: Path, record: bundle_record.Record, config: RunConfig, entries: list[bundle_record.RecordedEvent]
+    ) -> int | None:
+        """Copy the run's files into `folder`, and check that they fit the run; returns the cursor of its checkpoint."""
+        folder.mkdir(exist_ok=True)
+        self._copy(folder)
+        saved = _check_checkpoint(folder, self, record, config)
+        _check_masks(folder, record, entries)
+        return saved
+
+    def _copy(self, folder: Path) -> None:
         """Copy the run's files into `folder`, each verified, under our own names rather than the zip's."""
         for name in self.names("checkpoint-") + self.names("masks/"):
             number = int(re.sub("[^0-9]", "", name))
@@ -152,11 +184,11 @@ class _Bundle:
                 path = paths.masks(folder, number)
             else:
                 path = (paths.manifest if name.endswith(".json") else paths.checkpoint)(folder, number)
-            checkpoint.commit(path, partial(self._stream, name))
+            files.commit(path, partial(self._stream, name), "make room, or mend permissions, then try again")
 
-    def _stream(self, name: str, path: Path) -> None:
+    def _stream(self, name: str, target: IO[bytes]) -> None:
         left, found = self.manifest.members[name].size, hashlib.sha256()
-        with self._zip.open(name) as source, path.open("wb") as target:
+        with self._zip.open(name) as source:
             while chunk := source.read(_MEGABYTE):
                 left -= len(chunk)
                 _require(left >= 0, f"member {name} is longer than it says")
@@ -216,38 +248,17 @@ def _is_same(store: Store, record: bundle_record.Record, entries: list[bundle_re
     return bundle_record.describe(store, record.run_id) == bundle_record.text(named, entries)
 
 
-def _place(
-    store: Store,
-    folder: Path,
-    record: bundle_record.Record,
-    config: RunConfig,
-    entries: list[bundle_record.RecordedEvent],
-    saved: int | None,
-) -> None:
-    """Add rows and files as one step: a run is complete in the store or not there, and no file is touched when its id is taken."""
-    target = paths.run_folder(store.folder, record.run_id)
-
-    def place() -> None:
-        shutil.rmtree(target, ignore_errors=True)  # left over from a run that the store does not know
-        folder.rename(target)
-
-    events, seqs = [one.event for one in entries], [one.nth for one in entries]
-    store.add(record.run_id, config, events, seqs=seqs, place=place, saved=saved, **bundle_record.columns(record, config))
-
-
 @contextmanager
 def _staging(parent: Path, size: int) -> Iterator[Path]:
-    """A temporary folder beside the runs, removed at the end unless it was renamed."""
+    """A temporary folder beside the runs, removed at the end; and the folder of the store, if it was made for this and is empty."""
     existing = next(folder for folder in (parent, *parent.parents) if folder.exists())
     free = shutil.disk_usage(existing).free
     _require(size < free, f"it needs {size:,} bytes and {free:,} are free in {existing}; make room first")
     parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=paths.IMPORT_PREFIX, dir=parent))
     try:
-        folder.chmod(0o755)  # mkdtemp lets only its owner in, and this becomes the run's folder
-        yield folder
+        with files.temporary_folder(parent, paths.IMPORT_PREFIX) as folder:
+            yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):  # usually not empty
             for made in takewhile(lambda folder: folder != existing, (parent, *parent.parents)):
                 made.rmdir()
@@ -264,8 +275,10 @@ def _plain_words(path: Path) -> Iterator[None]:
         raise InputError(f"bundle {shown(path)}: {shown(error.message, 400)}", "file") from error
     except FileNotFoundError as error:
         raise InputError(f"bundle {shown(path)}: there is no such file; name one that `export` wrote", "file") from error
-    except OSError as error:
+    except files.ABSENT as error:
         raise InputError(f"bundle {shown(path)}: {error.strerror or error}; name a file that `export` wrote", "file") from error
+    except OSError as error:
+        raise InputError(f"bundle {shown(path)}: {error.strerror or error}; {files.REMEDY}, then try again", "file") from error
     except (*BROKEN, TypeError, AttributeError, RecursionError, safetensors.SafetensorError) as error:
         problem = f"it is not a bundle that can be read ({type(error).__name__}: {shown(error)})"
         raise InputError(f"bundle {shown(path)}: {problem}; export the run again", "file") from error

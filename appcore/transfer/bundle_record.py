@@ -6,7 +6,8 @@ Both directions go through the typed `Record` and `RecordedEvent`, so only what 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -25,6 +26,8 @@ from ..storage.store import Store
 if TYPE_CHECKING:
     import pandas
 
+FORMAT = 1  # of a bundle
+MANIFEST, RECORD, EVENTS = "manifest.json", "run.json", "events.jsonl"  # members of a bundle
 RUN_ID = "^[0-9]{8}-[0-9]{6}-[0-9a-f]{4}$"
 LINE_LENGTH = 2000
 MOST_SEGMENTS = 100_000  # building a plan takes time and memory, and untrusted settings may ask for any amount
@@ -96,8 +99,26 @@ class RecordedEvent(BaseModel):
 
 
 def describe(store: Store, run_id: str) -> tuple[str, list[str]]:
-    """A run of the store as JSON text, and its events as lines in order of time. An active run counts as stopped."""
+    """A run of the store as JSON text, and its events as lines in order of time. An active run counts as stopped.
+
+    InputError for one whose record a bundle could not hold.
+    """
     row = store.get(run_id)
+    with _one_line(f"run {row['run_id']} cannot be put into a bundle: "):
+        return _describe(store, row)
+
+
+@contextmanager
+def _one_line(about: str = "") -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"][:4])) or "text"
+        raise InputError(f"{about}{where[:100]}: {first['msg'][:200]}") from None
+
+
+def _describe(store: Store, row: dict[str, Any]) -> tuple[str, list[str]]:
     run_id = row["run_id"]
     known = {name: row[name] for name in ("run_id", "created", "config", "cursor", "progress", "totals", "launcher")}
     known |= {"status": row["status"] if row["status"] in OVER else "stopped", "group": row["group_id"]}
@@ -149,15 +170,9 @@ def _entries(frame: pandas.DataFrame, kind: type, layers: pandas.DataFrame | Non
 
 def read(record: str | bytes, lines: Iterable[str | bytes]) -> tuple[Record, RunConfig, list[RecordedEvent]]:
     """The typed run from its texts, checked against its own plan; InputError for anything that a run could not have recorded."""
-    try:
+    with _one_line():
         known = Record.model_validate_json(record)
-        entries = []
-        for line in lines:
-            entries.append(RecordedEvent.model_validate_json(line))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"][:4])) or "text"
-        raise InputError(f"{where[:100]}: {first['msg'][:200]}") from None
+        entries = [RecordedEvent.model_validate_json(line) for line in lines]
     # A setting that is newer than the run gets its default, which changes nothing, and not a recipe's value.
     config = build(completed(known.config))
     known = known.model_copy(update={"config": schema.plain(config.model_dump(mode="json"))})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..untrusted.refusals import shown
-from ..untrusted.zip_file import Capped, overlap, problem
+from ..untrusted.zip_file import opened, overlap, problem
 from .bundle_import import BROKEN, MOST_BYTES
 
 _MOST_PARTS = 200
@@ -20,7 +20,7 @@ def parts(path: Path, folder: Path) -> Iterator[tuple[str, Path]]:
 
     None when the file is anything else, which `import_bundle` will check. InputError for a zip that lies about itself.
     """
-    with Capped(path) as file:
+    with opened(path) as file:
         try:
             outer = zipfile.ZipFile(file)
             infos = outer.infolist()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import safetensors
 
-from .. import paths
+from .. import files, paths
 from ..config import RunConfig, build
 from ..errors import InputError
 from ..storage import checkpoint
@@ -93,7 +94,8 @@ def load(row: Mapping[str, Any], folder: Path) -> Network:
 
     found = checkpoint.newest(folder)
     if found is None or not row["started"]:
-        raise InputError(f"run {row['run_id']} has no checkpoint that can be read; resume or repeat it to write one", "run_id")
+        problems = "; ".join(checkpoint.problems(folder)) or "there is none here"
+        raise InputError(f"run {row['run_id']} has no checkpoint that can be read ({problems}); resume or repeat it to write one", "run_id")
     body, data = found
     groups: dict[str, dict[str, Tensor]] = {"model": {}, "masks": {}}
     for path, tensor in safetensors.torch.load(data).items():
@@ -114,14 +116,17 @@ def write(network: Network, what: str, folder: Path, about: Mapping[str, Any]) -
         raise InputError(reason, "format")
     path = paths.model_file(folder, what, network.cursor)
     try:
-        checkpoint.commit(path, lambda temporary: _WRITERS[what](network, temporary, header(network, about)))
+        with tempfile.TemporaryDirectory() as private:  # the writers take paths; nobody else can put a link there
+            made = Path(private) / path.name
+            _WRITERS[what](network, made, header(network, about))
+            files.commit(path, lambda file: file.writelines(files.chunks(made)), f"{files.REMEDY}, then make it again")
     except (OSError, MemoryError, safetensors.SafetensorError) as error:
         reason = getattr(error, "strerror", None) or str(error) or "not enough memory"
         raise InputError(
             f"format: {FORMATS[what]} could not be written ({reason}); free space or memory and try again", "format"
         ) from error
-    for other in path.parent.glob(f"{what}-*{path.suffix}"):
-        if other != path:
+    for other in files.listed(path.parent):
+        if other.match(f"{what}-*{path.suffix}") and other < path:
             with suppress(OSError):
                 other.unlink()
     return path

@@ -9,11 +9,12 @@ import io
 import re
 import stat
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import IO
 
+from ..files import ABSENT, UnreadableError
 from .member import MAX_MEMBER_BYTES, MAX_MEMBERS, Member
 from .names import entry_name, is_litter
 from .refusals import UNPRINTABLE, refuse, shown
@@ -27,15 +28,36 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 
 
 class Capped(io.FileIO):
-    """A file that refuses huge reads requested by a forged list of contents, before zipfile makes objects of it."""
+    """A file that refuses huge reads requested by a forged list of contents, before zipfile makes objects of it.
+
+    `file` may be an open descriptor, which stays open. A disk that does not answer is an UnreadableError: zipfile would say "no zip file".
+    """
+
+    def __init__(self, file: Path | int, most_members: int = MAX_MEMBERS):
+        super().__init__(file, closefd=not isinstance(file, int))
+        self._most_members = most_members
+        self._most_bytes = max(MAX_DIRECTORY_BYTES * most_members // MAX_MEMBERS, MAX_MEMBER_BYTES)
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > max(MAX_DIRECTORY_BYTES, MAX_MEMBER_BYTES):
+        if size is not None and size > self._most_bytes:
             raise zipfile.BadZipFile("its list of contents is too long")
-        data = super().read(size)
-        if len(data) >= 46 * MAX_MEMBERS and data.count(b"PK\1\2") > MAX_MEMBERS:  # 46: the smallest size of an entry there
-            raise zipfile.BadZipFile(f"it has more than {MAX_MEMBERS:,} entries")
+        try:
+            data = super().read(size)
+        except OSError as error:
+            raise UnreadableError(Path(str(self.name)), error) from error
+        if len(data) >= 46 * MAX_MEMBERS and data.count(b"PK\1\2") > self._most_members:  # 46: the smallest size of an entry there
+            raise zipfile.BadZipFile(f"it has more than {self._most_members:,} entries")
         return data
+
+
+def opened(path: Path, most_members: int = MAX_MEMBERS) -> Capped:
+    """A file to be read as a zip; UnreadableError where it is there and cannot be opened now."""
+    try:
+        return Capped(path, most_members)
+    except ABSENT:
+        raise
+    except OSError as error:
+        raise UnreadableError(path, error) from error
 
 
 class Zip:
@@ -72,6 +94,8 @@ class Zip:
     def _zip(self) -> zipfile.ZipFile:
         try:
             return zipfile.ZipFile(self._file)
+        except UnreadableError as error:
+            raise refuse(self.dataset, error.message) from error
         except Exception as error:  # zipfile raises half a dozen kinds for a broken file
             raise refuse(self.dataset, f"not a zip that can be read ({shown(error)}); create it again or give a folder") from error
 
@@ -106,13 +130,17 @@ class Zip:
                 raise refuse(self.dataset, f"entry {shown(name)} occurs twice; create the zip again, with one name for each image")
             if name:
                 kept[name] = info
-        total, packed = (sum(getattr(info, size) for info in kept.values()) for size in ("file_size", "compress_size"))
-        if total > max(256 * FREE_BYTES, MAX_RATIO * packed):
-            raise refuse(self.dataset, f"unpacks to {total:,} bytes from {packed:,}, as in a zip bomb; use another zip")
-        found = overlap(infos, self._zip.start_dir)
+        found = bomb(kept.values()) or overlap(infos, self._zip.start_dir)
         if found:
             raise refuse(self.dataset, found)
         return kept.items()
+
+
+def bomb(infos: Collection[zipfile.ZipInfo]) -> str:
+    """Why all these entries together unpack to far more than is honest; empty where they do not."""
+    total, packed = sum(info.file_size for info in infos), sum(info.compress_size for info in infos)
+    is_bomb = total > max(256 * FREE_BYTES, MAX_RATIO * packed)
+    return f"unpacks to {total:,} bytes from {packed:,}, as in a zip bomb; use another zip" if is_bomb else ""
 
 
 def overlap(infos: list[zipfile.ZipInfo], start_dir: int) -> str:
@@ -133,9 +161,12 @@ def outside(name: str) -> str:
     return ""
 
 
-def problem(info: zipfile.ZipInfo, most_bytes: int = MAX_MEMBER_BYTES, *, nested: bool = False, name: str | None = None) -> str:
-    """Why an entry of a zip is refused; empty when it is fine. `nested`: archives in the archive are expected. `name`: the spelling
-    to judge, where that is not the entry's own."""
+def problem(
+    info: zipfile.ZipInfo, most_bytes: int = MAX_MEMBER_BYTES, *, nested: bool = False, dense: bool = False, name: str | None = None
+) -> str:
+    """Why an entry of a zip is refused; empty when it is fine. `nested`: archives in the archive are expected. `dense`: single entries may
+    shrink as much as they like, since all together are judged by `bomb`. `name`: the spelling to
+    judge, where that is not the entry's own."""
     name, kind = info.orig_filename if name is None else name, stat.S_IFMT(info.external_attr >> 16)
     if found := outside(name):
         return found
@@ -153,6 +184,6 @@ def problem(info: zipfile.ZipInfo, most_bytes: int = MAX_MEMBER_BYTES, *, nested
         return "is an archive in the archive; unpack it or leave it out"
     if info.file_size > most_bytes:
         return f"unpacks to {info.file_size:,} bytes; shrink it to at most {most_bytes:,} or remove it"
-    if info.file_size > max(FREE_BYTES, MAX_RATIO * info.compress_size):
+    if not dense and info.file_size > max(FREE_BYTES, MAX_RATIO * info.compress_size):
         return f"unpacks to {info.file_size:,} bytes from {info.compress_size:,}, as in a zip bomb; remove it"
     return ""

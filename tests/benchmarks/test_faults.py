@@ -34,3 +34,14 @@ def test_a_few_moments_at_which_a_command_is_asked_to_end(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stdout + done.stderr
     assert "SIGTERM at random moments" in done.stdout and "SIGHUP at random moments" in done.stdout
     assert len(log.read_text().splitlines()) == 8
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs fork")
+def test_a_sample_of_killed_backups_that_is_cut_off_and_goes_on(tmp_path: Path) -> None:
+    for count in (3, 6):
+        sample = ["--only", "backups", "--backups", str(count), "--keep", str(tmp_path / "kept")]
+        done = subprocess.run([*COMMAND, *sample], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"| {count} | killed " in done.stdout and "each restored whole" in done.stdout
+        assert str(tmp_path) not in done.stdout
+        assert len((tmp_path / "kept").read_text().splitlines()) == count

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sqlite3
+import threading
 from collections import namedtuple
 from contextlib import closing
 from importlib import metadata
@@ -12,11 +14,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from standin import SETTINGS, StandIn
 
 from appcore import paths
 from appcore.cli import doctor
 from appcore.cli.main import main
 from appcore.config import build
+from appcore.planning.plan import plan
+from appcore.runner import driver
 from appcore.storage import checkpoint
 from appcore.storage.store import Store
 
@@ -178,6 +183,9 @@ def test_a_store_whose_index_is_damaged_is_mended() -> None:
     assert not finding("store")["ok"] and "is damaged" in finding("store")["text"]
     found = doctor._finding("store", doctor._store, repair=True)
     assert "indexes recreated" in found["text"], found
+    (copy,) = file.parent.glob("appcore.db.before-repair-*")
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT run_id FROM runs NOT INDEXED").fetchone() == (run_id,)
     assert Store().get(run_id)["run_id"] == run_id
 
 
@@ -231,3 +239,66 @@ def test_data_sets_on_this_machine_are_told_from_those_to_download(monkeypatch: 
 def test_an_unsafe_streamlit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "version", lambda name: "1.53.1")
     assert not finding("streamlit")["ok"] and "1.54" in finding("streamlit")["text"]
+
+
+def test_what_cannot_be_read_now_is_said_and_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store()
+    run_id = store.create_run(build({"arch": "mlp"}), plan_length=3)
+    store.update(run_id, status="stopped")
+    folder = paths.run_folder(store.folder, run_id)
+    for cursor in (1, 2):
+        checkpoint.save(folder, cursor, {"model/w": torch.ones(3)}, {}, fingerprint="f")
+    before = sorted(path.name for path in folder.iterdir())
+    real = Path.open
+
+    def failing(path: Path, *arguments: object, **options: object) -> object:
+        if path.name.startswith("checkpoint-") and arguments == ("rb",):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *arguments, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "open", failing)
+    found = doctor._finding("checkpoints", doctor._checkpoints, repair=True)
+    assert not found["ok"] and f"run {run_id}: {paths.manifest(folder, 2)} cannot be read now: Permission denied" in found["text"]
+    assert "doctor --repair" not in found["text"] and "quarantined" not in found["text"]
+    monkeypatch.undo()
+    assert sorted(path.name for path in folder.iterdir()) == before
+    assert finding("checkpoints")["ok"]
+
+
+def test_beside_a_run_that_saves_all_the_time_nothing_goes_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, calls = Store(), 0
+    config = build({**SETTINGS, "epochs": 60})
+    run_id = store.create_run(config, plan_length=len(plan(config)))
+    monkeypatch.setattr(driver, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(driver, "_SAVE_SHARE", 0)
+    trainer = threading.Thread(target=lambda: driver.drive(store, run_id, work=StandIn()))
+    trainer.start()
+    while trainer.is_alive():
+        for name, check in (("checkpoints", doctor._checkpoints), ("leftovers", doctor._leftovers)):
+            found = doctor._finding(name, check, repair=True)
+            assert found["ok"], found
+        calls += 1
+    trainer.join()
+    assert calls > 5
+    assert store.get(run_id)["status"] == "done" and store.get(run_id)["notes"] == ["a note"]
+    assert not list(paths.run_folder(store.folder, run_id).glob("*.damaged"))
+
+
+def test_only_the_programs_own_half_written_files_go() -> None:
+    store = Store()
+    run_id = store.create_run(build({"arch": "mlp"}), plan_length=3)
+    store.update(run_id, status="done")
+    folder = paths.run_folder(store.folder, run_id)
+    checkpoint.save(folder, 1, {"model/w": torch.ones(3)}, {}, fingerprint="f")
+    gone = folder / "checkpoint-000000002.safetensors.0123456789abcdef.tmp"
+    kept = [folder / "thesis.tmp", folder / "notes.txt.tmp", folder / "checkpoint-000000002.json.tmp"]
+    for path in (gone, *kept):
+        path.write_text("x")
+    for path in kept[:2]:
+        os.utime(path, (1, 1))
+    with gone.with_name("checkpoint-000000003.json.0123456789abcdef.tmp").open("xb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # somebody is at it
+        found = doctor._finding("leftovers", doctor._leftovers, repair=True)
+        assert found["text"] == "1 removed; none", found
+        assert Path(file.name).exists()
+    assert not gone.exists() and all(path.exists() for path in kept)

@@ -23,11 +23,9 @@ from typing import Any
 
 import numpy
 import pandas as pd
-import safetensors.numpy
-import safetensors.torch
 from sqlalchemy.engine.default import DefaultDialect
 
-from appcore import paths
+from appcore import files, paths
 from appcore.config import build
 from appcore.planning.plan import plan
 from appcore.runner import driver
@@ -44,7 +42,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "rigl": {"method": "rigl", "tau": 2.0, "pruner": "random"},
 }
 _SMALL = {"arch": "mlp", "dataset": "digits", "megabatches": 2, "epochs": 2, "limit_train": 80, "limit_test": 40, "device": "cpu"}
-_AUDITED = ("open", "os.rename", "os.remove", "os.mkdir", "os.truncate")  # what Python reports before it does it
+_AUDITED = ("open", "os.listdir", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate")  # what Python reports before it does it
 _TIMED = ("seconds", "updated", "heartbeat")
 
 
@@ -149,14 +147,13 @@ class _Shim:
         sys.addaudithook(self._audit)
         for name in ("do_execute", "do_executemany", "do_execute_no_params", "do_commit"):
             setattr(DefaultDialect, name, self._before(getattr(DefaultDialect, name)))
-        for module in (safetensors.torch, safetensors.numpy):  # these write without Python's knowledge
-            module.save_file = self._halfway(module.save_file)
+        files.commit = self._halfway(files.commit)
 
     def _audit(self, name: str, arguments: tuple[Any, ...]) -> None:
         if name not in _AUDITED:
             return
         inside = [os.fspath(a) for a in arguments[:2] if isinstance(a, (str, os.PathLike)) and os.fspath(a).startswith(self._inside)]
-        reads = name == "open" and not (isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"))
+        reads = name == "os.listdir" or (name == "open" and not (isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")))
         if inside and not (reads and self._strike is kill):  # before reading is where it was before
             self.step(f"read {inside[0]}" if reads else inside[0])
 
@@ -167,10 +164,14 @@ class _Shim:
 
         return stepping
 
-    def _halfway(self, save_file: Callable[..., None]) -> Callable[..., None]:
-        def stepping(tensors: Any, path: Any, *rest: Any, **named: Any) -> None:
-            save_file(tensors, path, *rest, **named)
-            self.step(str(path), is_written=True)
+    def _halfway(self, commit: Callable[..., None]) -> Callable[..., None]:
+        def stepping(path: Path, fill: Callable[[Any], Any], *rest: Any, **named: Any) -> None:
+            def filled(file: Any) -> None:
+                fill(file)
+                file.flush()
+                self.step(file.name, is_written=True)
+
+            commit(path, filled, *rest, **named)
 
         return stepping
 

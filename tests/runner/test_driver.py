@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
+import io
+import os
+import resource
+import shutil
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+import faults
 import pandas
 import pytest
 from standin import SETTINGS, STEPS, StandIn
@@ -500,3 +509,102 @@ def test_the_engine_counts_its_samples_as_planned(store: Store) -> None:
     driver.drive(store, run_id)
     progress = store.get(run_id)["progress"]
     assert progress["samples_seen"] == progress["samples_total"] == Engine().total_samples(REAL)
+
+
+# ---- what cannot be read now
+
+
+def half(store: Store) -> str:
+    """A run that stopped in its third megabatch."""
+    run_id = add(store)
+    with closing(driver.steps(store, run_id, work=StandIn())) as driven:
+        while store.get(run_id)["cursor"] <= 2 * MEGABATCH:
+            next(driven)
+    return run_id
+
+
+def files_of(store: Store, run_id: str) -> dict[str, bytes]:
+    folder = paths.run_folder(store.folder, run_id)
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("error", ["EACCES", "EMFILE", "EIO", "ESTALE", "EINTR"])
+@pytest.mark.parametrize("times", [1, 2, 3, 10**6])
+def test_reads_that_fail_for_a_moment_cost_no_row_and_no_file(
+    error: str, times: int, store: Store, uninterrupted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = half(store)
+    before, rows, known = files_of(store, run_id), numbers(store, run_id), store.get(run_id)
+    real, count = Path.open, []
+
+    def failing(path: Path, mode: str = "r", *rest: Any, **options: Any) -> Any:
+        if mode == "rb" and path.name.startswith("checkpoint-") and len(count) < times:
+            count.append(path)
+            raise OSError(getattr(errno, error), os.strerror(getattr(errno, error)), str(path))
+        return real(path, mode, *rest, **options)
+
+    monkeypatch.setattr(Path, "open", failing)
+    status = driver.drive(store, run_id, work=StandIn())
+    monkeypatch.undo()
+    row = store.get(run_id)
+    assert status == row["status"] == "stopped", "refused before its first step"
+    assert os.strerror(getattr(errno, error)) in row["error"] and "cannot be read now" in row["error"] and "\n" not in row["error"]
+    assert (row["cursor"], row["saved"]) == (known["cursor"], known["saved"])
+    assert files_of(store, run_id) == before
+    for one, other in zip(numbers(store, run_id), rows, strict=True):
+        pandas.testing.assert_frame_equal(one, other)
+    assert driver.drive(store, run_id, work=StandIn()) == "done"
+    assert_same(store, run_id, uninterrupted)
+    assert not [note for note in store.get(run_id)["notes"] if "checkpoint" in note]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs fork")
+def test_with_hardly_any_open_files_allowed_nothing_is_lost(tmp_path: Path) -> None:
+    """The limit of the system itself, from too few for anything to enough."""
+    whole = Store(tmp_path / "whole" / "runs.db")
+    wanted = add(whole)
+    assert driver.drive(whole, wanted, work=StandIn()) == "done"
+    begun = Store(tmp_path / "begun" / "runs.db")
+    run_id = half(begun)
+    begun.close()
+    ended = []
+    for allowed in range(6, 40):
+        place = tmp_path / str(allowed)
+        shutil.copytree(tmp_path / "begun", place)
+
+        def work(place: Path = place, allowed: int = allowed) -> int:
+            store = Store(place / "runs.db")
+            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+            with contextlib.suppress(InputError), contextlib.redirect_stderr(io.StringIO()):
+                driver.drive(store, run_id, work=StandIn())
+            return 0
+
+        faults.in_child(work)
+        store = Store(place / "runs.db")
+        assert not list(paths.run_folder(place, run_id).rglob("*.damaged"))
+        ended.append(store.get(run_id)["status"])
+        if ended[-1] != "done":
+            store.update(run_id, status="stopped")
+            assert driver.drive(store, run_id, work=StandIn()) == "done"
+        assert not [note for note in store.get(run_id)["notes"] if "checkpoint" in note]
+        assert store.get(run_id)["totals"]["weights_hash"] == whole.get(wanted)["totals"]["weights_hash"]
+        assert store.epochs(run_id)["train_loss"].tolist() == whole.epochs(wanted)["train_loss"].tolist()
+        store.close()
+        shutil.rmtree(place)
+        if ended[-2:] == ["done", "done"]:
+            break
+    assert set(ended) >= {"done"} and ended[0] != "done", ended
+
+
+def test_a_folder_that_is_not_there_is_no_reason_to_begin_again(store: Store, uninterrupted: str) -> None:
+    run_id = half(store)
+    rows, own = numbers(store, run_id), paths.run_folder(store.folder, run_id)
+    own.rename(store.folder / "elsewhere")
+    assert driver.drive(store, run_id, work=StandIn()) == "stopped"
+    assert "where its checkpoints were saved; put them back" in store.get(run_id)["error"]
+    assert not own.exists()
+    for one, other in zip(numbers(store, run_id), rows, strict=True):
+        pandas.testing.assert_frame_equal(one, other)
+    (store.folder / "elsewhere").rename(own)
+    assert driver.drive(store, run_id, work=StandIn()) == "done"
+    assert_same(store, run_id, uninterrupted)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import random
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
 import torch
 
-from appcore import paths
+from appcore import files, paths
 from appcore.errors import InputError
 from appcore.storage import checkpoint
 
@@ -254,3 +257,134 @@ print(checkpoint.load_masks(Path(sys.argv[1]))["a"].sum(), "torch" in sys.module
 """
     ended = subprocess.run([sys.executable, "-c", code, str(tmp_path / "m")], capture_output=True, text=True, check=True)
     assert ended.stdout.split() == ["16", "False"]
+
+
+# ---- what cannot be read now
+
+
+READS = ["EACCES", "EMFILE", "EIO", "ESTALE", "EINTR"]
+
+
+def spoil_reads(monkeypatch: pytest.MonkeyPatch, of: Path, error: str, times: int = 10**6) -> None:
+    """Let opening a file for reading, or listing a folder, fail a number of times."""
+    real, count = {"open": Path.open, "iterdir": Path.iterdir}, []
+
+    def failing(name: str) -> Any:
+        def call(path: Path, *arguments: Any, **options: Any) -> Any:
+            if path == of and (name == "iterdir" or arguments[:1] == ("rb",)) and len(count) < times:
+                count.append(path)
+                raise OSError(getattr(errno, error), os.strerror(getattr(errno, error)), str(path))
+            return real[name](path, *arguments, **options)
+
+        return call
+
+    for name in real:
+        monkeypatch.setattr(Path, name, failing(name))
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+@pytest.mark.parametrize("error", READS)
+@pytest.mark.parametrize("of", ["tensors", "manifest", "folder", "older manifest", "older tensors"])
+def test_what_cannot_be_read_now_is_not_damaged_and_no_older_one_is_used(
+    of: str, error: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {
+        "tensors": paths.checkpoint(folder, 7),
+        "manifest": paths.manifest(folder, 7),
+        "folder": folder,
+        "older manifest": paths.manifest(folder, 3),
+        "older tensors": paths.checkpoint(folder, 3),
+    }[of]
+    if of.startswith("older"):
+        paths.checkpoint(folder, 7).write_bytes(b"spoilt")  # so that the older one matters
+    before = content(folder)
+    spoil_reads(monkeypatch, found, error)
+    for read in (checkpoint.load, checkpoint.newest, checkpoint.problems):
+        with pytest.raises(files.UnreadableError, match=f"{found} cannot be read now: {os.strerror(getattr(errno, error))}"):
+            read(folder)
+    monkeypatch.undo()
+    assert content(folder) == before
+    loaded, about, remark = checkpoint.load(folder)
+    assert about["cursor"] == (3 if of.startswith("older") else 7)
+    assert same(loaded, tensors(about["cursor"]))
+    assert (remark is None) == (about["cursor"] == 7)
+
+
+@pytest.mark.parametrize("error", READS)
+def test_nothing_is_dropped_until_the_new_one_was_read_back(error: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = content(folder)
+    spoil_reads(monkeypatch, paths.checkpoint(folder, 9), error)
+    checkpoint.save(folder, 9, tensors(9), facts(9))
+    assert before.items() <= content(folder).items()
+    monkeypatch.undo()
+    assert same(checkpoint.load(folder)[0], tensors(9))
+    checkpoint.save(folder, 11, tensors(11), facts(11))
+    assert [path.stem[-2:] for path in paths.manifests(folder)] == ["11", "09"]
+
+
+def test_a_disk_that_reads_back_something_else_costs_no_older_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, real = content(folder), files.write
+
+    def lying(path: Path, data: bytes | str, *rest: Any) -> None:
+        real(path, data[:-1] + b"\x01" if isinstance(data, bytes) else data, *rest)
+
+    monkeypatch.setattr(files, "write", lying)
+    with pytest.raises(InputError, match="reads back differently; check the disk, then resume"):
+        checkpoint.save(folder, 9, tensors(9), facts(9))
+    monkeypatch.undo()
+    assert before.items() <= content(folder).items()
+    assert same(checkpoint.load(folder)[0], tensors(7))
+
+
+def test_a_newer_one_is_never_dropped_by_an_older_cursor(folder: Path) -> None:
+    """As by a process that was suspended, taken for lost, and goes on after another one has the run."""
+    before = content(folder)
+    checkpoint.save(folder, 5, tensors(5), facts(5))
+    assert {name: data for name, data in before.items() if "000000007" in name}.items() <= content(folder).items()
+    assert same(checkpoint.load(folder)[0], tensors(7))
+
+
+def test_one_of_a_newer_version_is_neither_damaged_nor_used(folder: Path) -> None:
+    path = paths.manifest(folder, 7)
+    path.write_text(checkpoint.manifest_text({**json.loads(path.read_text())["manifest"], "format": 2}))
+    before = content(folder)
+    for read in (checkpoint.load, checkpoint.newest, checkpoint.problems):
+        with pytest.raises(InputError, match="format 2, which is not known here; update the program"):
+            read(folder)
+    assert content(folder) == before
+
+
+def test_a_folder_that_is_elsewhere_is_no_reason_to_begin_again(tmp_path: Path) -> None:
+    """A disk that is not mounted, or another APPCORE_RUNS: the store knows of a checkpoint, and there is nothing at all."""
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for folder in (tmp_path / "missing", empty):
+        with pytest.raises(InputError, match="where its checkpoints were saved; put them back"):
+            checkpoint.load(folder, saved=7)
+        assert checkpoint.load(folder) == (None, {}, None)
+
+
+def test_a_link_to_a_disk_that_is_not_there_is_no_lost_checkpoint(folder: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    paths.checkpoint(folder, 7).rename(disk / "tensors")
+    paths.checkpoint(folder, 7).symlink_to(disk / "tensors")
+    assert same(checkpoint.load(folder)[0], tensors(7))
+    disk.rename(tmp_path / "unmounted")
+    with pytest.raises(files.UnreadableError):
+        checkpoint.load(folder)
+    (tmp_path / "unmounted").rename(disk)
+    assert same(checkpoint.load(folder)[0], tensors(7))
+
+
+def test_masks_that_cannot_be_read_now_are_not_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "one.safetensors"
+    checkpoint.save_masks(path, {"a": numpy.ones((4, 4), dtype=bool)})
+    spoil_reads(monkeypatch, path, "EMFILE")
+    with pytest.raises(files.UnreadableError, match="Too many open files"):
+        checkpoint.load_masks(path)
+    monkeypatch.undo()
+    assert checkpoint.load_masks(path)["a"].all()

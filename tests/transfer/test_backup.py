@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -205,3 +207,190 @@ def test_the_commands(source: Store, tmp_path: Path, monkeypatch: pytest.MonkeyP
     run_id = Store().runs()[0]["run_id"]
     assert checkpoint.newest(paths.run_folder(Store().folder, run_id))
     assert main.main(["restore", str(tmp_path / "nothing.zip")]) == 2
+
+
+# ---- a backup that succeeds restores
+
+
+def add_file(store: Store, name: str, data: bytes) -> Path:
+    """A file in the folder of the newest run."""
+    path = paths.run_folder(store.folder, store.runs()[0]["run_id"]) / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def fill_up(store: Store, kind: str) -> None:
+    if kind == "a model file that is mostly zeros":
+        add_file(store, "exports/onnx-000000006.onnx", bytes(44_681_752))
+    elif kind == "a log of equal lines":
+        add_file(store, "worker.log", b"the same line again and again, as a warning in every step\n" * 40_000)
+    elif kind == "archives":
+        for name in ("exports/mine.zip", "exports/mine.tar.gz", "old.7z"):
+            add_file(store, name, b"PK\5\6" + bytes(18))
+    elif kind == "notes of equal letters":
+        for run in store.runs():
+            store.update(run["run_id"], note="a" * 20_000, notes=["b" * 2000] * 1000)
+    elif kind == "an empty log":
+        add_file(store, "worker.log", b"")
+    else:
+        raise AssertionError(kind)
+
+
+@pytest.mark.parametrize(
+    "kind", ["a model file that is mostly zeros", "a log of equal lines", "archives", "notes of equal letters", "an empty log"]
+)
+def test_whatever_shrinks_well_or_looks_odd_comes_back(kind: str, source: Store, tmp_path: Path) -> None:
+    fill_up(source, kind)
+    told = backup(source, tmp_path / "b.zip")
+    assert told["left_out"] == 0
+    target = Store(tmp_path / "target" / "appcore.db")
+    assert restore(target, tmp_path / "b.zip") == {"runs": 2}
+    assert everything(target) == everything(source)
+
+
+def test_rows_that_shrink_like_a_bomb_are_stored_as_they_are(source: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill_up(source, "notes of equal letters")
+    backup(source, tmp_path / "small.zip")
+    monkeypatch.setattr("appcore.untrusted.zip_file.FREE_BYTES", 1000)
+    monkeypatch.setattr("appcore.untrusted.zip_file.MAX_RATIO", 2)
+    backup(source, tmp_path / "b.zip")
+    assert (tmp_path / "b.zip").stat().st_size > 5 * (tmp_path / "small.zip").stat().st_size
+    target = Store(tmp_path / "target" / "appcore.db")
+    with pytest.raises(InputError, match="as in a zip bomb"):
+        restore(target, tmp_path / "small.zip")
+    restore(target, tmp_path / "b.zip")
+    assert everything(target) == everything(source)
+
+
+@pytest.mark.slow
+def test_more_files_than_a_strangers_zip_may_have_come_back(source: Store, tmp_path: Path) -> None:
+    """200,010 masks of one run, as 200 runs of 1,000 megabatches have together."""
+    folder = add_file(source, "masks/x", b"").parent
+    (folder / "x").unlink()
+    for number in range(200_010):
+        (folder / f"{number + 1000:09d}.safetensors").touch()
+    told = backup(source, tmp_path / "b.zip")
+    assert told["files"] > 200_010
+    target = Store(tmp_path / "target" / "appcore.db")
+    restore(target, tmp_path / "b.zip")
+    for run in source.runs():
+        one, other = (paths.run_folder(store.folder, run["run_id"]) for store in (source, target))
+        assert sorted(path.name for path in one.rglob("*") if path.is_file()) == sorted(
+            path.name for path in other.rglob("*") if path.is_file()
+        )
+
+
+def test_as_many_entries_as_there_is_memory_for(source: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("appcore.transfer.backup.MAX_MEMBERS", 5), ("appcore.untrusted.zip_file.MAX_MEMBERS", 1)):
+        monkeypatch.setattr(name, value)
+    backup(source, tmp_path / "b.zip")
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 4096 * 5})())
+    target = Store(tmp_path / "target" / "appcore.db")
+    with pytest.raises(InputError, match="it has more than 5 entries"):
+        restore(target, tmp_path / "b.zip")
+    with pytest.raises(InputError, match=r"nothing was written, for it could not be restored: .*more than 5 entries"):
+        backup(source, tmp_path / "c.zip")
+    assert not list(tmp_path.glob("c.zip*"))
+
+
+def test_strangers_bombs_are_still_refused(source: Store, tmp_path: Path) -> None:
+    run_id = source.runs()[0]["run_id"]
+    bomb = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as file:
+        for number in range(4):
+            file.writestr(f"files/{run_id}/masks/{number:09d}.safetensors", bytes(100 * 2**20))
+    target = Store(tmp_path / "target" / "appcore.db")
+    with pytest.raises(InputError, match=r"unpacks to 419,430,400 bytes from .* as in a zip bomb"):
+        restore(target, bomb)
+    assert not target.folder.exists() or not list(target.folder.glob(".import-*"))
+
+
+def test_a_store_whose_backup_would_not_restore_has_none(source: Store, tmp_path: Path) -> None:
+    (tmp_path / "b.zip").write_bytes(b"the last good one")
+    run_id = source.create_run(CONFIG, plan_length=1)
+    with source._database.write() as connection:
+        connection.exec_driver_sql(f"UPDATE runs SET run_id = 'odd name' WHERE run_id = '{run_id}'")
+    with pytest.raises(InputError, match=r"nothing was written, for it could not be restored: .*no proper name"):
+        backup(source, tmp_path / "b.zip")
+    assert (tmp_path / "b.zip").read_bytes() == b"the last good one"
+    assert [path.name for path in tmp_path.glob("b.zip*")] == ["b.zip"]
+
+
+@pytest.mark.parametrize("of", ["checkpoint", "masks", "folder"])
+def test_a_file_that_cannot_be_read_now_is_named_and_nothing_is_written(
+    of: str, source: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = paths.run_folder(source.folder, source.runs()[0]["run_id"])
+    path = {"checkpoint": paths.manifests(folder)[0], "masks": paths.stored_masks(folder)[0], "folder": folder}[of]
+    real, name = (Path.iterdir, "iterdir") if of == "folder" else (Path.open, "open")
+
+    def failing(each: Path, *arguments: Any, **options: Any) -> Any:
+        if each == path:
+            raise PermissionError(13, "Permission denied", str(each))
+        return real(each, *arguments, **options)
+
+    monkeypatch.setattr(Path, name, failing)
+    with pytest.raises(InputError, match=f"{path} cannot be read now: Permission denied") as caught:
+        backup(source, tmp_path / "b.zip")
+    assert "b.zip" not in caught.value.message
+    assert not list(tmp_path.glob("b.zip*"))
+
+
+def test_files_that_are_not_the_programs_are_counted(source: Store, tmp_path: Path) -> None:
+    add_file(source, "my notes.txt", b"x")
+    add_file(source, "masks/.hidden", b"x")
+    add_file(source, "checkpoint-000000009.json.0123456789abcdef.tmp", b"half")
+    (paths.run_folder(source.folder, source.runs()[0]["run_id"]) / "checkpoint-000000001.json").symlink_to("/etc/passwd")
+    assert backup(source, tmp_path / "b.zip")["left_out"] == 3
+    with zipfile.ZipFile(tmp_path / "b.zip") as file:
+        assert not [name for name in file.namelist() if "notes" in name or "hidden" in name or name.endswith(("tmp", "1.json"))]
+
+
+def test_a_run_that_begins_while_a_backup_is_made_is_in_the_next(source: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rows would be there without its files."""
+    real = Store.runs
+
+    def late(store: Store, *rest: Any) -> Any:
+        found = real(store, *rest)
+        monkeypatch.setattr(Store, "runs", real)
+        run_id = source.create_run(CONFIG, plan_length=len(plan(CONFIG)))
+        assert driver.drive(source, run_id, work=StandIn()) == "done"
+        return found
+
+    monkeypatch.setattr(Store, "runs", late)
+    assert backup(source, tmp_path / "b.zip")["runs"] == 2
+    target = Store(tmp_path / "target" / "appcore.db")
+    assert restore(target, tmp_path / "b.zip") == {"runs": 2}
+    assert len(source.runs()) == 3 and len(target.runs()) == 2
+
+
+def test_a_run_saved_for_the_first_time_after_its_files_were_copied_begins_again(source: Store, tmp_path: Path) -> None:
+    run_id = source.create_run(CONFIG, plan_length=len(plan(CONFIG)))
+    source.update(run_id, saved=4, status="running")
+    backup(source, tmp_path / "b.zip")
+    target = Store(tmp_path / "target" / "appcore.db")
+    restore(target, tmp_path / "b.zip")
+    assert target.get(run_id)["saved"] is None
+    assert driver.drive(target, run_id, work=StandIn()) == "done"
+
+
+def test_two_backups_to_one_file_at_once_are_both_whole(source: Store, tmp_path: Path) -> None:
+    """The second is killed right after the first has said that it succeeded."""
+    context, path = multiprocessing.get_context("fork"), tmp_path / "b.zip"
+    backup(source, path)
+    source.close()
+    for delay in (0.0, 0.01, 0.03):
+        first, second = (context.Process(target=backup, args=(Store(source.url), path)) for _ in range(2))
+        first.start()
+        time.sleep(delay)
+        second.start()
+        first.join()
+        second.kill()
+        second.join()
+        assert first.exitcode == 0
+        target = Store(tmp_path / f"target-{delay}" / "appcore.db")
+        restore(target, path)
+        assert everything(target) == everything(source)
+    backup(source, path)
+    assert [each.name for each in tmp_path.glob("b.zip*")] == ["b.zip"]

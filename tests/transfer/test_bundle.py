@@ -8,6 +8,7 @@ import stat
 import tracemalloc
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ from hostile_bundles import HOSTILE, SETTINGS, add, members, packed
 from safetensors.torch import load_file
 
 from appcore import paths
+from appcore.cli.main import main
 from appcore.config import build
 from appcore.engine import digests
 from appcore.errors import InputError
 from appcore.models import base as models
+from appcore.planning.plan import plan
 from appcore.runner import driver
 from appcore.storage import checkpoint, run_result
 from appcore.storage.store import Store
@@ -328,3 +331,141 @@ def test_links_encryption_bombs_and_overlaps_are_refused(bundle: Path, store: St
 def test_a_bundle_larger_than_the_disk_is_refused(bundle: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
     assert_refused(bundle, store, tmp_path, "make room")
+
+
+# ---- what export makes, import takes
+
+
+def long_run(store: Store) -> str:
+    """A run of an earlier version, whose form allowed a longer plan than import takes."""
+    run_id = add(store)
+    with closing(driver.steps(store, run_id)) as driven:
+        while store.get(run_id)["cursor"] < 3:
+            next(driven)
+    config = build({**SETTINGS, "megabatches": 11, "epochs": 10_000})
+    store.update(run_id, config=config.model_dump(mode="json"), segments=len(plan(config)))
+    return run_id
+
+
+def test_a_bundle_that_import_would_refuse_is_not_made_and_that_is_said(store: Store, tmp_path: Path) -> None:
+    run_id, said = long_run(store), []
+    files = [Path(file).name for file in export(store, run_id, tmp_path / "to", said.append)]
+    assert {"config.json", "weights.safetensors", "masks-01.safetensors", "epochs.csv"} <= set(files)
+    assert f"{run_id}.zip" not in files
+    assert sorted(path.name for path in (tmp_path / "to").iterdir()) == sorted(files)
+    assert len(said) == 1 and said[0].startswith("no bundle was written, for `import` would refuse it: ")
+    assert "more than 100,000 segments" in said[0]
+
+
+def test_the_command_and_the_page_say_so(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from appcore.ui.runs.files import _bundles
+
+    run_id = long_run(store)
+    monkeypatch.setenv("APPCORE_STORE", store.url)
+    assert main(["export", run_id, "--to", str(tmp_path / "to"), "--json"]) == 0
+    printed = capsys.readouterr()
+    assert "no bundle was written" in printed.err and len(printed.err.splitlines()) == 1
+    assert f"{tmp_path / 'to' / run_id}.zip" not in json.loads(printed.out)["files"]
+    with pytest.raises(InputError, match=f"run {run_id}: no bundle was written"):
+        _bundles(store, [run_id])
+
+
+def test_an_export_of_a_run_that_goes_on_can_be_imported(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prune points come and go between what is read first and what is read last."""
+    run_id = add(store)
+    driven, real = driver.steps(store, run_id), store.get
+    next(driven)
+
+    def get(name: str) -> Any:
+        row = real(name)
+        for _ in range(40):
+            next(driven, None)
+        return row
+
+    monkeypatch.setattr(store, "get", get)
+    said: list[str] = []
+    bundle = export(store, run_id, tmp_path / "to", said.append)[-1]
+    monkeypatch.undo()
+    driven.close()
+    assert bundle.endswith(".zip"), said
+    assert import_bundle(Store(tmp_path / "third" / "appcore.db"), bundle) == run_id
+
+
+def damaged(store: Store, run_id: str, count: int) -> None:
+    for path in paths.manifests(paths.run_folder(store.folder, run_id))[:count]:
+        path.with_suffix(".safetensors").write_bytes(b"spoilt")
+
+
+def test_an_export_says_which_checkpoint_it_is_of_and_why(source: tuple[Store, str], bundle: Path, store: Store, tmp_path: Path) -> None:
+    run_id = add(store)
+    assert driver.drive(store, run_id) == "done"
+    newest, older = (path.stem for path in paths.manifests(paths.run_folder(store.folder, run_id)))
+    said: list[str] = []
+    damaged(store, run_id, 1)
+    files = export(store, run_id, tmp_path / "one", said.append)
+    assert len(said) == 1 and f"the weights are those after {int(older[-9:])} of {int(newest[-9:])} segments" in said[0]
+    assert f"checkpoint {newest}: its tensors are damaged" in said[0]
+    assert import_bundle(Store(tmp_path / "third" / "appcore.db"), files[-1]) == run_id
+    said.clear()
+    damaged(store, run_id, 2)
+    files = export(store, run_id, tmp_path / "two", said.append)
+    assert not any("weights" in file for file in files)
+    assert len(said) == 1 and "its tensors are damaged, so no weights were exported" in said[0] and "no checkpoint yet" not in said[0]
+    said.clear()
+    for path in paths.manifests(paths.run_folder(store.folder, run_id)):
+        path.unlink()
+    export(store, run_id, tmp_path / "three", said.append)
+    assert len(said) == 1 and "the checkpoint that was saved is not in" in said[0]
+
+
+def test_a_run_before_its_first_checkpoint_says_so(store: Store, tmp_path: Path) -> None:
+    said: list[str] = []
+    export(store, add(store), tmp_path / "to", said.append)
+    assert said == ["no checkpoint yet, so no weights were exported"]
+
+
+@pytest.mark.parametrize("of", ["manifest", "tensors", "masks", "folder"])
+def test_an_export_of_what_cannot_be_read_now_is_refused(
+    of: str, source: tuple[Store, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, run_id = source
+    folder = paths.run_folder(store.folder, run_id)
+    newest = paths.manifests(folder)[0]
+    path = {
+        "manifest": newest,
+        "tensors": newest.with_suffix(".safetensors"),
+        "masks": paths.stored_masks(folder)[0],
+        "folder": folder,
+    }[of]
+    real, name = (Path.iterdir, "iterdir") if of == "folder" else (Path.open, "open")
+
+    def failing(each: Path, *arguments: Any, **options: Any) -> Any:
+        if each == path:
+            raise PermissionError(13, "Permission denied", str(each))
+        return real(each, *arguments, **options)
+
+    monkeypatch.setattr(Path, name, failing)
+    with pytest.raises(InputError, match=f"{path} cannot be read now: Permission denied"):
+        export(store, run_id, tmp_path / "to")
+    assert not (tmp_path / "to").exists()
+
+
+def test_a_planted_link_is_not_followed_by_an_export(source: tuple[Store, str], tmp_path: Path) -> None:
+    victim, to = tmp_path / "victim", tmp_path / "to"
+    victim.write_text("precious")
+    to.mkdir()
+    for name in ("config.json", "config.json.tmp", f"{source[1]}.zip", f"{source[1]}.zip.tmp", "weights.safetensors.tmp"):
+        (to / name).symlink_to(victim)
+    export(*source, to)
+    assert victim.read_text() == "precious"
+    assert not (to / "config.json").is_symlink() and build(json.loads((to / "config.json").read_text())) == build(SETTINGS)
+
+
+def test_a_run_that_fits_no_bundle_is_one_line(store: Store, tmp_path: Path) -> None:
+    run_id = add(store)
+    store.update(run_id, notes=["a note"] * 1001)
+    with pytest.raises(InputError, match=f"run {run_id} cannot be put into a bundle: notes: ") as caught:
+        export(store, run_id, tmp_path / "to")
+    assert "\n" not in caught.value.message and not (tmp_path / "to").exists()

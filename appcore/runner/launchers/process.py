@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from ... import paths
+from ... import files, paths
 from ...statuses import OVER
 from ...storage import heartbeat
 from ...storage.store import Store
@@ -37,11 +37,10 @@ class WorkerJob:
         self._store, self._all = store, list(run_ids)
         self.run_ids, self.is_running = list(run_ids), True
         self._log = paths.worker_log(paths.run_folder(store.folder, run_ids[0]))
-        self._log.parent.mkdir(parents=True, exist_ok=True)
         root = str(Path(__file__).resolve().parents[3])
         environment = {**os.environ, paths.STORE_VARIABLE: store.url, "PYTHONUNBUFFERED": "1"}
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-        with self._log.open("wb") as log:
+        with files.fresh(self._log) as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-X", "faulthandler", "-m", f"{__package__.rpartition('.')[0]}.worker", "--tethered", *run_ids],
                 stdin=subprocess.PIPE,

@@ -37,7 +37,7 @@ def snapshots(run: Mapping[str, Any], data: tables.Frames) -> list[Snapshot]:
     for kind, table in (("prune", data.prunes), ("end", data.megabatches)):
         mine = table[table["run_id"] == run["run_id"]]
         rows += [(int(row["segment"]), kind, row) for row in mine.to_dict("records")]
-    stored = {path.name for path in paths.masks(folder, 0).parent.glob("*.safetensors")}
+    stored = {path.name for path in paths.stored_masks(folder)}
     rows = [row for row in sorted(rows, key=lambda row: row[0]) if paths.masks(folder, row[0]).name in stored]
     openings = pd.Series([row["megabatch"] for _, kind, row in rows if kind == "prune"], dtype=int).value_counts()
     return [_snapshot(folder, segment, kind, row, openings.get(row["megabatch"], 0)) for segment, kind, row in rows]
@@ -55,7 +55,7 @@ def _snapshot(folder: Path, segment: int, kind: str, row: Mapping[str, Any], ope
 
 @st.cache_data(max_entries=24, show_spinner=False)
 def packed(path: str) -> tuple[dict[str, np.ndarray], dict[str, tuple[int, ...]]]:
-    """Bits and shapes of a stored mask; ValueError when it is damaged."""
+    """Bits and shapes of a stored mask; ValueError when it is damaged or cannot be read now."""
     return checkpoint.load_packed(Path(path))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from appcore import paths
+from appcore.runner.admission import folder_bytes
 
 from ..app import page
 from ..widgets.run_labels import keep, name_of
@@ -90,5 +91,4 @@ def _delete(runs: Runs) -> None:
 
 
 def _size(run_id: str) -> int:
-    folder = paths.run_folder(page.store().folder, run_id)
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.exists() else 0
+    return folder_bytes(paths.run_folder(page.store().folder, run_id))

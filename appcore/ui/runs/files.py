@@ -16,6 +16,7 @@ import streamlit as st
 
 from appcore import __version__
 from appcore.config import build, completed
+from appcore.errors import InputError
 from appcore.storage.store import Store
 from appcore.transfer import bundle_export, bundle_set, html_report, tables
 
@@ -89,7 +90,10 @@ def _bundles(store: Any, run_ids: Sequence[str]) -> bytes:
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for run_id in run_ids:
-            path = Path(bundle_export.export(store, run_id, Path(folder) / run_id)[-1])
+            remarks: list[str] = []
+            path = Path(bundle_export.export(store, run_id, Path(folder) / run_id, remarks.append)[-1])
+            if path.suffix != ".zip":
+                raise InputError(f"run {run_id}: {remarks[-1]}", "file")
             found[path.name] = path.read_bytes()
     if len(found) == 1:
         return next(iter(found.values()))

@@ -8,8 +8,6 @@ Independent of runs. Where the script cannot be served or loaded it falls back t
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,8 @@ import plotly
 import plotly.graph_objects as go
 import streamlit as st
 
-from appcore import charts
+from appcore import charts, files
+from appcore.errors import InputError
 
 from . import projector
 
@@ -269,9 +268,6 @@ def serve_script() -> None:
     if SCRIPT.exists() and SCRIPT.stat().st_size == source.stat().st_size:
         return
     try:
-        SCRIPT.parent.mkdir(exist_ok=True)
-        unfinished = SCRIPT.with_suffix(f".{os.getpid()}.tmp")  # several apps may start at once
-        shutil.copyfile(source, unfinished)
-        unfinished.replace(SCRIPT)
-    except OSError as error:
-        print(f"live charts are drawn the slow way: {SCRIPT} cannot be written ({error})")
+        files.write(SCRIPT, source.read_bytes())  # several apps may start at once
+    except InputError as error:
+        print(f"live charts are drawn the slow way: {error.message}")
