@@ -21,27 +21,24 @@ from torch import Tensor, nn
 
 from appcore import paths
 from appcore.config import RunConfig, build
-from appcore.engine import estimate, flops, network_check, prune_point, weights
-from appcore.engine.state import RunState
+from appcore.engine import estimate, flops, network_check, weights
 from appcore.errors import InputError
-from appcore.events import SegmentDone
 from appcore.masks import selection
-from appcore.masks.alive import alive_masks
 from appcore.models import base
 from appcore.planning.plan import plan
+from appcore.pruners import synflow
+from appcore.pruners.base import ScoringTask
 from appcore.runner import driver
 from appcore.storage import checkpoint
 from appcore.storage.store import Store
 from appcore.transfer import model_formats, onnx_file
 
 CLASSES = ("bright", "dark")
-SETTINGS = {"megabatches": 2, "epochs": 1, "tau": 10.0, "batch_size": 8, "lr": 0.01, "crop_padding": 0, "prunable": "all"}
+SETTINGS = {"megabatches": 2, "epochs": 1, "batch_size": 8, "lr": 0.01, "crop_padding": 0, "prunable": "all"}
 SETTINGS |= {"device": "cpu", "precision": "fp32"}
 ONNX_AWAY = 2e-3  # in parts of the largest logit, at least of 1
 REFERENCE_FLOPS = 1.2e10  # more would take onnx's own reference minutes
 NOT_RUN = "written and well formed, not run: onnx's reference would take minutes"
-SYNFLOW = {"pruner": "synflow", "options": {"rounds": 10}}
-SYNFLOW_DENSITY = 0.1
 CHECKS = {  # column: what it means
     "trains": "every parameter gets a gradient, and the losses are finite",
     "density": "exactly round(density x n) weights are kept at both prune points, and as many are left in the file",
@@ -49,7 +46,7 @@ CHECKS = {  # column: what it means
     "resume": "stopped after the first megabatch and resumed, the run ends with the same weights, bit for bit",
     "safetensors": "dense weights, state for torch.nn.utils.prune and masks, read into fresh networks: the same outputs, bit for bit",
     "ONNX": f"the file's outputs for 1, 2 and 5 images are the network's, to {ONNX_AWAY:g}",
-    "SynFlow": f"no score is negative, and at density {SYNFLOW_DENSITY:g} after 10 rounds no layer is empty of alive weights",
+    "SynFlow": "scores of the fresh network, every layer prunable: none is negative, and no layer's are all 0",
 }
 
 
@@ -78,7 +75,7 @@ def smallest_side(arch: str) -> int:
 
 def measure(name: str, folder: Path) -> dict[str, Any]:
     """All checks of one network: empty texts where they hold, else what was wrong; `refused` where it was not run at all."""
-    start, arch = time.perf_counter(), f"torchvision:{name}"
+    start, arch = time.process_time(), f"torchvision:{name}"
     try:
         side = smallest_side(arch)
         config = build({**SETTINGS, "arch": arch, "dataset": f"images:{pictures(folder / 'images', side)}", "image_size": side})
@@ -90,7 +87,7 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
     if need > free:
         return row | {"refused": f"it needs about {need / 1e9:.0f} GB of memory, and {free / 1e9:.0f} GB were free", "bytes": need}
     store = Store(folder / "runs.db")
-    run_id = _started(store, config)
+    run_id = store.create_run(config, launcher="thread", plan_length=len(plan(config)))
     for _ in driver.steps(store, run_id):
         pass
     if store.get(run_id)["status"] != "done":
@@ -98,24 +95,21 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
     ends = store.megabatches(run_id)
     row["alive"] = float(ends["density_alive"].iloc[-1] / ends["density_mask"].iloc[-1])
     row["checks"] = _checks(store, run_id, config, folder)
-    row["checks"]["SynFlow"] = _said(lambda: survives_synflow(config, row))
-    return row | {"seconds": time.perf_counter() - start, "bytes": _peak()}
+    row["checks"]["resume"] = _said(lambda: resumes(store, run_id, config))
+    return row | {"seconds": time.process_time() - start, "bytes": _peak()}
 
 
 def _checks(store: Store, run_id: str, config: RunConfig, folder: Path) -> dict[str, str]:
-    network = model_formats.load(store.get(run_id), paths.run_folder(store.folder, run_id))
+    place = paths.run_folder(store.folder, run_id)
+    network, (tensors, *_) = model_formats.load(store.get(run_id), place), checkpoint.load(place)
     return {
-        "trains": _said(lambda: trains(store, run_id, network)),
+        "trains": _said(lambda: trains(store, run_id, network, tensors or {})),
         "density": _said(lambda: is_exact(store, run_id, network)),
-        "best": _said(lambda: is_best(store, run_id)),
+        "best": _said(lambda: is_best(tensors or {})),
         "safetensors": _said(lambda: reads_back(network, folder)),
         "ONNX": _said(lambda: runs_as_onnx(network, folder)),
-        "resume": _said(lambda: resumes(store, run_id, config)),
+        "SynFlow": _said(lambda: has_flow(network)),
     }
-
-
-def _started(store: Store, config: RunConfig) -> str:
-    return store.create_run(config, launcher="thread", plan_length=len(plan(config)))
 
 
 def _said(check: Callable[[], str]) -> str:
@@ -133,15 +127,10 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1024 if sys.platform == "linux" else 1)
 
 
-def _group(store: Store, run_id: str, group: str) -> dict[str, Tensor]:
-    """One group of tensors of the newest checkpoint."""
-    tensors, *_ = checkpoint.load(paths.run_folder(store.folder, run_id))
-    return {path.partition("/")[2]: tensor for path, tensor in (tensors or {}).items() if path.startswith(f"{group}/")}
-
-
-def trains(store: Store, run_id: str, network: model_formats.Network) -> str:
+def trains(store: Store, run_id: str, network: model_formats.Network, tensors: dict[str, Tensor]) -> str:
     losses = [*store.epochs(run_id)["train_loss"], *store.megabatches(run_id)["test_loss"]]
-    still = {name for name, _ in network.bare().named_parameters()} - _group(store, run_id, "momentum").keys()
+    moved = {path.removeprefix("momentum/") for path in tensors if path.startswith("momentum/")}
+    still = {name for name, _ in network.model().named_parameters()} - moved
     if still:
         return f"{len(still)} parameters get no gradient, {min(still)} among them"
     return "" if all(map(math.isfinite, losses)) else f"losses {losses}"
@@ -155,31 +144,28 @@ def is_exact(store: Store, run_id: str, network: model_formats.Network) -> str:
             return f"{kept} of {total} kept, asked for {row.density_requested}"
     kept = sum(int(mask.sum()) for mask in network.masks.values())
     left = sum(int(network.state[name].count_nonzero()) for name in network.masks)
-    return "" if kept == round(0.8**10 * total) == left else f"{left} weights are left, {kept} are kept"
+    return "" if kept == round(0.8**RunConfig().tau * total) == left else f"{left} weights are left, {kept} are kept"
 
 
-def is_best(store: Store, run_id: str) -> str:
-    now, best = (_group(store, run_id, group) for group in ("model", "best-weights"))
-    other = [name for name in now if not torch.equal(now[name], best[name])]
+def is_best(tensors: dict[str, Tensor]) -> str:
+    names = [path.removeprefix("model/") for path in tensors if path.startswith("model/")]
+    other = [name for name in names if not torch.equal(tensors[f"model/{name}"], tensors[f"best-weights/{name}"])]
     return f"{other[0]} differs" if other else ""
 
 
 def resumes(store: Store, run_id: str, config: RunConfig) -> str:
-    """A second run, its driver closed after the first megabatch."""
-    again, cursors = _started(store, config), []
-    driven = driver.steps(store, again, watch=lambda event: cursors.append(event.cursor) if isinstance(event, SegmentDone) else None)
-    for _ in driven:
-        if cursors and cursors[-1] == len(plan(config)) // 2:
-            break
-    driven.close()
-    if store.get(again)["status"] != "stopped":
-        return f"it is {store.get(again)['status']}, not stopped"
-    for _ in driver.steps(store, again):
+    """The run as a stop after the first megabatch would have left it, resumed from the checkpoint of that moment."""
+    before, middle, folder = store.get(run_id), len(plan(config)) // 2, paths.run_folder(store.folder, run_id)
+    for manifest in paths.manifests(folder):
+        if manifest > paths.manifest(folder, middle):
+            manifest.unlink()
+    store.rewind(run_id, middle, status="stopped", saved=middle)
+    for _ in driver.steps(store, run_id):
         pass
-    row, expected = store.get(again), store.get(run_id)
-    if row["status"] != "done":
-        return str(row["error"])
-    return "" if row["totals"]["weights_hash"] == expected["totals"]["weights_hash"] else "it ends with other weights"
+    row = store.get(run_id)
+    if row["status"] != "done" or row["notes"] != before["notes"]:
+        return f"{row['status']}: {row['error'] or row['notes']}"
+    return "" if row["totals"]["weights_hash"] == before["totals"]["weights_hash"] else "it ends with other weights"
 
 
 def _images(network: model_formats.Network, count: int) -> Tensor:
@@ -220,18 +206,12 @@ def runs_as_onnx(network: model_formats.Network, folder: Path) -> str:
     return ""
 
 
-def survives_synflow(config: RunConfig, row: dict[str, Any]) -> str:
-    state = RunState.create(build({**config.model_dump(mode="json"), **SYNFLOW}))
-    lowest: list[float] = []
-
-    def seen(scores: dict[str, Tensor]) -> dict[str, Tensor]:
-        lowest.append(min(float(score.min()) for score in scores.values()))
-        return scores
-
-    cut = prune_point.select(state, 0, SYNFLOW_DENSITY, seen)
-    alive = selection.count(alive_masks(state.model, cut.masks, state.stream.data.shape))
-    row["synflow_alive"] = sum(alive.values()) / sum(selection.count(cut.masks).values())
-    empty = [name for name, count in alive.items() if not count]
-    if min(lowest) < 0:
-        return f"a score of {min(lowest):.1e}"
-    return f"{len(empty)} of {len(alive)} layers are empty, {empty[0]} among them" if empty else ""
+def has_flow(network: model_formats.Network) -> str:
+    model = network.bare()
+    masks = selection.full_masks(model, list(network.masks))
+    task = ScoringTask(model, list(masks), [(_images(network, 2), torch.zeros(2, dtype=torch.int64))], masks, torch.Generator())
+    for name, score in synflow.scores(task).items():
+        low, high = map(float, score.aminmax())
+        if not 0 <= low <= high < math.inf or high == 0:
+            return f"scores of {name} lie between {low:.1e} and {high:.1e}"
+    return ""

@@ -1,8 +1,8 @@
 """Does every classifier of torchvision work here? `python benchmarks/networks.py`: each in a process of its own, at its smallest images.
 
-Trained, pruned to an exact density, best weights taken up, stopped and resumed, exported and read again, alive weights counted, cut by
-SynFlow: see network_checks.py. Every result is kept in networks.json at once, so that an interrupted sweep goes on where it was; `--again`
-measures anew. docs/NETWORKS.md is written from that file.
+Trained, pruned to an exact density, best weights taken up, stopped and resumed, exported and read again, alive weights counted, scored
+by SynFlow: see network_checks.py. Every result is kept in networks.json at once, so that an interrupted sweep goes on where it was;
+`--again` measures anew. docs/NETWORKS.md is written from that file.
 """
 
 from __future__ import annotations
@@ -65,17 +65,17 @@ def table(found: dict[str, dict[str, Any]]) -> str:
         f"Measured by `python benchmarks/networks.py`, last on {datetime.now(UTC):%Y-%m-%d}, {here['processor']}, {here['threads']}",
         f"threads, {psutil.virtual_memory().total / 1e9:.0f} GB of memory, Python {platform.python_version()}, torch {torch.__version__},",
         f"{_runtime()}. Each at the smallest images that it takes, from 32 pixels on; two megabatches of one step, pruned by SNIP",
-        "to density 0.107 of all convolutions and linear layers.",
+        "to density 0.366 of all convolutions and linear layers.",
         "",
         *(f"- **{name}**: {meaning}." for name, meaning in CHECKS.items()),
-        "- **alive**: kept weights on a path from input to output after the run, and after SynFlow's cut of the fresh network.",
+        "- **alive**: kept weights on a path from input to output after the run.",
         "",
-        f"| network | pixels | parameters, M | {' | '.join(CHECKS)} | alive, % | alive by SynFlow, % | s | peak, GB |",
-        f"|---|---|---|{'---|' * len(CHECKS)}---|---|---|---|",
+        f"| network | pixels | parameters, M | {' | '.join(CHECKS)} | alive, % | s of CPU | peak, GB |",
+        f"|---|---|---|{'---|' * len(CHECKS)}---|---|---|",
     ]
     for name, row in run.items():
         cells = ["yes" if row["checks"].get(check) == "" else "**no**" for check in CHECKS]
-        numbers = [f"{100 * row[key]:.1f}" if key in row else "" for key in ("alive", "synflow_alive")]
+        numbers = [f"{100 * row['alive']:.1f}" if "alive" in row else ""]
         numbers += [f"{row['seconds']:.0f}" if "seconds" in row else "", f"{row['bytes'] / 1e9:.1f}" if "bytes" in row else ""]
         lines.append(f"| {name} | {row['side']} | {row['parameters'] / 1e6:.1f} | {' | '.join([*cells, *numbers])} |")
     lines += ["", "## What does not hold, and what was not run", ""]

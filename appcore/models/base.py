@@ -23,7 +23,7 @@ import copy
 import math
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,7 @@ _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _SMALL_IMAGE, _SMALL_NETWORK = 3 * 64 * 64, 2_000_000  # values and parameters: a forward and backward pass takes about 20 ms at most
 _NORMS = (*_BATCH_NORMS, nn.LayerNorm, nn.GroupNorm)
 FAN_OUT, FAN_IN, TORCH = INITS = get_args(RunConfig.model_fields["init"].annotation)
+_MODES: dict[str, Literal["fan_in", "fan_out"]] = {FAN_OUT: "fan_out", FAN_IN: "fan_in"}
 
 
 def create(arch: str, shape: tuple[int, int, int], classes: int, seed: int, init: str = FAN_OUT) -> nn.Module:
@@ -131,12 +132,11 @@ def initial_value(model: nn.Module, name: str, seed: int, purpose: str = "init",
     if isinstance(module, _NORMS):
         return value.fill_(1.0 if leaf == "weight" else 0.0)
     if init == TORCH or (init == FAN_OUT and isinstance(module, nn.Linear)):
-        bound = 1 / math.sqrt(module.weight[0].numel())  # its kaiming_uniform with a = sqrt(5) is the same
+        bound = 1 / math.sqrt(module.get_parameter("weight")[0].numel())  # its kaiming_uniform with a = sqrt(5) is the same
         return nn.init.uniform_(value, -bound, bound, generator=generator)
     if leaf == "bias":
         return value.zero_()
-    mode = {FAN_OUT: "fan_out", FAN_IN: "fan_in"}[init]
-    return nn.init.kaiming_normal_(value, mode=mode, nonlinearity="relu", generator=generator)
+    return nn.init.kaiming_normal_(value, mode=_MODES[init], nonlinearity="relu", generator=generator)
 
 
 def _owner(model: nn.Module, name: str) -> nn.Module:
