@@ -144,7 +144,7 @@ def is_exact(store: Store, run_id: str, network: model_formats.Network) -> str:
             return f"{kept} of {total} kept, asked for {row.density_requested}"
     kept = sum(int(mask.sum()) for mask in network.masks.values())
     left = sum(int(network.state[name].count_nonzero()) for name in network.masks)
-    return "" if kept == round(0.8**RunConfig().tau * total) == left else f"{left} weights are left, {kept} are kept"
+    return "" if kept == round(0.8 ** RunConfig().tau * total) == left else f"{left} weights are left, {kept} are kept"
 
 
 def is_best(tensors: dict[str, Tensor]) -> str:
