@@ -115,33 +115,32 @@ def asked_to_end(scratch: Path, count: int, log: Path | None) -> list[tuple[str,
     """SIGTERM and SIGHUP at random moments of a command line that trains. Trials that the log has are not repeated."""
     if not count:
         return []
-    took, whole = interruptions.undisturbed(scratch / "whole")
+    alone = interruptions.undisturbed(scratch / "whole")
     rows = []
     for name in interruptions.SIGNALS:
         known = [json.loads(line) for line in log.read_text().splitlines()] if log and log.exists() else []
         found = [trial for trial in known if trial["signal"] == name]
-        for number, after in enumerate(interruptions.moments(count, took)):
+        for number, (of_run, after) in enumerate(alone.moments(count)):
             if number >= len(found):
                 place = scratch / f"{name}-{number}"
-                found.append({"signal": name, "after": after, **interruptions.struck(place, name, after, whole)})
+                about = {"signal": name, "of_run": of_run, "after": round(after, 2)}
+                found.append(about | interruptions.struck(place, name, of_run, after, alone.outcome))
                 shutil.rmtree(place)
                 if log:
                     with log.open("a") as file:
                         file.write(f"{json.dumps(found[-1])}\n")
                 print(found[-1], file=sys.stderr, flush=True)
-        rows.append(_summary(name, took, found[:count]))
+        rows.append(_summary(name, found[:count]))
     return rows
 
 
-def _summary(name: str, took: float, found: list[dict]) -> tuple[str, int, str, bool]:
+def _summary(name: str, found: list[dict]) -> tuple[str, int, str, bool]:
     left = ", ".join(f"{state} {times}" for state, times in Counter(trial["left"] for trial in found).most_common())
     wrong = [trial["wrong"] for trial in found if trial["wrong"]]
-    most = max(trial["lost"] for trial in found)
-    outcome = (
-        f"{left}; segments lost but for the one under way: {most}; over after {max(trial['seconds'] for trial in found):.1f} s at most; "
-    )
+    slowest = max(trial["seconds"] for trial in found)
+    outcome = f"{left}; finished segments that were lost: {sum(trial['lost'] for trial in found)}; over after {slowest:.1f} s at most; "
     outcome += "; ".join(wrong[:5]) or "resumed, the same weights, masks and tables"
-    return f"{name} at random moments of `appcore run`, which takes {took:.1f} s from import to exit", len(found), outcome, not wrong
+    return f"{name}, half over the life of the command, half over that of its run", len(found), outcome, not wrong
 
 
 def met(scratch: Path, kept: tables.Kept, first: int, others: int) -> list[Row]:
@@ -180,7 +179,7 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, help="strike at every n-th operation [1]")
     parser.add_argument("--signals", type=int, default=40, help="random SIGKILLs [40]")
     parser.add_argument("--damages", type=int, default=1000, help="damaged checkpoints [1000]; a quarter as many stores")
-    parser.add_argument("--interruptions", type=int, default=100, help="SIGTERMs, and as many SIGHUPs [100]")
+    parser.add_argument("--interruptions", type=int, default=50, help="SIGTERMs, and as many SIGHUPs [50]")
     parser.add_argument("--log", type=Path, help="file that keeps the interruptions made, so that they can be made in several goes")
     parser.add_argument("--pairs", type=int, default=500, help="deletions against a resume [500]")
     parser.add_argument("--others", type=int, default=50, help="rounds of each other pair of verbs [50]")
