@@ -162,6 +162,19 @@ def prepared(network: Network) -> nn.Module:
     return model.eval()
 
 
+def put_prune_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Load `prune_state` into a prepared network. torch masks a weight when its layer is called; Swin reads weights without a call."""
+    from torch.nn.utils import prune
+
+    from ..engine.weights import put_back
+
+    put_back(model, state)
+    for module in model.modules():
+        for hook in module._forward_pre_hooks.values():
+            if isinstance(hook, prune.BasePruningMethod):
+                hook(module, None)
+
+
 def _write_dense(network: Network, path: Path, about: dict[str, str]) -> None:
     _save(network.state, path, about)
 

@@ -192,7 +192,7 @@ def _checks(
     counts = ", ".join(f"{len(tensors)} {_SHORT[what]}" for what, tensors in read.items())
     for what, model in receivers.items():
         if set(read.get(what, ())) == wanted[what]:
-            put_back(model, read[what])
+            (model_formats.put_prune_state if what == "prune" else put_back)(model, read[what])
             outputs.append(_logits(model, images))
     if read:
         same_keys = all(set(tensors) == wanted[what] for what, tensors in read.items())

@@ -222,3 +222,19 @@ def test_a_disk_that_is_full_is_one_line(network, tmp_path: Path, monkeypatch: p
         monkeypatch.setitem(model_formats._WRITERS, "dense", lambda *_, problem=problem: (_ for _ in ()).throw(problem))
         with pytest.raises(InputError, match=rf"could not be written \({says}.*\); free space or memory"):
             written(network, "dense", tmp_path)
+
+
+def test_prune_state_reaches_a_layer_whose_weights_are_read_without_a_call() -> None:
+    class Reads(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = torch.nn.Linear(4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.linear(x, self.inner.weight, self.inner.bias)
+
+    model, x = Reads(), torch.ones(2, 4)
+    prune.identity(model.inner, "weight")
+    weight, mask = torch.arange(12.0).view(3, 4), torch.tensor([[1.0, 0, 1, 0]]).expand(3, 4)
+    model_formats.put_prune_state(model, {"inner.bias": torch.zeros(3), "inner.weight_orig": weight, "inner.weight_mask": mask})
+    assert torch.equal(model(x), x @ (weight * mask).T)

@@ -27,7 +27,8 @@ _LOAD = "state = model.state_dict()  # with the versions of its modules, which s
 _LOAD += 'state.update(safetensors.torch.load_file("{file}"))\nmodel.load_state_dict(state)'
 CODE = {
     "dense": _LOAD,
-    "prune": 'for layer in layers: torch.nn.utils.prune.identity(layer, "weight")\n' + _LOAD,
+    "prune": f'for layer in layers: torch.nn.utils.prune.identity(layer, "weight")\n{_LOAD}\n'
+    "for layer in layers: layer.weight = layer.weight_orig * layer.weight_mask  # else only when the layer is called",
     "masks": 'masks = safetensors.torch.load_file("{file}")',
     "onnx": 'onnx.reference.ReferenceEvaluator("{file}").run(None, {{"images": images}})',
 }
