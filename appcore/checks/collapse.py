@@ -19,7 +19,7 @@ from ..pruners.base import exponential
 from .experiment import Finding, Lab, Part, markdown
 
 NUMBER, TITLE = 4, "Order of collapse"
-ROUNDS, FARTHEST = 50, 3e3  # of iterated criteria; the compression to which they are led
+ROUNDS, FARTHEST = 50, 3e4  # of iterated criteria; the compression to which they are led
 CLAIM = (
     "At rising compression magnitude collapses first, then random, while SNIP, GraSP and SynFlow iterated in "
     f"{ROUNDS} rounds outlive both; in one round SynFlow collapses before all of them, and SNIP before its iterated self."
