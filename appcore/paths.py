@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from pathlib import Path
 
 from .errors import InputError
@@ -46,6 +47,11 @@ def limits(folder: Path) -> Path:
 def before_upgrade(file: Path, version: int) -> Path:
     """Copy of an SQLite store as it was before it was brought to a newer version."""
     return file.with_name(f"{file.name}.version-{version}")
+
+
+def quarantine(folder: Path, now: datetime) -> Path:
+    """Rows of the store that could not be read, put aside at a time."""
+    return folder / f"quarantine-{now:%Y%m%d-%H%M%S-%f}.jsonl"
 
 
 def data_root() -> Path:

@@ -1,17 +1,20 @@
-"""Repairs of `doctor --repair`: quarantine damaged checkpoints, remove unused files. Runs, rows and intact checkpoints stay."""
+"""Repairs of `doctor --repair`: quarantine damaged checkpoints and rows that cannot be read, remove unused files. All else stays."""
 
 from __future__ import annotations
 
 import shutil
 import sqlite3
 import time
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from .. import paths
 from ..statuses import ACTIVE
 from ..storage import checkpoint
-from ..storage.database import damage
+from ..storage import quarantine as row_quarantine
+from ..storage.database import Database, damage
+from ..storage.rows import Unreadable
 from ..storage.store import Store
 
 _OLD_SECONDS = 3600.0  # a running import or export writes more often
@@ -31,6 +34,29 @@ def rebuild_indexes(file: Path) -> str:
         connection.commit()
         connection.execute("VACUUM")  # drops unreachable pages too
     return "indexes recreated"
+
+
+@contextmanager
+def _database(store: Store) -> Iterator[Database]:
+    database = Database(store.url, 10.0)
+    try:
+        yield database
+    finally:
+        database.engine.dispose()
+
+
+def unreadable(store: Store) -> list[Unreadable]:
+    """Every row of the store that cannot be read."""
+    with _database(store) as database:
+        return row_quarantine.unreadable(database)
+
+
+def quarantine_rows(store: Store) -> str:
+    """Move rows that cannot be read into a file beside the store; those of runs that are going on stay."""
+    with _database(store) as database:
+        path, count, left = row_quarantine.move(database)
+    stay = f"; {left} of runs that are going on stay, stop those first" if left else ""
+    return f"{count} rows moved into {path}{stay}" if path else f"nothing moved{stay}"
 
 
 def quarantine(store: Store, run_ids: list[str]) -> str:

@@ -181,13 +181,14 @@ class Manager:
         self._scoring.forget(key)
 
     def queue_position(self, run_id: str) -> int | None:
-        """0: begun; n: the n-th job to wait for its device; None: not owned by this process."""
-        found = [launcher.position(run_id) for launcher in self._launchers.values()]
+        """0: begun; n: the n-th job to wait for its device; None: not owned by this process, or not to be seen by this user."""
+        found = [launcher.position(run_id) for launcher in self._launchers.values()] if self.store.revision(run_id) else []
         return next((position for position in found if position is not None), None)
 
     def waits_for(self, run_id: str) -> str:
         """The other program that the next run here waits for, in words; empty for any other run."""
-        return next((words for launcher in self._launchers.values() if (words := launcher.waits_for(run_id))), "")
+        launchers = self._launchers.values() if self.store.revision(run_id) else ()
+        return next((words for launcher in launchers if (words := launcher.waits_for(run_id))), "")
 
     def wait(self, run_id: str, timeout: float | None = None) -> str | None:
         """The final status of a run once it has ended, or None when it has not within `timeout` seconds."""

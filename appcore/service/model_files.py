@@ -6,7 +6,6 @@ import json
 import queue
 import threading
 import traceback
-from contextlib import suppress
 from typing import Any
 
 from .. import paths
@@ -14,7 +13,7 @@ from ..errors import InputError
 from ..statuses import STARTED
 from ..storage import checkpoint
 from ..storage.store import Store
-from ..transfer import model_formats
+from ..transfer import model_formats, reality_record
 
 REALITY = "reality"
 
@@ -54,9 +53,7 @@ class Exports:
         if cursor is None:
             return {"cursor": None, "files": {}, "reality": None, "jobs": jobs}
         files = {what: str(path) for what, path in model_formats.made(folder, cursor).items()}
-        reality = None
-        with suppress(OSError, ValueError):
-            reality = json.loads(paths.model_file(folder, REALITY, cursor).read_text(encoding="utf-8"))
+        reality = reality_record.read(paths.model_file(folder, REALITY, cursor))
         return {"cursor": cursor, "files": files, "reality": reality, "jobs": jobs}
 
     def _serve(self) -> None:

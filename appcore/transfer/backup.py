@@ -18,12 +18,13 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, Table, func, insert, select, text
+from sqlalchemy import Column, Connection, Table, func, insert, select, text
+from sqlalchemy.exc import IntegrityError
 
 from .. import paths
 from ..errors import InputError
 from ..statuses import ACTIVE
-from ..storage import checkpoint, schema
+from ..storage import checkpoint, row_rules, schema
 from ..storage.database import Database
 from ..storage.schema import plain, runs
 from ..storage.store import Store
@@ -33,8 +34,11 @@ from .bundle_import import BROKEN
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-_RUN = r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}"
-_FILE = re.compile(rf"files/({_RUN})/((?:masks/|exports/)?[A-Za-z0-9_-][A-Za-z0-9._-]*)")
+# Every name under which this program keeps a file of a run.
+_FILE = re.compile(
+    rf"files/({row_rules.RUN_ID.strip('^$')})/(worker\.log|checkpoint-[0-9]{{9}}\.(json(\.damaged)?|safetensors)"
+    r"|masks/[0-9]{9}\.safetensors|exports/[a-z]+-[0-9]{9}\.(safetensors|onnx|json))"
+)
 _TABLES = {f"tables/{table.name}.jsonl": table for table in schema.metadata.sorted_tables if table is not schema.meta}
 _MOST_BYTES = 2**40
 _MOST_LINE = 64 * 2**20
@@ -177,9 +181,10 @@ def _restore(store: Store, found: _Backup) -> dict[str, int]:
         with database.write() as connection:
             taken = sum(connection.scalar(select(func.count()).select_from(table)) for table in _TABLES.values())
             _require(taken == 0, f"the store {database.name} is not empty; name another with {paths.STORE_VARIABLE}")
+            lengths: dict[str, int] = {}
             for name, table in _TABLES.items():
                 if (folder / name).exists():
-                    _fill(connection, table, folder / name)
+                    _fill(connection, table, folder / name, lengths)
             known = set(connection.scalars(select(runs.c.run_id)))
             for source in sorted((folder / "files").glob("*")) if known else ():
                 target = paths.run_folder(store.folder, source.name)
@@ -197,22 +202,49 @@ def _restore(store: Store, found: _Backup) -> dict[str, int]:
     return {"runs": len(known)}
 
 
-def _fill(connection: Connection, table: Table, path: Path) -> None:
-    names, rows = {column.name for column in table.columns}, []
+def _fill(connection: Connection, table: Table, path: Path, lengths: dict[str, int]) -> None:
+    """Add the rows of one table; `lengths`: megabatches of each run, filled from the table of runs, which comes first."""
+    rows: list[dict[str, Any]] = []
     with path.open("rb") as file:
         while line := file.readline(_MOST_LINE):
             row = json.loads(line)
-            _require(set(row) <= names, f"table {table.name} has columns that are not known here")
-            if table is runs:
-                _require(re.fullmatch(_RUN, row["run_id"]), f"run {shown(row['run_id'])} has no proper name")
-                if row["status"] in ACTIVE:  # by a process that does not know this store
-                    row |= {"pid": None, "host": None, "heartbeat": 0.0, "command": None}
-            rows.append({name: plain(value) if isinstance(value, (str, dict, list)) else value for name, value in row.items()})
+            _judge(table, row, lengths)
+            if table is runs and row["status"] in ACTIVE:  # by a process that does not know this store
+                row |= {"pid": None, "host": None, "heartbeat": 0.0, "command": None}
+            rows.append({column.name: _value(column, row) for column in table.columns})
             if len(rows) == 1000:
-                connection.execute(insert(table), rows)
+                _insert(connection, table, rows)
                 rows = []
     if rows:
+        _insert(connection, table, rows)
+
+
+def _value(column: Column, row: dict[str, Any]) -> Any:
+    """The value of a row in a column; of a row that is older than the column, its default."""
+    if column.name in row:
+        value = row[column.name]
+        return plain(value) if isinstance(value, (str, dict, list)) else value
+    return getattr(column.default, "arg", None if column.nullable else "")
+
+
+def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    try:
         connection.execute(insert(table), rows)
+    except IntegrityError:
+        raise InputError(f"table {table.name} has a row twice, or one that belongs to an ablation that is not in the backup") from None
+
+
+def _judge(table: Table, row: Any, lengths: dict[str, int]) -> None:
+    """Check a row by the rules by which imports and the store itself judge; remember the length of a run."""
+    _require(isinstance(row, dict), f"table {table.name} has a line that is no row")
+    _require(set(row) <= {column.name for column in table.columns}, f"table {table.name} has columns that are not known here")
+    run_id, found = row.get("run_id"), row_rules.problem(table, row)
+    if table in schema.OWNED_TABLES and not found:
+        found = "" if run_id in lengths else "its run is not in the backup"
+        found = found or (row_rules.beyond(row, lengths[run_id]) if table is not schema.sweep_runs else "")
+    _require(not found, f"table {table.name}, {shown(run_id or row.get('sweep_id'))}: {found}")
+    if table is runs:
+        lengths[row["run_id"]] = row["config"]["megabatches"]
 
 
 def _require(is_so: Any, otherwise: str) -> None:

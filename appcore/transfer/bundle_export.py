@@ -22,7 +22,7 @@ from ..errors import InputError
 from ..storage import checkpoint, run_result
 from ..storage.store import Store
 from . import bundle_record
-from .tables import run_tables
+from .tables import as_csv, run_tables
 
 FORMAT = 1
 MANIFEST, RECORD, EVENTS = "manifest.json", "run.json", "events.jsonl"
@@ -41,7 +41,7 @@ def export(store: Store, run_id: str, to: str | Path) -> list[str]:
     saved = checkpoint.newest(run_folder)
     masks = [paths.masks(run_folder, point["segment"]) for point in points]
     files = {name("settings"): _text(row["config"]), name("result"): _text(run_result.result(store, run_id))}
-    files |= {name(table): frame.to_csv(index=False).encode() for table, frame in run_tables(store, run_id).items()}
+    files |= {name(table): as_csv(frame).encode() for table, frame in run_tables(store, run_id).items()}
     if saved:
         files[name("weights")] = _tensors(_weights(saved[1]), run_id=run_id, arch=row["arch"])
     for number, (point, path) in enumerate(zip(points, masks, strict=True), 1):
