@@ -58,9 +58,7 @@ def judged(table: Table, rows: Iterable[Mapping[Any, Any]]) -> tuple[list[dict[s
     return good, bad
 
 
-def survey(
-    connection: Connection, query: Select, limit: int | None, sightings: Sightings
-) -> tuple[list[dict[str, Any]], list[Unreadable]]:
+def survey(connection: Connection, query: Select, limit: int | None, sightings: Sightings) -> tuple[list[dict[str, Any]], list[Unreadable]]:
     """The first `limit` rows of `runs` that can be read, and those among them that cannot, which take no place of others."""
     most = limit
     while True:
