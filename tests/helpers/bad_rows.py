@@ -59,6 +59,7 @@ WRONG: dict[str, list[Any]] = {
     "process_started": ["abc", float("inf")],
     "heartbeat": ["abc", float("inf")],
     "command": ["dance", b"stop"],
+    "fence": ["x" * 100, b"x"],
     "cursor": _NUMBERS,
     "saved": _NUMBERS,
     "segments": _NUMBERS,
