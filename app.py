@@ -3,15 +3,8 @@
 import streamlit as st
 
 from appcore import installation
-from appcore.ui.app import page, page_files, signin, streamlit_patches
+from appcore.ui.app import page, page_files, signin, streamlit_patches, web_server
 from appcore.ui.widgets import live_chart, projector
-
-st.set_page_config(page_title="Pruning lab", page_icon="static/icon.svg", layout="wide")
-
-problem = installation.mismatch() or installation.broken()
-if problem:
-    st.error(problem, icon=":material/error:")
-    st.stop()
 
 # Live pages run a fragment every second. Streamlit would each time show "running … Stop" beside the Stop button of the run, and on a
 # busy machine fade what is not redrawn yet: blinking without new data.
@@ -21,22 +14,35 @@ NARROW = "@media (max-width: 1100px) { [data-testid='stTopNavLink'] > span:has([
 # Parts that Streamlit draws too pale for contrast AA: captions in the light theme, the chosen option in the dark theme.
 LEGIBLE = "[data-testid='stCaptionContainer'] { opacity: 0.75; } "
 LEGIBLE += "button[data-variant][data-selected='true'], button[data-variant][data-selected='true'] * { color: inherit !important; }"
-st.html(f"<style>{CALM} {NARROW} {LEGIBLE}</style>")
 
-streamlit_patches.mend()
-live_chart.serve_script()
-installation.share_cores()
-installation.warm_up(("appcore.engine.loop", "appcore.engine.flops", "appcore.runner.driver"))
-signin.require()
 
-PAGES = {
-    name: st.Page(file.path, title=file.title, icon=file.icon, url_path=name, default=not place, help=file.help)
-    for place, (name, file) in enumerate(page_files.found().items())
-}
-st.session_state["nav_ready"] = True
-chosen = st.navigation(list(PAGES.values()), position="top")
-goto = st.session_state.pop("_goto", None)  # a deep link that arrived before this file ran
-if goto:
-    st.switch_page(PAGES[goto[0]], query_params=goto[1])
-projector.switch()
-page.careful(chosen.run)()
+def draw() -> None:
+    """One session's page, with what all pages share around it."""
+    st.set_page_config(page_title="Pruning lab", page_icon="static/icon.svg", layout="wide")
+    problem = installation.mismatch() or installation.broken()
+    if problem:
+        st.error(problem, icon=":material/error:")
+        st.stop()
+    st.html(f"<style>{CALM} {NARROW} {LEGIBLE}</style>")
+    streamlit_patches.mend()
+    live_chart.serve_script()
+    installation.share_cores()
+    installation.warm_up(("appcore.engine.loop", "appcore.engine.flops", "appcore.runner.driver"))
+    signin.require()
+    pages = {
+        name: st.Page(file.path, title=file.title, icon=file.icon, url_path=name, default=not place, help=file.help)
+        for place, (name, file) in enumerate(page_files.found().items())
+    }
+    st.session_state["nav_ready"] = True
+    chosen = st.navigation(list(pages.values()), position="top")
+    goto = st.session_state.pop("_goto", None)  # a deep link that arrived before this file ran
+    if goto:
+        st.switch_page(pages[goto[0]], query_params=goto[1])
+    projector.switch()
+    page.careful(chosen.run)()
+
+
+if __name__ == "__main__":  # each session runs this file
+    draw()
+else:  # the web server imports it: `streamlit run` looks for this assignment, and so takes what stands around its own server
+    app = st.App(__file__, middleware=web_server.MIDDLEWARE, lifespan=web_server.lifespan)

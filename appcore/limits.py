@@ -6,13 +6,14 @@ The file is read when it is needed, so a change counts at once. No file, no limi
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from . import paths
 from .errors import InputError, NoRoomError, OverLimitError
@@ -22,12 +23,22 @@ KEEP = "keep"  # runs with this tag stay, however old they are
 _Count = Annotated[int, Field(ge=0)]
 
 
+def _host(text: str) -> str:
+    name = text.strip().lower().rstrip(".").strip("[]")
+    if not re.fullmatch(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]*:[0-9a-f:.]*", name):
+        raise ValueError(f"{text!r} is no name or number of a server; write it without http:// and port, e.g. lab.example.org")
+    return name
+
+
 class Limits(BaseModel):
     """The limits; None means unlimited."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     admins: list[str] = Field([], description="who sees and controls the runs of all, by the name with which they sign in")
+    hosts: list[Annotated[str, AfterValidator(_host)]] = Field(
+        [], description="addresses of this server besides localhost, such as lab.example.org or *.example.org"
+    )
     queue: _Count | None = Field(None, description="runs of everybody that wait, go on or are paused at one time")
     runs_per_user: _Count | None = Field(None, description="the same for one user")
     epochs: _Count | None = Field(None, description="epochs of a run, all megabatches together")

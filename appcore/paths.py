@@ -56,6 +56,11 @@ def before_repair(file: Path, when: datetime) -> Path:
     return file.with_name(f"{file.name}.before-repair-{when:%Y%m%d-%H%M%S}")
 
 
+def quarantine(folder: Path, now: datetime) -> Path:
+    """Rows of the store that could not be read, put aside at a time."""
+    return folder / f"quarantine-{now:%Y%m%d-%H%M%S-%f}.jsonl"
+
+
 def data_root() -> Path:
     """Folder that holds downloaded data sets: APPCORE_DATA, or data/."""
     return Path(os.environ.get(DATA_VARIABLE) or DEFAULT_DATA)

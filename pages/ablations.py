@@ -55,7 +55,9 @@ def setup_page() -> None:
             ablation_form.preview(found, axes)
         else:
             st.caption("The number of runs and their cost appear here when values are chosen.")
-    ablation_list.show(manager.ablations.all())
+    ablations, unreadable = manager.ablations.survey()
+    page.name_unreadable(unreadable)
+    ablation_list.show(ablations)
     if found:  # last: the first estimate imports torch and times a few steps
         with cost:
             ablation_form.cost(found, reused)
@@ -80,6 +82,7 @@ def board_page(sweep_id: str) -> None:
     busy = any(cell["run"] and run_status.is_active(cell["run"]) for cell in board.cells)
 
     @st.fragment(run_every=2.0 if busy else 10.0)
+    @page.careful
     def moving() -> None:
         now = ablation_board.Board(manager.ablations.board(sweep_id))
         if now.token != shown:

@@ -22,8 +22,8 @@ from appcore.ui.compare import layers, numbers, view  # noqa: E402
 from appcore.ui.widgets import player, run_controls, run_picker  # noqa: E402
 from appcore.ui.words import run_status  # noqa: E402
 
-everything = {run["run_id"]: run for run in page.manager().runs()}
 st.title("Compare")
+everything = {run["run_id"]: run for run in page.runs()}
 if not everything:
     st.markdown("**There is nothing to compare yet.** Start the first pair: SNIP and magnitude from the same weights on the same data.")
     st.page_link(page.link("home"), label="Go to Start", icon=":material/home:")
@@ -54,6 +54,7 @@ def moving() -> None:
     if [(run["status"], run["command"], run_status.state(run)) for run in now] != shown:
         st.rerun()
     data = tables.read(now)
+    page.name_unreadable(data.unreadable)
     view.progress(now)
     view.answer(now, pair, data, bands)
     layers.show(now, pair, data)

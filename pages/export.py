@@ -16,8 +16,8 @@ page.guard(__file__)
 from appcore.ui.export import view  # noqa: E402
 from appcore.ui.words import run_status  # noqa: E402
 
-everything = {run["run_id"]: run for run in page.manager().runs()}
 st.title("Export: what do you take away?")
+everything = {run["run_id"]: run for run in page.runs()}
 if not everything:
     st.markdown("**There is no network to export yet.** Start the first pair: it takes about a minute.")
     st.page_link(page.link("home"), label="Go to Start", icon=":material/home:")

@@ -27,7 +27,7 @@ if st.button("Start SNIP versus magnitude", type="primary", icon=":material/play
 st.caption("Two runs from the same initial weights and the same data: ResNet-20 on small digits, about a minute on a laptop, no download.")
 
 st.subheader("Newest runs", anchor=False)
-newest = page.manager().runs(run_list.SHOWN)
+newest = page.runs(run_list.SHOWN)
 busy = any(run_status.is_active(run) for run in newest)
 
 

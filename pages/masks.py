@@ -19,8 +19,8 @@ from appcore.ui.masks import choose, view  # noqa: E402
 from appcore.ui.widgets import player  # noqa: E402
 from appcore.ui.words import run_status, text  # noqa: E402
 
-everything = {run["run_id"]: run for run in page.manager().runs()}
 st.title("Masks: where did the weights go?")
+everything = {run["run_id"]: run for run in page.runs()}
 if not everything:
     st.markdown("**There are no masks yet.** Start the first pair: SNIP and magnitude from the same weights on the same data.")
     st.page_link(page.link("home"), label="Go to Start", icon=":material/home:")
@@ -55,9 +55,11 @@ tick = player.SECONDS if player.is_playing() else 1.0 if is_live else None
 
 
 @st.fragment(run_every=tick)
+@page.careful
 def moving() -> None:
     """All parts that the slider, the timer or an active run changes."""
     now, data = read()
+    page.name_unreadable(data.unreadable)
     first = side(now[0], data)
     if now[0]["status"] != runs[0]["status"] or bool(first.snapshots) != bool(at_first):
         st.rerun()

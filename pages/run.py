@@ -68,6 +68,7 @@ def run_page(run: dict) -> None:
         if (now["status"], now["command"], run_status.state(now)) != shown:
             st.rerun()
         data = tables.read([now])
+        page.name_unreadable(data.unreadable)
         view.progress_bar(now)
         if now["traceback"] and now["status"] == "failed":
             with st.expander("Traceback", icon=":material/terminal:"):
@@ -85,17 +86,26 @@ def run_page(run: dict) -> None:
     with st.expander("Name, tags and note", icon=":material/edit_note:"):
         run_labels.details(run, [])
     with st.expander("Copy as command or Python", icon=":material/content_copy:"):
-        config = build(run["config"])
-        st.caption("Either starts a run with the same initial weights, data order and scoring batches: its hashes will agree.")
-        # No colours: those of the highlighter are too pale for contrast AA.
-        st.code(reproduce.command(config), language=None, wrap_lines=True)
-        st.code(reproduce.python(config), language=None, wrap_lines=True)
+        as_program(run)
     with st.expander("All settings", icon=":material/settings:"):
-        st.dataframe(run_text.settings_table(run), hide_index=True, alt="Settings of this run")
+        st.dataframe(text.cells(run_text.settings_table(run)), hide_index=True, alt="Settings of this run")
     with st.container(horizontal=True):
         st.page_link(page.link("run"), label="New run", icon=":material/add:", query_params={})
         st.page_link(page.link("compare"), label="Compare this run", icon=":material/compare_arrows:", query_params={"runs": run["run_id"]})
-        st.caption(f"Started {format.age(run['created'])} · {run['run_id']}")
+        st.caption(f"Started {format.age(run['created'])} · {text.plain(run['run_id'])}")
+
+
+def as_program(run: dict) -> None:
+    """The run as a command and as a Python program."""
+    try:
+        config = build(run["config"])
+    except ValueError as error:  # a plug-in that is not here
+        st.caption(text.harmless(error))
+        return
+    st.caption("Either starts a run with the same initial weights, data order and scoring batches: its hashes will agree.")
+    # No colours: those of the highlighter are too pale for contrast AA.
+    st.code(reproduce.command(config), language=None, wrap_lines=True)
+    st.code(reproduce.python(config), language=None, wrap_lines=True)
 
 
 ids = page.requested("run")

@@ -19,7 +19,7 @@ from appcore.ui.widgets import run_labels  # noqa: E402
 from appcore.ui.words import text  # noqa: E402
 
 store = page.store()
-runs = page.manager().runs()
+runs, unreadable = store.survey()
 by_id = {run["run_id"]: run for run in runs}
 
 left, right = st.columns([4, 1], vertical_alignment="bottom")
@@ -37,6 +37,7 @@ if st.session_state.pop("_runs_goto_form", False):
 if "_runs_said" in st.session_state:
     st.toast(st.session_state.pop("_runs_said"), icon=":material/check:")
 
+page.name_unreadable(unreadable)
 if not runs:
     st.markdown(
         "**No runs yet.** Start the first ones, or import a bundle that somebody gave you: every run stays here until you delete it."

@@ -19,8 +19,8 @@ from appcore.ui.stream import plan, results  # noqa: E402
 from appcore.ui.words import run_status, text  # noqa: E402
 
 VIEWS = {"plan": "Plan a stream", "runs": "What runs gave for it"}
-everything = {run["run_id"]: run for run in page.manager().runs()}
 st.title("Stream: what does it cost?")
+everything = {run["run_id"]: run for run in page.runs()}
 asked = st.query_params.get("view", "runs" if "runs" in st.query_params else "plan")
 st.session_state["stream_view"] = asked if asked in VIEWS else "plan"
 with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
@@ -64,7 +64,9 @@ def runs_view() -> None:
         now = [page.manager().get(run["run_id"]) for run in runs]
         if [run["status"] for run in now] != shown:
             st.rerun()
-        results.on_the_way(now, tables.read(now))
+        data = tables.read(now)
+        page.name_unreadable(data.unreadable)
+        results.on_the_way(now, data)
 
     if runs:
         with page.own_place():

@@ -15,8 +15,8 @@ page.guard(__file__)
 
 from appcore.ui.what_if import choose, view  # noqa: E402
 
-everything = {run["run_id"]: run for run in page.manager().runs()}
 st.title("What would that density do?")
+everything = {run["run_id"]: run for run in page.runs()}
 st.markdown("Nothing is trained or changed here: the weights are scored once, then any cut is answered at once.")
 
 source = choose.source(everything)
@@ -28,6 +28,7 @@ waiting = view.is_waiting(view.ask(source, criteria))
 
 
 @st.fragment(run_every=0.5 if waiting else None)
+@page.careful
 def dragged() -> None:
     """All parts that depend on the controls; polls for scores while some are missing."""
     found = view.ask(source, criteria)

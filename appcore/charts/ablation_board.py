@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from .. import markup
 from ..analysis import ablation_results
 from ..analysis.measures import MEASURES, lower
 from ..names import display
@@ -47,7 +48,7 @@ def board(frame: pd.DataFrame, down: str, across: str, order: Order, labels: Map
                     mode="markers",
                     name=state,
                     text=part["hover"],
-                    hovertemplate="%{text}<extra></extra>",
+                    hovertemplate=markup.hover("%{text}"),
                     marker={"symbol": symbol, "size": 15, "color": colour, "line": {"width": 2, "color": colour}},
                 )
             )
@@ -84,16 +85,12 @@ def _spots(frame: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], dow
 
 
 def _hover(row: Mapping[str, Any], axes: Sequence[str]) -> str:
-    lines = [f"{name.replace('_', ' ')}: {safe(display(row[name]))}" for name in axes]
+    lines = [f"{name.replace('_', ' ')}: {display(row[name])}" for name in axes]
     about = MEASURES["test_accuracy"]
     result = f", {lower(about.label)} {about.text(row[about.name])} {about.unit}"
-    lines.append(f"<b>{row['state']}</b>" + (result if row["state"] == "done" else ""))
-    lines += [safe(row["error"][:160])] if row["state"] == "failed" and row["error"] else []
-    return "<br>".join(lines)
-
-
-def safe(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")
+    lines.append(markup.bold(row["state"]) + (result if row["state"] == "done" else ""))
+    lines += [row["error"][:160]] if row["state"] == "failed" and row["error"] else []
+    return markup.BREAK.join(lines)
 
 
 def _column(frame: pd.DataFrame, name: str) -> list[str]:
@@ -111,4 +108,4 @@ def grid_axes(figure: go.Figure, rows: Sequence[str], columns: Sequence[str]) ->
 
 def short(value: str) -> str:
     shown = display(value)
-    return safe(shown if len(shown) <= 22 else f"{shown[:21]}…")
+    return shown if len(shown) <= 22 else f"{shown[:21]}…"

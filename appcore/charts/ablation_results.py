@@ -11,12 +11,12 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .. import plugin_styles
+from .. import markup, plugin_styles
 from ..analysis import ablation_results
 from ..analysis.measures import Measure
 from ..names import counted, display
 from . import style
-from .ablation_board import Order, board, grid_axes, safe, short
+from .ablation_board import Order, board, grid_axes, short
 
 __all__ = ["board", "heatmap", "parallel", "parallel_names", "small_multiples"]
 MOST_PANELS = 9
@@ -44,7 +44,7 @@ def heatmap(
     low, high = (np.nanmin(z), np.nanmax(z)) if np.isfinite(z).any() else (0.0, 1.0)
     bar = {"title": {"text": about.unit, "side": "right"}, "thickness": 10}
     scale = {"zmin": low, "zmax": max(high, low + 1e-9), "colorscale": style.scale(style.SEQUENTIAL), "colorbar": bar}
-    figure.add_trace(go.Heatmap(z=z, text=hovers, hovertemplate="%{text}<extra></extra>", hoverongaps=False, xgap=3, ygap=3, **scale))
+    figure.add_trace(go.Heatmap(z=z, text=hovers, hovertemplate=markup.hover("%{text}"), hoverongaps=False, xgap=3, ygap=3, **scale))
     _write(figure, z, words, low, high)
     return grid_axes(figure, rows, columns)
 
@@ -52,15 +52,15 @@ def heatmap(
 def _cell_words(row: Mapping[str, Any], about: Measure, is_best: bool) -> str:
     if not row["n"]:
         return "✕" if row["failed"] else "…"
-    spread = f"<br>± {row['sd']:.{max(about.digits, 1)}f}" if row["n"] > 1 else ""
+    spread = f"{markup.BREAK}± {row['sd']:.{max(about.digits, 1)}f}" if row["n"] > 1 else ""
     return f"{row['mean']:.{about.digits}f}{' ★' if is_best else ''}{spread}"
 
 
 def _cell_hover(row: Mapping[str, Any], metric: str, idle: str) -> str:
-    lines = [f"{safe(display(row['row']))} · {safe(display(row['column']))}", f"<b>{ablation_results.as_text(row, metric)}</b>"]
+    lines = [f"{display(row['row'])} · {display(row['column'])}", markup.bold(ablation_results.as_text(row, metric))]
     lines += [f"{idle} plays no part here"] if row["idle"] else []
     lines += [f"not done: {row['runs'] - row['n']} of {counted(row['runs'], 'run')}"] if row["runs"] > row["n"] else []
-    return "<br>".join(lines)
+    return markup.BREAK.join(lines)
 
 
 def _write(figure: go.Figure, z: np.ndarray, texts: np.ndarray, low: float, high: float) -> None:
@@ -149,7 +149,7 @@ def _line(part: pd.DataFrame, metric: str, x: str, at: list[str], line: str, ran
             line={"color": paint, "width": 2, "dash": _DASHES[rank % len(_DASHES)]},
             marker={"size": 9, "symbol": _SYMBOLS[rank % len(_SYMBOLS)]},
             text=[ablation_results.as_text(one, metric) for one in table.to_dict("records")],
-            hovertemplate=f"{name}<br>%{{text}}<extra></extra>",
+            hovertemplate=markup.hover(markup.literal(name), "%{text}"),
         ),
     ]
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from appcore.config import RunConfig
+from appcore.config import build
 from appcore.planning.plan import plan
 
 from . import style
@@ -131,7 +131,7 @@ def epochs_planned(run: Mapping[str, Any]) -> tuple[int, ...]:
 
 @lru_cache(maxsize=64)
 def _planned(config: str) -> tuple[int, ...]:
-    settings = RunConfig(**json.loads(config))
+    settings = build(json.loads(config))
     counts = [0] * settings.megabatches
     for segment in plan(settings):
         counts[segment.megabatch] += segment.kind == "epoch"

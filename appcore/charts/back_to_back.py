@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from .. import markup
 from ..analysis.measures import fraction_kept
 from . import style
 from .layers import layer_axes, newest
@@ -46,8 +47,12 @@ def mirrored(layers: pd.DataFrame, first: Run, second: Run, chosen: int, *, revi
                 text=mine["layer"].str.removesuffix(".weight").tolist(),
                 textposition="none",
                 customdata=mine[["kept", "total", "alive"]].to_numpy(),
-                hovertemplate=f"<b>%{{text}}</b><br>{look.label} keeps %{{x:.2f}} %<br>%{{customdata[0]:,}} of %{{customdata[1]:,}}"
-                "<br>alive %{customdata[2]:,}<extra></extra>",
+                hovertemplate=markup.hover(
+                    markup.bold("%{text}"),
+                    f"{markup.literal(look.label)} keeps %{{x:.2f}} %",
+                    "%{customdata[0]:,} of %{customdata[1]:,}",
+                    "alive %{customdata[2]:,}",
+                ),
             )
         )
     layer_axes(figure, names, None)
@@ -59,6 +64,6 @@ def mirrored(layers: pd.DataFrame, first: Run, second: Run, chosen: int, *, revi
         margin_t=88,
     )
     for look, x, anchor in ((a, 0, "left"), (b, 1, "right")):
-        mark = {"text": f"<b>{look.label}</b>", "font": {"color": look.colour, "size": 13}, "showarrow": False}
+        mark = {"text": markup.bold(look.label), "font": {"color": look.colour, "size": 13}, "showarrow": False}
         figure.add_annotation(x=x, y=1, xref="paper", yref="paper", xanchor=anchor, yanchor="bottom", **mark)
     return figure

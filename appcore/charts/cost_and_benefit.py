@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from .. import plugin_styles, plugins
+from .. import markup, plugin_styles, plugins
 from ..analysis.measures import MEASURES, lower, newest
 from ..names import counted, method_and_pruner
 from . import style
@@ -149,7 +148,7 @@ def pareto(points: pd.DataFrame, compute: str, picked: Sequence[str] = (), *, re
 
 def _marks(mine: pd.DataFrame, method: str, pruner: str, picked: Sequence[str]) -> go.Scatter:
     sizes = np.where(mine["run_id"].isin(picked), 13, 9)
-    about = np.column_stack([mine["title"].map(escape), 100 * mine["sparsity"], mine["replay"], mine["run_id"]])
+    about = np.column_stack([mine["title"], 100 * mine["sparsity"], mine["replay"], mine["run_id"]])
     return go.Scatter(
         x=mine["compute"],
         y=100 * mine["accuracy"],
@@ -162,6 +161,12 @@ def _marks(mine: pd.DataFrame, method: str, pruner: str, picked: Sequence[str]) 
             "line": {"width": 1, "color": "white"},
         },
         customdata=about,
-        hovertemplate="<b>%{customdata[0]}</b><br>%{y:.1f} % accurate<br>compute %{x:.3g}<br>sparsity %{customdata[1]:.1f} %"
-        "<br>replay %{customdata[2]}<br>%{customdata[3]}<extra></extra>",
+        hovertemplate=markup.hover(
+            markup.bold("%{customdata[0]}"),
+            "%{y:.1f} % accurate",
+            "compute %{x:.3g}",
+            "sparsity %{customdata[1]:.1f} %",
+            "replay %{customdata[2]}",
+            "%{customdata[3]}",
+        ),
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from .. import markup
 from ..analysis.measures import MEASURES, lower
 from . import style
 from .axes import TimeAxis, View, smoothed
@@ -214,7 +215,7 @@ def _events(figure: go.Figure, axis: TimeAxis, run: Mapping[str, Any], rows: pd.
                     text=texts,
                     mode="markers",
                     marker={"symbol": symbol, "size": 8, "color": style.GREY},
-                    hovertemplate="%{text}<extra></extra>",
+                    hovertemplate=markup.hover("%{text}"),
                 )
             )
     figure.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import plotly.graph_objects as go
 
+from .. import markup
 from ..analysis.measures import MEASURES
 from . import style
 
@@ -33,7 +34,7 @@ def truth_meter(point: Mapping[str, float] | None, total: int, *, colour: str = 
     agree = "all four agree to the last weight" if point is not None else "nothing counted yet"
     figure = style.figure(
         "Is the density what was asked for?",
-        _wrapped("<b>⚠ they disagree</b>: " + "; ".join(problems)) if problems else agree,
+        _wrapped(markup.bold("⚠ they disagree") + ": " + "; ".join(problems)) if problems else agree,
         x="density, % of prunable weights kept",
         y="",
         height=style.LOW,
@@ -69,7 +70,7 @@ def _add_bars(figure: go.Figure, point: Mapping[str, float], total: int, colour:
             insidetextfont={"color": "#FFFFFF"},
             cliponaxis=False,
             customdata=[[MEASURES[name].help, f"{round(value * total):,} of {total:,}"] for value, name in zip(values, _ROWS.values())],
-            hovertemplate="%{customdata[0]}<br>%{customdata[1]} weights (%{x:.3f} %)<extra></extra>",
+            hovertemplate=markup.hover("%{customdata[0]}", "%{customdata[1]} weights (%{x:.3f} %)"),
             showlegend=False,
         )
     )
@@ -88,4 +89,4 @@ def _wrapped(text: str, width: int = 62) -> str:
             lines.append(line)
             line = ""
         line = f"{line} {piece}".strip()
-    return "<br>".join([*lines, line])
+    return markup.BREAK.join([*lines, line])

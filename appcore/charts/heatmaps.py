@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from .. import markup
 from ..analysis.measures import MEASURES, fraction_kept
 from . import style
 from .layers import grid, layer_axes
@@ -42,8 +43,12 @@ def sparsity_map(layers: pd.DataFrame, megabatches: int, *, chosen: int | None =
             **_gaps(sparsity),
             customdata=np.nan_to_num(counts).astype(np.int32),
             text=_hover_names(names, megabatches),
-            hovertemplate="<b>%{text}</b>, megabatch %{x}<br>sparsity %{z:.2f} %<br>kept %{customdata[0]:,} of %{customdata[1]:,}"
-            "<br>alive %{customdata[2]:,}<extra></extra>",
+            hovertemplate=markup.hover(
+                f"{markup.bold('%{text}')}, megabatch %{{x}}",
+                "sparsity %{z:.2f} %",
+                "kept %{customdata[0]:,} of %{customdata[1]:,}",
+                "alive %{customdata[2]:,}",
+            ),
             hoverongaps=False,
             colorbar=_colorbar(MEASURES["sparsity"].title, len(names)),
         )
@@ -83,8 +88,12 @@ def difference_map(
             **_gaps(points),
             text=_hover_names(names, count),
             customdata=np.nan_to_num(np.stack([100 * left, 100 * right], axis=-1)).astype(np.float32),
-            hovertemplate=f"<b>%{{text}}</b>, megabatch %{{x}}<br>{a} keeps %{{customdata[0]:.1f}} %<br>{b} keeps %{{customdata[1]:.1f}} %"
-            "<br>difference %{z:+.1f} points<extra></extra>",
+            hovertemplate=markup.hover(
+                f"{markup.bold('%{text}')}, megabatch %{{x}}",
+                f"{markup.literal(a)} keeps %{{customdata[0]:.1f}} %",
+                f"{markup.literal(b)} keeps %{{customdata[1]:.1f}} %",
+                "difference %{z:+.1f} points",
+            ),
             hoverongaps=False,
             colorbar=_colorbar("points", len(names)),
         )

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from .. import markup
 from ..analysis.measures import fraction_kept
 from ..names import counted
 from . import style
@@ -59,8 +60,12 @@ def kept_by_layer(layers: pd.DataFrame, runs: Runs, chosen: int, *, revision: st
                 text=mine["layer"].tolist(),
                 marker={"symbol": look.symbol, "size": 11, "color": look.colour, "line": {"width": 1, "color": "white"}},
                 customdata=mine[["kept", "total", "alive"]].to_numpy(),
-                hovertemplate=f"<b>%{{text}}</b><br>{look.label} keeps %{{x:.2f}} %<br>%{{customdata[0]:,}} of %{{customdata[1]:,}}"
-                "<br>alive %{customdata[2]:,}<extra></extra>",
+                hovertemplate=markup.hover(
+                    markup.bold("%{text}"),
+                    f"{markup.literal(look.label)} keeps %{{x:.2f}} %",
+                    "%{customdata[0]:,} of %{customdata[1]:,}",
+                    "alive %{customdata[2]:,}",
+                ),
             )
         )
     layer_axes(figure, names, None)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import plotly.graph_objects as go
 
+from .. import markup
 from ..analysis.measures import MEASURES
 from . import style
 
@@ -37,7 +38,7 @@ def profile(phase_seconds: Mapping[str, float], *, colour: str = style.GREY, rev
             text=[f" {100 * value / whole:.1f} %" for value in seconds],
             textposition="outside",
             cliponaxis=False,
-            hovertemplate="%{y}<br>%{x:.3g} s<extra></extra>",
+            hovertemplate=markup.hover("%{y}", "%{x:.3g} s"),
         )
     )
     figure.update_layout(hovermode="closest", bargap=0.3)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from .. import markup
 from . import style
 
 UNSURE = 0.25  # width of a ratio's interval above which small differences are not reported
@@ -38,7 +39,7 @@ def weights(sizes: Mapping[str, int], names: Mapping[str, str], *, revision: str
             textposition="outside",
             cliponaxis=False,
             customdata=list(sizes.values()),
-            hovertemplate="%{y}<br>%{customdata:,} bytes<extra></extra>",
+            hovertemplate=markup.hover("%{y}", "%{customdata:,} bytes"),
         )
     )
     figure.update_layout(hovermode="closest", bargap=0.35)
@@ -78,7 +79,7 @@ def latency(times: Sequence[Mapping[str, Any]], *, revision: str = "") -> go.Fig
                     "thickness": 3,
                     "width": 6,
                 },
-                hovertemplate=f"{name}: %{{x:.4g}} ms<extra></extra>",
+                hovertemplate=markup.hover(f"{name}: %{{x:.4g}} ms"),
             )
         )
     figure.update_layout(hovermode="closest")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from appcore import markup
 from appcore.config import RunConfig
 from appcore.planning.plan import plan
 
@@ -100,7 +101,9 @@ def _add_prune_points(figure: go.Figure, planned: pd.DataFrame, sparsity: np.nda
             showlegend=False,
             cliponaxis=False,
             hoverlabel={"namelength": 0},
-            hovertemplate="pruned before megabatch %{x}<br>removed %{customdata[0]:.2f} %<br>density %{customdata[1]:.4f}",
+            hovertemplate=markup.BREAK.join(
+                ("pruned before megabatch %{x}", "removed %{customdata[0]:.2f} %", "density %{customdata[1]:.4f}")
+            ),
         )
     )
 
@@ -117,7 +120,7 @@ def _add_measured(figure: go.Figure, measured: pd.DataFrame) -> None:
                 name=name,
                 mode="markers",
                 marker={"symbol": symbol, "size": 9 if symbol == "circle" else 13, "color": colour, "line": {"width": 2, "color": colour}},
-                hovertemplate=f"{name}<br>megabatch %{{x}}: %{{y:.3f}} %<extra></extra>",
+                hovertemplate=markup.hover(name, "megabatch %{x}: %{y:.3f} %"),
             )
         )
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from .. import markup
 from ..analysis.measures import MEASURES, lower
 from ..names import counted
 from . import style
@@ -49,9 +50,10 @@ def timeline(train: np.ndarray, val: np.ndarray, parts: list[tuple[int, int]], *
             ygap=3 * few,
             customdata=images,
             text=words,
-            hovertemplate="megabatch %{x:.0f}, part %{y}<br>"
-            + ("%{text}: " if words is not None else "")
-            + "%{customdata:,} images in each epoch<extra></extra>",
+            hovertemplate=markup.hover(
+                "megabatch %{x:.0f}, part %{y}",
+                f"{'' if words is None else '%{text}: '}%{{customdata:,}} images in each epoch",
+            ),
         )
     )
     _add_marks(figure, codes, images, shown)
@@ -190,7 +192,7 @@ def rule_costs(rules: pd.DataFrame, chosen: str, names: Mapping[str, str], *, re
         height=360,
         revision=revision,
     )
-    labels = [f"<b>▸ {names[rule]}</b>" if rule == chosen else names[rule] for rule in totals.index]
+    labels = [markup.bold(f"▸ {names[rule]}") if rule == chosen else names[rule] for rule in totals.index]
     for kind in ("new", "replayed"):
         figure.add_trace(
             go.Bar(

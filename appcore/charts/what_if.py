@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from .. import plugin_styles
+from .. import markup, plugin_styles
 from ..analysis.measures import fraction_kept
 from ..analysis.what_if import Answer
 from ..names import display
@@ -49,8 +49,11 @@ def kept(answers: Mapping[str, Answer], *, logarithmic: bool = False, revision: 
                     "line": {"width": [2.5 if count == 0 else 1 for count in layers["kept"]], "color": plugin_styles.colour_of(name)},
                 },
                 customdata=np.column_stack([layers[["kept", "total"]].to_numpy(float), share]),
-                hovertemplate=f"<b>%{{text}}</b><br>{display(name)} keeps %{{customdata[2]:.3g}} %"
-                "<br>%{customdata[0]:,} of %{customdata[1]:,}<extra></extra>",
+                hovertemplate=markup.hover(
+                    markup.bold("%{text}"),
+                    f"{markup.literal(display(name))} keeps %{{customdata[2]:.3g}} %",
+                    "%{customdata[0]:,} of %{customdata[1]:,}",
+                ),
             )
         )
     layer_rows(figure, names)
@@ -121,7 +124,7 @@ def score_histogram(
                     "line": {"width": 0},
                     "pattern": {"shape": pattern, "solidity": 0.25, "fillmode": "overlay", "fgcolor": "#FFFFFF"},
                 },
-                hovertemplate=f"%{{y:,.0f}} {name}, score %{{text}}<extra></extra>",
+                hovertemplate=markup.hover(f"%{{y:,.0f}} {name}, score %{{text}}"),
             )
         )
     edges = np.append(bins["low"].to_numpy(float), bins["high"].to_numpy(float)[-1:])
@@ -197,8 +200,10 @@ def first_to_die(falls: Mapping[str, pd.DataFrame], density: float, *, revision:
                     "color": plugin_styles.colour_of(criterion),
                     "line": {"width": [2.5 if gone else 1 for gone in dead], "color": plugin_styles.colour_of(criterion)},
                 },
-                hovertemplate=f"<b>%{{text}}</b>, {display(criterion)}<br>dies under %{{x:.3g}} % kept"
-                " (%{customdata:,} weights)<extra></extra>",
+                hovertemplate=markup.hover(
+                    f"{markup.bold('%{text}')}, {markup.literal(display(criterion))}",
+                    "dies under %{x:.3g} % kept (%{customdata:,} weights)",
+                ),
             )
         )
     figure.add_vline(x=100 * density, line={"width": 2, "dash": "dot", "color": style.GREY})

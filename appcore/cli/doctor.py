@@ -19,6 +19,7 @@ from .. import installation, paths, plugins
 from ..config import RunConfig
 from ..errors import InputError
 from ..names import counted
+from .terminal import one_line
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements.txt"
 INSTALL = "pip install -r requirements.txt"
@@ -132,6 +133,24 @@ def _store() -> str:
     runs = store.runs()
     store.beat([])  # a transaction that writes nothing, but needs the same access as writing
     return f"{file or 'PostgreSQL'} opens and can be written; {counted(len(runs), 'run')}"
+
+
+def _rows() -> str:
+    from ..storage.store import Store
+    from . import repairs
+
+    store = Store()
+    file = paths.store_file(store.url)
+    if file and not file.exists():
+        return "no runs yet"
+    if found := repairs.unreadable(store):
+        named = "; ".join(one_line(str(one)) for one in found[:3]) + (f"; and {len(found) - 3} more" if len(found) > 3 else "")
+        what = "is 1 row that cannot be read" if len(found) == 1 else f"are {len(found)} rows that cannot be read"
+        raise _Trouble(
+            f"there {what}: {named}; pages leave them out; put them into a file beside the store, to be mended by hand",
+            lambda: repairs.quarantine_rows(store),
+        )
+    return "every row can be read"
 
 
 def _checkpoints() -> str:
@@ -254,6 +273,7 @@ _CHECKS: dict[str, Callable[[], str]] = {
     "devices": _devices,
     "sqlite": _sqlite,
     "store": _store,
+    "rows": _rows,
     "checkpoints": _checkpoints,
     "leftovers": _leftovers,
     "limits": _limits,

@@ -114,6 +114,8 @@ def _parser() -> argparse.ArgumentParser:
     verb("show", _show, "show one run: settings, status, numbers so far", "RUN", run)
     flags.add_share(verb("resume", _resume, "go on with a run that was stopped, failed or lost, and wait for its end", "RUN", run))
     verb("stop", _stop, "stop a run, whichever process drives it; it can be resumed", "RUN", run)
+    gone = verb("delete", _delete, "delete an ended run with its files, for good; asks before it does", "RUN", run)
+    gone.add_argument("--yes", action="store_true", help="do not ask")
     export = verb("export", _export, "write a run's settings, numbers, masks, weights and bundle into a folder", "RUN", run)
     export.add_argument("--to", required=True, type=flags.path, metavar="DIR", help="folder to write into; made when it is not there")
     verb("import", _import, "add a run from a bundle that export wrote", "FILE", "RUN.zip of an export")
@@ -123,7 +125,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     verb("restore", _restore, "put a backup into an empty store, of SQLite or PostgreSQL", "FILE", "a file that backup wrote")
     doctor = verb("doctor", _doctor, "check packages, devices, store, checkpoints and data sets")
-    doctor.add_argument("--repair", action="store_true", help="mend what can be mended safely: no run, row or whole checkpoint is touched")
+    safely = "mend what can be mended safely; no run that can be read and no whole checkpoint is touched"
+    doctor.add_argument("--repair", action="store_true", help=safely)
     bench = verb("bench", _bench, "measure this machine: masked steps, prune points, and the engine against the published style")
     bench.add_argument("--quick", action="store_true", help="fewer rounds, some minutes")
     check = verb("check", _check, "test what the literature says, at small scale; or the sanity card of a finished run")
@@ -161,14 +164,16 @@ def _resume(args: argparse.Namespace) -> int:
 
 def _list(args: argparse.Namespace) -> int:
     manager = _manager()
-    runs = manager.runs() if _has_store(manager) else []
+    runs, unreadable = manager.store.survey() if _has_store(manager) else ([], [])
+    for one in unreadable:
+        print(f"left out: {one_line(str(one))}", file=sys.stderr)
     lines = [
         f"{row['run_id']}  {row['status']:8s}  {row['method']:6s} {row['pruner']:10s} {row['arch']:12s} {one_line(row['dataset'])}"
         for row in runs
     ]
     if runs or args.json:
         answer(args, runs, "\n".join(lines))
-    else:
+    elif not unreadable:
         print("no runs yet; start one with: python -m appcore run", file=sys.stderr)
     return 0
 
@@ -190,6 +195,22 @@ def _stop(args: argparse.Namespace) -> int:
     if status in ACTIVE:
         print(f"run {run_id} was sent stop and has not answered within {STOP_SECONDS:.0f} s", file=sys.stderr)
     return 1 if status in ACTIVE else 0
+
+
+def _delete(args: argparse.Namespace) -> int:
+    manager = _manager()
+    if not _has_store(manager):
+        raise InputError(f"no run {args.run!r}: there is no store yet at {paths.store_file(manager.store.url)}", "run_id")
+    run_id = manager.store.find(args.run)
+    if not args.yes:
+        if not sys.stdin.isatty():
+            raise InputError(f"run {run_id} would be deleted for good; say --yes where nobody can be asked")
+        print(f"Delete run {one_line(run_id)} with all its files, for good? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise InputError(f"run {run_id} was left as it is")
+    manager.delete(run_id)
+    answer(args, {"run_id": run_id, "deleted": True}, f"run {run_id}: deleted")
+    return 0
 
 
 def _export(args: argparse.Namespace) -> int:

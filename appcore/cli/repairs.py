@@ -1,4 +1,4 @@
-"""Repairs of `doctor --repair`: quarantine damaged checkpoints, remove what kills left. Runs, rows and intact checkpoints stay."""
+"""Repairs of `doctor --repair`: quarantine damaged checkpoints and rows that cannot be read, remove what kills left. All else stays."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 import shutil
 import sqlite3
 import time
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from .. import files, paths
 from ..errors import InputError
 from ..statuses import ACTIVE
 from ..storage import checkpoint
-from ..storage.database import damage
+from ..storage import quarantine as row_quarantine
+from ..storage.database import Database, damage
 from ..storage.migrate import copy
+from ..storage.rows import Unreadable
 from ..storage.store import Store
 
 _OLD_SECONDS = 3600.0  # what earlier versions wrote has no lock; while they were at it they wrote more often
@@ -38,6 +41,29 @@ def rebuild_indexes(file: Path) -> str:
         connection.commit()
         connection.execute("VACUUM")  # drops unreachable pages too
     return f"indexes recreated; the file of before is kept as {before.name}"
+
+
+@contextmanager
+def _database(store: Store) -> Iterator[Database]:
+    database = Database(store.url, 10.0)
+    try:
+        yield database
+    finally:
+        database.engine.dispose()
+
+
+def unreadable(store: Store) -> list[Unreadable]:
+    """Every row of the store that cannot be read."""
+    with _database(store) as database:
+        return row_quarantine.unreadable(database)
+
+
+def quarantine_rows(store: Store) -> str:
+    """Move rows that cannot be read into a file beside the store; those of runs that are going on stay."""
+    with _database(store) as database:
+        path, count, left = row_quarantine.move(database)
+    stay = f"; {left} of runs that are going on stay, stop those first" if left else ""
+    return f"{count} rows moved into {path}{stay}" if path else f"nothing moved{stay}"
 
 
 def quarantine(store: Store, run_ids: list[str]) -> str:

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, cast
 
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError, WebPImagePlugin
@@ -36,6 +36,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_FREE_READS, _BYTES_PER_READ = 10_000, 1_000  # encoders write parts of some kilobytes, and each takes three reads
 
 # Pillow warns on stderr from 89 million pixels on; here more than MAX_PIXELS is refused, in one line. A damaged EXIF block is worth none.
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
@@ -52,12 +53,28 @@ class Tree(Protocol):
     def read(self, member: Member) -> bytes: ...
 
 
+class _Counted:
+    """A file of which only so many pieces are read: a decoder takes each part by itself, and there may be a million remarks."""
+
+    def __init__(self, file: IO[bytes], most: int):
+        self._file, self._left = file, most
+
+    def read(self, size: int = -1, /) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError("more parts than an image needs")
+        return self._file.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
 @contextmanager
 def picture(tree: Tree, member: Member, *, whole: bool) -> Iterator[ImageFile.ImageFile]:
     """The image of a member, its header read (`whole`: about to be decoded); errors inside the block name the file in one line."""
     try:
         with BytesIO(tree.read(member)) if whole or member.size <= _WHOLE_BYTES else tree.open(member) as file:
-            image = Image.open(file, formats=FORMATS)
+            image = Image.open(cast(IO[bytes], _Counted(file, _FREE_READS + member.size // _BYTES_PER_READ)), formats=FORMATS)
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
             if image.format == "TIFF" and any(tile[0] != "raw" for tile in image.tile):

@@ -105,6 +105,10 @@ class Ablations:
         """Every ablation, newest first, with the ids of its runs."""
         return self._store.ablations.all()
 
+    def survey(self) -> tuple[list[dict[str, Any]], list[Any]]:
+        """As `all`, and those that cannot be read: (table, id, what is wrong)."""
+        return self._store.ablations.survey()
+
     def get(self, sweep_id: str) -> dict[str, Any]:
         """One ablation; InputError when it is not in this store."""
         return self._store.ablations.get(sweep_id)

@@ -135,8 +135,8 @@ class Manager:
         self.store.update(self.store.get(run_id)["run_id"], **checked_labels(labels))
 
     def delete(self, run_id: str) -> None:
-        """Delete an ended run with its files."""
-        run_id = self.store.get(run_id)["run_id"]
+        """Delete an ended run with its files, also one whose row cannot be read."""
+        run_id = self.store.find(run_id)
         self.store.settle([run_id])
         self.store.delete(run_id)
 
@@ -182,13 +182,14 @@ class Manager:
         self._scoring.forget(key)
 
     def queue_position(self, run_id: str) -> int | None:
-        """0: begun; n: the n-th job to wait for its device; None: not owned by this process."""
-        found = [launcher.position(run_id) for launcher in self._launchers.values()]
+        """0: begun; n: the n-th job to wait for its device; None: not owned by this process, or not to be seen by this user."""
+        found = [launcher.position(run_id) for launcher in self._launchers.values()] if self.store.revision(run_id) else []
         return next((position for position in found if position is not None), None)
 
     def waits_for(self, run_id: str) -> str:
         """The other program that the next run here waits for, in words; empty for any other run."""
-        return next((words for launcher in self._launchers.values() if (words := launcher.waits_for(run_id))), "")
+        launchers = self._launchers.values() if self.store.revision(run_id) else ()
+        return next((words for launcher in launchers if (words := launcher.waits_for(run_id))), "")
 
     def wait(self, run_id: str, timeout: float | None = None) -> str | None:
         """The final status of a run once it has ended, or None when it has not within `timeout` seconds."""

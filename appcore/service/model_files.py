@@ -6,15 +6,13 @@ import json
 import queue
 import threading
 import traceback
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from .. import files, paths
 from ..errors import InputError
 from ..statuses import STARTED
 from ..storage.store import Store
-from ..transfer import model_formats
+from ..transfer import model_formats, reality_record
 
 REALITY = "reality"
 
@@ -54,7 +52,8 @@ class Exports:
         if cursor is None:
             return {"cursor": None, "files": {}, "reality": None, "jobs": jobs}
         made = {what: str(path) for what, path in model_formats.made(folder, cursor).items()}
-        return {"cursor": cursor, "files": made, "reality": _reality(paths.model_file(folder, REALITY, cursor)), "jobs": jobs}
+        reality = reality_record.read(paths.model_file(folder, REALITY, cursor))
+        return {"cursor": cursor, "files": made, "reality": reality, "jobs": jobs}
 
     def _serve(self) -> None:
         while True:
@@ -90,10 +89,3 @@ class Exports:
         others = [other for other in self._store.runs(50) if other["status"] in STARTED]
         text = json.dumps(found | {"trained_meanwhile": len(others)}, indent=1)
         files.write(paths.model_file(folder, REALITY, network.cursor), text)
-
-
-def _reality(path: Path) -> dict[str, Any] | None:
-    """A reality check that was made; None where there is none, or it has to be made again."""
-    with suppress(*files.ABSENT, json.JSONDecodeError, UnicodeDecodeError):
-        return json.loads(files.read(path))
-    return None

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from ..config import as_then
 from ..errors import InputError
 from .database import Database
+from .rows import Unreadable, judged
 from .schema import plain, runs, sweep_runs, sweeps
 
 
@@ -43,26 +44,36 @@ class AblationTable:
         return sweep_id
 
     def get(self, sweep_id: str) -> dict[str, Any]:
-        """An ablation with the ids of its runs, oldest first."""
+        """An ablation with the ids of its runs, oldest first. InputError where it cannot be read."""
         with self._database.read() as connection:
             return self._get(connection, sweep_id)
 
     def _get(self, connection: Connection, sweep_id: str) -> dict[str, Any]:
         row = connection.execute(select(sweeps).where(sweeps.c.sweep_id == sweep_id, *self._mine)).mappings().one_or_none()
         if row is None:
-            raise InputError(f"no ablation {sweep_id!r} in this store; the page Ablations lists those that are", "sweep")
+            raise _unknown(sweep_id)
+        _, bad = judged(sweeps, [row])
+        if bad:
+            raise InputError(
+                f"ablation {sweep_id} cannot be read: {bad[0].problem}; `python -m appcore doctor --repair` quarantines it", "sweep"
+            )
         query = select(sweep_runs.c.run_id).where(sweep_runs.c.sweep_id == sweep_id).order_by(sweep_runs.c.run_id)
         return {**_settings(row), "run_ids": list(connection.scalars(query))}
 
     def all(self) -> list[dict[str, Any]]:
-        """Every ablation with the ids of its runs, newest first."""
+        """Every ablation that can be read, with the ids of its runs, newest first."""
+        return self.survey()[0]
+
+    def survey(self) -> tuple[list[dict[str, Any]], list[Unreadable]]:
+        """As `all`, and those that cannot be read."""
         with self._database.read() as connection:
             rows = connection.execute(select(sweeps).where(*self._mine).order_by(sweeps.c.created.desc())).mappings().all()
             members = connection.execute(select(sweep_runs)).all()
         run_ids: dict[str, list[str]] = {}
         for sweep_id, run_id in members:
             run_ids.setdefault(sweep_id, []).append(run_id)
-        return [{**_settings(row), "run_ids": sorted(run_ids.get(row["sweep_id"], []))} for row in rows]
+        good, bad = judged(sweeps, rows)
+        return [{**_settings(row), "run_ids": sorted(run_ids.get(row["sweep_id"], []))} for row in good], bad
 
     def add_runs(self, sweep_id: str, run_ids: Iterable[str]) -> None:
         """Add runs to an ablation, but for those that it has already, and those that were deleted meanwhile."""
@@ -80,14 +91,17 @@ class AblationTable:
             return set(connection.scalars(query))
 
     def rename(self, sweep_id: str, title: str) -> None:
-        """Change the title of an ablation."""
+        """Change the title of an ablation; InputError where there is none to be seen here."""
         with self._database.write() as connection:
-            connection.execute(update(sweeps).where(sweeps.c.sweep_id == sweep_id, *self._mine).values(title=plain(title)))
+            done = connection.execute(update(sweeps).where(sweeps.c.sweep_id == sweep_id, *self._mine).values(title=plain(title)))
+        if not done.rowcount:
+            raise _unknown(sweep_id)
 
     def delete(self, sweep_id: str) -> None:
         """Delete an ablation; its runs stay."""
         with self._database.alone() as connection:
-            self._get(connection, sweep_id)
+            if not connection.scalar(select(sweeps.c.sweep_id).where(sweeps.c.sweep_id == sweep_id, *self._mine)):
+                raise _unknown(sweep_id)
             connection.execute(delete(sweep_runs).where(sweep_runs.c.sweep_id == sweep_id))
             connection.execute(delete(sweeps).where(sweeps.c.sweep_id == sweep_id))
 
@@ -95,3 +109,7 @@ class AblationTable:
 def _settings(row: Any) -> dict[str, Any]:
     """A row with its settings as they were meant: with a base of before `subset_seed` seed 0 drew the images, whichever axes limit them."""
     return {**row, "base": {**as_then(row["base"]), "subset_seed": row["base"].get("subset_seed", 0)}, "axes": dict(row["axes"])}
+
+
+def _unknown(sweep_id: str) -> InputError:
+    return InputError(f"no ablation {sweep_id!r} in this store; the page Ablations lists those that are", "sweep")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
@@ -19,6 +23,12 @@ from .heartbeat import Sightings
 
 _CONNECT_SECONDS = 10
 _FILES = 7_402_520  # any number: the name of PostgreSQL's lock for moving the files of runs
+_SCHEME = "postgresql://"
+_FORM = "postgresql://USER:PASSWORD@HOST/DATABASE"
+# Addresses of a server that would be taken for a path: words of libpq such as host=..., and URLs without their scheme.
+_OF_SERVER = re.compile(
+    r"(?i)(^|\s)(host|hostaddr|dbname|user|password|passfile|sslpassword|service)\s*=|^postgres\w*:|^/{0,2}[^/:@]{2,}:.*@"
+)
 _LOOKED_THROUGH = 100 * 2**20  # bytes; a file up to this size is looked through when it is opened, which takes 5 ms for each MB
 _ONE_AT_A_TIME = 7_402_520  # any number: the name of PostgreSQL's lock for `alone`
 
@@ -60,7 +70,10 @@ class Database:
         self._busy_seconds = busy_seconds
         url = _url(address)
         self.is_file = url.get_backend_name() == "sqlite"
-        self.name = str(url.database) if self.is_file else url.render_as_string(hide_password=True)
+        self.name = (
+            str(url.database) if self.is_file else f"{_SCHEME}{url.host or 'localhost'}{f':{url.port}' if url.port else ''}/{url.database}"
+        )
+        self._secrets = () if self.is_file else _secrets(url)
         self.url = f"sqlite:///{url.database}" if self.is_file else url.render_as_string(hide_password=False)
         self.file = Path(self.name) if self.is_file else None
         self.folder = self.file.parent if self.file else paths.runs_folder()
@@ -152,7 +165,10 @@ class Database:
         for sign, remedy in _REMEDIES.items():
             if sign in message:
                 return f"store {self.name} {remedy.format(busy=self._busy_seconds, variable=paths.STORE_VARIABLE)}"
-        return f"store {self.name} cannot be used: {' '.join(message.split())}; name another with {paths.STORE_VARIABLE}"
+        text = " ".join(message.split())
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return f"store {self.name} cannot be used: {text}; name another with {paths.STORE_VARIABLE}"
 
 
 class _Within(Database):
@@ -178,6 +194,8 @@ def damage(answer: Iterable[str]) -> str:
 def _url(address: str | Path) -> URL:
     """The address as a URL, its file made absolute: a worker process may start elsewhere."""
     text = str(address)
+    if "://" not in text and _OF_SERVER.search(text):
+        raise StoreError(f"store: that looks like the address of a server, in a form that is not taken; use {_FORM}")
     if "://" not in text:
         path = Path(text)
     elif text.startswith("sqlite:///"):
@@ -190,22 +208,35 @@ def _url(address: str | Path) -> URL:
 
 
 def _server_url(text: str) -> URL:
+    """The URL of a server. A refusal shows nothing of it but its scheme: any other part may hold a password."""
     try:
         url = make_url(text)
-        if url.get_backend_name() == "postgresql" and url.database:
-            return url.set(drivername="postgresql+psycopg")
+        is_right = url.get_backend_name() == "postgresql" and bool(url.database)
     except (ArgumentError, ValueError):
-        pass
+        is_right = False
+    if is_right and "@" in f"{url.host}{url.database}":
+        raise StoreError(f"store {_SCHEME}... has an @ or / in its user or password; write %40 for @ and %2F for /")
+    if is_right:
+        return url.set(drivername="postgresql+psycopg")
     scheme = text.partition("://")[0]
-    raise StoreError(f"store {scheme}://... is not possible; use a path, sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE")
+    shown = f"{scheme}://..." if re.fullmatch("[a-z0-9+]{1,30}", scheme) else "address"
+    raise StoreError(f"store {shown} is not possible; use a path, sqlite:///PATH or {_FORM}")
+
+
+def _secrets(url: URL) -> tuple[str, ...]:
+    """Whatever in an address may be secret, also as it was typed: the password and all options; the longest first."""
+    values = [url.password, *(part for value in url.query.values() for part in ([value] if isinstance(value, str) else value))]
+    found = {text for value in values if value for text in (str(value), quote(str(value), safe=""), quote_plus(str(value)))}
+    return tuple(sorted(found, key=len, reverse=True))
 
 
 def _file_engine(url: URL, busy_seconds: float) -> Engine:
     # Readers are many and short (tabs that poll), so connections are not limited.
-    engine = create_engine(url, connect_args={"timeout": busy_seconds}, pool_size=5, max_overflow=50)
+    engine = create_engine(url, connect_args={"timeout": busy_seconds}, pool_size=5, max_overflow=50, json_deserializer=_from_json)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, record: Any) -> None:
+        connection.text_factory = _text  # SQLite keeps whatever bytes it was given
         connection.isolation_level = None  # transactions are begun below; the driver's own begin would come too late to read safely
         for pragma in ("foreign_keys=ON", "synchronous=FULL", "journal_mode=DELETE"):
             connection.execute(f"PRAGMA {pragma}").fetchall()
@@ -217,8 +248,21 @@ def _file_engine(url: URL, busy_seconds: float) -> Engine:
     return engine
 
 
+def _from_json(text: Any) -> Any:
+    """The value of a JSON column; text that is no JSON as it is, which no rule for such a column takes (row_rules.py)."""
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return str(text)
+
+
+_text = partial(str, encoding="utf-8", errors="backslashreplace")
+
+
 def _server_engine(url: URL) -> Engine:
     try:
-        return create_engine(url, pool_pre_ping=True, max_overflow=50, connect_args={"connect_timeout": _CONNECT_SECONDS})
+        return create_engine(
+            url, pool_pre_ping=True, max_overflow=50, connect_args={"connect_timeout": _CONNECT_SECONDS}, json_deserializer=_from_json
+        )
     except (ImportError, NoSuchModuleError):
         raise StoreError("a PostgreSQL store needs its driver: pip install 'psycopg[binary]'") from None

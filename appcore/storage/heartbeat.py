@@ -88,6 +88,12 @@ class Sightings:
 
     def judge(self, row: Mapping[Any, Any]) -> Life:
         """Whether the owner of an active run lives; "unsure" where only a clock speaks against it: to be watched before anybody acts."""
+        try:
+            return self._judge(row)
+        except (TypeError, ValueError, OverflowError):  # a row that breaks a rule (row_rules.py): no process of ours wrote it
+            return "gone"
+
+    def _judge(self, row: Mapping[Any, Any]) -> Life:
         if not row["heartbeat"]:
             return "gone"  # let go, or from a backup
         is_here = row["host"] == me()["host"] and row["pid"] is not None

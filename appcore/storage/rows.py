@@ -1,15 +1,19 @@
-"""Reading and writing rows: columns that follow from the settings, the status of a run whose process is gone, events, tables."""
+"""Reading and writing rows: columns that follow from the settings, the status of a run whose process is gone, events, tables.
+
+Rows that break a rule (row_rules.py) are never given out: one of them must not end what shows all the others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Connection, Table, delete, func, insert, select
+from sqlalchemy import Connection, Select, Table, delete, func, insert, select
 
 from ..config import RunConfig, completed
+from ..errors import InputError
 from ..statuses import ACTIVE, ENDING
-from . import schema
+from . import row_rules, schema
 from .heartbeat import Sightings
 from .schema import plain
 
@@ -21,10 +25,68 @@ if TYPE_CHECKING:
 _MOST_PADDED = 16_384  # ids; SQLite takes 32,766 values in a statement
 
 
+_Lengths = dict[str, int]  # megabatches of each run
+
+
+class Unreadable(NamedTuple):
+    """A row that breaks a rule: its table, the run or ablation that it belongs to, and which rule."""
+
+    table: str
+    of: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{'' if self.table in ('runs', 'sweeps') else f'{self.table} of '}{self.of} ({self.problem})"
+
+
 def described(config: RunConfig) -> dict[str, Any]:
     """The columns of `runs` that follow from the settings."""
     values = {name: plain(getattr(config, name)) for name in ("method", "pruner", "arch", "dataset", "seed", "fingerprint")}
     return values | {"config": plain(config.model_dump(mode="json"))}
+
+
+def judged(table: Table, rows: Iterable[Mapping[Any, Any]]) -> tuple[list[dict[str, Any]], list[Unreadable]]:
+    """The rows that keep the rules, and what is wrong with the others."""
+    good: list[dict[str, Any]] = []
+    bad: list[Unreadable] = []
+    for row in rows:
+        found = row_rules.problem(table, row)
+        if found:
+            bad.append(Unreadable(table.name, str(row["sweep_id" if table is schema.sweeps else "run_id"]), found))
+        else:
+            good.append(dict(row))
+    return good, bad
+
+
+def survey(connection: Connection, query: Select, limit: int | None, sightings: Sightings) -> tuple[list[dict[str, Any]], list[Unreadable]]:
+    """The first `limit` rows of `runs` that can be read, and those among them that cannot, which take no place of others."""
+    most = limit
+    while True:
+        found = connection.execute(query.limit(most)).mappings().all()
+        good, bad = judged(schema.runs, found)
+        if limit is None or most is None or len(good) >= limit or len(found) < most:
+            return [live(row, sightings) for row in good[:limit]], bad
+        most = limit + len(bad)
+
+
+def named(connection: Connection, name: str, conditions: tuple) -> Any:
+    """The row of the run that is named by a unique beginning of its id; None where there is none."""
+    found = connection.execute(select(schema.runs).where(schema.runs.c.run_id == name, *conditions)).mappings().all()
+    if not found and name:
+        query = select(schema.runs).where(schema.runs.c.run_id.startswith(name, autoescape=True), *conditions)
+        found = connection.execute(query.order_by(schema.runs.c.run_id).limit(5)).mappings().all()
+    if len(found) > 1:
+        raise InputError(f"{name!r} fits several runs: {', '.join(row['run_id'] for row in found)}; give more of the id", "run_id")
+    return found[0] if found else None
+
+
+def readable(row: Any, sightings: Sightings) -> dict[str, Any]:
+    """The same for one row; InputError when it cannot be read."""
+    _, bad = judged(schema.runs, [row])
+    if bad:
+        remedy = "`python -m appcore doctor --repair` quarantines it, `python -m appcore delete` removes it"
+        raise InputError(f"run {bad[0].of} cannot be read: {bad[0].problem}; {remedy}", "run_id")
+    return live(row, sightings)
 
 
 def live(row: Any, sightings: Sightings) -> dict[str, Any]:
@@ -64,7 +126,10 @@ def record(connection: Connection, run_id: str, event: Event, nth: int) -> None:
 
 
 def frame(connection: Connection, table: Table, run_ids: list[str], conditions: tuple, newest: bool) -> pandas.DataFrame:
-    """Rows of a table in order, for those of these runs that fulfil the conditions; `newest`: only the last segment of each run."""
+    """Rows of a table in order, for those of these runs that fulfil the conditions; `newest`: only the last segment of each run.
+
+    Rows that break a rule are left out; `attrs["unreadable"]` names them.
+    """
     import pandas  # takes half a second, and most commands show no table
 
     last = table.alias()
@@ -74,5 +139,55 @@ def frame(connection: Connection, table: Table, run_ids: list[str], conditions: 
         query = query.where(table.c.run_id.in_(select(schema.runs.c.run_id).where(*conditions)))
     if newest:
         query = query.where(table.c.segment == select(func.max(last.c.segment)).where(last.c.run_id == table.c.run_id).scalar_subquery())
-    found = pandas.DataFrame.from_records(connection.execute(query).all(), columns=[column.name for column in table.columns])
+    names = [column.name for column in table.columns]
+    rows = connection.execute(query).all()
+    found = pandas.DataFrame.from_records(rows, columns=names)
+    if not rows:
+        return _typed(table, found)
+    lengths = None if newest else _lengths(connection, run_ids)
+    try:
+        typed = _typed(table, found)
+        if _are_sound(table, typed, lengths):
+            return typed
+    except (ValueError, TypeError, OverflowError):
+        pass
+    bad = [_problem(table, dict(zip(names, row)), lengths) for row in rows]
+    typed = _typed(table, found.loc[[place for place, one in enumerate(bad) if one is None]].reset_index(drop=True))
+    typed.attrs["unreadable"] = tuple(one for one in bad if one)
+    return typed
+
+
+def _lengths(connection: Connection, run_ids: list[str]) -> _Lengths:
+    """How many megabatches each of these runs has, as far as its own row can be read."""
+    found = connection.execute(select(schema.runs.c.run_id, schema.runs.c.config).where(schema.runs.c.run_id.in_(run_ids))).all()
+    counts = {run_id: config.get("megabatches") if isinstance(config, dict) else None for run_id, config in found}
+    return {run_id: count for run_id, count in counts.items() if isinstance(count, int)}
+
+
+def _typed(table: Table, found: pandas.DataFrame) -> pandas.DataFrame:
     return found.astype({name: kind for name, kind in schema.kinds(table).items() if kind is float or found[name].notna().all()})
+
+
+def _are_sound(table: Table, typed: pandas.DataFrame, lengths: _Lengths | None) -> bool:
+    """Whether no row breaks a rule: the same rules as `_problem`, for whole columns."""
+    for name in typed:
+        values = typed[name]
+        if values.dtype.kind == "f":
+            low, high = (0.0, 1.0) if row_rules.is_share(name) else (-row_rules.MOST, row_rules.MOST)
+            if not (values.between(low, high) | values.isna()).all():
+                return False
+        elif values.dtype.kind == "i" and not values.between(0, row_rules.MOST - 1).all():
+            return False
+    if typed[list(row_rules.needed(table))].isna().any(axis=None):
+        return False
+    if table is schema.layers and not (typed["alive"].le(typed["kept"]) & typed["kept"].le(typed["total"])).all():
+        return False
+    if "facts" in typed and any(row_rules.problem(table, row) for row in typed.to_dict("records")):
+        return False
+    return lengths is None or bool(typed["megabatch"].lt(typed["run_id"].map(lengths)).all())
+
+
+def _problem(table: Table, row: dict[str, Any], lengths: _Lengths | None) -> Unreadable | None:
+    """What is wrong with a row of a run; also for one whose run cannot be read itself, which is named elsewhere."""
+    found = row_rules.problem(table, row) or (row_rules.beyond(row, lengths.get(row["run_id"], 0)) if lengths is not None else "")
+    return Unreadable(table.name, str(row["run_id"]), found) if found else None

@@ -7,6 +7,7 @@ network home folders, and one file is easy to copy.
 from __future__ import annotations
 
 import copy
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,8 +27,10 @@ from .claims import TakenOverError, is_held_by
 from .database import Database, StoreError
 from .new_runs import NewRun
 from .ownership import RunFiles
-from .rows import described, frame, has, live, padded, record
+from .row_rules import RUN_ID
+from .rows import Unreadable, described, frame, has, live, named, padded, readable, record, survey
 from .schema import plain, runs
+from .sign_outs import SignOuts
 
 if TYPE_CHECKING:
     import pandas
@@ -50,6 +53,7 @@ class Store:
         self.folder: Path = self._database.folder
         self.files = RunFiles(self._database)
         self.ablations = AblationTable(self._database)
+        self.sign_outs = SignOuts(self._database)
         self.owner = ""  # of the runs that are added here
         self._mine: tuple = ()  # what a row of `runs` must fulfil to be seen or changed here
 
@@ -155,16 +159,17 @@ class Store:
     def delete(self, run_id: str, is_so: Callable[[dict[str, Any]], bool] = lambda row: True) -> bool:
         """Remove an ended run with its rows, and then its files, unless those are another store's; InputError for an active one.
 
-        Whether it was removed: `is_so` may refuse, judged in the same transaction.
+        Also one that cannot be read. Whether it was removed: `is_so` may refuse, judged in the same transaction.
         """
-        run_id = self.get(run_id)["run_id"]
+        run_id = self.find(run_id)
         with self.files.leaving(run_id) as leave, self._database.alone() as connection:
             row = claims.locked(connection, run_id, self._mine, self._database.sightings)
             if row["status"] in ACTIVE:
                 raise InputError(f"run {run_id} is {row['status']}; stop it before deleting it", "run_id")
             if not is_so(row):
                 return False
-            leave(connection)
+            if re.fullmatch(RUN_ID, run_id):  # whoever could write the row could write any path there
+                leave(connection)
             for table in (*schema.OWNED_TABLES, runs):
                 connection.execute(delete(table).where(table.c.run_id == run_id))
         return True
@@ -241,25 +246,30 @@ class Store:
     # ---- reading
 
     def get(self, run_id: str) -> dict[str, Any]:
-        """All columns of a run, which may be named by a unique beginning of its id."""
+        """All columns of a run, which may be named by a unique beginning of its id. InputError where one of them cannot be read."""
+        return readable(self._row(run_id), self._database.sightings)
+
+    def find(self, name: str) -> str:
+        """The id of the run that is named by a unique beginning of it, also of one that cannot be read."""
+        return self._row(name)["run_id"]
+
+    def _row(self, name: str) -> Any:
         with self._database.read() as connection:
-            found = connection.execute(select(runs).where(runs.c.run_id == run_id, *self._mine)).mappings().all()
-            if not found and run_id:
-                query = select(runs).where(runs.c.run_id.startswith(run_id, autoescape=True), *self._mine)
-                found = connection.execute(query.order_by(runs.c.run_id).limit(5)).mappings().all()
-        if len(found) > 1:
-            raise InputError(f"{run_id!r} fits several runs: {', '.join(row['run_id'] for row in found)}; give more of the id", "run_id")
-        if not found:
-            raise claims.unknown(run_id)
-        return live(found[0], self._database.sightings)
+            found = named(connection, name, self._mine)
+        if found is None:
+            raise claims.unknown(name)
+        return found
 
     def runs(self, limit: int | None = None) -> list[dict[str, Any]]:
-        """Every run, newest first, without the long columns `started` and `traceback` (see `get`)."""
+        """Every run that can be read, newest first, without the long columns `started` and `traceback` (see `get`)."""
+        return self.survey(limit)[0]
+
+    def survey(self, limit: int | None = None) -> tuple[list[dict[str, Any]], list[Unreadable]]:
+        """As `runs`, and those of the runs that cannot be read."""
         light = [column for column in runs.columns if column.name not in _HEAVY]
+        query = select(*light).where(*self._mine).order_by(runs.c.created.desc(), runs.c.run_id.desc())
         with self._database.read() as connection:
-            query = select(*light).where(*self._mine).order_by(runs.c.created.desc(), runs.c.run_id.desc()).limit(limit)
-            found = connection.execute(query).mappings().all()
-        return [live(row, self._database.sightings) for row in found]
+            return survey(connection, query, limit, self._database.sightings)
 
     def revision(self, run_ids: str | Iterable[str] | None = None) -> tuple:
         """A token that changes whenever pages would show something else of these runs (default: of all). Cheap: made for polling."""

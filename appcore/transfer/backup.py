@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import IO, Any
 
 import psutil
-from sqlalchemy import Connection, Table, func, insert, select, text, update
+from sqlalchemy import Column, Connection, Table, func, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
 
 from .. import files, paths
 from ..errors import InputError
 from ..statuses import ACTIVE
-from ..storage import schema
+from ..storage import row_rules, schema
 from ..storage.database import Database
 from ..storage.schema import plain, runs
 from ..storage.store import Store
@@ -37,8 +38,11 @@ from .bundle_import import BROKEN
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-_RUN = r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}"
-_FILE = re.compile(rf"files/({_RUN})/((?:masks/|exports/)?[A-Za-z0-9_-][A-Za-z0-9._-]*)")
+# Every name under which this program keeps a file of a run.
+_FILE = re.compile(
+    rf"files/({row_rules.RUN_ID.strip('^$')})/(worker\.log|checkpoint-[0-9]{{9}}\.(json(\.damaged)?|safetensors)"
+    r"|masks/[0-9]{9}\.safetensors|exports/[a-z]+-[0-9]{9}\.(safetensors|onnx|json))"
+)
 _TABLES = {f"tables/{table.name}.jsonl": table for table in schema.metadata.sorted_tables if table is not schema.meta}
 _MOST_BYTES = 2**40
 _MOST_LINE = 64 * 2**20
@@ -236,9 +240,10 @@ class _Backup:
         """Check all that a restore checks, without a store."""
         for name in self.members:
             self._verify(name, len)
+        lengths: dict[str, int] = {}
         for name, table in _TABLES.items():
             with self._zip.open(name) as file:
-                for _ in _rows(table, file):
+                for _ in _rows(table, file, lengths):
                     pass
 
 
@@ -256,9 +261,10 @@ def _restore(store: Store, found: _Backup) -> dict[str, int]:
                     connection.execute(text("LOCK TABLE runs"))  # nobody adds one meanwhile
                 taken = sum(connection.scalar(select(func.count()).select_from(table)) or 0 for table in _TABLES.values())
                 _require(taken == 0, f"the store {database.name} is not empty; name another with {paths.STORE_VARIABLE}")
+                lengths: dict[str, int] = {}
                 for name, table in _TABLES.items():
                     if (folder / name).exists():
-                        _fill(connection, table, folder / name)
+                        _fill(connection, table, folder / name, lengths)
                 known = list(connection.scalars(select(runs.c.run_id)))
                 for run_id in known:
                     source = paths.run_folder(folder / "files", run_id)
@@ -271,24 +277,49 @@ def _restore(store: Store, found: _Backup) -> dict[str, int]:
     return {"runs": len(known)}
 
 
-def _fill(connection: Connection, table: Table, path: Path) -> None:
+def _fill(connection: Connection, table: Table, path: Path, lengths: dict[str, int]) -> None:
     with path.open("rb") as file:
-        rows = _rows(table, file)
+        rows = _rows(table, file, lengths)
         while batch := list(islice(rows, 1000)):
-            connection.execute(insert(table), batch)
+            _insert(connection, table, batch)
 
 
-def _rows(table: Table, file: IO[bytes]) -> Iterator[dict[str, Any]]:
-    """The rows of a member, judged."""
-    names = {column.name for column in table.columns}
+def _rows(table: Table, file: IO[bytes], lengths: dict[str, int]) -> Iterator[dict[str, Any]]:
+    """The rows of a member, judged; `lengths`: megabatches of each run, filled from the table of runs, which comes first."""
     for line in iter(partial(file.readline, _MOST_LINE), b""):
         row = json.loads(line)
-        _require(set(row) <= names, f"table {table.name} has columns that are not known here")
-        if table is runs:
-            _require(re.fullmatch(_RUN, row["run_id"]), f"run {shown(row['run_id'])} has no proper name")
-            if row["status"] in ACTIVE:  # by a process that does not know this store
-                row |= {"pid": None, "host": None, "heartbeat": 0.0, "command": None}
-        yield {name: plain(value) if isinstance(value, (str, dict, list)) else value for name, value in row.items()}
+        _judge(table, row, lengths)
+        if table is runs and row["status"] in ACTIVE:  # by a process that does not know this store
+            row |= {"pid": None, "host": None, "heartbeat": 0.0, "command": None}
+        yield {column.name: _value(column, row) for column in table.columns}
+
+
+def _value(column: Column, row: dict[str, Any]) -> Any:
+    """The value of a row in a column; of a row that is older than the column, its default."""
+    if column.name in row:
+        value = row[column.name]
+        return plain(value) if isinstance(value, (str, dict, list)) else value
+    return getattr(column.default, "arg", None if column.nullable else "")
+
+
+def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    try:
+        connection.execute(insert(table), rows)
+    except IntegrityError:
+        raise InputError(f"table {table.name} has a row twice, or one that belongs to an ablation that is not in the backup") from None
+
+
+def _judge(table: Table, row: Any, lengths: dict[str, int]) -> None:
+    """Check a row by the rules by which imports and the store itself judge; remember the length of a run."""
+    _require(isinstance(row, dict), f"table {table.name} has a line that is no row")
+    _require(set(row) <= {column.name for column in table.columns}, f"table {table.name} has columns that are not known here")
+    run_id, found = row.get("run_id"), row_rules.problem(table, row)
+    if table in schema.OWNED_TABLES and not found:
+        found = "" if run_id in lengths else "its run is not in the backup"
+        found = found or (row_rules.beyond(row, lengths[run_id]) if table is not schema.sweep_runs else "")
+    _require(not found, f"table {table.name}, {shown(run_id or row.get('sweep_id'))}: {found}")
+    if table is runs:
+        lengths[row["run_id"]] = row["config"]["megabatches"]
 
 
 def _require(is_so: Any, otherwise: str) -> None:

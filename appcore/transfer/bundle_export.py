@@ -21,7 +21,7 @@ from ..storage import checkpoint, run_result
 from ..storage.store import Store
 from . import bundle_import, bundle_record
 from .bundle_record import EVENTS, FORMAT, MANIFEST, RECORD
-from .tables import run_tables
+from .tables import as_csv, run_tables
 
 _REMEDY = "free disk space, mend permissions or name another folder"
 
@@ -44,7 +44,7 @@ def export(store: Store, run_id: str, to: str | Path, say: Callable[[str], objec
         say(remark)
     masks = [paths.masks(run_folder, point["segment"]) for point in points]
     made = {name("settings"): _text(row["config"]), name("result"): _text(run_result.result(store, run_id))}
-    made |= {name(table): frame.to_csv(index=False).encode() for table, frame in run_tables(store, run_id).items()}
+    made |= {name(table): as_csv(frame).encode() for table, frame in run_tables(store, run_id).items()}
     if saved:
         made[name("weights")] = _tensors(_weights(saved[1]), run_id=run_id, arch=row["arch"])
     for number, (point, path) in enumerate(zip(points, masks, strict=True), 1):

@@ -5,7 +5,6 @@ Both directions go through the typed `Record` and `RecordedEvent`, so only what 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
@@ -20,7 +19,7 @@ from ..errors import InputError
 from ..names import counted
 from ..planning.plan import plan
 from ..statuses import OVER
-from ..storage import schema
+from ..storage import row_rules, schema
 from ..storage.store import Store
 
 if TYPE_CHECKING:
@@ -28,31 +27,17 @@ if TYPE_CHECKING:
 
 FORMAT = 1  # of a bundle
 MANIFEST, RECORD, EVENTS = "manifest.json", "run.json", "events.jsonl"  # members of a bundle
-RUN_ID = "^[0-9]{8}-[0-9]{6}-[0-9a-f]{4}$"
+RUN_ID = row_rules.RUN_ID
 LINE_LENGTH = 2000
 MOST_SEGMENTS = 100_000  # building a plan takes time and memory, and untrusted settings may ask for any amount
 _Line = Annotated[str, Field(max_length=LINE_LENGTH)]
-_Number = Annotated[int, Field(ge=0, lt=2**62)]
 _STRICT = ConfigDict(extra="forbid", ser_json_inf_nan="strings", protected_namespaces=())
 
 
-class Pace(BaseModel):
-    """The last known progress of a run."""
-
+class _Progress(row_rules.Progress):
     model_config = _STRICT
 
-    segment: _Number
-    megabatch: _Number
-    epoch: _Number
-    step: _Number
-    steps: _Number
-    phase: _Line
-    samples_seen: _Number
-    samples_total: _Number
-    loss: float | None
-    images_per_second: float | None
-    eta_seconds: float | None
-    updated: _Line
+    phase: _Line | None = None
 
 
 class Record(BaseModel):
@@ -62,16 +47,16 @@ class Record(BaseModel):
 
     run_id: str = Field(pattern=RUN_ID)
     title: _Line
-    created: str = Field(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.+]{8,30}$")
+    created: row_rules.Instant
     status: Literal["done", "failed", "stopped"]
     group: str = Field(max_length=40)
     launcher: str = Field(max_length=20)
     config: dict[str, Any]
-    cursor: _Number
-    versions: dict[str, int | _Line]
+    cursor: row_rules.Count
+    versions: dict[str, row_rules.Count | _Line]
     notes: list[_Line] = Field(max_length=1000)
     error: _Line | None
-    progress: Pace | None
+    progress: _Progress | None
     started: events.Started | None
     totals: events.Finished | None
 
@@ -113,9 +98,7 @@ def _one_line(about: str = "") -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"][:4])) or "text"
-        raise InputError(f"{about}{where[:100]}: {first['msg'][:200]}") from None
+        raise InputError(f"{about}{row_rules.said(error)}") from None
 
 
 def _describe(store: Store, row: dict[str, Any]) -> tuple[str, list[str]]:
@@ -208,14 +191,14 @@ def _check(record: Record, config: RunConfig, entries: list[RecordedEvent]) -> N
         _require(0 <= event.segment < len(segments), f"segment {event.segment} is not in the plan of {counted(len(segments), 'segment')}")
         planned = segments[event.segment].megabatch
         _require(event.megabatch == planned, f"segment {event.segment} is of megabatch {planned}, not {event.megabatch}")
-        _check_numbers(asdict(event))
+        _check_event(event)
         layers = getattr(event, "layers", None)
         if layers is not None:
             _require([(layer.name, layer.total) for layer in layers] == network, "layers differ from those of the network")
             _require(all(0 <= layer.alive <= layer.kept <= layer.total for layer in layers), "layers keep more weights than they have")
     for known in (record.started, record.totals):
         if known is not None:
-            _check_numbers(asdict(known))
+            _check_event(known)
 
 
 def _network(started: events.Started) -> list[tuple[str, int]]:
@@ -229,16 +212,12 @@ def _network(started: events.Started) -> list[tuple[str, int]]:
     return [(layer.name, layer.total) for layer in started.layers]
 
 
-def _check_numbers(values: dict[str, Any]) -> None:
-    """Check that no number is too large for a database; NaN is allowed, because a diverged run may have it."""
-    for name, value in values.items():
-        if isinstance(value, dict):
-            _check_numbers(value)
-        elif isinstance(value, (int, float)) and not math.isnan(value):
-            _require(abs(value) < 2**62, f"{name} is too large")
-            _require(value >= 0 or not isinstance(value, int), f"{name} {value} is negative")
-            is_share = name.startswith("density") or name.endswith("_accuracy")
-            _require(not is_share or 0 <= value <= 1, f"{name} {value:g} is not between 0 and 1")
+def _check_event(event: Any) -> None:
+    """Check the fields of an event by the rules for rows (storage/row_rules.py)."""
+    try:
+        row_rules.rules_of(type(event)).model_validate(asdict(event))  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise InputError(row_rules.said(error)) from None
 
 
 def _require(is_so: bool, otherwise: str) -> None:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from .. import charts
+from .. import charts, markup
 from ..analysis.measures import MEASURES, Measure
 from ..analysis.pairing import surroundings
+from ..markup import html
 from ..names import counted, display, method_and_pruner
 
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
@@ -73,11 +73,11 @@ def report(runs: Sequence[Mapping[str, Any]], data: Data, *, script: str, made: 
     names = charts.labels(runs)
     title = (runs[0]["title"] or runs[0]["run_id"]) if len(runs) == 1 else f"Comparison of {len(runs)} runs"
     shown = _figures(runs, data)
-    parts = [f"<h1>{escape(title)}</h1>", f'<p class="muted">{escape(program)} · {escape(made)}</p>']
+    parts = [f"<h1>{html(title)}</h1>", f'<p class="muted">{html(program)} · {html(made)}</p>']
     parts += [_head(run, names[run["run_id"]]) for run in runs]
     parts += ["<h2>Final numbers</h2>", _numbers(charts.final_table(runs, data.megabatches))]
     parts.append('<h2>Charts</h2><noscript>The charts need JavaScript.</noscript><div class="charts">')
-    parts += [f'<div class="chart" id="chart-{index}" role="img" aria-label="{escape(alt)}"></div>' for index, (alt, _) in enumerate(shown)]
+    parts += [f'<div class="chart" id="chart-{index}" role="img" aria-label="{html(alt)}"></div>' for index, (alt, _) in enumerate(shown)]
     parts += ["</div>", _settings(runs), _pairing(runs)]
     parts += [_proof(run, names[run["run_id"]]) for run in runs]
     return _document(title, "\n".join(parts), [figure for _, figure in shown], script)
@@ -109,12 +109,13 @@ def _head(run: Mapping[str, Any], name: str) -> str:
     config = run["config"]
     what = method_and_pruner(config["method"], config["pruner"])
     where = f"{display(config['arch'])} on {display(config['dataset'])}"
-    line = f"{what} · {where} · {counted(config['megabatches'], 'megabatch')} of {counted(config['epochs'], 'epoch')} · seed "
-    parts = [f"<h3>{escape(name)}: {escape(run['title'] or run['run_id'])}</h3>"]
-    parts.append(f'<p>{escape(run["status"])} · {escape(line)}{config["seed"]} <span class="muted">· {escape(run["run_id"])}</span></p>')
-    parts += [f'<p class="muted">Tags: {escape(", ".join(run["tags"]))}</p>'] if run.get("tags") else []
-    parts += [f'<p class="note">{escape(run["note"])}</p>'] if run.get("note") else []
-    parts += [f"<p><b>Failed:</b> {escape(run['error'])}</p>"] if run.get("error") else []
+    plan = f"{counted(config['megabatches'], 'megabatch')} of {counted(config['epochs'], 'epoch')}"
+    line = f"{what} · {where} · {plan} · seed {config['seed']}"
+    parts = [f"<h3>{html(name)}: {html(run['title'] or run['run_id'])}</h3>"]
+    parts.append(f'<p>{html(run["status"])} · {html(line)} <span class="muted">· {html(run["run_id"])}</span></p>')
+    parts += [f'<p class="muted">Tags: {html(", ".join(run["tags"]))}</p>'] if run.get("tags") else []
+    parts += [f'<p class="note">{html(run["note"])}</p>'] if run.get("note") else []
+    parts += [f"<p><b>Failed:</b> {html(run['error'])}</p>"] if run.get("error") else []
     return "\n".join(parts)
 
 
@@ -124,24 +125,23 @@ def _numbers(frame: pd.DataFrame) -> str:
     head += "".join(_head_of(MEASURES[name]) for name in frame if name in MEASURES)
     body = []
     for row in frame.to_dict("records"):
-        cells = [f"<td>{escape(row[name])}</td>" for name in words]
+        cells = [f"<td>{html(row[name])}</td>" for name in words]
         cells += [f'<td class="number">{MEASURES[name].text(row[name])}</td>' for name in row if name in MEASURES]
         body.append(f"<tr>{''.join(cells)}</tr>")
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
 
 
 def _head_of(about: Measure) -> str:
-    return f'<th scope="col" title="{escape(about.help)}">{escape(about.head)}</th>'
+    return f'<th scope="col" title="{html(about.help)}">{html(about.head)}</th>'
 
 
 def _settings(runs: Sequence[Mapping[str, Any]]) -> str:
     differing, equal = charts.setting_differences(runs)
     parts = ["<h2>Settings</h2>"]
     if len(runs) > 1:
-        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("setting", *differing.columns))
+        head = "".join(f'<th scope="col">{html(name)}</th>' for name in ("setting", *differing.columns))
         rows = [
-            f'<th scope="row">{escape(str(field))}</th>' + "".join(f"<td>{escape(str(v))}</td>" for v in row)
-            for field, *row in differing.itertuples()
+            f'<th scope="row">{html(field)}</th>' + "".join(f"<td>{html(v)}</td>" for v in row) for field, *row in differing.itertuples()
         ]
         parts.append(
             f'<div class="scroll"><table><tr>{head}</tr>{"".join(f"<tr>{row}</tr>" for row in rows)}</table></div>'
@@ -171,13 +171,13 @@ def _proof(run: Mapping[str, Any], name: str) -> str:
     facts += [("hash of the final weights", (run["totals"] or {})["weights_hash"])] if (run["totals"] or {}).get("weights_hash") else []
     facts += [(f"version: {key}", str(value)) for key, value in (run["versions"] or {}).items()]
     facts += [("remark", str(note)) for note in run["notes"] or []]
-    text = escape(json.dumps(run["config"], indent=1))
+    text = html(json.dumps(run["config"], indent=1))
     summary = "Settings as JSON: drop it on the page Runs"
-    return f"<h2>Proof: {escape(name)}</h2>{_pairs(facts)}<details><summary>{summary}</summary><pre>{text}</pre></details>"
+    return f"<h2>Proof: {html(name)}</h2>{_pairs(facts)}<details><summary>{summary}</summary><pre>{text}</pre></details>"
 
 
 def _pairs(rows: Sequence[tuple[str, str]]) -> str:
-    cells = "".join(f'<tr><th scope="row">{escape(str(name))}</th><td>{escape(str(value))}</td></tr>' for name, value in rows)
+    cells = "".join(f'<tr><th scope="row">{html(name)}</th><td>{html(value)}</td></tr>' for name, value in rows)
     return f'<div class="scroll"><table>{cells}</table></div>'
 
 
@@ -185,11 +185,11 @@ def _document(title: str, body: str, figures: Sequence[go.Figure], script: str) 
     templates = [
         json.loads(go.Figure(layout={"template": charts.template(dark)}).to_json())["layout"]["template"] for dark in (False, True)
     ]
-    drawn = "[" + ",".join(figure.to_json() for figure in figures) + "]"
+    drawn = "[" + ",".join(markup.figure(figure.to_json()) for figure in figures) + "]"
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n"
+        f"<title>{html(title)}</title><style>{_STYLE}</style></head>\n"
         f"<body>\n{body}\n"
         f'<script type="application/json" id="figures">{_inert(drawn)}</script>\n'
         f'<script type="application/json" id="templates">{_inert(json.dumps(templates))}</script>\n'

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from .. import markup
 from ..analysis.measures import fraction_kept, glossary
 from ..analysis.run_library import flat
 from ..storage.store import Store
@@ -48,13 +49,13 @@ def packed(frames: Mapping[str, pd.DataFrame], kind: str) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as file:
         for name, frame in frames.items():
-            file.writestr(f"{name}.{kind}", frame.map(_harmless).to_csv(index=False) if kind == "csv" else frame.to_parquet(index=False))
+            file.writestr(f"{name}.{kind}", as_csv(frame) if kind == "csv" else frame.to_parquet(index=False))
     return target.getvalue()
 
 
-def _harmless(value: Any) -> Any:
-    """Prefix text that a spreadsheet would take for a formula with an apostrophe; runs may come from untrusted sources."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+def as_csv(frame: pd.DataFrame) -> str:
+    """A table as CSV in which a spreadsheet finds no formula."""
+    return frame.map(markup.cell).rename(columns=markup.cell).to_csv(index=False)
 
 
 def run_tables(store: Store, run_id: str) -> dict[str, Any]:

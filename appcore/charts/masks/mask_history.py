@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
+from ... import markup
 from .. import style
 from ..layers import layer_axes
 from ..run_styles import Look
@@ -49,7 +50,7 @@ def survival(sides: Sequence[Survival], chosen: str, *, revision: str = "") -> g
                 line={"color": side.look.colour, "dash": "solid" if number == 0 else "dot", "width": 3},
                 marker={"symbol": side.look.symbol if number == 0 else "square-open", "size": 9, "line": {"width": 2}},
                 text=list(side.snapshots),
-                hovertemplate=f"<b>{side.look.label}</b>, snapshot %{{text}}: %{{y:.1f}} %<extra></extra>",
+                hovertemplate=markup.hover(f"{markup.bold(markup.literal(side.look.label))}, snapshot %{{text}}: %{{y:.1f}} %"),
             )
         )
     _snapshot_axis(figure, max((side.snapshots for side in sides), key=len, default=()))
@@ -67,7 +68,7 @@ def _thin(figure: go.Figure, x: np.ndarray, shares: np.ndarray, layer: str, dept
             line={"width": 1, "color": colour},
             opacity=0.7,
             showlegend=False,
-            hovertemplate=f"{layer.removesuffix('.weight')}: %{{y:.1f}} %<extra></extra>",
+            hovertemplate=markup.hover(f"{markup.literal(layer.removesuffix('.weight'))}: %{{y:.1f}} %"),
         )
     )
 
@@ -117,7 +118,7 @@ def overlap(
             colorscale=style.scale(style.SEQUENTIAL),
             xgap=2 if few else 0,
             ygap=2 if few else 0,
-            hovertemplate="snapshots %{y} and %{x}: %{z:.1f} %<extra></extra>",
+            hovertemplate=markup.hover("snapshots %{y} and %{x}: %{z:.1f} %"),
             colorbar={"title": {"text": "overlap (IoU), %", "side": "right"}, "thickness": 10, "len": 1.0, "outlinewidth": 0, "xpad": 6},
         )
     )
@@ -183,7 +184,7 @@ def overlap_by_layer(
                 name=name,
                 marker=marker,
                 text=[layer.removesuffix(".weight") for layer in layers],
-                hovertemplate=f"<b>%{{text}}</b><br>{name}: %{{x:.1f}} %<extra></extra>",
+                hovertemplate=markup.hover(markup.bold("%{text}"), f"{name}: %{{x:.1f}} %"),
             )
         )
     layer_axes(figure, layers, None)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ... import markup
 from .. import style
 from ..layers import layer_axes
 
@@ -40,7 +41,7 @@ def filter_strips(
             colorscale=style.scale(style.SEQUENTIAL),
             ygap=1,
             text=[[name.removesuffix(".weight")] * columns for name in names] if columns * len(names) <= 8000 else None,
-            hovertemplate="<b>%{text}</b><br>a filter at %{x:.0f} % of the order keeps %{z} %<extra></extra>",
+            hovertemplate=markup.hover(markup.bold("%{text}"), "a filter at %{x:.0f} % of the order keeps %{z} %"),
             colorbar={"title": {"text": "kept of a filter, %", "side": "right"}, **_BAR},
         )
     )
@@ -52,7 +53,7 @@ def filter_strips(
             figure.add_annotation(
                 x=99,
                 y=row,
-                text=f"<b>{count} of {whole} empty</b>",
+                text=markup.bold(f"{count} of {whole} empty"),
                 showarrow=False,
                 xanchor="right",
                 font={"color": "#FFFFFF", "size": 11},
@@ -96,7 +97,7 @@ def moves(changes: pd.DataFrame, since: str, *, revision: str = "") -> go.Figure
                 text=[name.removesuffix(".weight") for name in changes["layer"]],
                 textposition="none",
                 customdata=changes[[column, "total"]].to_numpy(),
-                hovertemplate=f"<b>%{{text}}</b><br>%{{customdata[0]:,}} of %{{customdata[1]:,}} {name}<extra></extra>",
+                hovertemplate=markup.hover(markup.bold("%{text}"), f"%{{customdata[0]:,}} of %{{customdata[1]:,}} {name}"),
             )
         )
     layer_rows(figure, changes["layer"].tolist())
@@ -149,7 +150,9 @@ def alive(counts: pd.DataFrame, *, revision: str = "") -> go.Figure:
                 marker=marker,
                 text=[name.removesuffix(".weight") for name in counts["layer"]],
                 customdata=counts[["kept", "alive", "total"]].to_numpy(),
-                hovertemplate="<b>%{text}</b><br>kept %{customdata[0]:,} of %{customdata[2]:,}<br>alive %{customdata[1]:,}<extra></extra>",
+                hovertemplate=markup.hover(
+                    markup.bold("%{text}"), "kept %{customdata[0]:,} of %{customdata[2]:,}", "alive %{customdata[1]:,}"
+                ),
             )
         )
     layer_rows(figure, counts["layer"].tolist())

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from ... import markup
 from ...analysis import mask_history
 from .. import style
 
@@ -42,7 +43,7 @@ def filters_over_time(layer: str, shares: np.ndarray, snapshots: Sequence[str], 
             colorscale=style.scale(style.SEQUENTIAL),
             xgap=1,
             ygap=1 if filters <= 64 else 0,
-            hovertemplate="filter %{y}, snapshot %{x}: keeps %{z} %<extra></extra>",
+            hovertemplate=markup.hover("filter %{y}, snapshot %{x}: keeps %{z} %"),
             colorbar={"title": {"text": "kept of a filter, %", "side": "right"}, "thickness": 10, "len": 1.0, "outlinewidth": 0, "xpad": 6},
         )
     )
@@ -85,7 +86,7 @@ def kernels(layer: str, fates: np.ndarray, filters: range, inputs: range, *, rev
             showscale=False,
             xgap=1 if max(picture.shape) <= 110 else 0,
             ygap=1 if max(picture.shape) <= 110 else 0,
-            hovertemplate="filter %{x:.0f}, input %{y:.0f}<extra></extra>" if turned else "filter %{y:.0f}, input %{x:.0f}<extra></extra>",
+            hovertemplate=markup.hover("filter %{x:.0f}, input %{y:.0f}" if turned else "filter %{y:.0f}, input %{x:.0f}"),
         )
     )
     for code, (words, colour) in _FATES.items():

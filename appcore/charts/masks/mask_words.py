@@ -1,4 +1,4 @@
-"""Sentences about masks, made from the counts: how much is left, what came back, what collapsed."""
+"""Sentences about masks, as Markdown, made from the counts: how much is left, what came back, what collapsed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ... import plugins
+from ...markup import markdown
 from ...names import display
 
 _NAMED = 3
@@ -38,16 +39,16 @@ def collapse(
         )
     hollow = {name: numbers for name, numbers in empty.items() if numbers[0] and name not in gone}
     if hollow:
-        parts = [f"{count} of {filters} in {short(name)}" for name, (count, filters) in _worst(hollow)]
+        parts = [f"{count} of {filters} in {_named(name)}" for name, (count, filters) in _worst(hollow)]
         found.append(f"Empty filters: {_joined(parts, len(hollow))}.")
     kept = dict(zip(changes["layer"], changes["kept"]))
     idle = {name: int(kept[name]) - count for name, count in alive.items() if name in kept and 0 < count < kept[name]}
     if idle:
-        parts = [f"{count:,} in {short(name)}" for name, count in sorted(idle.items(), key=lambda item: -item[1])[:_NAMED]]
+        parts = [f"{count:,} in {_named(name)}" for name, count in sorted(idle.items(), key=lambda item: -item[1])[:_NAMED]]
         found.append(f"Kept but dead, on no path from input to output: {_joined(parts, len(idle))}.")
     silent = {name: count for name, count in dead_channels.items() if count > empty.get(name, (0, 0))[0] and name not in (*gone, *unread)}
     if silent:
-        parts = [f"{count} in {short(name)}" for name, count in sorted(silent.items(), key=lambda item: -item[1])[:_NAMED]]
+        parts = [f"{count} in {_named(name)}" for name, count in sorted(silent.items(), key=lambda item: -item[1])[:_NAMED]]
         found.append(f"Filters without a living weight: {_joined(parts, len(silent))}.")
     return found or ["No layer and no filter is empty."]
 
@@ -62,8 +63,8 @@ def _joined(parts: Sequence[str], whole: int) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Layer names in a sentence, the first few of many."""
-    shown = [short(name) for name in names[:_NAMED]]
+    """Layer names in a sentence, as Markdown, the first few of many."""
+    shown = [_named(name) for name in names[:_NAMED]]
     return _joined(shown, len(names)) if len(names) > _NAMED else " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
 
 
@@ -72,8 +73,12 @@ def short(name: str) -> str:
     return name.removesuffix(".weight")
 
 
+def _named(name: str) -> str:
+    return markdown(short(name))
+
+
 def alike(iou: float, chance: float, one: str, other: str) -> str:
-    """The overlap of two masks versus the random baseline, in a sentence."""
+    """The overlap of two masks versus the random baseline, in a sentence, as plain text."""
     ratio = (
         "about as much as the random baseline"
         if abs(iou - chance) < 0.02

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from appcore.config import RunConfig
+from appcore.config import build
 
 from ..run_styles import looks
 from ..staircase import planned, staircase
@@ -25,4 +25,4 @@ CHART = {
 def draw(run: Mapping[str, Any], *, prunes: pd.DataFrame, moment: int | None) -> go.Figure:
     """Planned sparsity as steps, with a dot for each prune point so far."""
     colour = looks([run])[run["run_id"]].colour
-    return staircase(planned(RunConfig(**run["config"])), prunes, chosen=moment, colour=colour, revision=run["run_id"])
+    return staircase(planned(build(run["config"])), prunes, chosen=moment, colour=colour, revision=run["run_id"])

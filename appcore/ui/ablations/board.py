@@ -17,7 +17,7 @@ from appcore.planning import ablation_grid
 from ..app import old_links, page
 from ..widgets import live_chart, parallel_coordinates
 from ..words import format, number_columns, run_status
-from ..words.text import plain
+from ..words.text import cells, plain
 from . import form
 
 VIEWS = ("Heatmap", "Small multiples", "Parallel coordinates", "Table")
@@ -52,7 +52,7 @@ def only(board: Board, down: str, across: str) -> None:
                 shown = apart(board.order[name])
                 old_links.renamed(f"only-{name}", shown)
                 value = st.selectbox(
-                    f"Only {board.labels[name].lower()}", board.order[name], index=None, key=f"only-{name}", bind="query-params",
+                    f"Only {plain(board.labels[name].lower())}", board.order[name], index=None, key=f"only-{name}", bind="query-params",
                     format_func=shown.__getitem__, placeholder="all, averaged", width=200,
                 )  # fmt: skip
                 if value is not None:
@@ -180,7 +180,7 @@ def _frame(frame: pd.DataFrame, alt: str, formats: Mapping[str, str] | None = No
     config: dict[str, Any] = {name: number_columns.column(name) for name in ablation_results.METRICS}
     config |= {name: st.column_config.NumberColumn(format=form) for name, form in (formats or {}).items()} | {"run_id": "Run"}
     height = min(420, 38 + 35 * max(len(frame), 1))
-    st.dataframe(frame, hide_index=True, column_config=config, height=height, placeholder="–", alt=alt)
+    st.dataframe(cells(frame), hide_index=True, column_config=config, height=height, placeholder="–", alt=alt)
 
 
 _DRAW: dict[str, Callable[[Board, str, str, str], None]] = dict(zip(VIEWS, (_heatmap, _multiples, _parallel, _table)))

@@ -18,7 +18,7 @@ from ..app import page
 from ..settings import fields
 from ..words import format, run_text, setting_labels
 from ..words.number_columns import metric
-from ..words.text import plain
+from ..words.text import cells, plain
 
 _COMMON = ("pruner", "seed")
 _TYPED = {"seed": "0-2", "tau": "2, 4.5, 8", "megabatches": "2, 4, 8", "epochs": "4, 8", "lr": "0.02, 0.05, 0.1"}
@@ -57,7 +57,7 @@ def show() -> tuple[dict[str, Any], dict[str, list[Any]], str]:
     picked = {name: values for name, values in chosen.items() if values}
     for name in names:
         if not picked.get(name):
-            st.caption(f":orange[:material/info: {label(name)}: choose at least one value.]")
+            st.caption(f":orange[:material/info: {plain(label(name))}: choose at least one value.]")
     fixed = {name: values[0] for name, values in picked.items() if len(values) == 1}
     axes = {name: values for name, values in picked.items() if len(values) > 1} or picked
     title = st.text_input("Title", key="sweep-title", max_chars=200, placeholder=ablation_grid.title(axes) if axes else "")
@@ -81,7 +81,7 @@ def _base() -> dict[str, Any]:
     choice = st.selectbox("Base", list(names), format_func=names.__getitem__, key="base-choice", help="All settings that you do not vary")
     base = dict(PRESETS[choice].settings) if choice in PRESETS else dict(runs[choice]["config"])
     config = build(base)
-    st.caption(plain(run_text.summary({"config": config.model_dump(mode="json")}), 300))
+    st.caption(run_text.summary({"config": config.model_dump(mode="json")}))
     return base
 
 
@@ -93,14 +93,14 @@ def _values(name: str, base: Mapping[str, Any]) -> list[Any] | None:
         default = ["snip", "magnitude"] if name == "pruner" else []
         titles = setting_labels.VALUE_LABELS.get(name, {})
         return st.multiselect(
-            label(name),
+            plain(label(name)),
             menu,
             default=default,
             format_func=lambda value: titles.get(value) or value_words(value),
             key=key,
             help=help,
         )
-    text = st.text_input(label(name), value="0-2" if name == "seed" else "", key=key, help=help, placeholder=_example(name))
+    text = st.text_input(plain(label(name)), value="0-2" if name == "seed" else "", key=key, help=help, placeholder=_example(name))
     try:
         return ablation_grid.parse(name, text)
     except ValueError as error:
@@ -146,13 +146,13 @@ def preview(found: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> None
     """A preview of all runs, and of the combinations that are left out, with reasons."""
     with st.expander(f"All runs ({len(found['cells'])})", icon=":material/list:"):
         rows = [{label(n): "any" if v is None else value_words(v) for n, v in cell["values"].items()} for cell in found["cells"]]
-        st.dataframe(pd.DataFrame(rows), height="auto" if len(rows) < 10 else 340, alt="Runs of this ablation")
+        st.dataframe(cells(pd.DataFrame(rows)), height="auto" if len(rows) < 10 else 340, alt="Runs of this ablation")
     if found["left_out"]:
         with st.expander(f"{counted(len(found['left_out']), 'combination')} left out", icon=":material/block:"):
             rows = [
                 {**{label(n): value_words(v) for n, v in left["values"].items()}, "Reason": left["reason"]} for left in found["left_out"]
             ]
-            st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Combinations that are left out, and why")
+            st.dataframe(cells(pd.DataFrame(rows)), hide_index=True, alt="Combinations that are left out, and why")
 
 
 @st.cache_data(ttl=60, max_entries=20, show_spinner=False)

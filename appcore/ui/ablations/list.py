@@ -16,7 +16,7 @@ from appcore.statuses import MOVING, RESUMABLE
 from ..app import page
 from ..widgets.run_picker import MOST
 from ..words import format, run_status
-from ..words.text import plain
+from ..words.text import cells, plain
 from . import board as ablation_board
 from . import form
 
@@ -124,14 +124,13 @@ def _more(board: ablation_board.Board, runs: Sequence[Mapping[str, Any]]) -> Non
         "Title",
         key="rename-sweep",
         max_chars=200,
-        on_change=lambda: page.manager().ablations.rename(sweep["sweep_id"], st.session_state["rename-sweep"]),
+        on_change=ablation_board.said(lambda: page.manager().ablations.rename(sweep["sweep_id"], st.session_state["rename-sweep"])),
     )
     st.button(
         "Forget this ablation",
         icon=":material/delete:",
         key="forget",
-        on_click=_forget,
-        args=(sweep["sweep_id"],),
+        on_click=ablation_board.said(functools.partial(_forget, sweep["sweep_id"])),
         help="Its runs stay in the library",
     )
     st.page_link(page.link("ablations"), label="All ablations", icon=":material/apps:", query_params={})
@@ -159,11 +158,11 @@ def facts(data: Mapping[str, Any]) -> None:
             for name, value in config.items()
             if name != "options"
         ]
-        st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Settings that all runs share")
+        st.dataframe(cells(pd.DataFrame(rows)), hide_index=True, alt="Settings that all runs share")
     if data["left_out"]:
         with st.expander(f"{counted(len(data['left_out']), 'combination')} left out", icon=":material/block:"):
             rows = [
                 {**{form.label(n): form.value_words(v) for n, v in one["values"].items()}, "Reason": one["reason"]}
                 for one in data["left_out"]
             ]
-            st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Combinations that are left out, and why")
+            st.dataframe(cells(pd.DataFrame(rows)), hide_index=True, alt="Combinations that are left out, and why")

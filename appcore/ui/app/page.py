@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import streamlit as st
 from ..words import text
 from . import page_files, signin
 
+_NAMED = 3
 _spent, _lock, _this_thread = [0.0], threading.Lock(), threading.local()
 
 
@@ -86,6 +87,23 @@ def manager() -> Any:
 def store() -> Any:
     """The store that the manager writes to."""
     return manager().store
+
+
+def runs(limit: int | None = None) -> list[dict[str, Any]]:
+    """The runs that this user may see, newest first; those that cannot be read are named on the page."""
+    found, unreadable = store().survey(limit)
+    name_unreadable(unreadable)
+    return found
+
+
+def name_unreadable(found: Sequence[Any]) -> None:
+    """Say which rows were left out because they cannot be read, and what to do about it."""
+    if found:
+        named = "; ".join(str(one) for one in found[:_NAMED])
+        more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        rows = "1 row of the store cannot be read and is" if len(found) == 1 else f"{len(found)} rows of the store cannot be read and are"
+        remedy = "`python -m appcore doctor --repair` quarantines them, `python -m appcore delete RUN` deletes a run."
+        st.warning(f"{rows} left out here: {text.harmless(named + more)}. {remedy}", icon=":material/broken_image:")
 
 
 def requested(name: str) -> list[str]:

@@ -35,6 +35,7 @@ class Frames:
     prunes: pd.DataFrame
     layers: pd.DataFrame
     titles: tuple[str, ...]
+    unreadable: tuple[Any, ...] = ()  # rows that were left out, see storage/rows.py
     figures: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # that pages drew of them last, see `live_chart.chart`
     _known: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -75,7 +76,8 @@ def read(runs: Sequence[Mapping[str, Any]]) -> Frames:
         with _lock:
             kept = _kept.get(which)
         if kept is None or (kept.statuses, kept.frames.titles) != (statuses, titles) or (kept.token != token and not _may_wait(kept, runs)):
-            frames = Frames(store.epochs(run_ids), store.megabatches(run_ids), store.prunes(run_ids), store.layers(run_ids), titles)
+            found = store.epochs(run_ids), store.megabatches(run_ids), store.prunes(run_ids), store.layers(run_ids)
+            frames = Frames(*found, titles, tuple(one for frame in found for one in frame.attrs.get("unreadable", ())))
             kept = _Kept(token, statuses, frames, time.monotonic(), page.spent())
         with _lock:
             _kept[which] = kept

@@ -91,7 +91,7 @@ def shared_snapshots(first: Run, second: Run, data: tables.Frames) -> dict[int, 
 
 
 def _same_weights(first: Run, second: Run, common: dict[int, tuple[str, str]], megabatch: int) -> str:
-    """Whether equal shares mean the same weights: by layer as a figure, over all layers as a sentence."""
+    """Whether equal shares mean the same weights: by layer as a figure, over all layers as a sentence (Markdown)."""
     if not common:
         if not (plugins.prunes(first["method"]) and plugins.prunes(second["method"])):
             return ":gray[:material/info: A dense run keeps every weight; there are no masks to lay upon each other.]"
@@ -110,7 +110,7 @@ def _same_weights(first: Run, second: Run, common: dict[int, tuple[str, str]], m
         lambda: charts.overlap_by_layer(layers, of_layers, chance_of_layers, names, revision=f"{first['run_id']},{second['run_id']}"),
         alt="Marks: overlap of the two masks in each layer versus the random baseline",
     )
-    return mask_words.alike(iou, chance, f"At megabatch {at + 1}, {names[0]}", names[1])
+    return harmless(mask_words.alike(iou, chance, f"At megabatch {at + 1}, {names[0]}", names[1]))
 
 
 def same_weights_over_time(runs: Runs, pair: tuple[str, str], data: tables.Frames) -> None:

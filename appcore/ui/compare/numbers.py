@@ -14,6 +14,7 @@ from appcore.analysis.repeats import Repeats, grouped
 from ..app import old_links, tables
 from ..widgets import live_chart
 from ..words import number_columns
+from ..words.text import cells
 from . import layers
 
 Runs = Sequence[dict[str, Any]]
@@ -93,7 +94,7 @@ def numbers(runs: Runs, data: tables.Frames) -> None:
 
 def _of_experiments(groups: Sequence[Repeats], data: tables.Frames) -> None:
     st.dataframe(
-        data.once("summary", lambda: charts.summary_table(groups, data.megabatches)),
+        data.once("summary", lambda: cells(charts.summary_table(groups, data.megabatches))),
         hide_index=True,
         alt="Mean and standard deviation over seeds of the last numbers of each experiment",
     )
@@ -103,7 +104,7 @@ def _of_experiments(groups: Sequence[Repeats], data: tables.Frames) -> None:
 def _of_runs(runs: Runs, data: tables.Frames) -> None:
     table = data.once("final", lambda: charts.final_table(runs, data.megabatches))
     st.dataframe(
-        table,
+        cells(table),
         hide_index=True,
         alt="Final numbers of each run",
         placeholder="–",

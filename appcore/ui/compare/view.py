@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from appcore import charts
@@ -14,7 +15,7 @@ from ..app import page, tables
 from ..widgets import live_chart
 from ..widgets.run_picker import Runs
 from ..words import run_status, setting_labels
-from ..words.text import plain
+from ..words.text import harmless, plain, table
 from . import numbers
 
 
@@ -59,7 +60,7 @@ def answer(runs: Runs, pair: tuple[str, str], data: tables.Frames, bands: bool) 
     layers = data.once(("layers", pair), lambda: data.layers[data.layers["run_id"].isin(pair)])
     with st.container(border=True, key="answer"):
         headline, detail = data.once(("who", pair), lambda: charts.who_prunes_early(layers, first, second))
-        st.markdown(f"#### {headline}  \n{detail}")
+        st.markdown(f"#### {harmless(headline)}  \n{harmless(detail)}")
     with live_chart.grid(2):
         live_chart.chart(
             "early-layers",
@@ -81,11 +82,10 @@ def settings(runs: Runs) -> None:
         st.caption("None: the runs have the same settings.")
     else:
         differing.index = [setting_labels.label(name) for name in differing.index]
-        st.table(differing, border="horizontal")
+        st.table(table(differing), border="horizontal")
     with st.expander(counted(len(equal), "equal setting"), icon=":material/equal:"):
-        st.markdown(
-            " · ".join(f"{setting_labels.label(name)}: **{charts.setting_text(value)}**" for name, value in equal.items() if value != {})
-        )
+        settings = {setting_labels.label(name): charts.setting_text(value) for name, value in equal.items() if value != {}}
+        st.markdown(" · ".join(f"{harmless(name)}: **{harmless(value)}**" for name, value in settings.items()))
 
 
 def proof(runs: Runs) -> None:
@@ -124,7 +124,5 @@ def proof(runs: Runs) -> None:
         )
     with st.expander("Hashes", icon=":material/fingerprint:"):
         names = charts.labels(runs)
-        st.table(
-            {names[run["run_id"]]: {charts.PAIRING[n]: (run["hashes"] or {}).get(n, "–")[:16] for n in charts.PAIRING} for run in runs},
-            border="horizontal",
-        )
+        hashes = {names[run["run_id"]]: {charts.PAIRING[n]: (run["hashes"] or {}).get(n, "–")[:16] for n in charts.PAIRING} for run in runs}
+        st.table(table(pd.DataFrame(hashes)), border="horizontal")

@@ -13,8 +13,9 @@ from appcore.transfer import model_formats, sparse_sizes
 
 from ..app import page
 from ..widgets import download, live_chart
+from ..widgets.run_picker import not_here
 from ..words import format, run_status, run_text
-from ..words.text import harmless
+from ..words.text import harmless, plain
 
 NOTICEABLE = 0.03  # as in transfer.reality_check, which is not imported here
 ABOUT = {
@@ -50,7 +51,7 @@ def pick(everything: dict[str, dict[str, Any]]) -> str | None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.selectbox("Run", list(everything), format_func=names.__getitem__, key="export_run", on_change=_picked, width=420)
     if asked not in everything:
-        st.caption(f":orange[:material/search_off: Not in this store: {asked}]")
+        not_here([asked])
     return st.session_state["export_run"]
 
 
@@ -94,9 +95,9 @@ def files(run: dict[str, Any], state: dict[str, Any]) -> None:
 def _card(run: dict[str, Any], what: str, state: dict[str, Any]) -> None:
     job, path = state["jobs"].get(what, {}), state["files"].get(what)
     if reason := model_formats.can_be_made(what):
-        st.caption(f":material/info: {reason}")
+        st.caption(f":material/info: {harmless(reason)}")
     elif job.get("status") in ("queued", "working"):
-        st.caption(f":material/hourglass_top: {job['words']} …")
+        st.caption(f":material/hourglass_top: {harmless(job['words'])} …")
     elif path:
         _download(run, what, Path(path))
     else:
@@ -143,7 +144,7 @@ def reality(run: dict[str, Any], state: dict[str, Any]) -> None:
     job, found = state["jobs"].get("reality", {}), state["reality"]
     with st.container(gap="xsmall"):  # always there: an element inserted above a chart would make the browser rebuild it
         if job.get("status") in ("queued", "working"):
-            st.markdown(f":material/hourglass_top: **Measuring:** {job['words']} …")
+            st.markdown(f":material/hourglass_top: **Measuring:** {harmless(job['words'])} …")
         elif job.get("status") == "failed":
             st.error(harmless(job["words"]), icon=":material/error:")
         if found is None:
@@ -168,7 +169,7 @@ def reality(run: dict[str, Any], state: dict[str, Any]) -> None:
 def _found(run: dict[str, Any], found: dict[str, Any]) -> None:
     head, detail = figures.verdict(found, NOTICEABLE)
     with st.container(border=True, key="answer"):
-        st.markdown(f"#### {head}  \n{detail}")
+        st.markdown(f"#### {harmless(head)}  \n{harmless(detail)}")
     token = (run["run_id"], found["cursor"], found["latency"][0]["ratio"])
     with live_chart.grid(2):
         live_chart.chart(
@@ -185,10 +186,10 @@ def _found(run: dict[str, Any], found: dict[str, Any]) -> None:
         )
     machine, rounds = found["machine"], " and ".join(str(time["rounds"]) for time in found["latency"])
     where = f"{machine['processor']}, {machine['threads']} of {counted(machine['cores'], 'core')}"
-    text = f"{rounds} alternating rounds; torch {machine['torch']} on {where}."
+    text = f"{rounds} alternating rounds; torch {plain(machine['torch'])} on {plain(where)}."
     if found["trained_meanwhile"]:
         text += " :orange[A run was training meanwhile: both sides are slower, their ratio is still fair.]"
     st.caption(text)
     st.markdown("**Can the files be trusted?**")
-    lines = [f"| {check['name']} | {_MARKS[check['is_equal']]} | {check['text']} |" for check in found["checks"]]
+    lines = [f"| {harmless(check['name'])} | {_MARKS[check['is_equal']]} | {harmless(check['text'])} |" for check in found["checks"]]
     st.markdown("\n".join(["| check | | measured |", "|---|---|---|", *lines]))

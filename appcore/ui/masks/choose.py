@@ -14,6 +14,7 @@ from appcore.statuses import RESUMABLE
 
 from ..app import page
 from ..app.mask_data import Snapshot
+from ..widgets.run_picker import not_here
 from ..words import format, run_status
 
 Run = Mapping[str, Any]
@@ -59,7 +60,7 @@ def pick(everything: dict[str, dict[str, Any]]) -> tuple[str | None, str | None]
             width=360,
         )
     if missing:
-        st.caption(f":orange[:material/search_off: Not in this store: {', '.join(missing)}]")
+        not_here(missing)
     return st.session_state["masks_run"], st.session_state["masks_against"]
 
 

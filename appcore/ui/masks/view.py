@@ -127,7 +127,7 @@ def two_runs(side: Side, at: int, other: Side, other_at: int) -> None:
     iou, chance = found.overlap()
     names = (side.look.label, other.look.label)
     at_one, at_other = (f"{name} ({snapshot.words})" for name, snapshot in zip(names, (some[i], theirs[j])))
-    st.markdown(mask_words.alike(iou[i, j], chance[i, j], at_one, at_other))
+    st.markdown(harmless(mask_words.alike(iou[i, j], chance[i, j], at_one, at_other)))
     both = f"{side.run['run_id']},{other.run['run_id']}"
     token = (both, len(side.snapshots), len(other.snapshots), i, j)
     rows, columns = [snapshot.short for snapshot in some], [snapshot.short for snapshot in theirs]

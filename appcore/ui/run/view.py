@@ -15,7 +15,7 @@ from ..app import page, tables
 from ..widgets import live_chart
 from ..words import format, run_status
 from ..words.number_columns import metric
-from ..words.text import harmless, plain
+from ..words.text import code, harmless, plain
 
 
 def header_numbers(run: dict[str, Any], data: tables.Frames) -> None:
@@ -137,11 +137,11 @@ def facts(run: dict[str, Any]) -> None:
         return
     st.caption("Two runs whose hashes agree had the same initial weights, images, order of the data and scoring batches.")
     for name, words in charts.PAIRING.items():
-        st.markdown(f"{words.capitalize()}: `{hashes.get(name, 'not recorded')[:24]}`")
+        st.markdown(f"{words.capitalize()}: {code(hashes.get(name, 'not recorded')[:24])}")
     where = f"{started.get('device', '?')}, {started.get('precision', '?')}"
     weights = f"{format.count(started.get('parameters'))} parameters"
     images = f"{format.count(started.get('train_images'))} training and {format.count(started.get('test_images'))} test images"
-    st.caption(f"{where} · {weights} · {images}")
+    st.caption(f"{plain(where)} · {weights} · {images}")
     st.caption(plain(", ".join(f"{name} {value}" for name, value in (run["versions"] or {}).items() if name != "device"), 400))
     for note in [*(run["notes"] or []), *started.get("notes", [])]:
         st.caption(f":material/info: {harmless(note)}")

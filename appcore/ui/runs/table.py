@@ -13,6 +13,7 @@ from appcore import names
 from appcore.analysis import run_library
 
 from ..app import old_links, page
+from ..words.text import cells
 from . import columns
 
 _LABELS = {"status": "State", "method": "Method", "pruner": "Pruner", "dataset": "Data set", "arch": "Network", "tag": "Tag"}
@@ -88,7 +89,7 @@ def _select(name: str, shown: pd.DataFrame, ids: list[list[str]], config: dict[s
     if kept.get("key") != key:
         kept.update(key=key, rows=[row for row, run_ids in enumerate(ids) if picked and set(run_ids) <= picked])
     event = st.dataframe(
-        shown,
+        cells(shown),
         key=key,
         hide_index=True,
         height=min(_HEIGHT, 44 + 35 * len(shown)) if len(shown) else "auto",

@@ -15,6 +15,7 @@ from appcore.planning.relevance import is_relevant
 from ..app import page
 from ..settings import fields, form
 from ..widgets import live_chart
+from ..widgets.run_picker import not_here
 from ..words import format, setting_labels
 from ..words.number_columns import metric
 from ..words.text import harmless
@@ -66,7 +67,7 @@ def _base(everything: dict[str, dict[str, Any]]) -> dict[str, Any]:
             width=420,
         )
     if chosen and chosen not in everything:
-        st.caption(f":orange[:material/search_off: Not in this store: {chosen}]")
+        not_here([chosen])
     return dict(everything[chosen]["config"]) if chosen in everything else {}
 
 
@@ -184,7 +185,7 @@ def _costs(settings: dict[str, Any], rules: pd.DataFrame, chosen: str) -> None:
             found = page.manager().estimate(settings)
             note = f"Dense FLOPs of forward and backward; {format.how_timed(found)}."
         except ValueError as error:
-            found, note = None, f":red[:material/error: {error}]"
+            found, note = None, f":red[:material/error: {harmless(error)}]"
         share = totals["none"] / totals[chosen]
         per_image = found["training_flops"] / found["samples"] if found else None
         with st.container(gap="xsmall"), st.grid(4, min_column_width=150, gap="small"):

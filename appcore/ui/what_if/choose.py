@@ -13,7 +13,9 @@ from appcore import plugins
 from appcore.names import apart, display
 
 from ..app import old_links
+from ..widgets.run_picker import not_here
 from ..words import format, run_text
+from ..words.text import harmless
 
 SCOPES = {"global": "Whole network", "layer": "Each layer alike", "erk": "Erdős–Rényi kernel"}
 _ITERATIVE = "rounds"  # a criterion with this option scores in several rounds, pruning in between
@@ -25,7 +27,7 @@ class Source:
 
     config: dict[str, Any] | None
     run_id: str | None
-    words: str
+    words: str  # Markdown
 
 
 def densities() -> list[float]:
@@ -47,7 +49,7 @@ def source(everything: Mapping[str, dict[str, Any]]) -> Source:
         st.selectbox("Weights of", list(names), format_func=names.__getitem__, key="what_if_run", on_change=_picked, width=320)
         found = _fresh() if not st.session_state["what_if_run"] else _of_run(everything[st.session_state["what_if_run"]])
     if asked not in names:
-        st.caption(f":orange[:material/search_off: Not in this store: {asked}]")
+        not_here([asked])
     return found
 
 
@@ -61,7 +63,7 @@ def _picked() -> None:
 def _fresh() -> Source:
     arch, dataset = _menu("Network", "arch", "models", "resnet20"), _menu("Data set", "dataset", "datasets", "digits")
     seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params", width=110)
-    words = f"{display(arch)} on {display(dataset)}, at its initial values (seed {seed})"
+    words = f"{harmless(display(arch))} on {harmless(display(dataset))}, at its initial values (seed {seed})"
     return Source({"arch": arch, "dataset": dataset, "seed": int(seed)}, None, words)
 
 
@@ -135,7 +137,8 @@ def small_print(source: Source, criteria: list[str], sketch: dict[str, Any], mil
     """Small print: what was scored, how exact the answer is, and how long it took."""
     pruned = f" Of its weights {100 * sketch['density']:.1f} % are left; pruned ones cannot return." if sketch["density"] < 1 else ""
     st.caption(
-        f"Scored: {source.words}, with the scoring images of megabatch {sketch['megabatch'] + 1}.{pruned} {rounds_note(criteria)}  \n"
+        f"Scored: {source.words}, with the scoring images of megabatch {sketch['megabatch'] + 1}.{pruned} "
+        f"{harmless(rounds_note(criteria))}  \n"
         "Exact for layers of up to 4,096 weights and for the 1,024 best of each; beyond, counts of a layer are right to about 0.7 % of "
         f"themselves or 1/2048 of the layer, and always sum to the number asked for. Answered in {milliseconds:.0f} ms."
     )

@@ -18,7 +18,7 @@ from appcore.names import display
 
 from ..app import page
 from ..widgets import live_chart
-from ..words.text import harmless
+from ..words.text import cells, harmless
 from .choose import Source
 
 _NOT_YET = ("waiting", "scoring")
@@ -43,7 +43,7 @@ def is_waiting(found: Mapping[str, dict[str, Any]]) -> bool:
 def progress(found: Mapping[str, dict[str, Any]]) -> None:
     """Show what is being computed, and what failed."""
     for criterion, reply in found.items():
-        name = display(criterion)
+        name = harmless(display(criterion))
         if reply["state"] == "scoring":
             st.markdown(
                 f":blue-badge[:material/hourglass_top: Scoring] {name}, {reply['seconds']:.0f} s so far; the page goes on by itself."
@@ -83,11 +83,11 @@ def in_words(answers: Mapping[str, Answer], deaths: Mapping[str, pd.DataFrame]) 
         empty = found.layers.loc[(found.layers["kept"] == 0) & (found.layers["total"] > 0), "layer"].tolist()
         fall = deaths[name]
         if empty:
-            lines.append(f"**{display(name)} would leave nothing of {mask_words.listed(empty)}.**")
+            lines.append(f"**{harmless(display(name))} would leave nothing of {mask_words.listed(empty)}.**")
         elif len(fall):
             first = fall.iloc[0]
-            who = mask_words.short(first["layer"])
-            lines.append(f"{display(name)}: every layer lives; the first to die is {who}, under {_fine(first['density'])} kept.")
+            who = mask_words.listed([first["layer"]])
+            lines.append(f"{harmless(display(name))}: every layer lives; the first to die is {who}, under {_fine(first['density'])} kept.")
     one = next(iter(answers.values()))
     removed = 1 - one.keep / max(one.total, 1)
     with st.container(border=True, key="answer"):
@@ -123,7 +123,7 @@ def numbers(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: 
     column = st.column_config.NumberColumn
     st.subheader("Criteria side by side", anchor=False)
     st.dataframe(
-        pd.DataFrame(rows),
+        cells(pd.DataFrame(rows)),
         hide_index=True,
         alt="FLOPs, bytes and first layer to die for each criterion",
         column_config={

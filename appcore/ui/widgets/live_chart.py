@@ -16,9 +16,10 @@ import plotly
 import plotly.graph_objects as go
 import streamlit as st
 
-from appcore import charts, files
+from appcore import charts, files, markup
 from appcore.errors import InputError
 
+from ..words.text import harmless
 from . import projector
 
 SCRIPT = Path(__file__).parents[3] / "static" / "plotly.min.js"  # beside app.py
@@ -231,10 +232,16 @@ def chart(key: str, token: Hashable, build: Callable[[], go.Figure], *, alt: str
     mine = st.session_state.setdefault("_figures", {})
     made = next((known[key] for known in (mine, shared or {}) if key in known and known[key][0] == token), None)
     if made is None:
-        figure = build()
+        try:
+            figure = build()
+        except ValueError as error:
+            if not hasattr(error, "message"):
+                raise
+            st.caption(f":gray[:material/info: {harmless(alt)}: {harmless(error)}]")  # the other charts of the page are shown
+            return
         height = int(figure.layout.height or 360)
         figure.layout.height = None
-        made = token, figure.to_json(), height
+        made = token, markup.figure(figure.to_json()), height
     mine[key] = made
     if shared is not None:
         shared[key] = made

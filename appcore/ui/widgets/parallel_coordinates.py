@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from appcore import charts
+from appcore import charts, markup
 
 from . import live_chart, projector
 
@@ -70,10 +70,11 @@ def chart(key: str, figure: go.Figure, names: Sequence[str], *, alt: str) -> dic
     theme = "dark" if st.context.theme.type == "dark" else "light"
     height = round(int(figure.layout.height or 420) * (1 + (projector.scale() - 1) / 2))
     figure.update_layout(font_size=13 * projector.scale())
+    text = markup.figure(figure.to_json())
     if not live_chart.SCRIPT.exists():
-        shown = go.Figure(figure).update_layout(template=charts.template(theme == "dark"))
+        shown = go.Figure(json.loads(text)).update_layout(template=charts.template(theme == "dark"))
         st.plotly_chart(shown, key=f"{key}-still", theme=None, alt=alt)
         return {}
-    data = {"figure": figure.to_json(), "height": height, "alt": alt, "theme": theme}
+    data = {"figure": text, "height": height, "alt": alt, "theme": theme}
     result = _component(key=key, data=data, height=height, on_ranges_change=lambda: None)
     return {name: spans for name, spans in zip(names, result.ranges or []) if spans}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 import streamlit as st
@@ -12,6 +11,7 @@ from appcore import charts
 
 from ..app import page
 from ..words import format, run_status, run_text
+from ..words.text import harmless, plain
 
 Runs = Sequence[dict[str, Any]]
 MOST = 12
@@ -37,8 +37,13 @@ def pick(everything: dict[str, dict[str, Any]]) -> list[str]:
         placeholder="Pick two or more runs",
     )
     if missing:
-        st.caption(f":orange[:material/search_off: Not in this store: {', '.join(missing)}]")
+        not_here(missing)
     return known
+
+
+def not_here(asked: Sequence[str]) -> None:
+    """Name runs of the address that are not in the store."""
+    st.caption(f":orange[:material/search_off: Not in this store: {plain(', '.join(asked), 300)}]")
 
 
 def _picked() -> None:
@@ -63,6 +68,6 @@ def legend(runs: Runs) -> None:
     lines = []
     for run in runs:
         look = looks[run["run_id"]]
-        mark = f'<span style="color:{look.colour}">{SHAPES[look.symbol]}</span>'  # the only markup; the rest is escaped
-        lines.append(f"{mark} **{escape(look.label)}** {run_status.markdown(run)} {escape(run_text.summary(run))}")
+        mark = f'<span style="color:{look.colour}">{SHAPES[look.symbol]}</span>'
+        lines.append(f"{mark} **{harmless(look.label)}** {run_status.markdown(run)} {run_text.summary(run)}")
     st.markdown("  \n".join(lines), unsafe_allow_html=True)

@@ -2,8 +2,10 @@
 
 const MOST_ROWS = 2000;
 
+// Words of a figure as text: its tags are this program's own, all other markup was spelled out (markup.py).
 function plain(text) {
-  return String(text ?? '').replace(/<br>/g, ' ').replace(/<[^>]*>/g, '');
+  const words = String(text ?? '').replace(/<br>/g, ' ').replace(/<[^>]*>/g, '');
+  return words.replace(/&lt;/g, '<').replace(/&amp;/g, '&');
 }
 
 // The names that an axis gives to places; only where every place has one, else they are marks on a scale.

@@ -75,7 +75,7 @@ def markdown(run: Mapping[str, Any]) -> str:
 
 
 def sentence(run: Mapping[str, Any], position: int | None = None, waits_for: str = "") -> str:
-    """What happened, and what to do next. `waits_for`: the other program that the run waits for, if any."""
+    """What happened, and what to do next, as Markdown. `waits_for`: the other program that the run waits for, if any."""
     name = state(run)
     done = f"{run['cursor']} of {counted(run['segments'], 'step')} of the plan done"
     if name == "queued" and waits_for:
@@ -101,7 +101,7 @@ def sentence(run: Mapping[str, Any], position: int | None = None, waits_for: str
 
 def _place(run: Mapping[str, Any]) -> str:
     progress, config = run["progress"] or {}, run["config"]
-    if "megabatch" not in progress:
+    if progress.get("megabatch") is None or progress.get("epoch") is None:
         return "The first step follows in a few seconds."
     return f"Megabatch {progress['megabatch'] + 1} of {config['megabatches']}, epoch {progress['epoch'] + 1} of {config['epochs']}."
 
@@ -112,5 +112,5 @@ def share_done(run: Mapping[str, Any]) -> float:
         return 1.0
     progress = run["progress"] or {}
     total = progress.get("samples_total") or 0
-    share = progress.get("samples_seen", 0) / total if total else run["cursor"] / max(run["segments"], 1)
+    share = (progress.get("samples_seen") or 0) / total if total else run["cursor"] / max(run["segments"], 1)
     return min(1.0, max(0.0, share))

@@ -25,15 +25,15 @@ def colour(config: RunConfig) -> str:
 
 
 def summary(run: dict[str, Any]) -> str:
-    """A run in one line: ResNet-20 on Digits · APP · SNIP · seed 0."""
+    """A run in one line, as Markdown: ResNet-20 on Digits · APP · SNIP · seed 0."""
     config = run["config"]
-    where = harmless(f"{names.display(config['arch'])} on {names.display(config['dataset'])}")
+    where = f"{names.display(config['arch'])} on {names.display(config['dataset'])}"
     parts = [where, names.method_and_pruner(config["method"], config["pruner"])]
     parts += [
         f"{names.counted(config['megabatches'], 'megabatch')} of {names.counted(config['epochs'], 'epoch')}",
         f"seed {config['seed']}",
     ]
-    return " · ".join(parts)
+    return harmless(" · ".join(parts))
 
 
 def settings_table(run: dict[str, Any]) -> pd.DataFrame:

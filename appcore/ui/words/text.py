@@ -1,20 +1,42 @@
-"""Text from users inside markdown: shown as it was typed, whatever it contains."""
+"""Texts of users in the elements of a page, shown as they were typed, whatever they contain (markup.py)."""
 
 from __future__ import annotations
 
-import re
+from typing import Any
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~$:&])")
-_ACTIVE = re.compile(r"([\[\]<$])")
+import pandas as pd
+
+from appcore import markup
 
 
-def plain(text: str, most: int = 120) -> str:
-    """`text` escaped for a markdown label or line: no markup, icon, link or formula takes effect; long ones are cut."""
+def plain(text: Any, most: int = 120) -> str:
+    """`text` as Markdown on one line; a long one is cut."""
     line = " ".join(str(text).split())
-    line = line if len(line) <= most else f"{line[: most - 1]}…"
-    return _SPECIAL.sub(r"\\\1", line)
+    return markup.markdown(line if len(line) <= most else f"{line[: most - 1]}…")
 
 
-def harmless(message: str) -> str:
-    """A message of ours that may quote users: its `code` and emphasis stay, but images, links, HTML and formulas are escaped."""
-    return _ACTIVE.sub(r"\\\1", str(message))
+def harmless(message: Any) -> str:
+    """A whole message as Markdown on one line."""
+    return markup.markdown(message)
+
+
+def code(text: Any) -> str:
+    """`text` as code in Markdown."""
+    return markup.code(text)
+
+
+def table(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame for `st.table`, which reads cells and headings as Markdown."""
+    return frame.map(harmless).rename(index=harmless, columns=harmless)
+
+
+def cells(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame for `st.dataframe`, whose button saves it as CSV: no cell that a spreadsheet would take for a formula."""
+    texts = [name for name in frame if pd.api.types.is_object_dtype(frame[name]) or pd.api.types.is_string_dtype(frame[name])]
+    return frame.assign(**{name: frame[name].map(_cell) for name in texts})
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_cell(part) for part in value]
+    return markup.cell(value, markup.JOINER)
