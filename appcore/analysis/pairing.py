@@ -20,7 +20,7 @@ _CHOOSING = (
     "seed",
     "options",
 )  # settings that decide which images a run has
-_SIZES = {"train_images": "training images", "test_images": "test images", "classes": "classes", "image_shape": "image shape"}
+_SIZES = {"train_images": "images to train on", "test_images": "images to test on", "classes": "classes", "image_shape": "image shape"}
 
 
 def pairing(runs: Sequence[Mapping[str, Any]]) -> dict[str, bool | None]:

@@ -63,7 +63,10 @@ def backup(store: Store, to: str | Path) -> dict[str, int]:
     told: dict[str, int] = {}
 
     def write(file: IO[bytes]) -> None:
-        run_ids = [row["run_id"] for row in store.runs()]
+        rows, unreadable = store.survey()
+        if unreadable:
+            raise InputError(f"run {unreadable[0]} cannot be read; `python -m appcore doctor --repair` puts it aside, then back up", "store")
+        run_ids = [row["run_id"] for row in rows]
         for packing in (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED):  # the second where the first would look like a bomb
             file.seek(0)
             file.truncate()
@@ -122,7 +125,7 @@ def _files(root: Path, left_out: set[Path]) -> Iterator[tuple[str, Iterator[byte
                 content = files.chunks(path)
                 first = next(content, b"")
             except IsADirectoryError:
-                left_out |= set() if path.parent == root else {path}
+                left_out.add(path)
                 continue
             except FileNotFoundError:
                 has_vanished = True
@@ -136,7 +139,7 @@ def _files(root: Path, left_out: set[Path]) -> Iterator[tuple[str, Iterator[byte
 def _all(root: Path) -> list[Path]:
     """What lies in a folder and in the folders in it, without the hidden."""
     top = [path for path in files.listed(root) if not path.name.startswith(".")]
-    return [*top, *chain.from_iterable(map(files.listed, top))]
+    return [*(path for path in top if files.is_link(path) or not path.is_dir()), *chain.from_iterable(map(files.listed, top))]
 
 
 def _lines(connection: Connection, table: Table, run_ids: Collection[str]) -> Iterator[bytes]:

@@ -40,8 +40,7 @@ def export(store: Store, run_id: str, to: str | Path, say: Callable[[str], objec
     saved = checkpoint.newest(run_folder)
     record, lines = bundle_record.describe(store, run_id)  # after the checkpoint, which may be of a run that goes on
     points = [pruned for line in lines if (pruned := json.loads(line).get("pruned"))]
-    for remark in _about_weights(run_folder, saved, row["saved"] or 0):
-        say(remark)
+    remarks = _about_weights(run_folder, saved, row["saved"] or 0)
     masks = [paths.masks(run_folder, point["segment"]) for point in points]
     made = {name("settings"): _text(row["config"]), name("result"): _text(run_result.result(store, run_id))}
     made |= {name(table): as_csv(frame).encode() for table, frame in run_tables(store, run_id).items()}
@@ -53,6 +52,8 @@ def export(store: Store, run_id: str, to: str | Path, say: Callable[[str], objec
     members = _members(record, lines, saved, masks)
     for file, data in made.items():
         files.write(folder / file, data, _REMEDY, "to")
+    for remark in remarks:
+        say(remark)
     bundle = folder / name("bundle", run_id)
     try:
         files.commit(bundle, lambda file: _pack(file, bundle, run_id, members), _REMEDY, "to")

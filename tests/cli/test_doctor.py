@@ -25,7 +25,7 @@ from appcore.runner import driver
 from appcore.storage import checkpoint
 from appcore.storage.store import Store
 
-NAMES = ["python", "packages", "torch and torchvision", "devices", "sqlite", "store", "checkpoints"]
+NAMES = ["python", "packages", "torch and torchvision", "devices", "sqlite", "store", "rows", "checkpoints"]
 NAMES += ["leftovers", "limits", "disk", "data sets", "plug-ins", "streamlit"]
 
 

@@ -50,7 +50,7 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
     """The settings with which a run would have begun: none begins here."""
     found: list[RunConfig] = []
 
-    def rehearse(config: RunConfig) -> None:
+    def rehearse(config: RunConfig, _: object) -> None:
         found.append(config)
         raise InputError(REACHED)
 

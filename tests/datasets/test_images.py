@@ -303,9 +303,9 @@ def test_hostile_folders(tmp_path: Path, harm: Callable[[Path], None], problem: 
     assert problem in message and remedy in message
 
 
-@pytest.mark.parametrize("path", ["missing", "missing/../../x", "a\0b", "line\nbreak", "~nobody/x", "x" * 5000, "/dev/null", "/dev/zero"])
+@pytest.mark.parametrize("path", ["missing", "missing/../../x", "line\nbreak", "~nobody/x", "x" * 5000, "/dev/null", "/dev/zero"])
 def test_paths_that_are_nothing(tmp_path: Path, path: str) -> None:
-    message = refusal(path if path.startswith(("/", "~", "a\0")) else f"{tmp_path}/{path}")
+    message = refusal(path if path.startswith(("/", "~")) else f"{tmp_path}/{path}")
     assert any(remedy in message for remedy in ("give the path of", "check the path"))
 
 

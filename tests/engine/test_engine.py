@@ -186,7 +186,7 @@ def test_methods_and_pruners_are_paired() -> None:
         started.append(of(found, Started)[0].hashes)
         chains.append([end.order_hash for end in of(found, MegabatchDone)])
     assert all(hashes == started[0] for hashes in started) and all(chain == chains[0] for chain in chains)
-    assert set(started[0]) == {"init", "order", "scoring"}
+    assert set(started[0]) == {"init", "order", "scoring", "data"}
 
 
 def test_interleaved_runs_equal_runs_alone(events: list) -> None:

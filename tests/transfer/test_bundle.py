@@ -466,6 +466,6 @@ def test_a_planted_link_is_not_followed_by_an_export(source: tuple[Store, str], 
 def test_a_run_that_fits_no_bundle_is_one_line(store: Store, tmp_path: Path) -> None:
     run_id = add(store)
     store.update(run_id, notes=["a note"] * 1001)
-    with pytest.raises(InputError, match=f"run {run_id} cannot be put into a bundle: notes: ") as caught:
+    with pytest.raises(InputError, match=f"run {run_id} cannot be put into a bundle: notes ") as caught:
         export(store, run_id, tmp_path / "to")
     assert "\n" not in caught.value.message and not (tmp_path / "to").exists()
