@@ -41,7 +41,8 @@ COVERED = (
     "An interval covers what the seed draws: initial values, the order of the stream, its split, augmentation and scoring batches, and, "
     "where only part of the images is used (limit_train, limit_test, shots), which images these are, test images included; at one seed "
     "they are the same for every method and criterion. (Experiments dated before 2026-11-27 had the same images at every seed.) It does "
-    "not cover the data set itself: with all images of a data set every seed has the same test images. Images are normalised by the mean and standard deviation of all training images of the run, as published "
+    "not cover the data set itself: with all images of a data set every seed has the same test images. Images are normalised by the "
+    "mean and standard deviation of all training images of the run, as published "
     "recipes do, so a megabatch is normalised with numbers to which later ones have contributed: a look ahead, small, and equal for all "
     "methods."
 )
