@@ -19,6 +19,14 @@ from appcore.ui.widgets import run_labels  # noqa: E402
 from appcore.ui.words import text  # noqa: E402
 
 store = page.store()
+
+
+def states() -> tuple[tuple[str, str], ...]:
+    """The state of each run, also of those that cannot be read."""
+    return tuple((run_id, status) for run_id, _, status in store.revision())
+
+
+shown = states()
 runs, unreadable = store.survey()
 by_id = {run["run_id"]: run for run in runs}
 
@@ -74,8 +82,7 @@ elif len(found):
 @st.fragment(run_every=3.0)
 def watch() -> None:
     """Redraw the page when a run was added, removed or changed its state; each check costs one small query."""
-    now = tuple((run_id, status) for run_id, _, status in store.revision())
-    if now != tuple(sorted((run["run_id"], run["status"]) for run in runs)):
+    if states() != shown:
         st.rerun()
 
 

@@ -8,6 +8,7 @@ import types
 from pathlib import Path
 
 import bad_rows
+import fake_masks
 import fake_runs
 import pytest
 from test_pages import opened, words
@@ -47,7 +48,7 @@ def store() -> Store:
 def spoiled(store: Store) -> tuple[str, list[str]]:
     """(a whole run, runs with one wrong value each: every column and every kind of value)."""
     bad = [fake_runs.write(store, until=4, status="failed", title=f"bad {number}", megabatches=2, epochs=1) for number in range(len(CASES))]
-    good = fake_runs.write(store, title="the good one")
+    good = fake_masks.write(store, title="the good one")
     for run_id, (column, value) in zip(bad, CASES):
         bad_rows.write(file_of(store), run_id, column, f"{value}{run_id}" if column == "run_id" else value)
     assert len(store.survey()[1]) > 100
@@ -127,9 +128,8 @@ def test_the_command_line_deletes(store: Store, capsys: pytest.CaptureFixture[st
     good, bad, third = (fake_runs.write(store) for _ in range(3))
     bad_rows.write(file_of(store), bad, "config", "no json")
     assert main(["delete", bad]) == 2 and "--yes" in capsys.readouterr().err  # nobody there to be asked
-    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     for answer, code in (("n\n", 2), ("\n", 2), ("y\n", 0)):
-        monkeypatch.setattr(sys.stdin, "readline", lambda answer=answer: answer, raising=False)
+        monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(isatty=lambda: True, readline=lambda answer=answer: answer))
         assert main(["delete", third]) == code
     assert main(["delete", bad, "--yes", "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"run_id": bad, "deleted": True}

@@ -50,13 +50,46 @@ MARKDOWN = {  # functions of ours that return Markdown, or words of this program
     "age": "format",
     "lower": "measures: the label of a number",
 }
-# (file, expression): words of this program, which a reader can see where they are made.
-KNOWN: set[tuple[str, str]] = set()
+# Names whose values cannot be seen where they are shown: words of this program, numbers, or Markdown made by the functions above.
+KNOWN: dict[str, set[str]] = {
+    "appcore/ui/ablations/board.py": {"about.label", "about.unit", "waiting.index(run_id) + 1", "words"},
+    "appcore/ui/ablations/form.py": {"help", "note", "how", "share", "many"},
+    "appcore/ui/ablations/list.py": {"done", "count"},
+    "appcore/ui/compare/layers.py": {"words"},  # of _same_weights, which returns Markdown
+    "appcore/ui/compare/view.py": {"words", "charts.PAIRING[name]", "elsewhere"},
+    "appcore/ui/export/view.py": {"state", "text", "lines", "title", "ABOUT[what]"},
+    "appcore/ui/masks/choose.py": {"what.capitalize()", "side.snapshots[0].words"},
+    "appcore/ui/masks/view.py": {"words", "found"},  # of mask_words.collapse, which returns Markdown
+    "appcore/ui/run/launch.py": {"note"},
+    "appcore/ui/run/machine.py": {"words"},
+    "appcore/ui/run/view.py": {
+        "memory.label",
+        "memory.text(numbers[memory.name])",
+        "memory.unit",
+        "share.text(numbers[share.name])",
+        "words.capitalize()",
+    },
+    "appcore/ui/runs/actions.py": {"label", "names", "more"},
+    "appcore/ui/settings/fields.py": {"text"},
+    "appcore/ui/settings/form.py": {"PRESETS[state['preset']].source", "title", "group"},
+    "appcore/ui/stream/plan.py": {"head", "why", "note", "beside"},
+    "appcore/ui/what_if/choose.py": {"label", "source.words", "pruned", "sketch['megabatch'] + 1"},
+    "appcore/ui/widgets/download.py": {"label"},
+    "appcore/ui/widgets/player.py": {"label"},
+    "appcore/ui/widgets/run_controls.py": {"label", "resume", "pause"},
+    "appcore/ui/words/number_columns.py": {"about.label", "about.help"},
+    "appcore/ui/words/run_status.py": {"words"},
+    "pages/home.py": {"label", "text"},  # of PAGE in another page
+    "pages/runs.py": {"st.session_state.pop('_runs_said')"},
+    "app.py": {"problem"},
+}
 
 
-def is_clean(node: ast.expr | None, names: dict[str, list[ast.expr]], depth: int = 0) -> bool:
+def is_clean(node: ast.expr | None, names: dict[str, list[ast.expr]], known: set[str], depth: int = 0) -> bool:
     """Whether an expression is text of this program, numbers, or escaped."""
-    again = lambda part: is_clean(part, names, depth)  # noqa: E731
+    again = lambda part: is_clean(part, names, known, depth)  # noqa: E731
+    if node is not None and ast.unparse(node) in known:
+        return True
     match node:
         case None | ast.Constant():
             return True
@@ -66,6 +99,8 @@ def is_clean(node: ast.expr | None, names: dict[str, list[ast.expr]], depth: int
             return _is_number(spec) or again(value)
         case ast.BinOp(left, ast.Add(), right):
             return again(left) and again(right)
+        case ast.BinOp(_, ast.Sub() | ast.Div() | ast.FloorDiv(), _):
+            return True  # a number: texts cannot do that
         case ast.IfExp(_, body, other):
             return again(body) and again(other)
         case ast.BoolOp(_, values):
@@ -77,11 +112,13 @@ def is_clean(node: ast.expr | None, names: dict[str, list[ast.expr]], depth: int
         case ast.Call(ast.Name(name) | ast.Attribute(_, name)):
             return name in ESCAPING or name in MARKDOWN
         case ast.Name(name) if name in names and depth < 4:
-            return all(is_clean(value, {**names, name: []} if False else names, depth + 1) for value in names[name])
+            return all(is_clean(value, names, known, depth + 1) for value in names[name])
         case ast.List(values) | ast.Tuple(values):
             return all(map(again, values))
         case ast.Name(name):
             return name.isupper()  # a constant of the module
+        case ast.Starred(value):
+            return again(value)
         case ast.Attribute(_, name):
             return name in ("label", "short", "head", "unit", "title", "help") and "MEASURES" in ast.unparse(node)
         case ast.Subscript(ast.Name(name)):
@@ -93,7 +130,8 @@ def is_clean(node: ast.expr | None, names: dict[str, list[ast.expr]], depth: int
 
 def _is_number(spec: ast.expr | None) -> bool:
     """A format that only numbers take: text with it is an error, not markup."""
-    return isinstance(spec, ast.JoinedStr) and ast.unparse(spec).strip("f'\"")[-1:] in (",", "d", "f", "g", "%", "e")
+    text = "".join(str(part.value) for part in spec.values if isinstance(part, ast.Constant)) if isinstance(spec, ast.JoinedStr) else ""
+    return text[-1:] in tuple(",dfg%e")
 
 
 def assigned(function: ast.AST) -> dict[str, list[ast.expr]]:
@@ -127,7 +165,7 @@ def unescaped(place: str, path: Path) -> list[str]:
         shown = [node.args[0]] if 0 in wanted and node.args else []
         shown += [keyword.value for keyword in node.keywords if keyword.arg in wanted]
         for one in shown:
-            if not is_clean(one, assigned(owner[id(node)])) and (place, ast.unparse(one)) not in KNOWN:
+            if not is_clean(one, assigned(owner[id(node)]), KNOWN.get(place, set())):
                 found.append(f"{place}:{node.lineno}: {node.func.attr}({ast.unparse(one)})")
     return found
 

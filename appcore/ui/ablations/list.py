@@ -36,7 +36,7 @@ def show(found: Sequence[Mapping[str, Any]]) -> None:
                     page.link("ablations"), label=f"**{plain(sweep['title'])}**", query_params={"sweep": sweep["sweep_id"]}, icon=""
                 )
             counts = Counter(states.get(run_id, "deleted") for run_id in sweep["run_ids"])
-            how.caption(" · ".join(f"{count} {state}" for state, count in counts.most_common()) or "no runs")
+            how.caption(" · ".join(f"{count} {plain(state)}" for state, count in counts.most_common()) or "no runs")
             when.caption(format.age(sweep["created"]))
 
 
