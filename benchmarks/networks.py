@@ -81,6 +81,8 @@ def table(found: dict[str, dict[str, Any]]) -> str:
     lines += ["", "## What does not hold, and what was not run", ""]
     notes = [f"- {name}, {check}: {text}." for name, row in run.items() for check, text in row["checks"].items() if text]
     notes += [f"- {name}: {row['refused']}." for name, row in found.items() if "refused" in row]
+    if missing := [name for name in names() if name not in found]:
+        notes += ["", f"Not measured yet, {len(missing)}: {', '.join(missing)}."]
     return "\n".join([*lines, *(notes or ["Nothing."]), ""])
 
 

@@ -65,7 +65,8 @@ def backup(store: Store, to: str | Path) -> dict[str, int]:
     def write(file: IO[bytes]) -> None:
         rows, unreadable = store.survey()
         if unreadable:
-            raise InputError(f"run {unreadable[0]} cannot be read; `python -m appcore doctor --repair` puts it aside, then back up", "store")
+            remedy = "put it aside with `python -m appcore doctor --repair`, then back up"
+            raise InputError(f"run {unreadable[0]} cannot be read; {remedy}", "store")
         run_ids = [row["run_id"] for row in rows]
         for packing in (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED):  # the second where the first would look like a bomb
             file.seek(0)

@@ -310,7 +310,7 @@ def test_a_store_whose_backup_would_not_restore_has_none(source: Store, tmp_path
     run_id = source.create_run(CONFIG, plan_length=1)
     with source._database.write() as connection:
         connection.exec_driver_sql(f"UPDATE runs SET run_id = 'odd name' WHERE run_id = '{run_id}'")
-    with pytest.raises(InputError, match="run odd name .*cannot be read; .*doctor --repair"):
+    with pytest.raises(InputError, match=r"run odd name .*cannot be read; .*doctor --repair"):
         backup(source, tmp_path / "b.zip")
     assert (tmp_path / "b.zip").read_bytes() == b"the last good one"
     assert [path.name for path in tmp_path.glob("b.zip*")] == ["b.zip"]
