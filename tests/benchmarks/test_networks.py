@@ -1,4 +1,7 @@
-"""torchvision's classifiers, of each kind for which something was mended, do all that a run does. All of them: `python benchmarks/networks.py`, docs/NETWORKS.md."""
+"""torchvision's classifiers, of each kind for which something was mended, do all that a run does.
+
+All of them: `python benchmarks/networks.py`, docs/NETWORKS.md.
+"""
 
 from __future__ import annotations
 
