@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import tomllib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,7 @@ def test_without_a_file_there_are_no_limits_and_a_named_one_must_be_there(tmp_pa
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("queu = 3", "queu: .*; known: admins, queue"),
+        ("queu = 3", "queu: .*; known: admins, hosts, queue"),
         ("queue = -1", "queue"),
         ("queue = '3'", "queue"),
         ("queue = true", "queue"),
@@ -226,10 +227,10 @@ def test_ablations_belong_to_people_too(manager: Manager) -> None:
     assert {ada.get(run_id)["owner"] for run_id in started} == {"ada"}
     assert [one["sweep_id"] for one in admin.ablations.all()] == [sweep]
     assert ben.ablations.all() == []
-    for verb in (ben.ablations.get, ben.ablations.board, ben.ablations.run_missing, ben.ablations.delete):
+    rename = partial(ben.ablations.rename, title="his")
+    for verb in (ben.ablations.get, ben.ablations.board, ben.ablations.run_missing, ben.ablations.delete, rename):
         with pytest.raises(InputError, match="no ablation"):
             verb(sweep)
-    ben.ablations.rename(sweep, "his")
     assert ada.ablations.get(sweep)["title"] == "hers"
     his = ben.ablations.create("his", SETTINGS, {"seed": [0, 1]})
     assert ben.ablations.run_missing(his)["reused"] == []  # nobody learns what others have run

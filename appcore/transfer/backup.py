@@ -140,7 +140,14 @@ def _files(root: Path, left_out: set[Path]) -> Iterator[tuple[str, Iterator[byte
 def _all(root: Path) -> list[Path]:
     """What lies in a folder and in the folders in it, without the hidden."""
     top = [path for path in files.listed(root) if not path.name.startswith(".")]
-    return [*(path for path in top if files.is_link(path) or not path.is_dir()), *chain.from_iterable(map(files.listed, top))]
+    return [*(path for path in top if not _is_folder(path)), *chain.from_iterable(map(files.listed, top))]
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return not files.is_link(path) and path.is_dir()
+    except OSError as error:  # of a folder that only lists its names
+        raise files.UnreadableError(path, error) from error
 
 
 def _lines(connection: Connection, table: Table, run_ids: Collection[str]) -> Iterator[bytes]:

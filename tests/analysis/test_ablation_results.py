@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from appcore import markup
 from appcore.analysis import ablation_results
 from appcore.charts import ablation_results as result_charts
 
@@ -125,7 +126,7 @@ def test_rows_know_missing_running_and_finished_cells() -> None:
 def test_heatmap_writes_mean_spread_and_the_star() -> None:
     table = ablation_results.summary(frame(FAR), ["pruner", "method"], "test_accuracy")
     figure = result_charts.heatmap(table, "test_accuracy", "pruner", "method", ORDER, LABELS)
-    assert "90.1 ★<br>± 0.1" in figure.data[1].text
+    assert f"90.1 ★{markup.BREAK}± 0.1" in figure.data[1].text
     assert "Pruner plays no part here" in figure.data[0].text[0][1]
     assert "no winner" not in figure.layout.title.subtitle.text
 
@@ -136,7 +137,7 @@ def test_failed_and_waiting_cells_are_told_apart_without_colour() -> None:
     assert "✕" in result_charts.heatmap(table, "test_accuracy", "pruner", "method", ORDER, LABELS).data[1].text
     figure = result_charts.board(rows, "pruner", "method", ORDER, LABELS)
     assert {trace.name: trace.marker.symbol for trace in figure.data} == {"done": "circle", "failed": "x"}
-    assert "&lt;b>RuntimeError" in figure.data[1].text[0]
+    assert "<b>RuntimeError</b>" in figure.data[1].text[0]
 
 
 def test_marks_of_one_cell_do_not_cover_each_other() -> None:

@@ -54,8 +54,8 @@ def test_a_run_that_goes_on_elsewhere_keeps_where_it_was() -> None:
     ("changes", "words"),
     [
         ({"data": "e"}, "other pixels, labels or class names"),
-        ({"train_images": 999}, "training images 1000, now 999"),
-        ({"test_images": 201, "data": "e"}, "test images 200, now 201"),
+        ({"train_images": 999}, "images to train on 1000, now 999"),
+        ({"test_images": 201, "data": "e"}, "images to test on 200, now 201"),
         ({"classes": 9}, "classes 10, now 9"),
         ({"image_shape": (1, 32, 32)}, "image shape 3 x 32 x 32, now 1 x 32 x 32"),
     ],

@@ -60,7 +60,10 @@ MANY = {
 
 @pytest.mark.parametrize("name", MANY)
 def test_fifty_thousand_parts_take_no_longer_than_ten(name: str, tmp_path: Path) -> None:
-    path = zip_of(tmp_path / "images.zip", two_classes() | {"train/dog/many.png": MANY[name]})
+    path = tmp_path / "images"  # a zip of it would be refused before: it shrinks like a bomb
+    for file, content in (two_classes() | {"train/dog/many.png": MANY[name]}).items():
+        (path / file).parent.mkdir(parents=True, exist_ok=True)
+        (path / file).write_bytes(content)
     begun = time.process_time()
     try:
         images.load(build({"dataset": f"images:{path}", "arch": "mlp"}))

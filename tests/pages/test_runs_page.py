@@ -156,7 +156,7 @@ def test_a_report_of_a_run_without_results(store: Store) -> None:  # noqa: F811
 
 
 def test_text_of_people_is_no_markdown() -> None:
-    assert text.plain("**a** :red[b] <i>") == r"\*\*a\*\* \:red\[b\] \<i\>"
+    assert text.plain("**a** :red[b] <i>") == r"\*\*a\*\* \:red\[b\] \<i>"
     assert len(text.plain("x" * 500)) == 120
 
 

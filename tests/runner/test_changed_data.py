@@ -107,10 +107,10 @@ CHANGES: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda images: (images / "train" / "a" / "00.png").rename(images / "train" / "a" / "99.png"),
         "other pixels, labels or class names",
     ),
-    "one image fewer": (lambda images: (images / "train" / "a" / "13.png").unlink(), "training images 28, now 27"),
+    "one image fewer": (lambda images: (images / "train" / "a" / "13.png").unlink(), "images to train on 28, now 27"),
     "one test image more": (
         lambda images: shutil.copy(images / "test" / "a" / "00.png", images / "test" / "a" / "77.png"),
-        "test images 8, now 9",
+        "images to test on 8, now 9",
     ),
 }
 
@@ -196,7 +196,7 @@ def test_a_run_of_an_earlier_version_goes_on_with_a_note_and_is_refused_other_si
     assert row["versions"]["torch"] == torch.__version__ and row["versions"]["device"] == row["started"]["device"]
     (images / "train" / "a" / "13.png").unlink()
     assert driver.drive(store, other) == "stopped"
-    assert "training images 28, now 27" in store.get(other)["error"]
+    assert "images to train on 28, now 27" in store.get(other)["error"]
 
 
 def test_other_software_and_another_cpu_are_noted_and_the_run_goes_on(images: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,7 @@ def test_a_failing_run_takes_neither_its_partner_nor_the_thread_along(store: Sto
     work = StandIn()
     launcher = threads(work)
     good, bad = add(store, SETTINGS), add(store, SETTINGS)
-    store.update(bad, config={"dataset": "gone"})
+    store.update(bad, config={**store.get(bad)["config"], "dataset": "gone"})
     launcher.start([bad, good])
     wait(lambda: status(store, good) == "done")
     assert status(store, bad) == "failed"

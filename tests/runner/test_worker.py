@@ -33,7 +33,7 @@ def store(any_address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 def failing(store: Store) -> str:
     run_id = add(store)
-    store.update(run_id, config={**SHORT, "arch": "gone"})
+    store.update(run_id, config={**store.get(run_id)["config"], "arch": "gone"})
     return run_id
 
 

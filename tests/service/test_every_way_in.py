@@ -186,7 +186,7 @@ def test_the_queue_is_counted_by_whose_run_it_is_for_workers_too(manager: Manage
 
 def test_a_run_that_cannot_start_again_stays_as_it_was(manager: Manager) -> None:
     gone = stopped(manager.store, SETTINGS)
-    manager.store.update(gone, config={**SETTINGS, "arch": "gone"}, status="failed", error="it broke")
+    manager.store.update(gone, config={**manager.get(gone)["config"], "arch": "gone"}, status="failed", error="it broke")
     before = manager.get(gone)
     with pytest.raises(InputError, match="gone"):
         manager.resume(gone)

@@ -95,7 +95,7 @@ def over_time(side: Side, at: int, other: Side | None, other_at: int) -> None:
         if not why_not:
             _overlaps("overlap", token, found.overlap(), labels, labels, (place, place), None, run_id)
     if why_not and other is None:  # else it stands below, between the two runs
-        st.caption(f":material/info: {why_not}")
+        st.caption(f":material/info: {harmless(why_not)}")
 
 
 def _survival(side: Side, labels: list[str], found: mask_history.Shared, place: int) -> history_charts.Survival:
@@ -116,7 +116,7 @@ def two_runs(side: Side, at: int, other: Side, other_at: int) -> None:
     """Overlap between two runs, over all snapshots and layer by layer at the chosen one."""
     st.subheader("Between the two runs", anchor=False)
     if why_not := mask_words.chaotic(side.run, other.run):
-        st.caption(f":material/info: {why_not}")
+        st.caption(f":material/info: {harmless(why_not)}")
         return
     (some, i), (theirs, j) = side.thinned(at), other.thinned(other_at)
     try:

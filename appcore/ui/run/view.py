@@ -96,7 +96,7 @@ def costs(run: dict[str, Any], data: tables.Frames, view: charts.View) -> None:
             _figure(chart, run, data, view)
     memory, share = MEASURES["peak_memory_bytes"], MEASURES["flops_share"]
     numbers = {name: MEASURES[name].shown(value) for name, value in newest(run, None).items()}
-    st.caption(_spent(numbers))
+    st.caption(harmless(_spent(numbers)))
     st.caption(
         f"{memory.label} {memory.text(numbers[memory.name])} {memory.unit}. In theory the masks left {share.text(numbers[share.name])} % "
         "of the training FLOPs; unstructured zeros "
