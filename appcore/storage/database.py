@@ -148,6 +148,8 @@ class Database:
             return
         with self.engine.begin() as connection:
             found = damage(connection.exec_driver_sql("PRAGMA integrity_check(3)").scalars())
+            if Path(self.name).stat().st_size % int(connection.exec_driver_sql("PRAGMA page_size").scalar() or 1):
+                found = found or "its end is cut off"  # SQLite reads zeros there, and finds nothing wrong with a row of zeros
         if found:
             remedy = "`python -m appcore doctor --repair` mends indexes, a backup the rest; or move the file away to begin a new one"
             raise StoreError(f"store {self.name} is damaged ({found}); {remedy}")
