@@ -24,6 +24,7 @@ from appcore.transfer.bundle_import import import_bundle
 
 DONE, REFUSED = 10, 20  # exit codes: the verb said that it did it, or refused in one line
 LATE = 0.010  # s
+TO_CLAIM = 0.150  # s in which a resume looks at data and files before it takes the run; a deletion comes somewhere in them
 Verb = Callable[[Path, str], Any]
 
 
@@ -106,7 +107,8 @@ def meet(prepared: Path, run_id: str, pair: tuple[str, str], draw: random.Random
     if "restore" in pair or pair == ("import", "import"):
         shutil.rmtree(place)  # these begin with an empty store
         Store(place / "runs.db").runs()
-    when, late = time.time() + 0.15, draw.uniform(-LATE, LATE)
+    when = time.time() + 0.15
+    delays = draw.uniform(0.0, TO_CLAIM if pair == ("delete", "resume") else LATE), draw.uniform(0.0, LATE)
 
     def press(verb: Verb, delay: float) -> int:
         time.sleep(max(0.0, when + delay - time.time()))
@@ -117,7 +119,7 @@ def meet(prepared: Path, run_id: str, pair: tuple[str, str], draw: random.Random
             return REFUSED
         return DONE
 
-    started = [faults.fork(lambda verb=VERBS[name], delay=delay: press(verb, delay)) for name, delay in zip(pair, (0.0, late))]
+    started = [faults.fork(lambda verb=VERBS[name], delay=delay: press(verb, delay)) for name, delay in zip(pair, delays)]
     codes = [faults.code_of(child) for child in started]
     wrong = [] if {DONE, REFUSED} >= set(codes) else [f"ended with {codes}"]
     did = (codes[0] == DONE, codes[1] == DONE)
@@ -147,7 +149,7 @@ def _judged(place: Path, run_id: str, pair: tuple[str, str], did: tuple[bool, bo
             wrong.append("nobody brought it")
         if row is None and any(run_id in sweep["run_ids"] for sweep in store.ablations.all()):
             wrong.append("an ablation with a run that is not there")
-        left = [path.name for path in place.iterdir() if path.name not in ("runs.db", run_id)]
+        left = [path.name for path in place.iterdir() if path.name not in ("runs.db", "runs.db-journal", run_id)]
         if left:
             wrong.append(f"left: {left}")
         if row is not None and not wrong:
