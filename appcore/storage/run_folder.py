@@ -103,9 +103,11 @@ def place(source: Path, target: Path, store: str) -> None:
 
 
 def _make_way(target: Path, store: str) -> None:
-    if owner(target) != store:
+    found = owner(target)
+    if found != store:
         where = f"files of run {target.name} are there already in {target.parent}"
-        raise InputError(f"{where}, and are not known to be of this store; move them away")
+        other = f"of another store; name a store in another folder with {paths.STORE_VARIABLE}, or another {paths.RUNS_VARIABLE}"
+        raise InputError(f"{where}, {other if found else 'of no run of this store; move them away unless another store has them'}")
     if is_unsettled(target):
         remove(target)
     else:

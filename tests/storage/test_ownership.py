@@ -78,12 +78,27 @@ def test_an_import_into_a_store_beside_touches_no_file_of_the_first(two: tuple[S
     (paths.run_folder(first.folder, run_id) / "exports").mkdir()
     (paths.run_folder(first.folder, run_id) / "exports" / "dense-000000006.safetensors").write_bytes(b"made here")
     before = content(first, run_id)
-    with pytest.raises(InputError, match=r"are there already .* not known to be of this store; move them away"):
+    with pytest.raises(InputError, match=r"are there already .*, of another store; name a store in another folder"):
         import_bundle(second, bundle)
     assert content(first, run_id) == before
     assert second.runs() == [] and first.get(run_id)["status"] == "done"
     assert not list(first.folder.glob(".import-*"))
     assert export(first, run_id, tmp_path / "again")
+
+
+def test_files_without_a_mark_or_a_row_are_left_alone_by_an_import(tmp_path: Path) -> None:
+    """Whose they are nobody can know: an earlier version's, or of a database that shares the folder."""
+    first, second = Store(tmp_path / "a" / "a.db"), Store(tmp_path / "b" / "b.db")
+    run_id = finished(first, real=True)
+    bundle = export(first, run_id, tmp_path / "to")[-1]
+    second.runs()
+    shutil.copytree(paths.run_folder(first.folder, run_id), paths.run_folder(second.folder, run_id))
+    forget_mark(second, run_id)
+    before = content(second, run_id)
+    with pytest.raises(InputError, match="of no run of this store; move them away unless another store has them"):
+        import_bundle(second, bundle)
+    assert content(second, run_id) == before and second.runs() == []
+    assert repairs.leftovers(second) == []
 
 
 def test_a_run_that_both_have_is_deleted_from_one_with_the_files_of_the_other_untouched(two: tuple[Store, Store]) -> None:
