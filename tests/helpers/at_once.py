@@ -28,6 +28,7 @@ AXES = {"pruner": ["snip", "magnitude", "random"], "tau": [2.0, 4.5], "seed": li
 CELLS = 60
 HELPERS = Path(__file__).parent
 ROOT = HELPERS.parents[1]
+DONE = -1.0  # in place of seconds: when it has started all of them
 _LEAD = 1.0  # seconds in which all of them are ready
 
 
@@ -67,6 +68,8 @@ def _act(address: str, what: Callable[[Manager, str], Any], argument: str, when:
         answer = {"started": what(manager, argument)}
     except InputError as error:
         answer = {"refused": error.message}
+    except Exception as error:  # an answer in any case: somebody waits for it
+        answer = {"failed": repr(error)}
     print(json.dumps(answer), flush=True)
     sys.stdin.read()
     manager.close()
@@ -84,13 +87,19 @@ def _killed(address: str, *each: str) -> None:
             store.runs(1)
             os.write(tell, b".")
             run_missing(manager, sweep_id)
+            os.write(tell, b"!")
             time.sleep(600)
 
         child = _fork(begin)
+        os.close(tell)
         os.read(ready, 1)
-        time.sleep(float(after))
+        if float(after) == DONE:
+            os.read(ready, 1)
+        else:
+            time.sleep(float(after))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+        os.close(ready)
         print(json.dumps(sweep_id), flush=True)
 
 

@@ -34,7 +34,7 @@ def started(answers: list[dict]) -> list:
     return [answer["started"] for answer in answers if "started" in answer]
 
 
-@pytest.mark.parametrize(("limit", "people"), [("queue = 1", list("abcdefgh")), ("runs_per_user = 1", ["a"] * 8), ("queue = 3", ["a"] * 8)])
+@pytest.mark.parametrize(("limit", "people"), [("queue = 1", list("abcdefgh")), ("runs_per_user = 1", ["a"] * 8)])
 def test_eight_processes_that_start_at_one_instant_keep_the_limit(store: Store, any_address: str, limit: str, people: list[str]) -> None:
     allow(store, limit)
     answers = at_once.together("start", any_address, people)
@@ -51,7 +51,9 @@ def test_eight_processes_that_resume_at_one_instant_keep_the_limit(store: Store,
     allow(store, "queue = 1")
     answers = at_once.together("resume", any_address, run_ids)
     assert len(started(answers)) == 1
-    assert {row["status"] for row in store.runs()} == {"stopped"}  # the one that went on ended with its process; the others stayed
+    statuses = [row["status"] for row in store.runs()]
+    assert statuses.count("stopped") >= 7  # those that were refused stayed as they were
+    assert set(statuses) <= {"stopped", "lost"}  # the other ended with its process
 
 
 def test_processes_that_start_one_ablation_at_one_instant_start_each_run_once(store: Store, any_address: str) -> None:
@@ -64,7 +66,7 @@ def test_processes_that_start_one_ablation_at_one_instant_start_each_run_once(st
 def test_an_ablation_killed_while_it_starts_is_whole_or_has_nothing(store: Store, any_address: str) -> None:
     draw, make = random.Random(0), store.ablations.create
     sweeps = [make(f"{number}", {**SETTINGS, "epochs": 3 + number}, at_once.AXES) for number in range(8)]
-    at_once.kill(any_address, {sweep_id: draw.uniform(0.0, 1.5) for sweep_id in sweeps[:-1]} | {sweeps[-1]: 20.0})
+    at_once.kill(any_address, {sweep_id: draw.uniform(0.0, 1.5) for sweep_id in sweeps[:-1]} | {sweeps[-1]: at_once.DONE})
     linked = [len(store.ablations.get(sweep_id)["run_ids"]) for sweep_id in sweeps]
     assert set(linked) <= {0, at_once.CELLS}
     assert linked[-1] == at_once.CELLS  # by then it had started
