@@ -15,25 +15,23 @@ import shutil
 import zipfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
 import psutil
-from sqlalchemy import Column, Connection, Table, func, insert, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import func, select, text, update
 
 from .. import files, paths
 from ..errors import InputError
-from ..statuses import ACTIVE
 from ..storage import row_rules, schema
 from ..storage.database import Database
-from ..storage.schema import plain, runs
+from ..storage.schema import runs
 from ..storage.store import Store
 from ..untrusted.member import MAX_MEMBERS
 from ..untrusted.refusals import shown
 from ..untrusted.zip_file import Capped, bomb, opened, overlap, problem
+from . import backup_rows
 from .bundle_import import BROKEN
 
 FORMAT = 1
@@ -43,9 +41,7 @@ _FILE = re.compile(
     rf"files/({row_rules.RUN_ID.strip('^$')})/(worker\.log|checkpoint-[0-9]{{9}}\.(json(\.damaged)?|safetensors)"
     r"|masks/[0-9]{9}\.safetensors|exports/[a-z]+-[0-9]{9}\.(safetensors|onnx|json))"
 )
-_TABLES = {f"tables/{table.name}.jsonl": table for table in schema.metadata.sorted_tables if table is not schema.meta}
 _MOST_BYTES = 2**40
-_MOST_LINE = 64 * 2**20
 _ENTRY_BYTES = 2**12  # of memory, at most a third of which a file of a backup takes in lists of contents
 _PASSES = 3  # files of an active run may vanish while others are copied
 _CHUNK = 2**20
@@ -74,7 +70,7 @@ def backup(store: Store, to: str | Path) -> dict[str, int]:
             found, left_out = _write(file, store.folder, run_ids, database, packing)
             if not bomb(found):
                 break
-        told.update(runs=len(run_ids), files=len(found) - len(_TABLES) - 1, bytes=file.seek(0, os.SEEK_END), left_out=left_out)
+        told.update(runs=len(run_ids), files=len(found) - len(backup_rows.TABLES) - 1, bytes=file.seek(0, os.SEEK_END), left_out=left_out)
         try:
             with _plain_words(path):
                 _Backup(Capped(file.fileno(), _most_entries())).prove()
@@ -99,8 +95,8 @@ def _write(to: IO[bytes], folder: Path, run_ids: Collection[str], database: Data
         with database.read() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-            for name, table in _TABLES.items():
-                listed[name] = _put(file, name, _lines(connection, table, set(run_ids)), packing)
+            for name, table in backup_rows.TABLES.items():
+                listed[name] = _put(file, name, backup_rows.lines(connection, table, set(run_ids)), packing)
         manifest = {"format": FORMAT, "program": "appcore", "schema": schema.VERSION, "members": listed}
         file.writestr(MANIFEST, json.dumps(manifest), zipfile.ZIP_DEFLATED)
     to.flush()
@@ -148,13 +144,6 @@ def _is_folder(path: Path) -> bool:
         return not files.is_link(path) and path.is_dir()
     except OSError as error:  # of a folder that only lists its names
         raise files.UnreadableError(path, error) from error
-
-
-def _lines(connection: Connection, table: Table, run_ids: Collection[str]) -> Iterator[bytes]:
-    """The rows of these runs; one that began later has no files here."""
-    for row in connection.execution_options(yield_per=1000).execute(select(table)).mappings():
-        if "run_id" not in row or row["run_id"] in run_ids:
-            yield json.dumps(dict(row)).encode() + b"\n"
 
 
 def _put(file: zipfile.ZipFile, name: str, parts: Iterator[bytes], packing: int) -> dict[str, Any]:
@@ -211,12 +200,12 @@ class _Backup:
             name = info.orig_filename
             is_file = _FILE.fullmatch(name) is not None
             found = problem(info, _MOST_BYTES, nested=is_file, dense=True)
-            found = found or ("" if is_file or name in _TABLES or name == MANIFEST else "does not belong in a backup")
+            found = found or ("" if is_file or name in backup_rows.TABLES or name == MANIFEST else "does not belong in a backup")
             _require(not found, f"member {shown(name)} {found}")
         sizes = {info.filename: info.file_size for info in infos}
         _require(len(sizes) == len(infos), "a member occurs twice")
         _require(not (found := bomb(infos) or overlap(infos, self._zip.start_dir)), found)
-        most = _MOST_LINE + 512 * len(infos)
+        most = backup_rows.MOST_LINE + 512 * len(infos)
         _require(sizes.pop(MANIFEST, most + 1) <= most, "it has no manifest: it is no backup, or was never finished")
         manifest = json.loads(b"".join(self._parts(MANIFEST)))
         _require(manifest["format"] == FORMAT, f"its format {shown(manifest['format'])} is not known here; update the program")
@@ -252,9 +241,9 @@ class _Backup:
         for name in self.members:
             self._verify(name, len)
         lengths: dict[str, int] = {}
-        for name, table in _TABLES.items():
+        for name, table in backup_rows.TABLES.items():
             with self._zip.open(name) as file:
-                for _ in _rows(table, file, lengths):
+                for _ in backup_rows.read(table, file, lengths):
                     pass
 
 
@@ -270,12 +259,12 @@ def _restore(store: Store, found: _Backup) -> dict[str, int]:
             with store.files.arriving() as place, database.alone() as connection:
                 if connection.dialect.name == "postgresql":
                     connection.execute(text("LOCK TABLE runs"))  # nobody adds one meanwhile
-                taken = sum(connection.scalar(select(func.count()).select_from(table)) or 0 for table in _TABLES.values())
+                taken = sum(connection.scalar(select(func.count()).select_from(table)) or 0 for table in backup_rows.TABLES.values())
                 _require(taken == 0, f"the store {database.name} is not empty; name another with {paths.STORE_VARIABLE}")
                 lengths: dict[str, int] = {}
-                for name, table in _TABLES.items():
+                for name, table in backup_rows.TABLES.items():
                     if (folder / name).exists():
-                        _fill(connection, table, folder / name, lengths)
+                        backup_rows.fill(connection, table, folder / name, lengths)
                 known = list(connection.scalars(select(runs.c.run_id)))
                 for run_id in known:
                     source = paths.run_folder(folder / "files", run_id)
@@ -286,51 +275,6 @@ def _restore(store: Store, found: _Backup) -> dict[str, int]:
     finally:
         database.engine.dispose()
     return {"runs": len(known)}
-
-
-def _fill(connection: Connection, table: Table, path: Path, lengths: dict[str, int]) -> None:
-    with path.open("rb") as file:
-        rows = _rows(table, file, lengths)
-        while batch := list(islice(rows, 1000)):
-            _insert(connection, table, batch)
-
-
-def _rows(table: Table, file: IO[bytes], lengths: dict[str, int]) -> Iterator[dict[str, Any]]:
-    """The rows of a member, judged; `lengths`: megabatches of each run, filled from the table of runs, which comes first."""
-    for line in iter(partial(file.readline, _MOST_LINE), b""):
-        row = json.loads(line)
-        _judge(table, row, lengths)
-        if table is runs and row["status"] in ACTIVE:  # by a process that does not know this store
-            row |= {"pid": None, "host": None, "heartbeat": 0.0, "command": None}
-        yield {column.name: _value(column, row) for column in table.columns}
-
-
-def _value(column: Column, row: dict[str, Any]) -> Any:
-    """The value of a row in a column; of a row that is older than the column, its default."""
-    if column.name in row:
-        value = row[column.name]
-        return plain(value) if isinstance(value, (str, dict, list)) else value
-    return getattr(column.default, "arg", None if column.nullable else "")
-
-
-def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-    try:
-        connection.execute(insert(table), rows)
-    except IntegrityError:
-        raise InputError(f"table {table.name} has a row twice, or one that belongs to an ablation that is not in the backup") from None
-
-
-def _judge(table: Table, row: Any, lengths: dict[str, int]) -> None:
-    """Check a row by the rules by which imports and the store itself judge; remember the length of a run."""
-    _require(isinstance(row, dict), f"table {table.name} has a line that is no row")
-    _require(set(row) <= {column.name for column in table.columns}, f"table {table.name} has columns that are not known here")
-    run_id, found = row.get("run_id"), row_rules.problem(table, row)
-    if table in schema.OWNED_TABLES and not found:
-        found = "" if run_id in lengths else "its run is not in the backup"
-        found = found or (row_rules.beyond(row, lengths[run_id]) if table is not schema.sweep_runs else "")
-    _require(not found, f"table {table.name}, {shown(run_id or row.get('sweep_id'))}: {found}")
-    if table is runs:
-        lengths[row["run_id"]] = row["config"]["megabatches"]
 
 
 def _require(is_so: Any, otherwise: str) -> None:
