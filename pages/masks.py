@@ -46,7 +46,11 @@ def read() -> tuple[list[dict], tables.Frames]:
 
 
 is_live = run_status.is_active(runs[0])
-at_first = len(side((found := read())[0][0], found[1]).snapshots)
+found: list[tuple[list[dict], tables.Frames]] = []
+page.careful(lambda: found.append(read()))()
+if not found:
+    st.stop()
+at_first = len(side(found[0][0][0], found[0][1]).snapshots)
 with st.container(horizontal=True, vertical_alignment="center"):
     player.button(at_first)
     follows = is_live and not player.is_playing() and st.toggle("Follow the newest", value=True, key="follow_masks")

@@ -59,7 +59,9 @@ def export(what):
 def rehearsal():
     from appcore.cli.main import _rehearse
     from appcore.config import build
-    _rehearse(build(settings))
+    from appcore.planning.plan import check
+    config = build(settings)
+    _rehearse(config, check(config))
 features = {
     "many images": lambda: torch.randperm(50_000),
     "estimate": lambda: manager.estimate({**settings, "arch": "resnet32"}),
@@ -117,9 +119,11 @@ def test_a_command_line_rehearses_with_one_thread(images: Path) -> None:
         "import os, sys, threading, torch, numpy\n"
         "from appcore.cli.main import _rehearse\n"
         "from appcore.config import build\n"
+        "from appcore.planning.plan import check\n"
         "native = lambda: len(os.listdir('/proc/self/task')) - threading.active_count()\n"
         "before = native()\n"
-        "_rehearse(build({'arch': 'resnet20', 'dataset': 'images:' + sys.argv[1], 'image_size': 32, 'limit_train': 40}))\n"
+        "config = build({'arch': 'resnet20', 'dataset': 'images:' + sys.argv[1], 'image_size': 32, 'limit_train': 40})\n"
+        "_rehearse(config, check(config))\n"
         "torch.randperm(50_000)\n"
         "print(native() - before)"
     )

@@ -121,7 +121,7 @@ def test_every_reading_verb_answers(spoiled: tuple[str, list[str]], capsys: pyte
         for verb in (["show", run_id], ["show", run_id, "--json"], ["export", run_id, "--to", str(tmp_path / "x")], ["stop", run_id]):
             code = main(verb)
             said = capsys.readouterr().err
-            assert code in (0, 2) and "\n" not in said.strip().replace("no checkpoint yet, so no weights were exported", ""), (verb, said)
+            assert code in (0, 2) and "Traceback" not in said and len(said.splitlines()) <= 3, (verb, said)
 
 
 def test_the_command_line_deletes(store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
