@@ -229,11 +229,12 @@ def test_torchvisions_kinds_have_no_negative_score(arch: str) -> None:
         assert float(score.min()) >= 0 and 0 < float(score.max()) < math.inf, name
 
 
+_EMPTY = ("swin_t", "swin_v2_t", "convnext_tiny")
 _OPEN = pytest.mark.xfail(reason="not understood yet: the last layers empty first, so their scores do not add up to all paths")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arch", [*(pytest.param(name, marks=_OPEN) for name in ("swin_t", "swin_v2_t", "convnext_tiny")), "efficientnet_b0"])
+@pytest.mark.parametrize("arch", ["efficientnet_b0", *(pytest.param(name, marks=_OPEN) for name in _EMPTY)])
 def test_ten_rounds_to_a_tenth_leave_no_layer_empty(arch: str, tmp_path: Path) -> None:
     settings = {"arch": f"torchvision:{arch}", "pruner": "synflow", "options": {"rounds": 10}, "prunable": "all", "device": "cpu"}
     images = {"dataset": f"images:{pictures(tmp_path, 32)}", "megabatches": 1, "epochs": 1}
