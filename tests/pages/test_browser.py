@@ -199,12 +199,12 @@ def test_from_start_to_stop_with_a_second_tab(address: str, store: Store, page: 
     second = page.context.new_page()
     second.goto(f"{address}/run?run={run_id}")
     badge(second, "Paused")  # while nothing moves: a fast machine would be done before a second page is there
-    page.locator(".st-key-hold button").click()
-    badge(page, "Running")
     second.wait_for_function(READY)
     page.reload()
     _counted(page)
     assert run_id in page.url
+    page.locator(".st-key-hold button").click()
+    badge(page, "Running")
     page.locator(".st-key-stop button").click()
     badge(page, "Stopped")
     badge(second, "Stopped")  # the other tab sees it by itself
