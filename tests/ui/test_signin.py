@@ -180,7 +180,8 @@ def sign_in(page: Any, address: str, mail: str) -> None:
     page.locator(".st-key-sign-in button").click()
     page.locator("input[name=sub]").fill(mail)
     page.get_by_role("button", name="Authorize", exact=False).first.click()
-    page.get_by_text(mail).first.wait_for()
+    page.locator(".st-key-signed-in").wait_for()
+    assert mail in page.locator(".st-key-signed-in").inner_text().replace("\u2060", "")  # which keeps it from being a link
 
 
 @pytest.mark.slow
