@@ -24,6 +24,8 @@ def display(value: Any) -> str:
         if name in known:
             return known[name].short
         if colon and head + colon in known:
+            if kind == "models" and argument[:1].isdigit():
+                return name  # widths alone say nothing
             return argument.rstrip("/").rpartition("/")[2] or argument  # a path is shown by its last part
     return name
 

@@ -18,6 +18,7 @@ CHOICES = [choice for kind in names._KINDS for choice in plugins.choices(kind).v
         ("taylor", "Taylor"),
         ("cs", "CS"),
         ("digits", "Digits"),
+        ("mlp:32-32", "mlp:32-32"),
         ("images:/my/photos.zip", "photos.zip"),
         ("images:/my/photos/", "photos"),
         ("torchvision:mobilenet_v2", "mobilenet_v2"),

@@ -18,6 +18,7 @@ SMALL = ["mlp", "lenet5", "resnet20", "resnet56", "vgg11_bn", "resnet18"]
 # and 10 classes in place of 1000; Caffe's LeNet; LeNet-300-100.
 PARAMETERS = {
     ("mlp", (1, 28, 28)): 266_610,
+    ("mlp:32-32", (3, 2, 1)): 6 * 32 + 32 + 32 * 32 + 32 + 32 * 10 + 10,
     ("lenet5", (1, 28, 28)): 431_080,
     ("resnet20", (3, 32, 32)): 269_722,
     ("resnet56", (3, 32, 32)): 853_018,
@@ -41,6 +42,12 @@ def test_odd_shapes_are_fine(arch, shape):
 @pytest.mark.parametrize(("arch", "shape"), PARAMETERS)
 def test_parameter_counts_are_the_published_ones(arch, shape):
     assert parameters(base.skeleton(arch, shape, 10)) == PARAMETERS[arch, shape]
+
+
+@pytest.mark.parametrize("widths", ["32-", "0", "3x3", "-1", "1-2-3-4-5-6-7-8-9", "99999"])
+def test_widths_that_are_none_are_refused(widths):
+    with pytest.raises(InputError, match=r"arch: .* names no widths; write one to eight .*mlp:32-32"):
+        base.skeleton(f"mlp:{widths}", (2, 1, 1), 2)
 
 
 def test_the_weights_that_are_pruned_in_resnet50_are_its_convolutions():
