@@ -14,12 +14,13 @@ from .phase_profile import profile
 from .run_styles import labels, looks
 from .seed_bands import BANDS, DIFFERENCES, bands, differences
 from .staircase import planned, staircase
-from .style import short_layer, template
+from .style import LEGEND_ROOM, short_layer, template
 
 __all__ = [
     "AXES",
     "BANDS",
     "DIFFERENCES",
+    "LEGEND_ROOM",
     "PAIRING",
     "View",
     "accuracy",

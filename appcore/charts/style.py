@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 
 from .. import plugin_styles
 
+LEGEND_ROOM = 26  # pixels above the plot
 LOW, TALL = 320, 704  # heights: of a small figure; of one next to two ordinary figures
 MAX_POINTS = 1000  # points of a curve, more than it has pixels; the full history stays in the store
 FONT = '"Source Sans", "Source Sans Pro", "Helvetica Neue", Arial, sans-serif'
@@ -111,7 +112,7 @@ def figure(
             "pad": {"t": 6},
         },
         "height": height,
-        "margin": {"l": 8, "r": 14, "t": 92 if legend else 66, "b": 8},
+        "margin": {"l": 8, "r": 14, "t": 66 + LEGEND_ROOM * legend, "b": 8},
         "showlegend": legend,
         "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "itemwidth": 34},
         "uirevision": revision or "fixed",

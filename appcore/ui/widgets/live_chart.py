@@ -59,6 +59,7 @@ _JS = """
 const TEMPLATES = __TEMPLATES__;
 const CONFIG = __CONFIG__;
 const ONE_ROW = 30;  // pixels of a legend that takes one row
+const LEGEND = __LEGEND__;  // pixels that a figure keeps free for its legend
 const SOURCE = new URL('app/static/plotly.min.js', document.baseURI).href;
 
 function load() {
@@ -105,7 +106,7 @@ function prepare(Plotly, host, note) {
   }, { rootMargin: '300px', scrollMargin: '300px' });
   host.sight.observe(host.parentElement);
   window.__liveCharts.add(host);
-  host.watcher = new ResizeObserver(() => { if (host.data && host.clientWidth) Plotly.Plots.resize(host); });
+  host.watcher = new ResizeObserver(() => { if (host.data && host.clientWidth) Plotly.Plots.resize(host).then(() => settle(Plotly, host)); });
   host.watcher.observe(host);
   host.addEventListener('mousemove', (event) => { host.pointer = [event.clientX, event.clientY]; });
   host.addEventListener('mouseleave', () => { host.pointer = null; });
@@ -118,9 +119,40 @@ function prepare(Plotly, host, note) {
 
 // A legend of several rows grows over the subtitle; the plot gives way.
 function makeRoom(Plotly, host, top) {
-  const rows = host._fullLayout.legend?._height || 0;
+  const rows = host._fullLayout.showlegend ? host._fullLayout.legend?._height || 0 : 0;
   const wanted = top + Math.max(0, rows - ONE_ROW * (host._fullLayout.legend?.font.size || 13) / 13);
   if (Math.abs(host._fullLayout.margin.t - wanted) > 2) return Plotly.relayout(host, { 'margin.t': wanted });
+}
+
+// Words in as many lines as the width takes: plotly cuts what is longer than the chart. Tags are not measured.
+const pen = document.createElement('canvas').getContext('2d');
+function broken(words, font, room) {
+  pen.font = font;
+  const lines = [];
+  for (const word of (words || '').split(' ')) {
+    const longer = lines.length ? `${lines.at(-1)} ${word}` : word;
+    if (lines.length && pen.measureText(longer.replace(/<[^>]*>/g, '')).width > room) lines.push(word);
+    else lines[Math.max(0, lines.length - 1)] = longer;
+  }
+  return lines;
+}
+
+// The title and subtitle as they fit into the host, and the margin that they take, for Plotly.relayout.
+function fitted(host) {
+  const { layout } = host.asked;
+  const wide = host.clientWidth > 50 ? host.clientWidth - 16 : Infinity;  // nobody sees it yet
+  const { title } = layout.template.layout;
+  const lines = broken(layout.title.text, `600 ${title.font.size}px "Source Sans"`, wide);
+  const below = broken(layout.title.subtitle.text, `${title.subtitle.font.size}px "Source Sans"`, wide);
+  const more = (lines.length - 1) * title.font.size + (below.length - 1) * title.subtitle.font.size;
+  return { 'title.text': lines.join('<br>'), 'title.subtitle.text': below.join('<br>'), 'margin.t': layout.margin.t + 1.3 * more };
+}
+
+function settle(Plotly, host) {
+  const fit = fitted(host);
+  const { text, subtitle } = host.layout.title;
+  const isSame = text === fit['title.text'] && (subtitle?.text ?? '') === fit['title.subtitle.text'];
+  return isSame ? undefined : Plotly.relayout(host, fit).then(() => makeRoom(Plotly, host, fit['margin.t']));
 }
 
 function hoverAgain(host) {
@@ -155,7 +187,7 @@ function showTable(frame, host, isOn) {
     table.style.height = host.style.height;
     table.setAttribute('aria-label', host.getAttribute('aria-label'));
     fillTable(table, host);
-  } else if (host.data) window.Plotly.Plots.resize(host);
+  } else if (host.data) window.Plotly.Plots.resize(host).then(() => settle(window.Plotly, host));
 }
 
 export default function (component) {
@@ -168,7 +200,7 @@ export default function (component) {
   const button = parentElement.querySelector('.switch');
   button.onclick = () => showTable(frame, host, button.getAttribute('aria-pressed') !== 'true');
   const dark = isDark(host);
-  const wanted = (dark ? 'dark' : 'light') + data.scale + data.figure;
+  const wanted = (dark ? 'dark' : 'light') + data.scale + data.legend + data.figure;
   if (host.wanted === wanted) return;
   host.wanted = wanted;
   load().then((Plotly) => {
@@ -184,7 +216,15 @@ export default function (component) {
       enlarge(figure, data.scale);
       figure.layout.margin.t *= data.scale;
     }
-    const top = figure.layout.margin.t;
+    if (!data.legend && figure.layout.showlegend) {
+      figure.layout.showlegend = false;
+      figure.layout.margin.t -= LEGEND * data.scale;
+    }
+    host.asked = { layout: structuredClone(figure.layout) };
+    const fit = fitted(host);
+    const top = figure.layout.margin.t = fit['margin.t'];
+    figure.layout.title.text = fit['title.text'];
+    figure.layout.title.subtitle.text = fit['title.subtitle.text'];
     return Plotly.react(host, figure.data, figure.layout, CONFIG).then(() => makeRoom(Plotly, host, top)).then(() => {
       prepare(Plotly, host, note);
       host.dataset.updates = Number(host.dataset.updates || 0) + 1;
@@ -219,15 +259,18 @@ _component = st.components.v2.component(
     "live_plotly",
     html=_HTML,
     css=_CSS,
-    js=_JS.replace("__TABLE__", _TABLE_JS).replace("__TEMPLATES__", _templates()).replace("__CONFIG__", json.dumps(_CONFIG)),
+    js=_JS.replace("__TABLE__", _TABLE_JS).replace("__TEMPLATES__", _templates()).replace("__CONFIG__", json.dumps(_CONFIG)).replace("__LEGEND__", str(charts.LEGEND_ROOM)),
     isolate_styles=False,
 )
 
 
-def chart(key: str, token: Hashable, build: Callable[[], go.Figure], *, alt: str, shared: dict[str, Any] | None = None) -> None:
+def chart(
+    key: str, token: Hashable, build: Callable[[], go.Figure], *, alt: str, shared: dict[str, Any] | None = None, legend: bool = True
+) -> None:
     """Show the figure that `build` makes; it is rebuilt only when `token` changes, so that a tick without new data costs nothing.
 
-    Pages share built figures through `shared`, if the token and the owner of `shared` determine all that the figure shows.
+    Pages share built figures through `shared`, if the token and the owner of `shared` determine all that the figure shows. Without
+    `legend` the figure's legend is left out on the page, which has one of its own.
     """
     mine = st.session_state.setdefault("_figures", {})
     made = next((known[key] for known in (mine, shared or {}) if key in known and known[key][0] == token), None)
@@ -251,7 +294,7 @@ def chart(key: str, token: Hashable, build: Callable[[], go.Figure], *, alt: str
         return
     scale = projector.scale()
     height = round(height * (1 + (scale - 1) / 2))  # half of the scale: type grows, and a chart must still fit a screen
-    data = {"figure": text, "height": height, "alt": alt, "scale": scale}
+    data = {"figure": text, "height": height, "alt": alt, "scale": scale, "legend": legend}
     result = _component(key=key, data=data, height=height, on_failed_change=lambda: None)
     if result.failed:
         st.session_state["_no_live_charts"] = True
