@@ -75,6 +75,12 @@ def _start(title: str, base: dict, axes: dict) -> None:
 def board_page(sweep_id: str) -> None:
     """One ablation: buttons on top, the board and its results live below."""
     data = manager.ablations.board(sweep_id)
+    if not data["cells"]:  # a name that this program does not know: of another version, or of a plug-in that is gone
+        st.title(text.plain(data["sweep"]["title"]))
+        why = "No run can be made of its values; the reasons stand below."
+        st.error(why, icon=":material/block:", title="All combinations are left out")
+        ablation_list.facts(data)
+        return
     board = ablation_board.Board(data)
     ablation_list.head(board)
     shown = board.token

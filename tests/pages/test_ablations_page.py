@@ -49,6 +49,14 @@ def swept(store: Store, *states: str, axes: dict | None = None, title: str = "")
     return sweep_id
 
 
+def test_an_ablation_of_which_no_run_can_be_made_says_why(store: Store) -> None:  # noqa: F811
+    sweep_id = store.ablations.create("of a plug-in that is gone", dict(BASE), {"arch": ["gone"]})
+    app = opened("ablations", sweep=sweep_id)
+    assert not app.exception and app.title[0].value == "of a plug-in that is gone"
+    assert "reasons stand below" in app.error[0].value
+    assert any("gone" in str(value) for frame in app.dataframe for value in frame.value.to_numpy().ravel())
+
+
 def labels(app: AppTest) -> dict[str, bool]:
     return {button.label: button.disabled for button in app.button}
 

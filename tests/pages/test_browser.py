@@ -255,10 +255,14 @@ def test_the_main_path_by_keyboard_alone(address: str, store: Store, page: Any) 
     page.keyboard.press("Enter")
     page.wait_for_url("**/compare?runs=**")
     _counted(page)
-    _tab_to(page, "stop")
-    page.keyboard.press("Enter")
+    browser.insist(page, lambda: _press(page, "stop"), "() => !document.querySelector('.st-key-stop button:not([disabled])')")
     badge(page, "Stopped")
     assert {run["status"] for run in store.runs()} == {"stopped"}
+
+
+def _press(page: Any, key: str) -> None:
+    _tab_to(page, key)
+    page.keyboard.press("Enter")
 
 
 def _tab_to(page: Any, key: str) -> None:

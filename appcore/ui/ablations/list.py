@@ -151,14 +151,15 @@ def progress(board: ablation_board.Board) -> None:
 
 def facts(data: Mapping[str, Any]) -> None:
     """The base, and the combinations that were left out."""
-    with st.expander("Base settings", icon=":material/settings:"):
-        config = data["cells"][0]["config"] if data["cells"] else {}
-        rows = [
-            {"setting": form.label(name), "value": "varied" if name in data["sweep"]["axes"] else form.value_words(value)}
-            for name, value in config.items()
-            if name != "options"
-        ]
-        st.dataframe(cells(pd.DataFrame(rows)), hide_index=True, alt="Settings that all runs share")
+    config = data["cells"][0]["config"] if data["cells"] else data["sweep"]["base"]
+    rows = [
+        {"setting": form.label(name), "value": "varied" if name in data["sweep"]["axes"] else form.value_words(value)}
+        for name, value in config.items()
+        if name != "options"
+    ]
+    if rows:
+        with st.expander("Base settings", icon=":material/settings:"):
+            st.dataframe(cells(pd.DataFrame(rows)), hide_index=True, alt="Settings that all runs share")
     if data["left_out"]:
         with st.expander(f"{counted(len(data['left_out']), 'combination')} left out", icon=":material/block:"):
             rows = [
