@@ -70,7 +70,7 @@ def _act(address: str, what: Callable[[Manager, str], Any], argument: str, when:
         answer = {"refused": error.message}
     except Exception as error:  # an answer in any case: somebody waits for it
         answer = {"failed": repr(error)}
-    print(json.dumps(answer), flush=True)
+    os.write(sys.stdout.fileno(), f"{json.dumps(answer)}\n".encode())  # in one piece: the others write there too
     sys.stdin.read()
     manager.close()
 
