@@ -16,7 +16,8 @@ __all__ = ["chromium", "page"]  # fixtures
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(browser.CHROMIUM is None, reason="needs Chromium")]
 
 CLIPPED = """() => [...document.querySelectorAll('.chart')].filter(host => host.offsetParent && host.dataset.updates).filter(host =>
-  [...host.querySelectorAll('.gtitle, .gtitle-subtitle')].some(words => words.getBoundingClientRect().right > host.getBoundingClientRect().right + 1)
+  [...host.querySelectorAll('.gtitle, .gtitle-subtitle')]
+    .some(words => words.getBoundingClientRect().right > host.getBoundingClientRect().right + 1)
 ).map(host => host.layout.title.text)"""
 
 

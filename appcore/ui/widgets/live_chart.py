@@ -106,7 +106,9 @@ function prepare(Plotly, host, note) {
   }, { rootMargin: '300px', scrollMargin: '300px' });
   host.sight.observe(host.parentElement);
   window.__liveCharts.add(host);
-  host.watcher = new ResizeObserver(() => { if (host.data && host.clientWidth) Plotly.Plots.resize(host).then(() => settle(Plotly, host)); });
+  host.watcher = new ResizeObserver(() => {
+    if (host.data && host.clientWidth) Plotly.Plots.resize(host).then(() => settle(Plotly, host));
+  });
   host.watcher.observe(host);
   host.addEventListener('mousemove', (event) => { host.pointer = [event.clientX, event.clientY]; });
   host.addEventListener('mouseleave', () => { host.pointer = null; });
@@ -259,7 +261,10 @@ _component = st.components.v2.component(
     "live_plotly",
     html=_HTML,
     css=_CSS,
-    js=_JS.replace("__TABLE__", _TABLE_JS).replace("__TEMPLATES__", _templates()).replace("__CONFIG__", json.dumps(_CONFIG)).replace("__LEGEND__", str(charts.LEGEND_ROOM)),
+    js=_JS.replace("__TABLE__", _TABLE_JS)
+    .replace("__TEMPLATES__", _templates())
+    .replace("__CONFIG__", json.dumps(_CONFIG))
+    .replace("__LEGEND__", str(charts.LEGEND_ROOM)),
     isolate_styles=False,
 )
 
