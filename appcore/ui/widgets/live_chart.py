@@ -84,28 +84,41 @@ function isDark(node) {
 }
 
 // A chart that nobody sees keeps its newest figure and draws it when it comes near: on a long page most of the work of an update.
+// Its first figure it also draws when nothing new has come for a while, so that a page at rest is whole and can be searched.
+const REST = 3000;  // ms
 function drawNext(host) {
+  clearTimeout(host.rest);
   const next = host.next;
   host.next = null;
   if (next) next();
 }
 
+function drawWhenSeen(host) {
+  clearTimeout(host.rest);
+  if (host.isFar === false && !document.hidden) drawNext(host);
+  else if (!host.data) host.rest = setTimeout(() => drawNext(host), REST);
+}
+
 if (!window.__liveCharts) {
   window.__liveCharts = new Set();
   document.addEventListener('visibilitychange', () => {
-    if (!document.hidden) window.__liveCharts.forEach((host) => { if (!host.isFar) drawNext(host); });
+    if (!document.hidden) window.__liveCharts.forEach((host) => { if (host.isFar === false) drawNext(host); });
   });
   window.addEventListener('beforeprint', () => window.__liveCharts.forEach(drawNext));
 }
 
-function prepare(Plotly, host, note) {
-  if (host.watcher) return;
+function watch(host) {
+  if (host.sight) return;
   host.sight = new IntersectionObserver((seen) => {
     host.isFar = !seen.at(-1).isIntersecting;
     if (!host.isFar) drawNext(host);
   }, { rootMargin: '300px', scrollMargin: '300px' });
   host.sight.observe(host.parentElement);
   window.__liveCharts.add(host);
+}
+
+function prepare(Plotly, host, note) {
+  if (host.watcher) return;
   host.watcher = new ResizeObserver(() => {
     if (host.data && host.clientWidth) Plotly.Plots.resize(host).then(() => settle(Plotly, host));
   });
@@ -205,10 +218,11 @@ export default function (component) {
   const wanted = (dark ? 'dark' : 'light') + data.scale + data.legend + data.figure;
   if (host.wanted === wanted) return;
   host.wanted = wanted;
+  watch(host);
   load().then((Plotly) => {
     if (host.wanted !== wanted) return;
     host.next = () => draw(Plotly).catch(failed);
-    if (!host.data || !(host.isFar || document.hidden)) drawNext(host);
+    drawWhenSeen(host);
   }).catch(failed);
 
   async function draw(Plotly) {
@@ -241,11 +255,11 @@ export default function (component) {
   }
 
   return () => {
-    if (host.watcher) {
-      host.watcher.disconnect();
-      host.sight.disconnect();
-      window.__liveCharts.delete(host);
-    }
+    clearTimeout(host.rest);
+    host.next = null;
+    host.watcher?.disconnect();
+    host.sight.disconnect();
+    window.__liveCharts.delete(host);
     if (window.Plotly && host.data) window.Plotly.purge(host);
   };
 }
