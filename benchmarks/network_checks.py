@@ -40,6 +40,7 @@ SETTINGS |= {"device": "cpu", "precision": "fp32"}
 ONNX_AWAY = 2e-3  # in parts of the largest logit, at least of 1
 REFERENCE_FLOPS = 1.2e10  # more would take onnx's own reference minutes
 NOT_RUN = "written and well formed, not run: onnx's reference would take minutes"
+DIVERGED = "losses"
 CHECKS = {  # column: what it means
     "trains": "every parameter gets a gradient, and the losses are finite",
     "density": "exactly round(density x n) weights are kept at both prune points, and as many are left in the file",
@@ -62,9 +63,9 @@ def pictures(folder: Path, side: int) -> Path:
     return folder
 
 
-def smallest_side(arch: str) -> int:
-    """The smallest side in use somewhere that the network takes, from 32 pixels on; InputError where there is none."""
-    for side in (side for side in network_check.SIDES if side >= 32):
+def smallest_side(arch: str, least: int = 32) -> int:
+    """The smallest side in use somewhere that the network takes, from `least` pixels on; InputError where there is none."""
+    for side in (side for side in network_check.SIDES if side >= least):
         try:
             base.skeleton(arch, (3, side, side), len(CLASSES))
             return side
@@ -74,10 +75,20 @@ def smallest_side(arch: str) -> int:
 
 
 def measure(name: str, folder: Path) -> dict[str, Any]:
-    """All checks of one network: empty texts where they hold, else what was wrong; `refused` where it was not run at all."""
+    """All checks of one network: empty texts where they hold, else what was wrong; `refused` where it was not run at all.
+
+    At its smallest images; where its losses are not finite there, at images of twice the side or more, and `diverges` says at which first.
+    """
+    row = _at(32, name, folder / "smallest")
+    if not row.get("checks", {}).get("trains", "").startswith(DIVERGED):
+        return row
+    return _at(2 * row["side"], name, folder / "larger") | {"diverges": row["side"]}
+
+
+def _at(least: int, name: str, folder: Path) -> dict[str, Any]:
     start, arch = time.process_time(), f"torchvision:{name}"
     try:
-        side = smallest_side(arch)
+        side = smallest_side(arch, least)
         config = build({**SETTINGS, "arch": arch, "dataset": f"images:{pictures(folder / 'images', side)}", "image_size": side})
         parameters = sum(parameter.numel() for parameter in base.skeleton(arch, (3, side, side), len(CLASSES)).parameters())
         need, free = estimate.memory_bytes(config), psutil.virtual_memory().available
@@ -134,7 +145,7 @@ def trains(store: Store, run_id: str, network: model_formats.Network, tensors: d
     still = {name for name, _ in network.model().named_parameters()} - moved
     if still:
         return f"{len(still)} parameters get no gradient, {min(still)} among them"
-    return "" if all(map(math.isfinite, losses)) else f"losses {losses}"
+    return "" if all(map(math.isfinite, losses)) else f"{DIVERGED} {losses}"
 
 
 def is_exact(store: Store, run_id: str, network: model_formats.Network) -> str:

@@ -10,8 +10,16 @@ Beyond the paper, whose networks have ReLU and BatchNorm alone, R stays a sum ov
 - activations that bend or saturate (GELU, SiLU, ReLU6, sigmoid, ...) pass signals, as ReLU passes what is not negative;
 - norms by statistics of their own input (LayerNorm, GroupNorm, InstanceNorm, RMSNorm) scale and shift only, also where they are
   written out: what is subtracted, and what a signal is divided by, is left out;
-- a gate (squeeze and excitation, GLU) lets pass what it gates, and its own weights count by their share of it; so do the queries and
-  keys of an attention, which looks at all open places evenly. Products as such would make R a polynomial of any degree.
+- a gate (squeeze and excitation, GLU) lets pass what it gates, and an attention looks at all open places evenly, however large their
+  signals are. Products as such would make R a polynomial of any degree;
+- the two factors of a product (gate and gated, queries and keys, attention and values) have half of its flow each, by their share of
+  their factor's value. So they count as branches beside each other, and flow is neither made nor lost: with a whole for each, a layer
+  below n attentions would be worth 3 ** n times R, and what lies above them would empty first.
+What follows, as in the paper: the scores into a unit sum to those out of it, and those of every set of weights that all paths cross, to
+R, but for what biases, shifts and position tables bring in. Such a set (each layer of a chain, the stem, the head) does not empty where a
+round removes fewer weights than it has. A branch beside a skip connection is no such set: with a gain of g times the skip's its scores
+sum to g / (1 + g) of R, and it may empty, which leaves the network alive. Nor is a layer that sees no image (Swin V2's of positions): it
+is worth what it adds to signals.
 """
 
 from __future__ import annotations
@@ -19,6 +27,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -37,6 +46,7 @@ _BY_CHANNEL = (functional.batch_norm, functional.instance_norm, functional.group
 _NORMS = (*_BY_CHANNEL, functional.layer_norm, functional.rms_norm)
 _PASSED = "gelu silu mish hardswish softplus sigmoid log_sigmoid hardsigmoid tanh hardtanh relu6 clamp clip softsign tanhshrink softshrink"
 _PASSED += " hardshrink log_softmax normalize local_response_norm neg negative"
+_PRODUCTS = ("matmul", "rmatmul", "bmm", "einsum")
 _CLOSED = -100.0  # what masks of attention add where nothing shall be looked at, or less
 
 
@@ -85,9 +95,23 @@ class _Paths(TorchFunctionMode):
             given = inspect.signature(func).bind(*args, **kwargs)
             given.apply_defaults()
             return _scaled(func, given.arguments)
-        rule = _RULES.get(getattr(func, "__name__", "").strip("_"))
-        found = rule(*args, **kwargs) if rule else NotImplemented
-        return func(*args, **kwargs) if found is NotImplemented else found
+        if func is functional.multi_head_attention_forward:
+            with self:
+                return _UNFOLDED(*args, **kwargs)
+        name = getattr(func, "__name__", "").strip("_")
+        found = _RULES[name](*args, **kwargs) if name in _RULES else NotImplemented
+        if found is not NotImplemented:
+            return found
+        return func(*(_factors(args) if name in _PRODUCTS else args), **kwargs)
+
+
+def _unfolded(func: Any) -> Callable:
+    """A function of torch in Python that does not hand itself over as a whole, so that what it calls is seen."""
+    body = {**func.__globals__, "has_torch_function": lambda _: False}
+    return FunctionType(func.__code__, body, func.__name__, func.__defaults__)
+
+
+_UNFOLDED = _unfolded(functional.multi_head_attention_forward)
 
 
 def _is_signal(value: Any) -> bool:
@@ -113,38 +137,57 @@ def _relative(gate: Tensor) -> Tensor:
     return torch.where(now > 0, gate / torch.where(now > 0, now, 1.0), (now == 0).to(now.dtype))
 
 
+def _half(x: Tensor) -> Tensor:
+    """The same values with half of the flow: so much is each of two factors' part in what their product passes on."""
+    return (x + x.detach()) / 2
+
+
 def _gated(one: Any, other: Any, **_: Any) -> Any:
-    """A product. Of two signals the gate is the one that is spread over the other."""
+    """A product. Of two signals the gate is the one that is spread over the other; where it is open without any signal it has no part."""
     if not (_is_signal(one) and _is_signal(other)):
         return one * abs(other) if _is_signal(one) else other * abs(one)
     gate, main = (one, other) if one.numel() < other.numel() else (other, one)
-    return main * _relative(gate)
+    return torch.where(gate.detach() > 0, _half(main), main) * _half(_relative(gate))
+
+
+def _factors(args: tuple) -> tuple:
+    """The arguments of a product by matrices: of two signals, as in attention, each has half of the flow; with a weight it is a layer."""
+    signals = [value for value in args if _is_signal(value)]
+    if len(signals) < 2 or any(map(_is_weight, signals)):
+        return args
+    return tuple(_half(value) if _is_signal(value) else value for value in args)
+
+
+def _is_weight(value: Tensor) -> bool:
+    return value.is_leaf or (value._base is not None and value._base.is_leaf)
 
 
 def _attention(x: Tensor, dim: int | None = None, *_: Any, **__: Any) -> Tensor:
-    """A softmax: equal shares for all places that are not masked."""
-    dim = 1 if dim is None else dim
-    return _relative(x) / (x.detach() >= 0).sum(dim, keepdim=True).clamp(min=1)
+    """A softmax: equal shares for all places that are not masked. Without any signal it is a constant, and no factor of a product."""
+    places, shares = (x.detach() >= 0).sum(1 if dim is None else dim, keepdim=True), _relative(x)
+    return (shares if bool((x.detach() > 0).any()) else shares.detach()) / places.clamp(min=1)
 
 
 def _dot_product_attention(
     query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0, is_causal: bool = False, **_: Any
 ) -> Tensor:
-    scores = query @ key.transpose(-2, -1)
+    scores = torch.matmul(*_factors((query, key.transpose(-2, -1))))
     if is_causal:
         attn_mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
     if attn_mask is not None:
         is_open = attn_mask if attn_mask.dtype == torch.bool else attn_mask > _CLOSED
         scores = scores.masked_fill(~is_open, -math.inf)
-    return _attention(scores, -1) @ value
+    return torch.matmul(*_factors((_attention(scores, -1), value)))
 
 
-def _masked(one: Any, other: Any, **_: Any) -> Any:
-    """A sum in which a mask closes places, however large signals have grown."""
-    signal, mask = (one, other) if _is_signal(one) else (other, one)
-    if not isinstance(mask, Tensor) or _is_signal(mask) or not bool((mask <= _CLOSED).any()):
+def _sum(one: Any, other: Any, **_: Any) -> Any:
+    """Numbers shift an activation (relu6(x + 3)) and are left out; masks close places, however large signals have grown."""
+    signal, constant = (one, other) if _is_signal(one) else (other, one)
+    if not isinstance(constant, Tensor):
+        return signal
+    if _is_signal(constant) or not bool((constant <= _CLOSED).any()):
         return NotImplemented
-    return torch.where(mask <= _CLOSED, -math.inf, signal + mask)
+    return torch.where(constant <= _CLOSED, -math.inf, signal + constant)
 
 
 def _minuend(one: Any, other: Any, **_: Any) -> Any:
@@ -158,7 +201,7 @@ def _dividend(one: Any, other: Any, **_: Any) -> Any:
 _RULES: dict[str, Callable] = {
     **dict.fromkeys(_PASSED.split(), lambda input, *_, **__: input),
     **dict.fromkeys(("mul", "rmul", "imul", "multiply"), _gated),
-    **dict.fromkeys(("add", "radd", "iadd"), _masked),
+    **dict.fromkeys(("add", "radd", "iadd"), _sum),
     **dict.fromkeys(("sub", "isub", "subtract"), _minuend),
     **dict.fromkeys(("div", "truediv", "itruediv", "divide", "true_divide"), _dividend),
     **dict.fromkeys(("rsqrt", "reciprocal"), torch.ones_like),

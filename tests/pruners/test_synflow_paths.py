@@ -70,7 +70,14 @@ class Attention(nn.Module):
         tokens = x.flatten(2).transpose(1, 2)
         if self.kind == "softmax":
             return self.inner(tokens, tokens, tokens)[0].transpose(1, 2).view(x.shape)
+        if self.kind == "module":
+            given = (CHANNELS, 2, self.inner.in_proj.weight, None, None, None, False, 0.0, self.inner.out_proj.weight, None)
+            swapped = tokens.transpose(0, 1)
+            return functional.multi_head_attention_forward(swapped, swapped, swapped, *given)[0].permute(1, 2, 0).reshape(x.shape)
         q, k, v = self.inner.in_proj(tokens).unflatten(-1, (3, 2, -1)).permute(2, 0, 3, 1, 4)
+        if self.kind == "einsum":
+            shares = torch.einsum("bhqd,bhkd->bhqk", q, k).softmax(-1)
+            return self.inner.out_proj(torch.einsum("bhqk,bhkd->bqhd", shares, v).flatten(2)).transpose(1, 2).view(x.shape)
         masks = {"causal": {"is_causal": True}, "masked": {"attn_mask": torch.full((9, 9), -100.0, dtype=x.dtype).triu(1)}, "fused": {}}
         found = functional.scaled_dot_product_attention(q, k, v, **masks[self.kind])
         return self.inner.out_proj(found.transpose(1, 2).flatten(2)).transpose(1, 2).view(x.shape)
@@ -106,7 +113,7 @@ GATES: dict[str, Callable[[], nn.Module]] = {
     "squeeze, ours": lambda: Squeeze(HardSigmoid()),
     "squeeze, linear": lambda: Squeeze(nn.Identity()),
     "glu": Glu,
-    **{f"attention, {kind}": lambda kind=kind: Attention(kind) for kind in ("softmax", "fused", "causal", "masked")},
+    **{f"attention, {kind}": lambda kind=kind: Attention(kind) for kind in ("softmax", "fused", "causal", "masked", "module", "einsum")},
 }
 KINDS = {**NORMS, **ACTIVATIONS, **GATES}
 
@@ -172,18 +179,67 @@ def test_r_is_the_sum_over_paths(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", GATES)
 def test_a_gates_layers_have_the_flow_of_what_they_gate(kind: str) -> None:
-    """Without biases every layer in a row carries R; so do the layers of a gate, and the values, and the queries, and the keys."""
-    model = network(KINDS[kind]())
-    sums = {name: float(score.sum()) for name, score in scored(model).items()}
-    whole = sums["5.weight"]
-    assert whole > 0 and sums["2.weight"] == pytest.approx(whole)
-    parts = {"1.both.weight": 2, "1.inner.in_proj.weight": 3}  # halves of a GLU; queries, keys and values
-    shifted = kind == "squeeze, ours"  # relu6(x + 3): a constant takes its share of the gate
-    for name, total in sums.items():
-        if name.startswith("1."):
-            assert total == pytest.approx(parts.get(name, 1) * whole) or (shifted and 0 < total < whole), name
-    gates = 3 if "attention" in kind else 2  # what comes before feeds the gate as well
-    assert sums["0.weight"] == pytest.approx(gates * whole) or shifted
+    """Without biases every layer that all paths cross carries R, also below two gates; a gate's own layers have half of what they gate,
+    and so have attention's values, its queries and keys a quarter each."""
+    found = scored(network(KINDS[kind](), KINDS[kind]()))
+    whole = float(found["6.weight"].sum())
+    for name, score in found.items():
+        assert float(score.sum()) == pytest.approx(whole / 2 if "squeeze" in kind and name.startswith(("1.", "2.")) else whole), name
+        if name.endswith("in_proj.weight"):
+            assert [float(part.sum() / whole) for part in score.chunk(3)] == pytest.approx([0.25, 0.25, 0.5])
+
+
+class Block(nn.Module):
+    """Two pixels as tokens of width 2, a transformer's block with LayerNorm and GELU, and a head: small enough for pencil and paper."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.head = nn.Linear(1, 2, bias=False), nn.Linear(2, 1, bias=False)
+        self.attention, self.norms = SelfAttention(2, 1), nn.ModuleList([nn.LayerNorm(2), nn.LayerNorm(2)])
+        self.attention.in_proj.bias = self.attention.out_proj.bias = None
+        self.into, self.out = nn.Linear(2, 1, bias=False), nn.Linear(1, 2, bias=False)
+        values = {"embed": [[1], [-2]], "attention.in_proj": [[-1, 1], [0, 0], [1, 0], [-1, 1], [1, 0], [0, -1]]}
+        values |= {"attention.out_proj": [[1, 1], [-1, 0]], "into": [[1, -1]], "out": [[1], [2]], "head": [[1, -1]]}
+        for name, value in values.items():
+            self.get_submodule(name).weight = nn.Parameter(torch.tensor(value, dtype=torch.float64))
+        self.double()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.embed(x.flatten(2).transpose(1, 2))  # tokens (1, 2)
+        y = self.norms[0](x)
+        x = x + self.attention(y, y, y)[0]  # values (1, 2), as what is looked at: + (3, 1) = (4, 3)
+        x = x + self.out(functional.gelu(self.into(self.norms[1](x))))  # 7: + (7, 14) = (11, 17)
+        return self.head(x.mean(1))  # R = 28
+
+
+def test_a_transformers_block_by_hand() -> None:
+    model = Block()
+    names = selection.prunable_names(model, "all")
+    found = synflow.scores(task_of(copy.deepcopy(model), selection.full_masks(model, names), (1, 1, 2)))
+    expected = {
+        "embed.weight": [[4 + 4 + 4 / 3 + 4], [8 + 4 + 8 / 3]],  # past the attention, by values, queries, keys: 28 together
+        "attention.in_proj.weight": [[4 / 3, 8 / 3], [0, 0], [4, 0], [0, 0], [4, 0], [0, 4]],  # 4 + 4 + 8 of the 16 that leave
+        "attention.out_proj.weight": [[4, 8], [4, 0]],
+        "into.weight": [[12, 9]],
+        "out.weight": [[7], [14]],
+        "head.weight": [[11, 17]],
+    }
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+        assert found[name].tolist() == [pytest.approx(row) for row in value], name
+
+
+def test_a_layer_that_all_paths_cross_stays_to_the_last_weight() -> None:
+    """The block cut weight by weight: embed and head end with one each, on one path; the branches, which skips pass by, are empty."""
+    model = Block()
+    masks = selection.full_masks(model, selection.prunable_names(model, "all"))
+    total = sum(mask.numel() for mask in masks.values())
+    for kept in range(total - 1, 1, -1):
+        own = copy.deepcopy(model)
+        selection.apply(own, masks)
+        masks = selection.keep_top(synflow.scores(task_of(own, masks, (1, 1, 2))), kept / total, eligible=masks)
+    assert selection.count(masks) == {name: int(name in ("embed.weight", "head.weight")) for name in masks}
+    assert selection.count(alive_masks(model, masks, (1, 1, 2))) == selection.count(masks)
 
 
 def test_masks_of_attention_stay_closed_however_large_signals_grow() -> None:
@@ -229,13 +285,24 @@ def test_torchvisions_kinds_have_no_negative_score(arch: str) -> None:
         assert float(score.min()) >= 0 and 0 < float(score.max()) < math.inf, name
 
 
-_EMPTY = ("swin_t", "swin_v2_t", "convnext_tiny")
-_OPEN = pytest.mark.xfail(reason="not understood yet: the last layers empty first, so their scores do not add up to all paths")
+@pytest.mark.parametrize(
+    ("arch", "constants"), [("swin_t", 0.02), ("mobilenet_v3_small", 0), ("efficientnet_b0", 0), ("regnet_y_400mf", 0)]
+)
+def test_stem_and_head_carry_the_same_flow_however_many_gates_lie_between(arch: str, constants: float) -> None:
+    """Only biases, all 0 here but those of linear layers, and Swin's tables of positions add flow on the way."""
+    model = base.create(f"torchvision:{arch}", (3, 32, 32), 10, seed=0)
+    names = selection.prunable_names(model, "all")
+    found = synflow.scores(task_of(model, selection.full_masks(model, names), (3, 32, 32)))
+    sums = [float(found[name].sum()) for name in names]
+    assert sums[0] == pytest.approx(sums[-1], rel=constants + 1e-6) and max(sums) == pytest.approx(sums[-1])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arch", ["efficientnet_b0", *(pytest.param(name, marks=_OPEN) for name in _EMPTY)])
-def test_ten_rounds_to_a_tenth_leave_no_layer_empty(arch: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("arch", "starved"), [("efficientnet_b0", ""), ("swin_t", ".attn."), ("swin_v2_t", ".attn."), ("convnext_tiny", ".block.")]
+)
+def test_ten_rounds_to_a_tenth_leave_the_network_alive(arch: str, starved: str, tmp_path: Path) -> None:
+    """No layer that all paths cross is empty; branches of the kind `starved` beside skips may be: docs/NETWORKS.md says why."""
     settings = {"arch": f"torchvision:{arch}", "pruner": "synflow", "options": {"rounds": 10}, "prunable": "all", "device": "cpu"}
     images = {"dataset": f"images:{pictures(tmp_path, 32)}", "megabatches": 1, "epochs": 1}
     state = RunState.create(RunConfig(**settings, **images))
@@ -247,5 +314,6 @@ def test_ten_rounds_to_a_tenth_leave_no_layer_empty(arch: str, tmp_path: Path) -
 
     cut = select(state, 0, 0.1, seen)
     alive = selection.count(alive_masks(state.model, cut.masks, state.stream.data.shape))
-    assert len(lowest) == 10 and min(lowest) >= 0 and min(alive.values()) > 0
-    assert sum(alive.values()) > 0.9 * sum(selection.count(cut.masks).values())
+    assert len(lowest) == 10 and min(lowest) >= 0
+    assert all(count > 0 or (starved and starved in name) for name, count in alive.items())
+    assert sum(alive.values()) > 0.95 * sum(selection.count(cut.masks).values())
