@@ -161,6 +161,30 @@ class MegabatchDone:
 
 
 @dataclass(frozen=True)
+class RoundDone:
+    """End of a round that another round of the same megabatch follows: test numbers of the weights that it would have carried on.
+
+    They are of the epoch that was best by validation, as at the end of a megabatch (of the last epoch where best weights are not restored,
+    or where a method evaluates through a network of its own). Nothing in the run depends on them. The last round of a megabatch has
+    a MegabatchDone. Versions before this event recorded none.
+    """
+
+    kind: ClassVar[Literal["RoundDone"]] = "RoundDone"
+    segment: int
+    megabatch: int
+    round: int
+    density_mask: float
+    density_alive: float
+    layers: tuple[LayerDensity, ...]
+    train_accuracy: float
+    val_accuracy: float
+    test_accuracy: float
+    test_loss: float
+    test_errors: int
+    test_images: int
+
+
+@dataclass(frozen=True)
 class SegmentDone:
     """A segment ended: the state is consistent, `cursor` is where a resume would start."""
 
@@ -198,4 +222,4 @@ class Finished:
     cumulative_parameters: int | None = None
 
 
-Event = Started | Progress | Pruned | EpochDone | MegabatchDone | SegmentDone | Finished
+Event = Started | Progress | Pruned | EpochDone | RoundDone | MegabatchDone | SegmentDone | Finished

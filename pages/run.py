@@ -22,7 +22,7 @@ from appcore.config import build  # noqa: E402
 from appcore.statuses import RESUMABLE  # noqa: E402
 from appcore.transfer import reproduce  # noqa: E402
 from appcore.ui.app import tables  # noqa: E402
-from appcore.ui.run import launch, machine, view  # noqa: E402
+from appcore.ui.run import launch, machine, ticket, view  # noqa: E402
 from appcore.ui.settings import form  # noqa: E402
 from appcore.ui.widgets import live_chart, run_controls, run_labels  # noqa: E402
 from appcore.ui.words import format, run_status, run_text, text  # noqa: E402
@@ -60,21 +60,26 @@ def run_page(run: dict) -> None:
     with right:
         run_controls.buttons(run)
     shown = (run["status"], run["command"], run_status.state(run))
+    beside = ticket.others(run)
+    is_moving = any(run_status.is_active(one) for one in (run, *beside))
 
-    @st.fragment(run_every=1.0 if run_status.is_active(run) else 5.0 if run["status"] in RESUMABLE else None)
+    @st.fragment(run_every=1.0 if is_moving else 5.0 if run["status"] in RESUMABLE else None)
     @page.careful
     def moving() -> None:
         now = page.manager().get(run["run_id"])
         if (now["status"], now["command"], run_status.state(now)) != shown:
             st.rerun()
         data = tables.read([now])
-        page.name_unreadable(data.unreadable)
-        view.progress_bar(now)
-        if now["traceback"] and now["status"] == "failed":
-            with st.expander("Traceback", icon=":material/terminal:"):
-                st.code(now["traceback"], language=None)
-        view.header_numbers(now, data)
-        machine.line(now)
+        with st.container():  # whatever is in it, what follows keeps its place
+            page.name_unreadable(data.unreadable)
+            view.progress_bar(now)
+            if now["traceback"] and now["status"] == "failed":
+                with st.expander("Traceback", icon=":material/terminal:"):
+                    st.code(now["traceback"], language=None)
+        with st.container():
+            view.header_numbers(now, data)
+            machine.line(now)
+            ticket.section(now, data, beside)
         shown_as = view.controls(now, data)
         view.figures(now, data, shown_as)
         view.costs(now, data, shown_as)

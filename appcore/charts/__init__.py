@@ -15,6 +15,7 @@ from .run_styles import labels, looks
 from .seed_bands import BANDS, DIFFERENCES, bands, differences
 from .staircase import planned, staircase
 from .style import LEGEND_ROOM, short_layer, template
+from .ticket import ticket
 
 __all__ = [
     "AXES",
@@ -51,6 +52,7 @@ __all__ = [
     "staircase",
     "summary_table",
     "template",
+    "ticket",
     "truth_meter",
     "who_prunes_early",
 ]

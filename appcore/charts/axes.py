@@ -1,19 +1,20 @@
-"""The x axis of curves (megabatches, epochs, steps, samples, time or FLOPs), smoothing, and the mark of the chosen megabatch."""
+"""The x axis of curves (stages, epochs, steps, samples, time or FLOPs), smoothing, and the marks of the chosen stage and of
+curves that leave the frame.
+
+Stages are megabatches, or rounds where a method trains a megabatch several times (planning/stages.py).
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from appcore.config import build
-from appcore.planning.plan import plan
+from appcore.planning import stages
 
 from . import style
 
@@ -30,7 +31,7 @@ AXES = {  # name: (title, unit in the hover)
 
 @dataclass(frozen=True)
 class View:
-    """How curves are shown: their x axis, smoothing (0 none, towards 1 more), a logarithmic loss, and a megabatch (from 0) to mark."""
+    """How curves are shown: their x axis, smoothing (0 none, towards 1 more), a logarithmic loss, and a stage (from 0) to mark."""
 
     x: str = "megabatches"
     smoothing: float = 0.0
@@ -43,34 +44,37 @@ class TimeAxis:
 
     def __init__(self, view: View, runs: Runs, epochs: pd.DataFrame):
         self._view, self._runs = view, runs
+        self._stages = {run["run_id"]: stages.of_run(run) for run in runs}
+        self._places = stages.shared(self._stages.values())
         rows = {run["run_id"]: epochs[epochs["run_id"] == run["run_id"]] for run in runs}
-        self._places = {run["run_id"]: self._of_epochs(run, rows[run["run_id"]]) for run in runs}
-        self._megabatch = {run_id: mine["megabatch"].to_numpy() for run_id, mine in rows.items()}
+        self._slots = {run["run_id"]: self._slots_of(run, rows[run["run_id"]]) for run in runs}
+        self._x = {run["run_id"]: self._of_epochs(run, rows[run["run_id"]]) for run in runs}
 
     def epochs(self, run: Mapping[str, Any]) -> np.ndarray:
         """Where each epoch of a run ends."""
-        return self._places[run["run_id"]]
+        return self._x[run["run_id"]]
 
-    def ends(self, run: Mapping[str, Any], megabatches: Sequence[int]) -> np.ndarray:
-        """Where these megabatches (from 0) end; nan for one whose epochs are missing."""
+    def ends(self, run: Mapping[str, Any], rows: pd.DataFrame) -> np.ndarray:
+        """Where the megabatches or rounds of these rows end; nan for one whose epochs are missing."""
+        found = self._slots_of(run, rows)
         if self._view.x == "megabatches":
-            return (np.asarray(megabatches, dtype=float) + 1) * self._length()
-        places, of = self._places[run["run_id"]], self._megabatch[run["run_id"]]
-        return np.array([places[of == t][-1] if (of == t).any() else np.nan for t in megabatches], dtype=float)
+            return (found.astype(float) + 1) * self._length()
+        return np.array([self._end(run, slot) for slot in found], dtype=float)
 
     def settings(self) -> dict[str, Any]:
         """The settings of this axis for plotly."""
         title, unit = AXES[self._view.x]
         if self._view.x != "megabatches":
             return {"title": {"text": title}, "rangemode": "tozero", "unifiedhovertitle": {"text": f"%{{x:,.4~g}} {unit}"}}
-        count = max((len(epochs_planned(run)) for run in self._runs), default=1)
+        word, labels = self._named()
+        count = max(len(labels), 1)
         length, every = self._length(), max(1, int(np.ceil(count / 20)))
         shown = np.arange(0, count, every)
         return {
-            "title": {"text": f"megabatch (each of {length} epochs)" if length > 1 else "megabatch"},
+            "title": {"text": f"{word} (each of {length} epochs)" if length > 1 else word},
             "range": [0, count * length],
             "tickvals": (shown + 0.5) * length,
-            "ticktext": [str(t + 1) for t in shown],
+            "ticktext": labels[::every],
             "ticks": "",
             "showgrid": False,
             "minor": {"showgrid": True, "tick0": 0, "dtick": every * length},
@@ -79,29 +83,52 @@ class TimeAxis:
         }
 
     def mark(self, figure: go.Figure) -> None:
-        """Draw the band of the chosen megabatch."""
+        """Draw the band of the chosen stage."""
         if self._view.moment is not None and self._runs:
             span = self._span(self._view.moment)
             if np.isfinite(span).all():
                 figure.add_vrect(*span, fillcolor=style.GREY, opacity=0.16, line_width=0, layer="below")
 
     def _span(self, moment: int) -> tuple[float, float]:
-        """The interval of a megabatch on the axis, for the first run."""
+        """The interval of a stage on the axis, for the first run."""
+        if self._view.x == "megabatches":
+            return moment * self._length(), (moment + 1) * self._length()
         run = self._runs[0]
-        begin = float(self.ends(run, [moment - 1])[0]) if moment else 0.0
-        return begin, float(self.ends(run, [moment])[0])
+        return self._end(run, moment - 1) if moment else 0.0, self._end(run, moment)
+
+    def _end(self, run: Mapping[str, Any], slot: int) -> float:
+        """Where the last epoch of a slot ends; nan while there is none."""
+        x = self._x[run["run_id"]][self._slots[run["run_id"]] == slot]
+        return float(x[-1]) if len(x) else np.nan
+
+    def _named(self) -> tuple[str, list[str]]:
+        """The word for a slot, and the label of each: a stage, or a megabatch where these runs have stages of different kinds."""
+        if self._places is not None:
+            return stages.named(self._places)
+        return stages.named([(t, 0) for t in range(max(int(run["config"]["megabatches"]) for run in self._runs))])
+
+    def _slots_of(self, run: Mapping[str, Any], rows: pd.DataFrame) -> np.ndarray:
+        """The slot of the axis that each row belongs to."""
+        return rows["megabatch"].to_numpy(dtype=int) if self._places is None else self._stages[run["run_id"]].of(rows)
+
+    def _planned(self, run: Mapping[str, Any]) -> np.ndarray:
+        """Epochs in each slot of a run."""
+        own = self._stages[run["run_id"]]
+        if self._places is not None:
+            return np.asarray(own.epochs, dtype=float)
+        return np.bincount([megabatch for megabatch, _ in own.places], weights=own.epochs)
 
     def _length(self) -> int:
-        """Epochs per megabatch on the axis; megabatches with fewer are stretched, so that those of several runs align."""
-        return max((max(epochs_planned(run)) for run in self._runs), default=1)
+        """Epochs of a slot on the axis; slots with fewer are stretched, so that those of several runs align."""
+        return max((int(max(self._planned(run))) for run in self._runs), default=1)
 
     def _of_epochs(self, run: Mapping[str, Any], rows: pd.DataFrame) -> np.ndarray:
-        """Counted by place in the megabatch: methods with several rounds repeat an epoch number."""
+        """Counted by place in the slot: methods with several rounds repeat an epoch number."""
         name = self._view.x
         if name == "megabatches":
-            megabatch = rows["megabatch"].to_numpy()
-            planned = np.asarray(epochs_planned(run), dtype=float)[megabatch]
-            return self._length() * (megabatch + (rows.groupby("megabatch").cumcount().to_numpy() + 1) / planned)
+            slots = self._slots[run["run_id"]]
+            within = pd.Series(slots).groupby(slots).cumcount().to_numpy()
+            return self._length() * (slots + (within + 1) / self._planned(run)[slots])
         if name == "epochs":
             return np.arange(1.0, len(rows) + 1)
         if name == "time":
@@ -124,15 +151,42 @@ def smoothed(values: np.ndarray, smoothing: float) -> np.ndarray:
     return result
 
 
-def epochs_planned(run: Mapping[str, Any]) -> tuple[int, ...]:
-    """Epochs of each megabatch, summed over rounds."""
-    return _planned(json.dumps(run["config"], sort_keys=True))
+def stage_axis(figure: go.Figure, labels: Sequence[str]) -> go.Figure:
+    """Put the x axis of a figure over stages, which stand at 1, 2, ...; at most 20 of them are labelled."""
+    count = max(len(labels), 1)
+    every = max(1, -(-count // 20))
+    ticks = {"tickvals": list(range(1, count + 1, every)), "ticktext": list(labels[::every])}
+    return figure.update_xaxes(range=[0.5, count + 0.5], showgrid=False, **ticks)
 
 
-@lru_cache(maxsize=64)
-def _planned(config: str) -> tuple[int, ...]:
-    settings = build(json.loads(config))
-    counts = [0] * settings.megabatches
-    for segment in plan(settings):
-        counts[segment.megabatch] += segment.kind == "epoch"
-    return tuple(counts)
+def mark_beyond(figure: go.Figure, low: float, high: float) -> go.Figure:
+    """Mark on the edge of the frame where a curve leaves it: the furthest point of each stretch, with its value."""
+    found = False
+    for line in [trace for trace in figure.data if trace.mode == "lines" and trace.hoverinfo != "skip"]:
+        y = np.asarray(line.y, dtype=float)
+        for symbol, edge, outside in (("triangle-up", high, y > high), ("triangle-down", low, y < low)):
+            places = [stretch[np.abs(y[stretch] - edge).argmax()] for stretch in _stretches(outside)]
+            if places:
+                found = True
+                figure.add_trace(
+                    go.Scatter(
+                        x=np.asarray(line.x)[places],
+                        y=np.full(len(places), edge, dtype=np.float32),
+                        name=f"{line.name}, beyond",
+                        mode="markers",
+                        marker={"symbol": symbol, "size": 9, "color": line.line.color, "line": {"width": 1, "color": "white"}},
+                        cliponaxis=False,
+                        showlegend=False,
+                        customdata=y[places],
+                        hovertemplate="%{customdata:.3~g}, beyond the frame",
+                    )
+                )
+    if found:
+        figure.layout.title.subtitle.text += " · ▲ goes on beyond the frame"
+    return figure
+
+
+def _stretches(outside: np.ndarray) -> list[np.ndarray]:
+    """The places where it is True, as stretches without a break."""
+    places = np.flatnonzero(outside)
+    return [stretch for stretch in np.split(places, np.flatnonzero(np.diff(places) > 1) + 1) if len(stretch)]

@@ -13,27 +13,36 @@ import plotly.graph_objects as go
 from .. import markup
 from ..analysis.measures import MEASURES, lower
 from . import style
-from .axes import TimeAxis, View, smoothed
+from .axes import TimeAxis, View, mark_beyond, smoothed
 from .run_styles import Look, looks
 
 Runs = Sequence[Mapping[str, Any]]
 PLAIN = View()
+_STRIP = 0.09  # of the height up to 100 %: room above it for the marks of events, which would hide the curve
 
 
-def accuracy(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "", view: View = PLAIN) -> go.Figure:
-    """Train, validation and test accuracy of one run; validation and test accuracy of several."""
+def accuracy(
+    runs: Runs,
+    epochs: pd.DataFrame,
+    megabatches: pd.DataFrame,
+    *,
+    rounds: pd.DataFrame | None = None,
+    revision: str = "",
+    view: View = PLAIN,
+) -> go.Figure:
+    """Train, validation and test accuracy of one run; validation and test accuracy of several. `rounds`: tests of rounds, of the store."""
     alone = len(runs) == 1
     subtitle = (
-        "dotted: train · line: validation · dots: test · on top: ▼ pruned, ★ carried on"
+        "grey: train · line: validation · marks: test · on top: ▼ pruned, ★ carried on"
         if alone
-        else "lines: validation after each epoch · marks: test after each megabatch"
+        else "lines: validation after each epoch · marks: test after each megabatch or round"
     )
     figure, axis = _over_time("How accurate is it?", subtitle, MEASURES["accuracy"].title, runs, epochs, revision, view)
     lows = []
     for run, look in _looked(runs):
-        mine, tests = _of(epochs, run), _of(megabatches, run)
+        mine, tests = _of(epochs, run), _tests(rounds, megabatches, run)
         if alone:
-            _line(figure, axis, view, run, 100 * mine["train_accuracy"], "train", style.GREY, "dot", unit=" %")
+            _line(figure, axis, view, run, 100 * mine["train_accuracy"], "train", style.GREY, "solid", unit=" %")
         _line(figure, axis, view, run, 100 * mine["val_accuracy"], "validation" if alone else look.label, look.colour, look.dash, unit=" %")
         _marks(
             figure,
@@ -47,8 +56,8 @@ def accuracy(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, rev
             listed=alone,
         )
         lows += [100 * mine[c].min() for c in (("train_accuracy", "val_accuracy") if alone else ("val_accuracy",)) if len(mine)]
-    low = min(lows, default=0.0)
-    figure.update_yaxes(range=[max(0.0, 10 * np.floor(low / 10) - 2), 104 if alone else 101.5], ticksuffix=" %")
+    low = max(0.0, 10 * np.floor(min(lows, default=0.0) / 10) - 2)
+    figure.update_yaxes(range=[low, 100 + (_STRIP if alone else 0.015) * (100 - low)], ticksuffix=" %")
     if alone:
         _events(figure, axis, runs[0], _of(epochs, runs[0]))
     return figure
@@ -57,15 +66,13 @@ def accuracy(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, rev
 def loss(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "", view: View = PLAIN) -> go.Figure:
     """Cross-entropy of train and validation of one run; of validation of several."""
     alone = len(runs) == 1
-    subtitle = (
-        "cross-entropy · dotted: train · line: validation" + (" · marks: test" if alone else "") if alone else "validation cross-entropy"
-    )
+    subtitle = "cross-entropy · grey: train · line: validation · marks: test" if alone else "validation cross-entropy"
     figure, axis = _over_time("Is it still learning?", subtitle, MEASURES["loss"].title, runs, epochs, revision, view)
     highs, lows = [], []
     for run, look in _looked(runs):
         mine, tests = _of(epochs, run), _of(megabatches, run)
         if alone:
-            _line(figure, axis, view, run, mine["train_loss"], "train", style.GREY, "dot")
+            _line(figure, axis, view, run, mine["train_loss"], "train", style.GREY, "solid")
             _marks(figure, axis, run, tests, tests["test_loss"], "test", look, digits=3)
         _line(figure, axis, view, run, mine["val_loss"], "validation" if alone else look.label, look.colour, look.dash)
         losses = mine[["train_loss", "val_loss"] if alone else ["val_loss"]]
@@ -73,10 +80,13 @@ def loss(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revisio
         lows += [value for value in losses.min() if value > 0]
     high = max([value for value in highs if np.isfinite(value)], default=1.0)
     if view.logarithmic:
-        figure.update_yaxes(type="log", range=[np.log10(max(0.8 * min(lows, default=0.01), 1e-6)), np.log10(1.2 * max(high, 0.01))])
+        low, high = max(0.8 * min(lows, default=0.01), 1e-6), 1.2 * max(high, 0.01)
+        figure.update_yaxes(type="log", range=[np.log10(low), np.log10(high)])
+        mark_beyond(figure, low, high)
         return figure.update_layout(uirevision=f"{figure.layout.uirevision}/log")
-    figure.update_yaxes(range=[0, 0.5 * np.ceil(max(high, 0.5) * 1.06 / 0.5)])
-    return figure
+    top = 0.5 * np.ceil(max(high, 0.5) * 1.06 / 0.5)
+    figure.update_yaxes(range=[0, top])
+    return mark_beyond(figure, 0, top)
 
 
 def gap(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "", view: View = PLAIN) -> go.Figure:
@@ -100,9 +110,10 @@ def gap(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision
     everything = pd.concat(values) if values else pd.Series(dtype=float)
     low, high = (everything.quantile(0.01), everything.quantile(0.99)) if len(everything) else (-5.0, 5.0)
     low, high = (find([edge, *clean.dropna()]) for find, edge in ((min, low), (max, high)))
+    low, high = 5 * np.floor(min(low, 0) / 5) - 1, 5 * np.ceil(max(high, 4) / 5) + 1
     figure.add_hline(y=0, line={"width": 1.5, "color": style.GREY})
-    figure.update_yaxes(range=[5 * np.floor(min(low, 0) / 5) - 1, 5 * np.ceil(max(high, 4) / 5) + 1])
-    return figure
+    figure.update_yaxes(range=[low, high])
+    return mark_beyond(figure, low, high)
 
 
 def errors(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "", view: View = PLAIN) -> go.Figure:
@@ -112,7 +123,7 @@ def errors(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revis
     highest = 0.0
     for run, look in _looked(runs):
         ends = _of(megabatches, run)
-        x = np.append(0.0, axis.ends(run, ends["megabatch"]))
+        x = np.append(0.0, axis.ends(run, ends))
         y = np.append(0, ends["cer"].to_numpy())
         highest = max(highest, float(y.max()))
         figure.add_trace(
@@ -132,12 +143,21 @@ def errors(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revis
 
 
 def _looked(runs: Runs) -> list[tuple[Mapping[str, Any], Look]]:
+    """Each run with its look; alone it is drawn in a whole line, for a dash tells methods apart and makes noise hard to follow."""
     found = looks(runs)
-    return [(run, found[run["run_id"]]) for run in runs]
+    return [(run, replace(found[run["run_id"]], dash="solid") if len(runs) == 1 else found[run["run_id"]]) for run in runs]
 
 
 def _of(frame: pd.DataFrame, run: Mapping[str, Any]) -> pd.DataFrame:
     return frame[frame["run_id"] == run["run_id"]]
+
+
+def _tests(rounds: pd.DataFrame | None, megabatches: pd.DataFrame, run: Mapping[str, Any]) -> pd.DataFrame:
+    """The tests of a run, of its rounds too where they were recorded, in order of time."""
+    ends = _of(megabatches, run)
+    if rounds is None or not len(rounds):
+        return ends
+    return pd.concat([_of(rounds, run), ends]).sort_values("segment")
 
 
 def _over_time(
@@ -186,7 +206,7 @@ def _marks(
 ) -> None:
     figure.add_trace(
         go.Scatter(
-            x=axis.ends(run, frame["megabatch"]).astype(np.float32),
+            x=axis.ends(run, frame).astype(np.float32),
             y=values.to_numpy(dtype=np.float32),
             name=name,
             mode="markers",
@@ -198,7 +218,7 @@ def _marks(
 
 
 def _events(figure: go.Figure, axis: TimeAxis, run: Mapping[str, Any], rows: pd.DataFrame) -> None:
-    """Prune points, drops of the learning rate and epochs whose weights were kept, as marks along the upper edge."""
+    """Prune points, drops of the learning rate and epochs whose weights were kept, as marks in a strip above 100 %."""
     found = events(rows)
     x = axis.epochs(run)
     for kind, (symbol, words) in _EVENTS.items():
@@ -208,7 +228,7 @@ def _events(figure: go.Figure, axis: TimeAxis, run: Mapping[str, Any], rows: pd.
             figure.add_trace(
                 go.Scatter(
                     x=np.asarray(at, dtype=np.float32),
-                    y=np.full(len(at), 0.96, dtype=np.float32),
+                    y=np.full(len(at), 1 - _STRIP / 2 / (1 + _STRIP), dtype=np.float32),
                     yaxis="y2",
                     name=words,
                     showlegend=False,

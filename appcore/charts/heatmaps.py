@@ -11,30 +11,35 @@ import plotly.graph_objects as go
 
 from .. import markup
 from ..analysis.measures import MEASURES, fraction_kept
+from ..planning import stages
 from . import style
+from .axes import stage_axis
 from .layers import grid, layer_axes
 from .run_styles import looks
 
 _MOST_LABELS, _MOST_GAPS = 320, 600  # cells
 
 
-def sparsity_map(layers: pd.DataFrame, megabatches: int, *, chosen: int | None = None, revision: str = "") -> go.Figure:
-    """Sparsity of every layer (top: input, bottom: output) at every megabatch, on one scale from 0 to 100 %; `chosen` is outlined."""
+def sparsity_map(layers: pd.DataFrame, run: Mapping[str, Any], *, chosen: int | None = None, revision: str = "") -> go.Figure:
+    """Sparsity of every layer (top: input, bottom: output) at every stage, on one scale from 0 to 100 %; `chosen` (from 0) is outlined."""
+    known = stages.of_run(run)
+    count = len(known.places)
+    layers = layers.assign(megabatch=known.of(layers))
     figure = style.figure(
         "Which layers lose their weights?",
         "top: nearest the input · bottom: nearest the output",
-        x="megabatch",
+        x=known.word,
         y="layer",
         revision=revision,
         legend=False,
     )
-    names, kept = grid(layers, "kept", megabatches)
-    total, alive = grid(layers, "total", megabatches)[1], grid(layers, "alive", megabatches)[1]
+    names, kept = grid(layers, "kept", count)
+    total, alive = grid(layers, "total", count)[1], grid(layers, "alive", count)[1]
     sparsity = (100 * (1 - fraction_kept({"kept": kept, "total": total}))).astype(np.float32)
-    counts = np.stack([kept, total, alive], axis=-1) if names else np.zeros((0, megabatches, 3))
+    counts = np.stack([kept, total, alive], axis=-1) if names else np.zeros((0, count, 3))
     figure.add_trace(
         go.Heatmap(
-            x=np.arange(1, megabatches + 1),
+            x=np.arange(1, count + 1),
             y=np.arange(len(names)),
             z=sparsity,
             zmin=0,
@@ -42,9 +47,9 @@ def sparsity_map(layers: pd.DataFrame, megabatches: int, *, chosen: int | None =
             colorscale=style.scale(style.SEQUENTIAL),
             **_gaps(sparsity),
             customdata=np.nan_to_num(counts).astype(np.int32),
-            text=_hover_names(names, megabatches),
+            text=[[f"{name}, {known.word} {label}" for label in known.labels] for (name, *_) in _hover_names(names, 1)],
             hovertemplate=markup.hover(
-                f"{markup.bold('%{text}')}, megabatch %{{x}}",
+                markup.bold("%{text}"),
                 "sparsity %{z:.2f} %",
                 "kept %{customdata[0]:,} of %{customdata[1]:,}",
                 "alive %{customdata[2]:,}",
@@ -56,7 +61,7 @@ def sparsity_map(layers: pd.DataFrame, megabatches: int, *, chosen: int | None =
     _add_cell_labels(figure, sparsity, 0, 100, style.SEQUENTIAL, signed=False)
     if chosen is not None:
         _outline(figure, chosen, len(names))
-    return layer_axes(figure, names, megabatches)
+    return stage_axis(layer_axes(figure, names, count), known.labels)
 
 
 def difference_map(

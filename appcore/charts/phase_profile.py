@@ -22,12 +22,17 @@ PHASES = {
 }
 
 
-def profile(phase_seconds: Mapping[str, float], *, colour: str = style.GREY, revision: str = "") -> go.Figure:
-    """Seconds of each phase as bars, with their share of all. Phases without a display name come last, under their own names."""
+def profile(phase_seconds: Mapping[str, float], counted: float | None = None, *, colour: str = style.GREY, revision: str = "") -> go.Figure:
+    """Seconds of each phase as bars, with their share of all. Phases without a display name come last, under their own names.
+
+    `counted`: the time of the run as it is counted elsewhere, which leaves out loading and saving.
+    """
     names = [*(name for name in PHASES if name in phase_seconds), *(name for name in phase_seconds if name not in PHASES)]
     seconds = [phase_seconds[name] for name in names]
     whole = sum(seconds) or 1.0
     time, said = MEASURES["seconds"].title, f"{whole:.3g} s in all, measured"
+    if counted is not None:
+        said = f"{whole:.3g} s with loading and saving, {counted:.3g} s without: the time of the run"
     figure = style.figure("Where did the time go?", said, x=time, y="phase", height=320, revision=revision, legend=False)
     figure.add_trace(
         go.Bar(

@@ -13,7 +13,7 @@ from appcore.analysis.measures import MEASURES, lower
 from appcore.analysis.repeats import Repeats, band, by_seed, difference
 
 from . import style
-from .axes import TimeAxis, View
+from .axes import TimeAxis, View, mark_beyond
 from .run_styles import Look, looks
 
 BANDS = {  # name of the curve: (title, column that is averaged)
@@ -46,13 +46,14 @@ def bands(name: str, groups: Sequence[Repeats], epochs: pd.DataFrame, megabatche
     low, high = (min(edges), max(edges)) if name == "errors" else np.quantile(edges, (0.01, 0.98))
     if name == "accuracy":
         return figure.update_yaxes(range=[max(0.0, 10 * np.floor(low / 10) - 2), 101.5], ticksuffix=" %")
-    return figure.update_yaxes(range=[1.06 * min(low, 0.0), 1.06 * high])
+    low, high = 1.06 * min(low, 0.0), 1.06 * high
+    return mark_beyond(figure.update_yaxes(range=[low, high]), low, high)
 
 
 def _places(axis: TimeAxis, run: Mapping[str, Any], name: str, frame: pd.DataFrame) -> np.ndarray:
     if name != "errors":
         return axis.epochs(run)
-    return axis.ends(run, frame[frame["run_id"] == run["run_id"]]["megabatch"])
+    return axis.ends(run, frame[frame["run_id"] == run["run_id"]])
 
 
 def differences(metric: str, groups: Sequence[Repeats], baseline: Repeats, megabatches: pd.DataFrame, *, revision: str = "") -> go.Figure:

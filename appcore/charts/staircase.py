@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from appcore import markup
 from appcore.config import RunConfig
+from appcore.names import counted
+from appcore.planning import stages
 from appcore.planning.plan import plan
 
 from . import style
+from .axes import stage_axis
 
 
 def planned(config: RunConfig) -> pd.DataFrame:
-    """The staircase of a plan as a table: megabatch, density, and whether it begins with a prune point."""
-    rows: dict[int, dict[str, Any]] = {}
-    for segment in plan(config):
-        row = rows.setdefault(segment.megabatch, {"megabatch": segment.megabatch, "density": segment.density, "prunes": False})
-        row["density"] = segment.density
-        row["prunes"] = row["prunes"] or segment.kind == "prune"
-    return pd.DataFrame(list(rows.values()), columns=["megabatch", "density", "prunes"])
+    """The staircase of a plan as a table, a row for each stage: megabatch, round, density, and whether a prune point opens it."""
+    segments = plan(config)
+    known = stages.of_plan(segments)
+    rows = [{"megabatch": megabatch, "round": number, "density": 1.0, "prunes": False} for megabatch, number in known.places]
+    for segment, place in zip(segments, known.of_segments, strict=True):
+        rows[place]["density"] = segment.density
+        rows[place]["prunes"] |= segment.kind == "prune"
+    return pd.DataFrame(rows, columns=["megabatch", "round", "density", "prunes"])
 
 
 def staircase(
@@ -33,26 +35,25 @@ def staircase(
     colour: str = style.GREY,
     revision: str = "",
 ) -> go.Figure:
-    """Requested sparsity at each megabatch as steps, and counted sparsity at prune points so far as dots.
+    """Requested sparsity at each stage as steps, and counted sparsity at prune points so far as dots.
 
-    `planned` has columns megabatch (from 0), density, prunes (bool: a prune point opens this megabatch); `measured`: prunes of the store.
+    `planned` as the function of this name gives it; `measured`: prunes of the store, with the `stage` (from 0) of each.
     """
+    word, labels = stages.named(list(zip(planned["megabatch"], planned["round"])))
     figure = style.figure(
         "How far is it pruned, and when?",
-        _plan_subtitle(planned),
-        x="megabatch",
+        _plan_subtitle(planned, word),
+        x=word,
         y="sparsity, % of weights removed",
         height=320,
         revision=revision,
         legend=measured is not None,
     )
-    megabatch = planned["megabatch"].to_numpy()
     sparsity = 100 * (1 - planned["density"].to_numpy(dtype=float))
-    edges = np.append(megabatch + 0.5, megabatch[-1] + 1.5) if len(megabatch) else np.array([])
-    steps = np.append(sparsity, sparsity[-1:])
+    edges, steps = np.arange(len(planned) + 1) + 0.5, np.append(sparsity, sparsity[-1:])
     figure.add_trace(
         go.Scatter(
-            x=edges,
+            x=edges if len(planned) else [],
             y=steps,
             name="planned",
             mode="lines",
@@ -62,16 +63,14 @@ def staircase(
             hoverinfo="skip",
         )
     )
-    _add_prune_points(figure, planned, sparsity, colour)
+    _add_prune_points(figure, planned, sparsity, [f"{word} {label}" for label in labels])
     if measured is not None and len(measured):
-        _add_measured(figure, measured)
-    count = max(len(planned), 1)
+        _add_measured(figure, measured, [f"{word} {label}" for label in labels])
     if chosen is not None:
         figure.add_vrect(chosen + 0.5, chosen + 1.5, fillcolor=style.GREY, opacity=0.16, line_width=0, layer="below")
     figure.update_layout(hovermode="closest")
-    figure.update_xaxes(range=[0.5, count + 0.5], dtick=1 if count <= 20 else None, showgrid=False)
     figure.update_yaxes(range=[0, _top(sparsity)], ticksuffix=" %")
-    return figure
+    return stage_axis(figure, labels)
 
 
 def _top(sparsity: np.ndarray) -> float:
@@ -79,48 +78,52 @@ def _top(sparsity: np.ndarray) -> float:
     return max(10.0, 1.2 * float(sparsity.max(initial=0)))
 
 
-def _plan_subtitle(planned: pd.DataFrame) -> str:
+def _plan_subtitle(planned: pd.DataFrame, word: str) -> str:
     points = int(planned["prunes"].sum())
     if not points:
         return "never pruned: all weights stay"
     kept = 100 * float(planned["density"].iloc[-1])
-    return f"{points} prune {'point' if points == 1 else 'points'}; {kept:.1f} % of the weights are kept at the end"
+    first = "" if word == "megabatch" else f"{counted(len(planned), 'training')}, the first of all weights; "
+    return f"{first}{counted(points, 'prune point')}; {kept:.1f} % of the weights are kept at the end"
 
 
-def _add_prune_points(figure: go.Figure, planned: pd.DataFrame, sparsity: np.ndarray, colour: str) -> None:
-    at = planned["prunes"].to_numpy(dtype=bool)
-    texts = [f"{value:.0f} %" if at.sum() <= 12 else "" for value in sparsity[at]]
+def _add_prune_points(figure: go.Figure, planned: pd.DataFrame, sparsity: np.ndarray, names: list[str]) -> None:
+    at = np.flatnonzero(planned["prunes"].to_numpy(dtype=bool))
     figure.add_trace(
         go.Scatter(
-            x=planned["megabatch"].to_numpy()[at] + 1,
+            x=at + 1,
             y=sparsity[at] + 0.035 * _top(sparsity),
             mode="text",
-            text=texts,
+            text=[f"{value:.0f} %" if len(at) <= 12 else "" for value in sparsity[at]],
             textposition="top center",
-            customdata=np.column_stack([sparsity[at], 1 - sparsity[at] / 100]),
+            customdata=[[f"{value:.2f}", f"{1 - value / 100:.4f}", names[place]] for place, value in zip(at, sparsity[at])],
             showlegend=False,
             cliponaxis=False,
             hoverlabel={"namelength": 0},
-            hovertemplate=markup.BREAK.join(
-                ("pruned before megabatch %{x}", "removed %{customdata[0]:.2f} %", "density %{customdata[1]:.4f}")
-            ),
+            hovertemplate=markup.BREAK.join(("pruned before %{customdata[2]}", "removed %{customdata[0]} %", "density %{customdata[1]}")),
         )
     )
 
 
-def _add_measured(figure: go.Figure, measured: pd.DataFrame) -> None:
-    for column, name, symbol, colour in (
-        ("density_mask", "counted", "circle", "#009E73"),
-        ("density_alive", "not alive", "circle-open", style.WARNING),
+def _add_measured(figure: go.Figure, measured: pd.DataFrame, names: list[str]) -> None:
+    """What was counted; weights that are kept and dead are marked where there are any, so that a healthy run wears no warning."""
+    dead = measured[measured["density_alive"] < measured["density_mask"]]
+    for rows, column, name, symbol, colour in (
+        (measured, "density_mask", "counted", "circle", "#009E73"),
+        (dead, "density_alive", "removed, or kept on no path", "circle-open", style.WARNING),
     ):
+        if not len(rows):
+            continue
+        places = rows["stage"].to_numpy(dtype=int)
         figure.add_trace(
             go.Scatter(
-                x=measured["megabatch"].to_numpy() + 1,
-                y=100 * (1 - measured[column].to_numpy(dtype=float)),
+                x=places + 1,
+                y=100 * (1 - rows[column].to_numpy(dtype=float)),
                 name=name,
                 mode="markers",
                 marker={"symbol": symbol, "size": 9 if symbol == "circle" else 13, "color": colour, "line": {"width": 2, "color": colour}},
-                hovertemplate=markup.hover(name, "megabatch %{x}: %{y:.3f} %"),
+                customdata=[names[place] for place in places],
+                hovertemplate=markup.hover(name, "%{customdata}: %{y:.3f} %"),
             )
         )
 

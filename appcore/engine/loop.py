@@ -14,10 +14,11 @@ from torch import Tensor
 
 from ..analysis import anytime
 from ..config import RunConfig
-from ..events import EpochDone, Event, LayerDensity, MegabatchDone, Progress, SegmentDone
+from ..events import EpochDone, Event, LayerDensity, MegabatchDone, Progress, RoundDone, SegmentDone
 from ..masks import selection
 from ..methods.base import Segment, hook
 from ..planning.plan import check, plan
+from ..planning.stages import tested
 from . import compute, first_and_last, weights
 from .prune_point import prune_point, share_of
 from .state import Best, RunState
@@ -33,9 +34,12 @@ def start(config: RunConfig) -> Iterator[Event]:
 
 def run(state: RunState, segments: tuple[Segment, ...]) -> Iterator[Event]:
     """Carry out the rest of the plan: Started, then the events of each segment and its SegmentDone, then Finished."""
+    ends_of_rounds = tested(segments)
     yield first_and_last.started(state)
     for segment in segments[state.cursor :]:
         yield from _CARRY_OUT.get(segment.kind, _other)(state, segment)
+        if segment.index in ends_of_rounds:
+            yield from _test_round(state, segment)
         state.cursor = segment.index + 1
         yield SegmentDone(state.cursor)
     yield first_and_last.finished(state)
@@ -150,6 +154,35 @@ def _test(state: RunState, segment: Segment) -> Iterator[Event]:
         cumulative_parameters=state.cumulative_parameters,
     )
     state.megabatch_seconds = 0.0
+
+
+def _test_round(state: RunState, segment: Segment) -> Iterator[Event]:
+    """Test what a round would carry on, and leave the state as it was, bit by bit."""
+    carried = state.best
+    assert carried is not None  # a round has trained
+    borrows = state.config.restore_best and not hook(state.config, "network")  # whose soft masks are those of the last epoch
+    before = weights.taken(state.model) if borrows else {}
+    if borrows:
+        weights.put_back(state.model, carried.weights)
+    test = yield from _evaluate(state, segment, state.stream.test(), "test")
+    if borrows:
+        weights.put_back(state.model, before)
+    with state.timed("measure"):
+        layers = state.layer_densities()
+    yield RoundDone(
+        segment=segment.index,
+        megabatch=segment.megabatch,
+        round=segment.round,
+        density_mask=share_of(layers, "kept"),
+        density_alive=share_of(layers, "alive"),
+        layers=layers,
+        train_accuracy=carried.train_accuracy,
+        val_accuracy=carried.val_accuracy,
+        test_accuracy=test.accuracy(),
+        test_loss=test.mean_loss(),
+        test_errors=test.errors(),
+        test_images=test.images,
+    )
 
 
 _CARRY_OUT = {"prune": prune_point, "epoch": _train_epoch, "test": _test}

@@ -203,7 +203,7 @@ def _of_column(table: Table, column: Column) -> Any:
 @cache
 def needed(table: Table) -> tuple[str, ...]:
     """Columns of an event's table that every row fills: not those that are younger than some rows, nor numbers, which may have been NaN."""
-    event = {schema.epochs: events.EpochDone, schema.megabatches: events.MegabatchDone, schema.prunes: events.Pruned}.get(table)
+    event = schema.EVENT_OF.get(table)
     found = {column.name for column in table.columns if not column.nullable}
     for field in fields(event) if event else ():
         if field.default is MISSING and field.default_factory is MISSING and field.type != "float":

@@ -87,21 +87,24 @@ def _place() -> list[Column]:
 
 
 epochs = _event_table("epochs", events.EpochDone)
+rounds = _event_table("rounds", events.RoundDone)
 megabatches = _event_table("megabatches", events.MegabatchDone)
 prunes = _event_table("prunes", events.Pruned)
 layers = Table(
     "layers",
     metadata,
     *_place(),  # seq is the layer's position in network order
-    Column("point", String(8), primary_key=True),  # "prune": right after a prune point; "end": end of a megabatch
+    Column("point", String(8), primary_key=True),  # "prune": right after a prune point; "end": end of a megabatch or round
     Column("nth", Integer, primary_key=True),  # which prune point within the segment
     Column("megabatch", Integer, nullable=False),
     Column("layer", Text, nullable=False),
     *(Column(name, BigInteger, nullable=False) for name in ("kept", "alive", "total")),
 )
-EVENT_TABLES = (epochs, megabatches, prunes, layers)
+EVENT_OF: dict[Table, Any] = {epochs: events.EpochDone, rounds: events.RoundDone, megabatches: events.MegabatchDone, prunes: events.Pruned}
+EVENT_TABLES = (*EVENT_OF, layers)
 OWNED_TABLES = (*EVENT_TABLES, sweep_runs)  # rows that are deleted with their run
-_TABLE_OF = {"EpochDone": (epochs, ""), "MegabatchDone": (megabatches, "end"), "Pruned": (prunes, "prune")}
+_POINTS = {rounds: "end", megabatches: "end", prunes: "prune"}
+_TABLE_OF = {kind.kind: (table, _POINTS.get(table, "")) for table, kind in EVENT_OF.items()}
 
 
 def rows(run_id: str, event: events.Event, nth: int) -> Iterator[tuple[Table, list[dict[str, Any]]]]:

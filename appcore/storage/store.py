@@ -304,6 +304,10 @@ class Store:
         """One row for each epoch of these runs, in order."""
         return self._frame(schema.epochs, run_ids)
 
+    def rounds(self, run_ids: str | Iterable[str]) -> pandas.DataFrame:
+        """One row for each finished round of these runs that another round of its megabatch follows, in order."""
+        return self._frame(schema.rounds, run_ids)
+
     def megabatches(self, run_ids: str | Iterable[str], *, newest: bool = False) -> pandas.DataFrame:
         """One row for each finished megabatch of these runs, in order; or only the newest of each run, which is fast for many runs."""
         return self._frame(schema.megabatches, run_ids, newest)

@@ -30,9 +30,10 @@ def export(store: Store, run_id: str, to: str | Path, say: Callable[[str], objec
     """Write a run into the folder `to` and return the paths of the files, the bundle last.
 
     config.json, result.json (the object of `run --json`), epochs.csv, megabatches.csv and layers.csv (megabatches and epochs counted
-    from 1), masks-NN.safetensors after each prune point, weights.safetensors (dense, zeros baked in; left out before the first
-    checkpoint), and RUN.zip for `import`, left out where `import` would refuse it. What is left out, or is not of the newest checkpoint, is
-    said by `say`. Everything is read before anything is written; UnreadableError where something cannot be read now.
+    from 1), rounds.csv where a method has rounds, masks-NN.safetensors after each prune point, weights.safetensors (dense, zeros baked in;
+    left out before the first checkpoint), and RUN.zip for `import`, left out where `import` would refuse it. What is left out, or is not
+    of the newest checkpoint, is said by `say`. Everything is read before anything is written; UnreadableError where something cannot be
+    read now.
     """
     row = store.get(run_id)
     run_id, folder, name = row["run_id"], Path(to).expanduser(), paths.exported

@@ -69,18 +69,19 @@ class RecordedEvent(BaseModel):
     nth: int = Field(ge=0, lt=1000)
     pruned: events.Pruned | None = None
     epoch: events.EpochDone | None = None
+    round: events.RoundDone | None = None
     megabatch: events.MegabatchDone | None = None
 
     @model_validator(mode="after")
     def _is_one(self) -> RecordedEvent:
-        if sum(event is not None for event in (self.pruned, self.epoch, self.megabatch)) != 1:
+        if sum(event is not None for event in (self.pruned, self.epoch, self.round, self.megabatch)) != 1:
             raise ValueError("a line holds exactly one event")
         return self
 
     @property
     def event(self) -> Any:
         """The event itself."""
-        return self.pruned or self.epoch or self.megabatch
+        return self.pruned or self.epoch or self.round or self.megabatch
 
 
 def describe(store: Store, run_id: str) -> tuple[str, list[str]]:
@@ -115,6 +116,7 @@ def _describe(store: Store, row: dict[str, Any]) -> tuple[str, list[str]]:
         *_entries(store.prunes(run_id), events.Pruned, store.layers(run_id), "prune"),
         *_entries(store.epochs(run_id), events.EpochDone),
     ]
+    entries += _entries(store.rounds(run_id), events.RoundDone, store.layers(run_id), "end")
     entries += _entries(store.megabatches(run_id), events.MegabatchDone, store.layers(run_id), "end")
     entries.sort(key=lambda one: (one.event.segment, one.nth))
     return text(Record(**known), entries)
@@ -139,7 +141,7 @@ def _entries(frame: pandas.DataFrame, kind: type, layers: pandas.DataFrame | Non
             rows = group.sort_values("seq").rename(columns={"layer": "name"})[["name", "kept", "alive", "total"]].to_dict("records")
             counted[place] = tuple(events.LayerDensity(**row) for row in rows)
     plain = {field.name: field.type for field in fields(kind) if field.name != "layers"}
-    name = {"Pruned": "pruned", "EpochDone": "epoch", "MegabatchDone": "megabatch"}[kind.__name__]
+    name = {"Pruned": "pruned", "EpochDone": "epoch", "RoundDone": "round", "MegabatchDone": "megabatch"}[kind.__name__]
     found = []
     for row in frame.to_dict("records"):
         # A row that is older than a field has no value there (None, or NaN in a column of whole numbers): the default applies.

@@ -19,6 +19,7 @@ from ..analysis.measures import MEASURES, Measure
 from ..analysis.pairing import surroundings
 from ..markup import html
 from ..names import counted, display, method_and_pruner
+from ..planning import stages
 
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
 _CONFIG = {"responsive": True, "displaylogo": False, "toImageButtonOptions": {"format": "svg"}}
@@ -66,6 +67,7 @@ class Data:
     megabatches: pd.DataFrame
     prunes: pd.DataFrame
     layers: pd.DataFrame
+    rounds: pd.DataFrame
 
 
 def report(runs: Sequence[Mapping[str, Any]], data: Data, *, script: str, made: str, program: str) -> str:
@@ -86,13 +88,15 @@ def report(runs: Sequence[Mapping[str, Any]], data: Data, *, script: str, made: 
 def _figures(runs: Sequence[Mapping[str, Any]], data: Data) -> list[tuple[str, go.Figure]]:
     """Pairs (description, figure) in reading order."""
     curves = (data.epochs, data.megabatches)
-    found = [
-        ("Curves: accuracy over the stream", charts.accuracy(runs, *curves)),
+    found = []
+    if any(stages.of_run(run).are_rounds for run in runs):
+        found.append(("Curves: test accuracy of each round over the weights left", charts.ticket(runs, data.rounds, data.megabatches)))
+    found += [
+        ("Curves: accuracy over the stream", charts.accuracy(runs, *curves, rounds=data.rounds)),
         ("Curves: generalization gap over the stream", charts.gap(runs, *curves)),
     ]
     if len(runs) == 1 and len(data.layers):
-        count = int(runs[0]["config"]["megabatches"])
-        found.append(("Heatmap: sparsity of each layer at each megabatch", charts.sparsity_map(data.layers, count)))
+        found.append(("Heatmap: sparsity of each layer at each megabatch or round", charts.sparsity_map(data.layers, runs[0])))
     elif len(data.layers):
         last = int(data.layers.groupby("run_id")["megabatch"].max().min())
         found.append(("Marks: share kept of each layer at the newest megabatch", charts.kept_by_layer(data.layers, runs, last)))
@@ -109,7 +113,9 @@ def _head(run: Mapping[str, Any], name: str) -> str:
     config = run["config"]
     what = method_and_pruner(config["method"], config["pruner"])
     where = f"{display(config['arch'])} on {display(config['dataset'])}"
+    known = stages.of_run(run)
     plan = f"{counted(config['megabatches'], 'megabatch')} of {counted(config['epochs'], 'epoch')}"
+    plan += f", {counted(known.places[-1][1], 'round')} of pruning" if known.are_rounds else ""
     line = f"{what} · {where} · {plan} · seed {config['seed']}"
     parts = [f"<h3>{html(name)}: {html(run['title'] or run['run_id'])}</h3>"]
     parts.append(f'<p>{html(run["status"])} · {html(line)} <span class="muted">· {html(run["run_id"])}</span></p>')

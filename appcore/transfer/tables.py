@@ -14,19 +14,20 @@ from ..analysis.measures import fraction_kept, glossary
 from ..analysis.run_library import flat
 from ..storage.store import Store
 
-_TABLES = ("runs", "epochs", "megabatches", "prunes", "layers")
+_TABLES = ("runs", "epochs", "rounds", "megabatches", "prunes", "layers")
 
 
 def tables(store: Any, run_ids: Sequence[str]) -> dict[str, pd.DataFrame]:
     """All measurements as tidy tables: runs (one column per setting), epochs, megabatches, prunes, layers; counted from 1.
 
-    The last table, numbers, explains the columns of measured numbers.
+    Rounds count from 0, as on pages: round 0 trains before anything is pruned. The last table, numbers, explains the columns of
+    measured numbers.
     """
     wanted = set(run_ids)
     found = {"runs": _runs_table([run for run in store.runs() if run["run_id"] in wanted])}
     for name in _TABLES[1:]:
         frame = getattr(store, name)(run_ids)
-        counted = {column: frame[column] + 1 for column in ("megabatch", "epoch", "round") if column in frame}
+        counted = {column: frame[column] + 1 for column in ("megabatch", "epoch") if column in frame}
         found[name] = frame.assign(**counted).drop(columns=["seq", "nth", "facts"], errors="ignore")
     found["layers"] = found["layers"].assign(density=fraction_kept)
     return found | {"numbers": glossary()}
@@ -59,10 +60,12 @@ def as_csv(frame: pd.DataFrame) -> str:
 
 
 def run_tables(store: Store, run_id: str) -> dict[str, Any]:
-    """The tables of a run with megabatches, epochs and rounds counted from 1; `segment`, the place in the plan, from 0."""
+    """The tables of a run with megabatches and epochs counted from 1; rounds (0: nothing is pruned yet) and `segment`, the place in the
+    plan, from 0."""
     frames = {"epochs": store.epochs(run_id), "megabatches": store.megabatches(run_id), "layers": store.layers(run_id)}
+    frames |= {"rounds": rounds} if len(rounds := store.rounds(run_id)) else {}
     frames["layers"] = frames["layers"].assign(density=fraction_kept, position=lambda rows: rows["seq"] + 1)
     for name, frame in frames.items():
-        counted = {column: frame[column] + 1 for column in ("megabatch", "epoch", "round") if column in frame}
+        counted = {column: frame[column] + 1 for column in ("megabatch", "epoch") if column in frame}
         frames[name] = frame.assign(**counted).drop(columns=["seq", "nth"], errors="ignore")
     return frames

@@ -66,7 +66,7 @@ def every_figure() -> dict[str, go.Figure]:
     two, one = [SNIP, MAGNITUDE], [SNIP]
     groups = repeats.grouped([{**run, "config": {**run["config"], "pruner": run["pruner"]}} for run in two])
     both = (pd.concat([epochs(), epochs("r2")]), pd.concat([ends(), ends("r2")]))
-    plan = pd.DataFrame({"megabatch": [0, 1], "density": [0.8, 0.4], "prunes": [True, True]})
+    plan = pd.DataFrame({"megabatch": [0, 1], "round": 0, "density": [0.8, 0.4], "prunes": [True, True]})
     point = {"density_requested": 0.5, "density_mask": 0.5, "density_effective": 0.5, "density_alive": 0.4}
     both_layers = pd.concat([layers(), layers("r2", (5, 30, 60))])
     return {
@@ -75,7 +75,7 @@ def every_figure() -> dict[str, go.Figure]:
         "staircase": charts.staircase(plan),
         "profile": charts.profile({"train": 3.0, "score": 1.0, "mine": 0.5}),
         "meter": charts.truth_meter(point, 100),
-        "map": charts.sparsity_map(layers(), 2),
+        "map": charts.sparsity_map(layers(), SNIP),
         "kept": charts.kept_by_layer(both_layers, two, 0),
         "mirrored": charts.mirrored(both_layers, SNIP, MAGNITUDE, 0),
         "same weights": charts.same_weights([0, 1], [0.6, 0.5], [0.4, 0.3], ("SNIP", "Magnitude"), 2),
@@ -172,17 +172,21 @@ def test_overlays_stretch_runs_with_fewer_epochs_so_that_megabatches_lie_upon_ea
 
 
 def test_sparsity_map_has_network_order_and_leaves_the_future_open() -> None:
-    heat = charts.sparsity_map(layers(), 2).data[0]
+    heat = charts.sparsity_map(layers(), SNIP).data[0]
     assert heat.z[:, 0] == pytest.approx([20, 40, 60])
     assert np.isnan(heat.z[:, 1]).all()
     assert heat.z.dtype == np.float32
     assert list(heat.customdata[2, 0]) == [40, 100, 39]
-    assert [row[0] for row in heat.text] == ["conv1", "layer1.0.conv1", "fc"]
+    assert [row[0] for row in heat.text] == [
+        "conv1, megabatch 1",
+        "layer1.0.conv1, megabatch 1",
+        "fc, megabatch 1",
+    ]
 
 
 def test_sparsity_map_shows_the_last_count_of_a_megabatch() -> None:
     later = layers(kept=(5, 30, 40)).assign(segment=3)
-    assert charts.sparsity_map(pd.concat([later, layers()]), 1).data[0].z[0, 0] == pytest.approx(50)
+    assert charts.sparsity_map(pd.concat([later, layers()]), SNIP).data[0].z[0, 0] == pytest.approx(50)
 
 
 def test_difference_is_first_minus_second_in_points_on_a_scale_centred_on_zero() -> None:
@@ -211,7 +215,7 @@ def test_mirrored_bars_stand_back_to_back_and_keep_positive_numbers() -> None:
 
 
 def test_staircase_draws_sparsity_from_density() -> None:
-    plan = pd.DataFrame({"megabatch": [0, 1, 2], "density": [1.0, 0.8, 0.5], "prunes": [False, True, True]})
+    plan = pd.DataFrame({"megabatch": [0, 1, 2], "round": 0, "density": [1.0, 0.8, 0.5], "prunes": [False, True, True]})
     steps = charts.staircase(plan).data[0]
     assert list(steps.x) == [0.5, 1.5, 2.5, 3.5]
     assert list(steps.y) == pytest.approx([0, 20, 50, 50])
@@ -335,9 +339,14 @@ def test_epochs_of_several_rounds_follow_each_other() -> None:
     epochs = pd.DataFrame({"run_id": "a", "megabatch": 0, "epoch": [epoch for _, epoch in rows], "round": [r for r, _ in rows]})
     for name in ("train_accuracy", "val_accuracy", "train_loss", "val_loss", "density", "learning_rate", "is_best"):
         epochs[name] = 0.5
-    ends = pd.DataFrame(columns=["run_id", "megabatch", "test_accuracy", "test_loss", "generalization_gap", "cer", "test_errors"])
-    x = charts.accuracy([run], epochs, ends).data[0].x
-    assert rounds > 1 and list(x) == [step + 1 for step in range(2 * rounds)]
+    epochs["segment"] = [segment.index for segment in plan(config) if segment.kind == "epoch"]
+    ends = pd.DataFrame(
+        columns=["run_id", "segment", "megabatch", "test_accuracy", "test_loss", "generalization_gap", "cer", "test_errors"]
+    )
+    figure = charts.accuracy([run], epochs, ends)
+    assert rounds > 1 and list(figure.data[0].x) == [step + 1 for step in range(2 * rounds)]
+    assert figure.layout.xaxis.title.text == "round (each of 2 epochs)"
+    assert list(figure.layout.xaxis.ticktext) == [str(number) for number in range(rounds)]
 
 
 def test_the_clean_gap_is_marked_beside_the_published_one_where_it_is_known() -> None:
@@ -347,3 +356,37 @@ def test_the_clean_gap_is_marked_beside_the_published_one_where_it_is_known() ->
     assert marks == {"carried on": [pytest.approx(10.0)], "clean": [pytest.approx(20.0)]} and figure.layout.yaxis.range[1] > 20
     older = charts.gap([SNIP], epochs(), ends().assign(clean_gap=np.nan))
     assert [trace.name for trace in older.data if trace.mode == "markers"] == ["carried on"]
+
+
+def test_a_spike_beyond_the_frame_is_marked_on_its_edge_with_its_value() -> None:
+    steep = epochs().loc[[0] * 1 + [1] * 120].reset_index(drop=True).assign(val_loss=[9.0] + [0.9] * 120, train_accuracy=0.8)
+    figure = charts.loss([SNIP, MAGNITUDE], pd.concat([steep, epochs("r2")]), ends())
+    (mark,) = [trace for trace in figure.data if trace.name.endswith("beyond")]
+    assert list(mark.y) == [figure.layout.yaxis.range[1]] and list(mark.customdata) == [pytest.approx(9.0)]
+    assert "beyond the frame" in figure.layout.title.subtitle.text
+    assert not [trace for trace in charts.loss([SNIP], epochs(), ends()).data if "beyond" in trace.name]
+
+
+def test_marks_of_events_lie_above_the_curve_and_a_lone_run_is_a_whole_line() -> None:
+    figure = charts.accuracy([SNIP], epochs().assign(val_accuracy=1.0), ends())
+    low, high = figure.layout.yaxis.range
+    (at,) = {float(y) for trace in figure.data if trace.yaxis == "y2" for y in trace.y}
+    assert low + at * (high - low) > 102
+    assert trace(figure, "validation").line.dash == "solid"
+
+
+def test_only_weights_that_are_kept_and_dead_wear_the_ring_of_a_warning() -> None:
+    config = RunConfig(megabatches=2, arch="mlp")
+    healthy = pd.DataFrame({"stage": [0, 1], "density_mask": [0.8, 0.6], "density_alive": [0.8, 0.6]})
+    rings = [trace for trace in charts.staircase(charts.planned(config), healthy).data if trace.mode == "markers"]
+    assert [ring.name for ring in rings] == ["counted"]
+    dead = charts.staircase(charts.planned(config), healthy.assign(density_alive=[0.8, 0.5]))
+    (ring,) = [trace for trace in dead.data if trace.mode == "markers" and trace.name != "counted"]
+    assert (list(ring.x), list(ring.y)) == ([2], [pytest.approx(50)])
+
+
+def test_a_ticket_has_a_step_for_each_round() -> None:
+    figure = charts.staircase(charts.planned(RunConfig(method="imp", arch="mlp", megabatches=1, epochs=2, tau=7.0)))
+    assert figure.layout.xaxis.title.text == "round" and list(figure.layout.xaxis.ticktext) == [str(number) for number in range(8)]
+    assert figure.data[0].y[:3] == pytest.approx([0, 20, 36])
+    assert "7 prune points" in figure.layout.title.subtitle.text

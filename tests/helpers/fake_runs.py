@@ -16,7 +16,7 @@ from sqlalchemy import update
 
 from appcore import events
 from appcore.config import RunConfig, build
-from appcore.planning import plan
+from appcore.planning import plan, stages
 from appcore.storage import heartbeat
 from appcore.storage.database import StoreError
 from appcore.storage.schema import runs
@@ -35,6 +35,8 @@ SPENT = {"scoring": 6, "growth": 0, "validation": 10, "test": 15}  # in hundredt
 
 def shares(pruner: str, density: float) -> list[float]:
     """Fraction kept of each layer: SNIP spares the first layers, magnitude cuts them; the rest follows from the density."""
+    if density == 1.0:
+        return [1.0] * len(LAYERS)
     last = len(LAYERS) - 1
     slope = {"snip": 0.55, "magnitude": -0.25, "random": 0.0}.get(pruner, 0.2)
     raw = [density * (1 + slope * (1 - 2 * i / last)) + 0.03 * math.sin(3 * i) * (1 - density) for i in range(last + 1)]
@@ -66,6 +68,7 @@ def story(config: RunConfig, until: int | None = None, dead: int = 0) -> Iterato
     draw, chaos = random.Random(f"{config.pruner}{config.seed}"), random.Random(7)
     yield started(config)
     cer = seen = 0
+    ends_of_rounds = stages.tested(plan.plan(config))
     for segment in plan.plan(config)[:until]:
         t, size = segment.megabatch, IMAGES // config.megabatches
         part = counts(config, segment.density, dead)
@@ -75,13 +78,18 @@ def story(config: RunConfig, until: int | None = None, dead: int = 0) -> Iterato
         train = min(0.999, 0.35 + 0.66 * skill + draw.uniform(-0.012, 0.012))
         val = min(0.995, 0.38 + 0.6 * skill + draw.uniform(-0.02, 0.02))
         if segment.kind == "prune":
-            yield events.Pruned(segment.index, t, segment.density, mask, mask, alive, part, 0.21)
+            yield events.Pruned(segment.index, t, segment.density, mask, mask, alive, part, 0.21, round=segment.round)
         elif segment.kind == "epoch":
             seen += size * (t + 1)
             best = chaos.random() < 0.4
             numbers = (2.2 * (1.02 - train), train, 2.3 * (1.03 - val), val)
-            yield events.EpochDone(segment.index, t, segment.epoch, segment.learning_rate, *numbers, seen, mask, 0.4 + 0.1 * t, best)
-        else:
+            times = (0.4 + 0.1 * t, best, segment.round)
+            yield events.EpochDone(segment.index, t, segment.epoch, segment.learning_rate, *numbers, seen, mask, *times)
+            if segment.index in ends_of_rounds:
+                wrong = round(180 * (1.02 - val))
+                tested = (train, val, 1 - wrong / 180, 2.3 * (1.03 - val), wrong, 180)
+                yield events.RoundDone(segment.index, t, segment.round, mask, alive, part, *tested)
+        elif segment.kind == "test":
             errors = round(180 * (1.02 - val))
             cer += errors
             ends = (

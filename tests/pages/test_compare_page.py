@@ -68,7 +68,7 @@ def test_compare_plays_through_the_megabatches(store: Store, monkeypatch: pytest
     pair = [fake_runs.write(store, pruner=pruner, megabatches=3) for pruner in ("snip", "magnitude")]
     app = opened("compare", runs=",".join(pair), megabatch="2")
     app.button(key="play").click().run()
-    assert app.button(key="play").label == "Hold" and app.slider(key="megabatch").value == 2
+    assert app.button(key="play").label == "Pause" and app.slider(key="megabatch").value == 2
     monkeypatch.setattr("appcore.ui.widgets.player.SECONDS", 0.0)
     app.run()
     assert app.slider(key="megabatch").value == 3

@@ -159,7 +159,7 @@ def test_play_begins_and_holds(store: Store) -> None:
     app = opened("masks", run=fake_masks.write(store))
     app.button(key="play").click().run()
     assert app.slider(key="point").value == 1
-    assert app.button(key="play").label == "Hold"
+    assert app.button(key="play").label == "Pause"
     app.button(key="play").click().run()
     assert app.button(key="play").label == "Play"
 

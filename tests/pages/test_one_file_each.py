@@ -101,7 +101,7 @@ def test_a_page_is_one_file(seen: dict[str, Any]) -> None:
 
 def test_a_chart_on_the_run_page_is_one_file(seen: dict[str, Any]) -> None:
     place = seen["charts"].index("Line: test errors of each megabatch")
-    assert seen["charts"][place - 1] == "Curves: train and validation loss over the epochs"
+    assert seen["charts"][place - 1] == "Heatmap: sparsity of each layer at each megabatch or round"
     assert seen["figure"]["layout"]["title"]["text"] == "first, None"
 
 

@@ -87,7 +87,7 @@ def test_everything_as_files_that_open_again(store: Store, four: list[str]) -> N
     for kind in ("csv", "parquet"):
         with zipfile.ZipFile(io.BytesIO(run_tables.packed(tables, kind))) as file:
             assert sorted(file.namelist()) == [f"{name}.{kind}" for name in sorted(tables)]
-            assert set(tables) == {"runs", "epochs", "megabatches", "prunes", "layers", "numbers"}
+            assert set(tables) == {"runs", "epochs", "rounds", "megabatches", "prunes", "layers", "numbers"}
             read = pd.read_csv if kind == "csv" else pd.read_parquet
             runs = read(io.BytesIO(file.read(f"runs.{kind}"))).set_index("run_id")
             ends = read(io.BytesIO(file.read(f"megabatches.{kind}")))
@@ -114,7 +114,8 @@ class Elements(HTMLParser):
 
 
 def made(store: Store, run_ids: list[str]) -> str:  # noqa: F811
-    data = html_report.Data(store.epochs(run_ids), store.megabatches(run_ids), store.prunes(run_ids), store.layers(run_ids))
+    tables_of = (store.epochs, store.megabatches, store.prunes, store.layers, store.rounds)
+    data = html_report.Data(*(read(run_ids) for read in tables_of))
     runs = [store.get(run_id) for run_id in run_ids]
     return html_report.report(runs, data, script="/* plotly */", made="2026-01-02", program="appcore 0.1.0")
 
@@ -153,6 +154,11 @@ def test_what_people_write_is_text_in_a_report(store: Store) -> None:  # noqa: F
 
 def test_a_report_of_a_run_without_results(store: Store) -> None:  # noqa: F811
     assert "–" in made(store, [fake_runs.write(store, until=0, status="stopped")])
+
+
+def test_a_report_of_a_ticket_reads_in_rounds(store: Store) -> None:  # noqa: F811
+    html = made(store, [fake_runs.write(store, method="imp", pruner="magnitude", megabatches=1, epochs=2, tau=2.0)])
+    assert "Is the ticket as good?" in html and "2 rounds of pruning" in html and "round (each of 2 epochs)" in html
 
 
 def test_text_of_people_is_no_markdown() -> None:

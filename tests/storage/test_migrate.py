@@ -155,3 +155,15 @@ def test_opening_a_present_store_imports_no_alembic(tmp_path: Path) -> None:
     store.runs()
     code = f"import sys; from appcore.storage.store import Store; Store({store.url!r}).runs(); sys.exit('alembic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0
+
+
+def test_a_store_that_knows_no_tests_of_rounds_gets_an_empty_table(tmp_path: Path) -> None:
+    path = tmp_path / "appcore.db"
+    store = Store(path)
+    store.runs()
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE rounds")
+    connection.close()
+    again = Store(path)
+    assert len(again.rounds(["20261121-030854-85df"])) == 0 and differences(again) == []

@@ -53,7 +53,11 @@ def survival(sides: Sequence[Survival], chosen: str, *, revision: str = "") -> g
                 hovertemplate=markup.hover(f"{markup.bold(markup.literal(side.look.label))}, snapshot %{{text}}: %{{y:.1f}} %"),
             )
         )
-    _snapshot_axis(figure, max((side.snapshots for side in sides), key=len, default=()))
+    longest = max((side.snapshots for side in sides), key=len, default=())
+    is_shared = all(list(side.snapshots) == list(longest[: len(side.snapshots)]) for side in sides)
+    _snapshot_axis(figure, longest if is_shared else [str(number) for number in range(1, len(longest) + 1)])
+    if not is_shared:  # each mark says its own name
+        figure.update_xaxes(title_text="snapshot, counted in each run")
     figure.update_yaxes(range=[0, 103], ticksuffix=" %")
     return figure.update_layout(showlegend=len(sides) > 1, hovermode="closest", margin_t=92 if len(sides) > 1 else 66)
 
@@ -98,8 +102,8 @@ def overlap(
     """Intersection over union of every pair of snapshots, in percent; `names` where rows and columns belong to two runs."""
     what = f"{names[0]} against {names[1]}" if names else "any two snapshots of this run"
     figure = style.figure(
-        "And at random?" if by_chance else "How alike are the masks?",
-        "random masks with the same count in each layer" if by_chance else f"{what} · 100 %: the same weights",
+        "How alike would random masks be?" if by_chance else "How alike are the masks?",
+        "by chance, with the same count in each layer" if by_chance else f"{what} · 100 %: the same weights",
         x=f"snapshot of {names[1]}" if names else "snapshot",
         y=f"snapshot of {names[0]}" if names else "snapshot",
         height=style.LOW + 60,

@@ -13,13 +13,14 @@ from ..curves import accuracy
 
 CHART = {
     "alt": "Curves: train, validation and test accuracy over the epochs",
-    "order": 50,
-    "needs": ("epochs", "megabatches", "view"),
+    "order": 10,
+    "needs": ("epochs", "megabatches", "rounds", "view"),
     "live": True,
-    "place": "right",
+    "place": "top left",
+    "rows": "epochs",
 }
 
 
-def draw(run: Mapping[str, Any], *, epochs: pd.DataFrame, megabatches: pd.DataFrame, view: View) -> go.Figure:
+def draw(run: Mapping[str, Any], *, epochs: pd.DataFrame, megabatches: pd.DataFrame, rounds: pd.DataFrame, view: View) -> go.Figure:
     """Train, validation and test accuracy, with events of the run as marks along the upper edge."""
-    return accuracy([run], epochs, megabatches, revision=run["run_id"], view=view)
+    return accuracy([run], epochs, megabatches, rounds=rounds, revision=run["run_id"], view=view)

@@ -13,10 +13,12 @@ from ..curves import errors
 
 CHART = {
     "alt": "Curve: test errors summed over the megabatches",
-    "order": 70,
+    "order": 60,
     "needs": ("epochs", "megabatches", "view"),
     "live": True,
     "place": "right",
+    "rows": "megabatches",
+    "of_streams": True,
 }
 
 

@@ -13,10 +13,11 @@ from ..curves import gap
 
 CHART = {
     "alt": "Curve: train minus validation accuracy over the epochs",
-    "order": 60,
+    "order": 40,
     "needs": ("epochs", "megabatches", "view"),
     "live": True,
     "place": "right",
+    "rows": "epochs",
 }
 
 

@@ -11,14 +11,15 @@ import plotly.graph_objects as go
 from ..heatmaps import sparsity_map
 
 CHART = {
-    "alt": "Heatmap: sparsity of each layer at each megabatch",
+    "alt": "Heatmap: sparsity of each layer at each megabatch or round",
     "order": 30,
     "needs": ("layers", "moment"),
     "live": True,
     "place": "left",
+    "rows": "layers",
 }
 
 
 def draw(run: Mapping[str, Any], *, layers: pd.DataFrame, moment: int | None) -> go.Figure:
-    """A cell for each layer and megabatch."""
-    return sparsity_map(layers, int(run["config"]["megabatches"]), chosen=moment, revision=run["run_id"])
+    """A cell for each layer and stage."""
+    return sparsity_map(layers, run, chosen=moment, revision=run["run_id"])

@@ -13,10 +13,11 @@ from ..curves import loss
 
 CHART = {
     "alt": "Curves: train and validation loss over the epochs",
-    "order": 40,
+    "order": 50,
     "needs": ("epochs", "megabatches", "view"),
     "live": True,
-    "place": "left",
+    "place": "right",
+    "rows": "epochs",
 }
 
 

@@ -15,4 +15,6 @@ CHART = {"alt": "Bars: seconds of each phase of the run", "order": 80, "needs": 
 
 def draw(run: Mapping[str, Any]) -> go.Figure:
     """Seconds of each phase of a finished run as bars."""
-    return profile(run["totals"]["phase_seconds"], colour=looks([run])[run["run_id"]].colour, revision=run["run_id"])
+    return profile(
+        run["totals"]["phase_seconds"], run["totals"]["seconds"], colour=looks([run])[run["run_id"]].colour, revision=run["run_id"]
+    )

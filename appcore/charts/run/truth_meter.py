@@ -8,15 +8,18 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from appcore.planning import stages
+
 from ..density_meter import truth_meter
 from ..run_styles import looks
 
 CHART = {
     "alt": "Bars: density requested, in the mask, in forward, and alive",
-    "order": 10,
+    "order": 70,
     "needs": ("prunes", "megabatches", "layers", "moment"),
     "live": True,
-    "place": "top left",
+    "place": "left",
+    "rows": "layers",
 }
 
 
@@ -24,12 +27,12 @@ def draw(run: Mapping[str, Any], *, prunes: pd.DataFrame, megabatches: pd.DataFr
     """Requested, mask, effective and alive density as bars."""
     total = int(layers.drop_duplicates("layer")["total"].sum())
     colour = looks([run])[run["run_id"]].colour
-    return truth_meter(_densities(prunes, megabatches, moment), total, colour=colour, revision=run["run_id"])
+    return truth_meter(_densities(run, prunes, megabatches, moment), total, colour=colour, revision=run["run_id"])
 
 
-def _densities(prunes: pd.DataFrame, megabatches: pd.DataFrame, moment: int | None) -> dict[str, float] | None:
-    """The densities counted last (of a megabatch, if one is chosen), at a prune point or at the end of a megabatch."""
-    tables = (frame if moment is None else frame[frame["megabatch"] == moment] for frame in (prunes, megabatches))
+def _densities(run: Mapping[str, Any], prunes: pd.DataFrame, megabatches: pd.DataFrame, moment: int | None) -> dict[str, float] | None:
+    """The densities counted last (of a stage, if one is chosen), at a prune point or at the end of a megabatch."""
+    tables = (frame if moment is None else frame[stages.of_run(run).of(frame) == moment] for frame in (prunes, megabatches))
     rows = [frame.iloc[-1] for frame in tables if len(frame)]
     if not rows:
         return None

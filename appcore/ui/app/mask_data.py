@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -14,6 +15,7 @@ import streamlit as st
 
 from appcore import paths
 from appcore.analysis import mask_history
+from appcore.planning import stages
 from appcore.storage import checkpoint
 
 from . import page, tables
@@ -25,6 +27,7 @@ class Snapshot:
 
     segment: int
     megabatch: int
+    stage: int
     short: str
     words: str
     path: str
@@ -39,18 +42,21 @@ def snapshots(run: Mapping[str, Any], data: tables.Frames) -> list[Snapshot]:
         rows += [(int(row["segment"]), kind, row) for row in mine.to_dict("records")]
     stored = {path.name for path in paths.stored_masks(folder)}
     rows = [row for row in sorted(rows, key=lambda row: row[0]) if paths.masks(folder, row[0]).name in stored]
-    openings = pd.Series([row["megabatch"] for _, kind, row in rows if kind == "prune"], dtype=int).value_counts()
-    return [_snapshot(folder, segment, kind, row, openings.get(row["megabatch"], 0)) for segment, kind, row in rows]
+    known = stages.of_run(run)
+    openings = Counter(known.at(row) for _, kind, row in rows if kind == "prune")
+    return [_snapshot(folder, segment, kind, row, known, openings[known.at(row)] > 1) for segment, kind, row in rows]
 
 
-def _snapshot(folder: Path, segment: int, kind: str, row: Mapping[str, Any], openings: int) -> Snapshot:
-    number, epoch = int(row["megabatch"]) + 1, int(row.get("epoch", 0) or 0) + 1
-    path = str(paths.masks(folder, segment))
+def _snapshot(folder: Path, segment: int, kind: str, row: Mapping[str, Any], known: stages.Stages, is_one_of_many: bool) -> Snapshot:
+    """A snapshot named by its stage; `is_one_of_many`: prune points of this stage, which are told apart by the epoch that they open."""
+    stage, megabatch, path = known.at(row), int(row["megabatch"]), str(paths.masks(folder, segment))
+    label, words = known.labels[stage], stages.in_words(known.places[stage], known.word)
+    epoch = int(row.get("epoch", 0) or 0) + 1
     if kind == "end":
-        return Snapshot(segment, number - 1, f"{number} end", f"the end of megabatch {number}", path)
-    if openings > 1 and epoch > 1:
-        return Snapshot(segment, number - 1, f"{number}.{epoch}", f"megabatch {number}, before epoch {epoch}", path)
-    return Snapshot(segment, number - 1, str(number), f"the start of megabatch {number}", path)
+        return Snapshot(segment, megabatch, stage, f"{label} end", f"the end of {words}", path)
+    if is_one_of_many and epoch > 1:
+        return Snapshot(segment, megabatch, stage, f"{label}.{epoch}", f"{words}, before epoch {epoch}", path)
+    return Snapshot(segment, megabatch, stage, label, f"the start of {words}", path)
 
 
 @st.cache_data(max_entries=24, show_spinner=False)

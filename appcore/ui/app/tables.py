@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from appcore.locks import Locks
+from appcore.planning import stages
 
 from ..words import run_status
 from . import page
@@ -34,6 +35,7 @@ class Frames:
     megabatches: pd.DataFrame
     prunes: pd.DataFrame
     layers: pd.DataFrame
+    rounds: pd.DataFrame
     titles: tuple[str, ...]
     unreadable: tuple[Any, ...] = ()  # rows that were left out, see storage/rows.py
     figures: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # that pages drew of them last, see `live_chart.chart`
@@ -76,7 +78,10 @@ def read(runs: Sequence[Mapping[str, Any]]) -> Frames:
         with _lock:
             kept = _kept.get(which)
         if kept is None or (kept.statuses, kept.frames.titles) != (statuses, titles) or (kept.token != token and not _may_wait(kept, runs)):
-            found = store.epochs(run_ids), store.megabatches(run_ids), store.prunes(run_ids), store.layers(run_ids)
+            found = (
+                *(store.epochs(run_ids), store.megabatches(run_ids), store.prunes(run_ids), store.layers(run_ids)),
+                _rounds(store, runs),
+            )
             frames = Frames(*found, titles, tuple(one for frame in found for one in frame.attrs.get("unreadable", ())))
             kept = _Kept(token, statuses, frames, time.monotonic(), page.spent())
         with _lock:
@@ -85,6 +90,12 @@ def read(runs: Sequence[Mapping[str, Any]]) -> Frames:
             while len(_kept) > _MOST:
                 _kept.popitem(last=False)
     return kept.frames
+
+
+def _rounds(store: Any, runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Tests of rounds; other runs have none, and the store is not asked for them."""
+    with_rounds = [run["run_id"] for run in runs if stages.of_run(run).are_rounds]
+    return store.rounds(with_rounds) if with_rounds else pd.DataFrame(columns=["run_id"])
 
 
 def _may_wait(kept: _Kept, runs: Sequence[Mapping[str, Any]]) -> bool:

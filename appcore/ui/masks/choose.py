@@ -104,10 +104,11 @@ def pick_snapshot(side: Side, follows: bool) -> int:
 
 
 def beside(side: Side, at: int, other: Side) -> int:
-    """The other run's counterpart of snapshot `at`: its last that is not later in the stream."""
+    """The other run's counterpart of snapshot `at`: its last that is not later in the stream, nor of a later round."""
     if len(side.snapshots) == len(other.snapshots):
         return at
-    return max((i for i, snapshot in enumerate(other.snapshots) if snapshot.megabatch <= side.snapshots[at].megabatch), default=0)
+    place = (side.snapshots[at].megabatch, side.snapshots[at].stage)
+    return max((i for i, snapshot in enumerate(other.snapshots) if (snapshot.megabatch, snapshot.stage) <= place), default=0)
 
 
 def size(shape: Sequence[int]) -> str:

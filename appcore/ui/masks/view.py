@@ -78,24 +78,30 @@ def over_time(side: Side, at: int, other: Side | None, other_at: int) -> None:
     found, run_id = mask_data.shared([snapshot.path for snapshot in some]), side.run["run_id"]
     labels = [snapshot.short for snapshot in some]
     token: tuple[Any, ...] = (run_id, len(side.snapshots), place)
-    curves = [_survival(side, labels, found, place)]
+    since = _since(place, len(some))
+    curves = [_survival(side, labels, found, since)]
     if other:
         theirs, there = other.thinned(other_at)
         ours = mask_data.shared([snapshot.path for snapshot in theirs])
-        curves.append(_survival(other, [snapshot.short for snapshot in theirs], ours, there))
+        curves.append(_survival(other, [snapshot.short for snapshot in theirs], ours, _since(there, len(theirs))))
         token = (*token, other.run["run_id"], len(other.snapshots), there)
     why_not = mask_words.chaotic(side.run)
     with live_chart.grid(1 if why_not else 3, 340):
         live_chart.chart(
             "survival",
             token,
-            lambda: history_charts.survival(curves, side.snapshots[at].words, revision=run_id),
+            lambda: history_charts.survival(curves, some[since].words, revision=run_id),
             alt="Curves: share of the weights kept in a snapshot that the others keep",
         )
         if not why_not:
             _overlaps("overlap", token, found.overlap(), labels, labels, (place, place), None, run_id)
     if why_not and other is None:  # else it stands below, between the two runs
         st.caption(f":material/info: {harmless(why_not)}")
+
+
+def _since(place: int, count: int) -> int:
+    """The snapshot whose weights are followed: the chosen one, or the first where the last is chosen, after which nothing comes."""
+    return 0 if place == count - 1 else place
 
 
 def _survival(side: Side, labels: list[str], found: mask_history.Shared, place: int) -> history_charts.Survival:

@@ -10,6 +10,7 @@ import streamlit as st
 from appcore import charts
 from appcore.analysis.measures import MEASURES, PURPOSES, lower, newest
 from appcore.charts import run as run_charts
+from appcore.planning import stages
 
 from ..app import page, tables
 from ..widgets import live_chart
@@ -19,9 +20,9 @@ from ..words.text import code, harmless, plain
 
 
 def header_numbers(run: dict[str, Any], data: tables.Frames) -> None:
-    """The six most important numbers, always in the same places."""
+    """The six most important numbers, always in the same places, and where those of the test were measured."""
     progress = run["progress"] or {}
-    last = data.megabatches.iloc[-1] if len(data.megabatches) else None
+    last = _newest_test(data)
     point = data.prunes.iloc[-1] if len(data.prunes) else None
     totals = run["totals"] or {}
     sparsity = 1 - point["density_mask"] if point is not None else 0.0 if len(data.epochs) else None
@@ -29,18 +30,40 @@ def header_numbers(run: dict[str, Any], data: tables.Frames) -> None:
     cells = {
         "sparsity": format.percent(sparsity),
         "test_accuracy": format.percent(None if last is None else last["test_accuracy"]),
-        "generalization_gap": format.points(None if last is None else last["generalization_gap"]),
-        "cer": format.count(None if last is None else last["cer"]),
+        "generalization_gap": format.points(None if last is None else last["train_accuracy"] - last["val_accuracy"]),
+        "cer": format.count(data.megabatches["cer"].iloc[-1] if len(data.megabatches) else None),
         "images_per_second": "–" if speed is None else f"{format.count(speed)} {MEASURES['images_per_second'].unit}",
     }
-    cells |= (
-        {"seconds": format.duration(totals["seconds"])}
-        if "seconds" in totals
-        else {"eta_seconds": format.about(progress.get("eta_seconds"))}
-    )
+    cells |= _time(run, data)
     with st.grid(6, min_column_width=185, gap=("small", "small")):
         for name, value in cells.items():
             metric(name, value)
+    st.caption(_measured(run, last))
+
+
+def _newest_test(data: tables.Frames) -> Any:
+    """The newest test: at the end of a megabatch, or of a round; None while there is none."""
+    rows = [frame.iloc[-1] for frame in (data.rounds, data.megabatches) if len(frame)]
+    return max(rows, key=lambda row: row["segment"], default=None)
+
+
+def _time(run: dict[str, Any], data: tables.Frames) -> dict[str, str]:
+    """The time that is left where a run goes on, and else what it has taken."""
+    if "seconds" in (run["totals"] or {}):
+        return {"seconds": format.duration(run["totals"]["seconds"])}
+    if run_status.is_active(run):
+        return {"eta_seconds": format.about((run["progress"] or {}).get("eta_seconds"))}
+    spent = data.epochs["seconds"].sum() + data.prunes["seconds"].sum()
+    return {"seconds": format.duration(spent) if spent else "–"}
+
+
+def _measured(run: dict[str, Any], test: Any) -> str:
+    """Where the newest test stands in the run: it may be far behind the newest prune point."""
+    if test is None:
+        return "Nothing is tested yet."
+    known = stages.of_run(run)
+    place = known.places[known.at(test)]
+    return f"Test accuracy and gap: after {stages.in_words(place, known.word)}, at {format.percent(1 - test['density_mask'])} sparsity."
 
 
 def progress_bar(run: dict[str, Any]) -> None:
@@ -57,28 +80,55 @@ def progress_bar(run: dict[str, Any]) -> None:
 
 
 def controls(run: dict[str, Any], data: tables.Frames) -> charts.View:
-    """What the figures show: a megabatch (live: the newest), the x axis, smoothing and a logarithmic loss; all in the address but live."""
-    count = run["config"]["megabatches"]
+    """What the figures show: a stage (live: the newest), the x axis, smoothing and a logarithmic loss; all in the address but live."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="view"):
-        is_live = st.toggle(
-            "Newest", key="live", value="moment" not in st.query_params, width=130, help="Off: every figure shows the megabatch chosen here"
-        )
-        moment = None
-        if count > 1:
-            if is_live:
-                st.session_state["moment"] = int(data.layers["megabatch"].max()) + 1 if len(data.layers) else 1
-            chosen = st.slider("Megabatch", 1, count, key="moment", bind=None if is_live else "query-params", disabled=is_live, width=260)
-            moment = None if is_live else chosen - 1
-        x = st.selectbox("Curves over", list(charts.AXES), key="x", bind="query-params", width=190)
+        with st.container(horizontal=True, vertical_alignment="bottom", width="content"):  # one place, whether a run has a slider or not
+            moment = _moment(run, data)
+        x = st.selectbox("Curves over", list(charts.AXES), format_func=_axis(run), key="x", bind="query-params", width=190)
         smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smooth", bind="query-params", width=170)
         logarithmic = st.toggle("Logarithmic loss", key="log", bind="query-params", width=170)
     return charts.View(x or "megabatches", smoothing, logarithmic, moment)
 
 
+def _moment(run: dict[str, Any], data: tables.Frames) -> int | None:
+    """The stage (from 0) that is chosen, or None for the newest. Megabatches count from 1 on pages, and rounds from 0."""
+    known = stages.of_run(run)
+    first, count = int(known.word != "round"), len(known.places)
+    is_live = st.toggle(
+        "Newest", key="live", value="moment" not in st.query_params, width=130, help=f"Off: every figure shows the {known.word} chosen here"
+    )
+    if count == 1:
+        return None
+    if is_live:
+        st.session_state["moment"] = first + (int(known.of(data.layers).max()) if len(data.layers) else 0)
+    chosen = st.slider(
+        known.word.capitalize(),
+        first,
+        first + count - 1,
+        key="moment",
+        bind=None if is_live else "query-params",
+        disabled=is_live,
+        width=260,
+    )
+    return None if is_live else chosen - first
+
+
+def _axis(run: dict[str, Any]) -> Any:
+    """The names of the axes for this run."""
+    return lambda name: "rounds" if name == "megabatches" and stages.of_run(run).are_rounds else name
+
+
 def figures(run: dict[str, Any], data: tables.Frames, view: charts.View) -> None:
-    """All figures of an active run, each redrawn only when its own tables have grown or the view has changed."""
-    live = [chart for chart in run_charts.found().values() if chart.live]
+    """All figures of a run, each redrawn only when its own tables have grown or the view has changed. While it goes on, those that have
+    nothing yet keep their places; one that has ended shows what it has."""
+    live = [chart for chart in run_charts.found().values() if chart.live and chart.is_for(run)]
+    if not run_status.is_active(run):
+        live = [chart for chart in live if not chart.rows or len(getattr(data, chart.rows))]
+    if not live:
+        st.caption("It ended before anything was measured, so there is no chart.")
     for row in run_charts.ROWS:
+        if not any(chart.place in row for chart in live):
+            continue
         for place, column in zip(row, st.columns(len(row), gap="medium"), strict=True):
             with column:
                 for chart in live:
@@ -143,5 +193,5 @@ def facts(run: dict[str, Any]) -> None:
     images = f"{format.count(started.get('train_images'))} training and {format.count(started.get('test_images'))} test images"
     st.caption(f"{plain(where)} · {weights} · {images}")
     st.caption(plain(", ".join(f"{name} {value}" for name, value in (run["versions"] or {}).items() if name != "device"), 400))
-    for note in [*(run["notes"] or []), *started.get("notes", [])]:
+    for note in dict.fromkeys([*(run["notes"] or []), *started.get("notes", [])]):
         st.caption(f":material/info: {harmless(note)}")

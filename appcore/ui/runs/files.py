@@ -107,7 +107,8 @@ def _bundles(store: Any, run_ids: Sequence[str]) -> bytes:
 def _report(store: Any, run_ids: Sequence[str]) -> str:
     from plotly.offline import get_plotlyjs
 
-    data = html_report.Data(store.epochs(run_ids), store.megabatches(run_ids), store.prunes(run_ids), store.layers(run_ids))
+    tables_of = (store.epochs, store.megabatches, store.prunes, store.layers, store.rounds)
+    data = html_report.Data(*(read(run_ids) for read in tables_of))
     made = f"made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     runs = [store.get(run_id) for run_id in run_ids]
     return html_report.report(runs, data, script=get_plotlyjs(), made=made, program=f"appcore {__version__}")

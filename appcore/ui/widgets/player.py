@@ -35,7 +35,7 @@ def button(count: int, key: str = "point") -> bool:
     """
     if st.session_state.get("_less_motion"):
         return st.button("Next step", icon=":material/skip_next:", key="play", disabled=count < 2, on_click=_step, args=(count, key))
-    label, icon = ("Hold", ":material/pause:") if is_playing(key) else ("Play", ":material/play_arrow:")
+    label, icon = ("Pause", ":material/pause:") if is_playing(key) else ("Play", ":material/play_arrow:")
     return st.button(label, icon=icon, key="play", disabled=count < 2, on_click=_toggle, args=(count, key))
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from appcore.names import counted
+from appcore.planning import stages
 from appcore.statuses import ACTIVE
 
 from . import format
@@ -103,7 +104,18 @@ def _place(run: Mapping[str, Any]) -> str:
     progress, config = run["progress"] or {}, run["config"]
     if progress.get("megabatch") is None or progress.get("epoch") is None:
         return "The first step follows in a few seconds."
-    return f"Megabatch {progress['megabatch'] + 1} of {config['megabatches']}, epoch {progress['epoch'] + 1} of {config['epochs']}."
+    return f"{_stage(run)}, epoch {progress['epoch'] + 1} of {config['epochs']}."
+
+
+def _stage(run: Mapping[str, Any]) -> str:
+    """The megabatch and round under way, of how many."""
+    progress, known = run["progress"] or {}, stages.of_run(run)
+    parts = [f"megabatch {progress['megabatch'] + 1} of {run['config']['megabatches']}"] if known.word != "round" else []
+    if known.are_rounds:
+        now = known.at({"segment": 0, **progress})
+        parts.append(f"round {known.places[now][1]} of {known.places[-1][1]}")
+    words = ", ".join(parts)
+    return words[0].upper() + words[1:]
 
 
 def share_done(run: Mapping[str, Any]) -> float:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from appcore import charts, names
 from appcore.config import RunConfig
+from appcore.planning import stages
 
 from . import setting_labels
 from .text import harmless
@@ -29,8 +30,10 @@ def summary(run: dict[str, Any]) -> str:
     config = run["config"]
     where = f"{names.display(config['arch'])} on {names.display(config['dataset'])}"
     parts = [where, names.method_and_pruner(config["method"], config["pruner"])]
+    known = stages.of_run(run)
     parts += [
         f"{names.counted(config['megabatches'], 'megabatch')} of {names.counted(config['epochs'], 'epoch')}",
+        *([names.counted(known.places[-1][1], "round")] if known.are_rounds else []),
         f"seed {config['seed']}",
     ]
     return harmless(" · ".join(parts))
