@@ -22,7 +22,7 @@ from ..words.text import harmless
 _SEEDS = 3  # of dense references, from which on a band says something
 
 
-def others(run: dict[str, Any]) -> list[dict[str, Any]]:
+def others(run: dict[str, Any]) -> list[Any]:
     """The runs beside which this one is judged: none unless it has rounds."""
     if not stages.of_run(run).are_rounds:
         return []
@@ -30,7 +30,7 @@ def others(run: dict[str, Any]) -> list[dict[str, Any]]:
     return [other for other in found.all if other["run_id"] != run["run_id"]]
 
 
-def section(run: dict[str, Any], data: tables.Frames, beside: list[dict[str, Any]]) -> None:
+def section(run: dict[str, Any], data: tables.Frames, beside: list[Any]) -> None:
     """The chart with its sentence; nothing for runs without rounds."""
     if not stages.of_run(run).are_rounds:
         return
