@@ -95,7 +95,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_a_page_is_one_file(seen: dict[str, Any]) -> None:
     assert seen["pages"][:3] == ["home", "weather", "run"]
-    assert seen["links"][-3:] == ["See the weather", "Set up a run of your own", "Compare runs"]
+    assert seen["links"][-4:] == ["See the weather", "Set up a run of your own", "Compare runs", "Play with a small network"]
     assert seen["title"] == "Weather of Monday"
 
 
