@@ -18,7 +18,7 @@ PAGE = {
 page.guard(__file__)
 
 from appcore.ui.app import tables  # noqa: E402
-from appcore.ui.compare import layers, numbers, view  # noqa: E402
+from appcore.ui.compare import layers, numbers, ticket, view  # noqa: E402
 from appcore.ui.widgets import player, run_controls, run_picker  # noqa: E402
 from appcore.ui.words import run_status  # noqa: E402
 
@@ -65,6 +65,7 @@ def moving() -> None:
 
 with page.own_place():
     moving()
+ticket.show(runs, tick)
 view.settings(runs)
 view.proof(runs)
 player.ask()

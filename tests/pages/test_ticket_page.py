@@ -85,3 +85,11 @@ def test_a_remark_stands_once(store: Store) -> None:
     row = store.get(run_id)
     store.update(run_id, notes=["one remark"], started={**row["started"], "notes": ["one remark"]})
     assert words(opened("run", run=run_id)).count("one remark") == 1
+
+
+def test_compare_draws_tickets_by_the_weights_left_where_they_are_chosen(store: Store) -> None:
+    ticket, dense = fake_runs.write(store, **TICKET), fake_runs.write(store, **{**TICKET, "method": "dense"})
+    app = opened("compare", runs=f"{ticket},{dense}")
+    assert "compare-ticket" in keys(app) and "points for the ticket" in words(app)
+    stream = fake_runs.write(store, megabatches=2)
+    assert "compare-ticket" not in keys(opened("compare", runs=f"{stream},{dense}"))
