@@ -20,8 +20,8 @@ page.guard(__file__)
 from appcore.ui.playground import element  # noqa: E402
 
 st.title("Cut a network while you watch")
-st.markdown(
-    "Every line is a weight: blue adds, orange subtracts, wide is large. Grey dashes lead nowhere, hollow circles are silent. "
-    "A sketch in your browser: nothing is stored, and the server does nothing."
-)
 element.show()
+st.caption(
+    "Every line is a weight: blue adds, orange subtracts, wide is large. Grey dashes lie on no path from input to output, hollow circles "
+    "answer to no point. A sketch in your browser: nothing is stored, and the server does nothing."
+)

@@ -56,6 +56,7 @@ ASK = """async ({ source, nets, criteria, densities }) => {
     const regrown = make();
     the.regrow(regrown, 0.05, points);
     found.regrown = list(regrown.layers.map((layer) => layer.mask));
+    found.seeds = Array.from({ length: 30 }, (_, seed) => [...the.create([2, 8, 2], seed).layers[0].weight]);
     found.rounds = [0.5, 1.5, 2.5, 2.4, 2.6].map((value) => the.keepCount(value, 1));
     found.moments = Object.fromEntries(Object.entries(net.sets).map(([name, bytes]) => {
       const { mean, std, x } = the.standardised(Uint8Array.from(bytes));
@@ -181,6 +182,14 @@ def test_points_are_standardised_as_the_engine_does(states: list[RunState], foun
         np.testing.assert_allclose(moments["std"], data.std, atol=CLOSE * 255)
         x = (data.train_x.reshape(-1, 2).double() - data.mean) / data.std
         np.testing.assert_allclose(np.reshape(moments["x"], (2, -1)).T, x, atol=CLOSE)
+
+
+def test_every_seed_has_its_own_initial_values_in_the_range_of_the_engine(found: list[dict[str, Any]]) -> None:
+    drawn = np.array(found[0]["seeds"])
+    assert len(np.unique(drawn)) == drawn.size == 30 * 16
+    bound = 1 / np.sqrt(2)
+    assert np.abs(drawn).max() <= bound and drawn.mean() == pytest.approx(0, abs=0.1)
+    assert drawn.std() == pytest.approx(bound / np.sqrt(3), rel=0.1)  # uniform
 
 
 def test_halves_are_rounded_as_python_does(found: list[dict[str, Any]]) -> None:

@@ -2,7 +2,7 @@
 
 // A generator for a seed and a purpose, such as (3, 'initial values'): gives numbers in [0, 1).
 export function generator(seed, purpose) {
-  let state = 2166136261 ^ seed;
+  let state = 2166136261;
   for (const letter of `${seed}/${purpose}`) state = Math.imul(state ^ letter.codePointAt(0), 16777619);
   const next = () => {
     state = (state + 0x6d2b79f5) | 0;

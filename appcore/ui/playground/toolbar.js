@@ -36,14 +36,14 @@ export class Toolbar {
       { className: 'toolbar' },
       element('div', { className: 'row' }, this.train, this.step, again,
         element('div', { className: 'field wide' }, element('span', {}, 'Pruned: drag to cut, release to keep ', this.pruned), this.slider)),
-      element('div', { className: 'row' }, this.status, this.steps, this.real),
+      element('div', { className: 'row' }, this.status, this.steps),
     );
     this.problem = element(
       'div',
       { className: 'problem', role: 'group', ariaLabel: 'The problem; a change starts again' },
       element('div', { className: 'row' }, this.data.node, net.node, batch.node, rate.node,
         element('label', { className: 'field short' }, element('span', {}, 'Seed'), this.seed), dice, speed.node,
-        element('label', { className: 'check' }, this.two, 'Two networks')),
+        element('label', { className: 'check' }, this.two, 'Two networks'), this.real),
       this.csv,
     );
   }
