@@ -14,6 +14,8 @@ NARROW = "@media (max-width: 1100px) { [data-testid='stTopNavLink'] > span:has([
 # Parts that Streamlit draws too pale for contrast AA: captions in the light theme, the chosen option in the dark theme.
 LEGIBLE = "[data-testid='stCaptionContainer'] { opacity: 0.75; } "
 LEGIBLE += "button[data-variant][data-selected='true'], button[data-variant][data-selected='true'] * { color: inherit !important; }"
+# Words that the glossary explains.
+TERMS = "a[href^='glossary?term='] { color: inherit !important; text-decoration: underline dotted !important; }"
 
 
 def draw() -> None:
@@ -23,14 +25,22 @@ def draw() -> None:
     if problem:
         st.error(problem, icon=":material/error:")
         st.stop()
-    st.html(f"<style>{CALM} {NARROW} {LEGIBLE}</style>")
+    st.html(f"<style>{CALM} {NARROW} {LEGIBLE} {TERMS}</style>")
     streamlit_patches.mend()
     live_chart.serve_script()
     installation.share_cores()
     installation.warm_up(("appcore.engine.loop", "appcore.engine.flops", "appcore.runner.driver"))
     signin.require()
     pages = {
-        name: st.Page(file.path, title=file.title, icon=file.icon, url_path=name, default=not place, help=file.help)
+        name: st.Page(
+            file.path,
+            title=file.title,
+            icon=file.icon,
+            url_path=name,
+            default=not place,
+            help=file.help,
+            visibility="visible" if file.in_bar else "hidden",
+        )
         for place, (name, file) in enumerate(page_files.found().items())
     }
     st.session_state["nav_ready"] = True

@@ -1,4 +1,4 @@
-"""Export: "what do I take away, and is it smaller or faster?" Model files of a run, and a reality check on this machine."""
+"""Export: "what do I take away?" The model of a run with a reality check, numbers as tables for a paper and as files, figures."""
 
 import streamlit as st
 
@@ -8,12 +8,12 @@ PAGE = {
     "title": "Export",
     "icon": ":material/download:",
     "order": 90,
-    "help": "The network of a run as files, and what it weighs and takes on this machine.",
+    "help": "Model files and what they weigh here; numbers as LaTeX, CSV and reports; figures for a paper.",
 }
 
 page.guard(__file__)
 
-from appcore.ui.export import view  # noqa: E402
+from appcore.ui.export import figures, numbers, view  # noqa: E402
 from appcore.ui.words import run_status  # noqa: E402
 
 st.title("Export: what do you take away?")
@@ -26,6 +26,13 @@ if not everything:
 run_id = view.pick(everything)
 if run_id is None:
     st.markdown("Pick a run above.")
+    st.stop()
+part = view.pick_part()
+if part == "Numbers":
+    numbers.show(view.belonging(everything, run_id))
+    st.stop()
+if part == "Figures":
+    figures.show(page.manager().get(run_id))
     st.stop()
 at_first = page.manager().exports.state(run_id)
 is_moving = view.is_busy(at_first) or run_status.is_active(everything[run_id])

@@ -14,8 +14,8 @@ PAGE = {
 page.guard(__file__)
 
 from appcore.analysis import run_library  # noqa: E402
-from appcore.ui.runs import actions, files, table  # noqa: E402
-from appcore.ui.widgets import run_labels  # noqa: E402
+from appcore.ui.runs import actions, files, table, views  # noqa: E402
+from appcore.ui.widgets import run_files, run_labels  # noqa: E402
 from appcore.ui.words import text  # noqa: E402
 
 store = page.store()
@@ -30,11 +30,14 @@ shown = states()
 runs, unreadable = store.survey()
 by_id = {run["run_id"]: run for run in runs}
 
-left, right = st.columns([4, 1], vertical_alignment="bottom")
+left, right = st.columns([3, 2], vertical_alignment="bottom")
 with left:
     st.title("Runs")
-with right, st.container(horizontal=True, horizontal_alignment="right"), st.popover("Import", icon=":material/upload:", key="import"):
-    files.importer()
+with right, st.container(horizontal=True, horizontal_alignment="right"):
+    with st.popover("Views", icon=":material/bookmarks:", key="views"):
+        views.chooser()
+    with st.popover("Import", icon=":material/upload:", key="import"):
+        files.importer()
 for kind, said in st.session_state.pop("_import_said", []):
     if kind == "error":
         st.error(text.plain(said, 600), icon=":material/error:")
@@ -53,8 +56,12 @@ if not runs:
     st.page_link(page.link("home"), label="Go to Start", icon=":material/home:")
     st.stop()
 
-frame = run_library.overview(runs, store.megabatches(list(by_id), newest=True))
+ablations, unreadable_ablations = store.ablations.survey()
+page.name_unreadable(unreadable_ablations)
+frame = run_library.overview(runs, store.megabatches(list(by_id), newest=True), ablations)
 found, by = table.filters(frame)
+titles = {ablation["sweep_id"]: ablation["title"] or ablation["sweep_id"] for ablation in ablations}
+more, opened = ([], []) if by else table.added(frame, {one: titles[one] for one in frame["ablation"].unique() if one})
 hidden = int(frame["archived"].sum())
 st.caption(table.counted(len(found), len(frame), hidden))
 
@@ -64,13 +71,14 @@ if found.empty:
 elif by:
     picked = table.groups(run_library.grouped(found, by))
 else:
-    picked = table.table(found)
+    picked = table.table(run_library.folded(found, ablations, opened), more)
 
 chosen = [by_id[run_id] for run_id in picked]
+folded = [] if by else [one for one in found[found["run_id"].isin(picked)]["ablation"].unique() if one and one not in opened]
 tags = run_library.values(frame, "tag")
 if chosen:
     with st.container(border=True, key="picked"):
-        actions.bar(chosen, tags, files.downloads)
+        actions.bar(chosen, tags, run_files.downloads, folded)
         if len(chosen) == 1:
             run_labels.details(chosen[0], tags)
             if chosen[0]["error"]:

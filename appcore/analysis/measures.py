@@ -39,6 +39,13 @@ class Measure:
         return f"{self.label}, {self.unit}"
 
     @property
+    def about(self) -> str:
+        """What it is, how it is read, and what would be surprising."""
+        better = {1: "Higher is better.", -1: "Lower is better.", 0: ""}[self.better]
+        told = "" if "is better" in self.help else better
+        return " ".join(filter(None, (f"{self.help}.", told, _SURPRISING.get(self.name, ""))))
+
+    @property
     def is_difference(self) -> bool:
         """Whether it is written with a sign."""
         return self.unit == "points"
@@ -125,6 +132,19 @@ _ALL = (
         "Parameters left, summed over the megabatches: the memory of ALMA (arXiv 2106.09563)", "Sum of sizes",
     ),
 )  # fmt: skip
+_SURPRISING = {  # what would be, in these numbers
+    "test_accuracy": "Surprising: far below the validation accuracy, or above it.",
+    "val_accuracy": "Surprising: far above the test accuracy.",
+    "generalization_gap": "Near 0 it does not overfit. Surprising: far below 0.",
+    "clean_gap": "Surprising: larger than the published gap.",
+    "cer": "Surprising: the lowest CER with a low last accuracy, or the other way round.",
+    "sparsity": "Surprising: other than what was asked for.",
+    "density_alive": "Surprising: clearly below the density of the mask.",
+    "flops_share": "Surprising: time that falls with it; masks save none.",
+    "seconds": "Surprising: a sparse run that is much faster than a dense one.",
+    "images_per_second": "Surprising: a tenth of what the same network did before; the machine may be busy.",
+    "peak_memory_bytes": "Surprising: less than dense; masks take memory, they save none.",
+}
 MEASURES = {measure.name: measure for measure in _ALL}
 
 # What is recorded at the end of each megabatch and of a run, in the order of `run --json`.

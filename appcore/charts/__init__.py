@@ -6,7 +6,7 @@ from .back_to_back import mirrored
 from .comparison_words import early_names, early_shares, setting_differences, setting_text, who_prunes_early
 from .curves import accuracy, errors, gap, loss
 from .density_meter import disagreements, truth_meter
-from .final_numbers import final_table, summary_table
+from .final_numbers import BEST, COLUMNS, final_table, summary_table
 from .heatmaps import difference_map, sparsity_map
 from .layers import early_layers, kept_by_layer
 from .masks.mask_history import overlap_by_layer, same_weights
@@ -20,6 +20,8 @@ from .ticket import ticket
 __all__ = [
     "AXES",
     "BANDS",
+    "BEST",
+    "COLUMNS",
     "DIFFERENCES",
     "LEGEND_ROOM",
     "PAIRING",

@@ -29,6 +29,7 @@ from .new_runs import NewRun
 from .ownership import RunFiles
 from .row_rules import RUN_ID
 from .rows import Unreadable, described, frame, has, live, named, padded, readable, record, survey
+from .saved_views import SavedViews
 from .schema import plain, runs
 from .sign_outs import SignOuts
 
@@ -54,6 +55,7 @@ class Store:
         self.files = RunFiles(self._database)
         self.ablations = AblationTable(self._database)
         self.sign_outs = SignOuts(self._database)
+        self.saved_views = SavedViews(self._database)
         self.owner = ""  # of the runs that are added here
         self._mine: tuple = ()  # what a row of `runs` must fulfil to be seen or changed here
 
@@ -64,7 +66,7 @@ class Store:
     def _view(self, database: Database, owner: str, sees_all: bool) -> Store:
         seen = copy.copy(self)
         seen._database, seen.owner, seen._mine = database, owner, () if sees_all else (runs.c.owner == owner,)
-        seen.ablations = AblationTable(database, owner, sees_all)
+        seen.ablations, seen.saved_views = AblationTable(database, owner, sees_all), SavedViews(database, owner)
         return seen
 
     @contextmanager

@@ -168,7 +168,7 @@ def test_charts_and_their_tables_show_names_as_text(address: str, runs: list[str
 
 def test_reports_and_exports_hold_no_markup(address: str, place: Path, runs: list[str], page: Any, asked: list[str]) -> None:
     store = Store(place / "runs.db")
-    from appcore.ui.runs.files import _report
+    from appcore.ui.widgets.run_files import _report
 
     for number, chosen in enumerate((runs[:1], runs[:2], runs[2:4])):
         report = place / f"report-{number}.html"

@@ -15,13 +15,14 @@ import pandas as pd
 import pytest
 from test_pages import no_warm_up, opened, store, words  # noqa: F401
 
-from appcore.analysis import run_library
+from appcore.analysis import conditions, run_library
 from appcore.config import RunConfig
 from appcore.service import manager
 from appcore.storage.store import Store
 from appcore.transfer import bundle_export, bundle_import, html_report
 from appcore.transfer import tables as run_tables
 from appcore.ui.runs import files
+from appcore.ui.widgets import run_files
 from appcore.ui.words import text
 
 HOSTILE = "<img src=x onerror=alert(1)> **[x](javascript:1)** :red[y] $x$ 🧠 " + "long " * 20
@@ -46,11 +47,11 @@ def four(store: Store) -> list[str]:  # noqa: F811
 def test_search_wants_every_word_anywhere(store: Store, four: list[str]) -> None:  # noqa: F811
     manager.shared().label(four[0], note="the Golden one", tags=["poster"])
     frame = overview(store)
-    assert run_library.search(frame, "")["run_id"].tolist() == four[::-1]
-    assert run_library.search(frame, "golden")["run_id"].tolist() == [four[0]]
-    assert run_library.search(frame, "SNIP poster")["run_id"].tolist() == [four[0]]
-    assert run_library.search(frame, four[2])["run_id"].tolist() == [four[2]]
-    assert run_library.search(frame, "snip magnitude").empty
+    assert conditions.search(frame, "")["run_id"].tolist() == four[::-1]
+    assert conditions.search(frame, "golden")["run_id"].tolist() == [four[0]]
+    assert conditions.search(frame, "SNIP poster")["run_id"].tolist() == [four[0]]
+    assert conditions.search(frame, four[2])["run_id"].tolist() == [four[2]]
+    assert conditions.search(frame, "snip magnitude").empty
 
 
 def test_filters_join_and_archived_runs_are_out_of_sight(store: Store, four: list[str]) -> None:  # noqa: F811
@@ -201,8 +202,8 @@ def test_bundles_of_the_page_go_out_and_come_back(store: Store, four: list[str],
             return json.loads(file.read(bundle_export.MANIFEST))["run_id"]
 
     monkeypatch.setattr(bundle_import, "import_bundle", take)
-    one = files._bundle(Upload("a.zip", files._bundles(store, four[:1])))
-    two = files._bundle(Upload("b.zip", files._bundles(store, four[:2])))
+    one = files._bundle(Upload("a.zip", run_files._bundles(store, four[:1])))
+    two = files._bundle(Upload("b.zip", run_files._bundles(store, four[:2])))
     assert (one, two) == (four[:1], four[:2])
     assert all(bundle_export.MANIFEST in names for names in taken)
 
@@ -237,10 +238,69 @@ def test_the_address_picks_filters_and_groups(store: Store, four: list[str]) -> 
     assert app.dataframe[0].value["Id"].tolist() == [four[3], four[2]]
     assert "2 of 4 runs" in words(app)
     assert app.text_input(key=f"title-{four[2]}").value == "magnitude 0"
+    assert opened("runs", q="pruner=snip seed>0 sparsity>1").dataframe[0].value["Id"].tolist() == [four[1]]
+    assert "did you mean sparsity?" in words(opened("runs", q="sparsty>1"))
     app = opened("runs", by="equal settings", runs=",".join(four[2:]))
     assert app.dataframe[0].value["Runs"].tolist() == [2, 2]
     assert "2 picked" in words(app)
     assert "No run fits" in words(opened("runs", q="zebra"))
+
+
+def test_any_setting_and_number_is_a_column_in_the_address(store: Store, four: list[str]) -> None:  # noqa: F811
+    fake_runs.write(store, method="dense", seed=5)
+    app = opened("runs", columns=["tau", "train_flops_dense"])
+    table = app.dataframe[0].value
+    assert table["Tau"].tolist()[1:] == [4.5] * 4 and table["Tau"].isna().iloc[0]  # a dense run has none
+    assert table["train_flops_dense"].notna().all()
+    app.multiselect(key="columns").set_value(["epochs"]).run()
+    assert "Epochs per megabatch" in app.dataframe[0].value
+
+
+def test_an_ablation_is_one_row_that_opens(store: Store, four: list[str]) -> None:  # noqa: F811
+    sweep_id = store.ablations.create("Pruners", {}, {"pruner": ["snip", "magnitude"]})
+    store.ablations.add_runs(sweep_id, four)
+    other = fake_runs.write(store, title="alone")
+    app = opened("runs", runs=",".join(four))
+    table = app.dataframe[0].value
+    assert table["Name"].tolist() == ["alone", "Pruners · 4 runs"]
+    assert table["State"].tolist() == ["● done", "▸ 4/4"] and table["test_accuracy"].isna().tolist() == [False, True]
+    assert (table["Method"].iloc[1], table["Pruner"].iloc[1]) == ("APP", "")  # what they share, and nothing of what differs
+    assert "4 picked" in words(app)
+    app.button(key="unfold").click().run()
+    assert app.dataframe[0].value["Id"].tolist() == [other, *four[::-1]]
+    assert opened("runs", open=[sweep_id], q="snip seed=1").dataframe[0].value["Id"].tolist() == [four[1]]
+
+
+def test_pinned_runs_stand_first(store: Store, four: list[str]) -> None:  # noqa: F811
+    app = opened("runs", runs=four[0])
+    app.button(key="pin").click().run()
+    assert app.dataframe[0].value["Id"].tolist()[0] == four[0] and app.dataframe[0].value["Pinned"].tolist() == [True, False, False, False]
+    assert store.get(four[0])["tags"] == ["pinned"]
+    app.button(key="pin").click().run()
+    assert store.get(four[0])["tags"] == []
+
+
+def test_views_are_kept_under_a_name_and_belong_to_their_owner(store: Store, four: list[str]) -> None:  # noqa: F811
+    app = opened("runs", q="seed>0", columns=["tau", "epochs"])
+    app.text_input(key="view-name").set_value("late **seeds**").run()
+    assert not app.exception
+    assert store.saved_views.all() == {"late **seeds**": {"q": ["seed>0"], "columns": ["Tau", "Epochs per megabatch"]}}
+    assert store.of("ann").saved_views.all() == {}
+    store.saved_views.keep("late **seeds**", {"q": ["x"]})
+    assert len(store.saved_views.all()) == 1
+    store.saved_views.delete("late **seeds**")
+    assert store.saved_views.all() == {}
+    for name, address in (("", {}), ("x" * 61, {}), ("y", {"q": ["z" * 3000]})):
+        with pytest.raises(ValueError, match=r"^view: "):
+            store.saved_views.keep(name, address)
+
+
+def test_a_group_says_what_its_means_mix(store: Store, four: list[str]) -> None:  # noqa: F811
+    fake_runs.write(store, tau=9.0, seed=7)
+    table = opened("runs", by="method").dataframe[0].value
+    assert table["Mixes"].tolist() == ["pruner, tau"]
+    assert "Mixes" not in opened("runs", by="equal settings").dataframe[0].value
+    assert all(float(value).is_integer() for value in table["cer"])  # errors are whole
 
 
 def test_a_run_is_named_tagged_noted_and_archived(store: Store, four: list[str]) -> None:  # noqa: F811

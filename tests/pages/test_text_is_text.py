@@ -77,7 +77,7 @@ KNOWN: dict[str, set[str]] = {
     "appcore/ui/widgets/download.py": {"label"},
     "appcore/ui/widgets/player.py": {"label"},
     "appcore/ui/widgets/run_controls.py": {"label", "resume", "pause"},
-    "appcore/ui/words/number_columns.py": {"about.label", "about.help"},
+    "appcore/ui/words/number_columns.py": {"about.label", "about.about"},
     "appcore/ui/words/run_status.py": {"words"},
     "pages/home.py": {"label", "text"},  # of PAGE in another page
     "pages/runs.py": {"st.session_state.pop('_runs_said')"},

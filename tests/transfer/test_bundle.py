@@ -360,7 +360,7 @@ def test_a_bundle_that_import_would_refuse_is_not_made_and_that_is_said(store: S
 def test_the_command_and_the_page_say_so(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from appcore.ui.runs.files import _bundles
+    from appcore.ui.widgets.run_files import _bundles
 
     run_id = long_run(store)
     monkeypatch.setenv("APPCORE_STORE", store.url)

@@ -20,6 +20,7 @@ class PageFile:
     icon: str
     order: float
     help: str
+    in_bar: bool = True  # False: reached by links alone
     on_start: tuple[str, str] | None = None  # for the page Start: the text of the link, and a sentence below
 
     @property

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from appcore.analysis import run_library
 from appcore.charts import reality_check as figures
 from appcore.names import counted
 from appcore.transfer import model_formats, sparse_sizes
@@ -17,6 +18,7 @@ from ..widgets.run_picker import not_here
 from ..words import format, run_status, run_text
 from ..words.text import harmless, plain
 
+PARTS = ("Model", "Numbers", "Figures")
 NOTICEABLE = 0.03  # as in transfer.reality_check, which is not imported here
 ABOUT = {
     "dense": "One tensor for each parameter; pruned weights are 0. Loads into the plain network.",
@@ -43,7 +45,8 @@ _MARKS = {
 def pick(everything: dict[str, dict[str, Any]]) -> str | None:
     """The run of the address (?run=), changed by the picker; without one, the newest finished run."""
     if "run" not in st.query_params:
-        done = [run_id for run_id, run in everything.items() if run["status"] == "done"]
+        named = [run_id for run_id in page.requested("runs") if run_id in everything]
+        done = named or [run_id for run_id, run in everything.items() if run["status"] == "done"]
         st.query_params["run"] = (done or list(everything))[0]
     asked = st.query_params["run"]
     st.session_state["export_run"] = asked if asked in everything else None
@@ -55,7 +58,32 @@ def pick(everything: dict[str, dict[str, Any]]) -> str | None:
     return st.session_state["export_run"]
 
 
+def pick_part() -> str:
+    """Which of the three parts of the page is shown: the model, numbers, figures."""
+    return st.segmented_control(
+        "Part",
+        PARTS,
+        default=PARTS[0],
+        required=True,
+        key="part",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+
+
+def belonging(everything: dict[str, dict[str, Any]], run_id: str) -> list[dict[str, Any]]:
+    """The runs whose numbers are shown: those of the address (?runs=), else those started together with this one, or its other seeds."""
+    asked = [everything[other] for other in page.requested("runs") if other in everything]
+    if asked:
+        return asked
+    run = everything[run_id]
+    together = [other for other in everything.values() if run["group_id"] and other["group_id"] == run["group_id"]]
+    alike = run_library.likeness(run["config"])
+    return together or [other for other in everything.values() if run_library.likeness(other["config"]) == alike]
+
+
 def _picked() -> None:
+    st.query_params.pop("runs", None)
     st.query_params["run"] = st.session_state["export_run"]
 
 
@@ -118,7 +146,7 @@ def _download(run: dict[str, Any], what: str, path: Path) -> None:
         type="primary",
         width="stretch",
     )
-    st.code(CODE[what].format(file=name), language=None, wrap_lines=True)
+    st.code(CODE[what].format(file=name), language=None)  # broken in mid-word it could not be read
 
 
 def size(count: int) -> str:

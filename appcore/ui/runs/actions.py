@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from appcore import paths
+from appcore.analysis.run_library import PINNED
 from appcore.runner.admission import folder_bytes
 
 from ..app import page
@@ -19,34 +20,59 @@ from ..words.text import plain
 Runs = Sequence[dict[str, Any]]
 
 
-def bar(runs: Runs, tags: Sequence[str], files: Callable[[Runs], None]) -> None:
-    """The buttons for the picked runs; `files` draws the downloads."""
+def bar(runs: Runs, tags: Sequence[str], files: Callable[[Runs], None], ablations: Sequence[str] = ()) -> None:
+    """The buttons for the picked runs; `files` draws the downloads. `ablations`: those of which a row was picked."""
     ids = [run["run_id"] for run in runs]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="actions"):
         st.markdown(f"**{len(runs)} picked**" if len(runs) > 1 else f"**{plain(name_of(runs[0]), 60)}**", width="content")
         if len(runs) == 1:
             st.page_link(page.link("run"), label="Open", icon=":material/open_in_full:", query_params={"run": ids[0]})
+        for sweep_id in ablations[:1]:
+            st.button("List its runs", icon=":material/unfold_more:", key="unfold", on_click=_unfold, args=(ablations,))
+            st.page_link(page.link("ablations"), label="Ablation", icon=":material/apps:", query_params={"sweep": sweep_id})
         if len(runs) <= MOST:
             st.page_link(page.link("compare"), label="Compare", icon=":material/compare_arrows:", query_params={"runs": ",".join(ids)})
         else:
             st.caption(f"Compare takes up to {MOST} runs")
-        if len(runs) > 1:
-            with st.popover("Tag", icon=":material/sell:", key="tag-popover"):
-                _tag_many(runs, tags)
+        with st.popover("Tag", icon=":material/sell:", key="tag-popover"):
+            _tag_many(runs, tags)
+        pinned = all(PINNED in run["tags"] for run in runs)
+        st.button(
+            "Unpin" if pinned else "Pin",
+            icon=":material/keep_off:" if pinned else ":material/keep:",
+            key="pin",
+            on_click=_pin,
+            args=(runs, not pinned),
+            help=f"Pinned runs stand first; they have the tag {PINNED}",
+        )
         away = not all(run["archived"] for run in runs)
         label, icon = ("Archive", ":material/archive:") if away else ("Unarchive", ":material/unarchive:")
         st.button(label, icon=icon, key="archive", on_click=keep, args=(ids,), kwargs={"archived": away}, help="Out of sight, not deleted")
         with st.popover("Download", icon=":material/download:", key="download"):
             files(runs)
+            query = {"part": "Numbers", "runs": ",".join(ids)}
+            st.page_link(page.link("export"), label="A table for a paper, figures", icon=":material/article:", query_params=query)
         if st.button("Delete", icon=":material/delete:", key="delete"):
             _ask(runs)
 
 
+def _unfold(ablations: Sequence[str]) -> None:
+    st.session_state["open"] = list(dict.fromkeys([*st.session_state.get("open", []), *ablations]))
+
+
+def _pin(runs: Runs, is_wanted: bool) -> None:
+    for run in runs:
+        others = [tag for tag in run["tags"] if tag != PINNED]
+        keep([run["run_id"]], tags=[PINNED, *others] if is_wanted else others)
+
+
 def _tag_many(runs: Runs, tags: Sequence[str]) -> None:
-    st.multiselect("Add to all", tags, key="tags-add", accept_new_options=True, placeholder="Type a word, press Enter")
+    st.multiselect(
+        "Add" if len(runs) == 1 else "Add to all", tags, key="tags-add", accept_new_options=True, placeholder="Type a word, press Enter"
+    )
     shared = list(dict.fromkeys(tag for run in runs for tag in run["tags"]))
     if shared:
-        st.multiselect("Take from all", shared, key="tags-take")
+        st.multiselect("Take away" if len(runs) == 1 else "Take from all", shared, key="tags-take")
     st.button("Apply", key="tags-apply", type="primary", on_click=_apply_tags, args=(runs,))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -11,8 +11,11 @@ import streamlit as st
 
 from appcore import names
 from appcore.analysis.measures import MEASURES
+from appcore.analysis.run_fields import LABELS, Field
+from appcore.config import RunConfig
 
 from ..words import number_columns
+from ..words.setting_labels import label
 
 _STATES = {  # a sign for users who cannot distinguish the colours, and the words of the badges
     "queued": "◔ queued",
@@ -44,13 +47,41 @@ def shown(rows: pd.DataFrame, columns: Sequence[Column]) -> tuple[pd.DataFrame, 
     return table, {column.title: column.config for column in kept if column.config is not None}
 
 
+def own(chosen: Sequence[str], known: Mapping[str, Field]) -> list[Column]:
+    """Columns of settings and numbers that the user has added."""
+    return [_own(known[name]) for name in chosen if name in known]
+
+
+def _own(field: Field) -> Column:
+    if field.measure:
+        return _measure(field.name)
+    about = RunConfig.model_fields[field.name].description if field.name in RunConfig.model_fields else "Parameter of a plug-in"
+    config = st.column_config.Column(f"{label(field.name)} {number_columns.INFO}", help=about)
+    return Column(label(field.name), lambda rows: field.values(rows).map(_setting_cell), config)
+
+
+def _setting_cell(value: Any) -> Any:
+    return value if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)) else names.display(value)
+
+
+def choices(known: Mapping[str, Field]) -> dict[str, str]:
+    """{name: text in the menu} of the settings and numbers that may be added: those that the table has not already."""
+    there = {*_FIRST, "clean_gap", "seconds", "method", "pruner", "dataset", "arch", "seed", *LABELS}
+    return {name: field.measure.head if field.measure else label(name) for name, field in known.items() if name not in there}
+
+
 def _name(rows: pd.DataFrame) -> pd.Series:
     return rows["title"].where(rows["title"] != "", rows["run_id"])
 
 
 def _measure(name: str) -> Column:
     """A measure of the registry, with its unit in the heading."""
-    return Column(name, lambda rows: MEASURES[name].shown(rows[name]), number_columns.column(name))
+    return Column(name, lambda rows: MEASURES[name].shown(rows[name]).round(MEASURES[name].digits), number_columns.column(name))
+
+
+def _accuracy() -> Column:
+    """Narrow, with state and name before it as wide as a phone."""
+    return replace(_measure("test_accuracy"), config=number_columns.column("test_accuracy", width=80, head="Test, %"))
 
 
 def _spread(name: str) -> Column:
@@ -62,27 +93,36 @@ _FIRST = ("test_accuracy", "generalization_gap", "cer", "sparsity")  # numbers t
 _STARTED = Column("Started", lambda rows: pd.to_datetime(rows["created"], utc=True), st.column_config.DatetimeColumn(format="distance"))
 
 RUNS = (
-    Column("State", lambda rows: rows["status"].map(_STATES), _text(width=95)),
+    Column("State", lambda rows: rows["status"].map(lambda status: _STATES.get(status, f"▸ {status}")), _text(width=72)),
+    Column("Pinned", lambda rows: rows["pinned"].astype(bool), is_rare=True),
     Column("Archived", lambda rows: rows["archived"], is_rare=True),
-    Column("Name", _name, _text(width=230)),
-    *map(_measure, _FIRST),
+    Column("Name", _name, _text(width=178)),
+    _accuracy(),
+    *map(_measure, _FIRST[1:]),
     Column("Method", lambda rows: rows["method"].map(names.display)),
     Column("Pruner", lambda rows: rows["pruner"].map(names.display)),
     Column("Data", lambda rows: rows["dataset"].map(names.display)),
     Column("Network", lambda rows: rows["arch"].map(names.display)),
-    Column("Seed", lambda rows: rows["seed"]),
+    Column("Seed", lambda rows: pd.to_numeric(rows["seed"])),
     Column("Tags", lambda rows: rows["tags"], st.column_config.ListColumn(width=130), is_rare=True),
-    Column("Note", lambda rows: rows["note"].str.replace("\n", " "), _text(width=160), is_rare=True),
+    Column("Note", lambda rows: rows["note"].astype(str).str.replace("\n", " "), _text(width=160), is_rare=True),
     _measure("clean_gap"),
     _measure("seconds"),
     _STARTED,
     Column("Id", lambda rows: rows["run_id"], _text(width=170)),
 )
+OWN = next(place for place, column in enumerate(RUNS) if column.title == "Method")  # where columns of one's own begin
 GROUPS = (
     Column("Group", lambda rows: rows["name"], _text(width=300)),
     Column("Runs", lambda rows: rows["runs"]),
     Column("Done", lambda rows: rows["done"]),
     Column("Seeds", lambda rows: rows["seeds"]),
+    Column(
+        "Mixes",
+        lambda rows: rows["mixed"],
+        _text(width=230, help="Settings that differ within the group: its means are over all of their values"),
+        is_rare=True,
+    ),
     *(column(name) for name in _FIRST for column in (_measure, _spread)),
     _STARTED,
 )

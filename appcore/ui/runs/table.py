@@ -1,8 +1,9 @@
-"""The table of the Runs page: search, filters, groups, and the picked runs. Every choice is in the address."""
+"""The table of the Runs page: search, filters, groups, columns, and the picked runs. Every choice is in the address."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,14 +11,19 @@ import pandas as pd
 import streamlit as st
 
 from appcore import names
-from appcore.analysis import run_library
+from appcore.analysis import conditions, run_fields, run_library
 
 from ..app import old_links, page
-from ..words.text import cells
+from ..words.text import cells, harmless
 from . import columns
 
 _LABELS = {"status": "State", "method": "Method", "pruner": "Pruner", "dataset": "Data set", "arch": "Network", "tag": "Tag"}
 _HEIGHT = 430
+_SEARCH = (
+    "Words are looked for in names, notes, tags and settings; 20 finds 20 and not 2026. Conditions name any setting or number: "
+    "`sparsity>90`, "
+    '`pruner=snip,magnitude`, `seed<3`, `state!=done`, `tau>=4.5`; numbers in the unit of their column. Quotes make a word of one: `"a=b"`.'
+)
 
 
 def filters(frame: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
@@ -29,7 +35,8 @@ def filters(frame: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
             type="search",
             bind="query-params",
             icon=":material/search:",
-            placeholder="words in name, note, tag, settings",
+            placeholder="words, and conditions: sparsity>90 pruner=snip seed<3",
+            help=_SEARCH,
         )
         by = st.selectbox(
             "Group by",
@@ -41,8 +48,44 @@ def filters(frame: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
             width=230,
         )
         archived = st.toggle("Archived too", key="archived", bind="query-params", width="content")
-    found = run_library.search(run_library.choose(frame, {}, archived=archived), text or "")
-    return run_library.choose(found, _chosen(frame), archived=True), by
+    shown = run_library.choose(frame, {}, archived=archived)
+    try:
+        shown = conditions.search(shown, text or "")
+    except ValueError as error:
+        st.caption(f":red[:material/error: {harmless(str(error)[0].upper() + str(error)[1:])}]")
+        shown = shown.iloc[:0]
+    return run_library.choose(shown, _chosen(frame), archived=True), by
+
+
+def added(frame: pd.DataFrame, titles: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """(settings and numbers to add as columns, ablations whose runs are listed one by one), both chosen here and in the address.
+
+    `titles` of ablations by id.
+    """
+    offered = columns.choices(run_fields.fields(frame))
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="columns-row"):
+        old_links.renamed("columns", offered)  # an address may name them as settings and numbers are named
+        chosen = st.multiselect(
+            "More columns",
+            list(offered),
+            key="columns",
+            bind="query-params",
+            format_func=offered.__getitem__,
+            placeholder="any setting or number",
+        )
+        if not titles:
+            return chosen, []
+        words = {sweep_id: f"{title} · {sweep_id[-4:]}" for sweep_id, title in titles.items()}
+        old_links.renamed("open", words)
+        opened = st.multiselect(
+            "Ablations run by run",
+            list(titles),
+            key="open",
+            bind="query-params",
+            format_func=words.__getitem__,
+            placeholder="each is one row",
+        )
+    return chosen, opened
 
 
 def _chosen(frame: pd.DataFrame) -> dict[str, list[str]]:
@@ -67,11 +110,11 @@ def _chosen(frame: pd.DataFrame) -> dict[str, list[str]]:
     return chosen
 
 
-def table(frame: pd.DataFrame) -> list[str]:
-    """Show the runs; returns the ids of the picked ones."""
-    shown, config = columns.shown(frame, columns.RUNS)
-    ids = [[run_id] for run_id in frame["run_id"]]
-    return _select("runs", shown, ids, config, names.counted(len(ids), "run"))
+def table(frame: pd.DataFrame, more: Sequence[str]) -> list[str]:
+    """Show the runs, `folded`, with `more` columns; returns the ids of the picked ones."""
+    own = columns.own(more, run_fields.fields(frame))
+    shown, config = columns.shown(frame, (*columns.RUNS[: columns.OWN], *own, *columns.RUNS[columns.OWN :]))
+    return _select("runs", shown, frame["run_ids"].tolist(), config, names.counted(len(frame), "run"))
 
 
 def groups(frame: pd.DataFrame) -> list[str]:

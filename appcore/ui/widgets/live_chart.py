@@ -1,14 +1,18 @@
 """A plotly chart that is updated in place: zoom, hidden curves, hover and scroll survive, nothing blinks.
 
 `st.plotly_chart` destroys and rebuilds the chart whenever its data change. This element calls Plotly.react on the existing node.
-Each chart can also be read "as table", made in the browser from the numbers that it draws (table.js).
+Each chart can also be read "as table", made in the browser from the numbers that it draws (table.js), and saved as a file (paper.js).
 Independent of runs. Where the script cannot be served or loaded it falls back to `st.plotly_chart`.
 """
 
 from __future__ import annotations
 
+import base64
 import json
+import re
+import secrets
 from collections.abc import Callable, Hashable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,35 +22,64 @@ import streamlit as st
 
 from appcore import charts, files, markup
 from appcore.errors import InputError
+from appcore.storage.row_rules import RUN_ID
+from appcore.transfer import figure_files
 
+from ..words import glossary, readings
 from ..words.text import harmless
 from . import projector
 
 SCRIPT = Path(__file__).parents[3] / "static" / "plotly.min.js"  # beside app.py
+_NAMED = 4  # runs in the name of a file
 _CONFIG = {
     "responsive": True,
     "displaylogo": False,
     "doubleClick": "reset",
-    "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
-    "toImageButtonOptions": {"format": "svg"},
+    "modeBarButtonsToRemove": ["toImage", "lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],  # the button "save" makes images
 }
 _HTML = """
 <div class="frame">
   <div class="chart" role="img"></div>
   <div class="table" role="region" tabindex="0" hidden></div>
   <div class="zoomed" hidden>zoomed · double-click to see all</div>
-  <button class="switch" type="button" aria-pressed="false">as table</button>
+  <div class="tools">
+    <button class="switch" type="button" aria-pressed="false">as table</button>
+    <button class="save" type="button" aria-expanded="false">save</button>
+  </div>
+  <div class="panel" role="group" aria-label="Save this chart" hidden></div>
+  <button class="info" type="button" aria-expanded="false" aria-label="How to read this chart" hidden>i</button>
+  <div class="panel about" role="note" hidden></div>
 </div>
 """
 _CSS = """
 .frame { position: relative; width: 100%; }
 .chart { width: 100%; }
 .zoomed { position: absolute; right: 0.5rem; bottom: 0.4rem; font-size: 0.75rem; color: var(--st-gray-text-color); pointer-events: none; }
-.switch { position: absolute; left: 0; bottom: 0; padding: 0.1rem 0.4rem; font-size: 0.75rem; line-height: 1.3; cursor: pointer;
+.tools { position: absolute; left: 0; bottom: 0; display: flex; }
+.frame button { padding: 0.1rem 0.4rem; font: inherit; font-size: 0.75rem; line-height: 1.3; cursor: pointer;
   color: var(--st-gray-text-color); background: transparent; border: 1px solid transparent; border-radius: 0.3rem; }
-.switch[aria-pressed='true'] { background: var(--st-background-color); }
-.switch:hover, .switch:focus-visible { color: var(--st-text-color); border-color: var(--st-border-color); }
-.switch:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 1px; }
+.frame button[aria-pressed='true'], .frame button[aria-expanded='true'] { background: var(--st-background-color); }
+.frame button:hover, .frame button:focus-visible, .formats button { color: var(--st-text-color) !important;
+  border-color: var(--st-border-color) !important; }
+.frame button:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 1px; }
+.panel { position: absolute; left: 0; bottom: 1.7rem; z-index: 10; display: grid; gap: 0.35rem; padding: 0.6rem 0.7rem; max-width: 100%;
+  box-sizing: border-box; font-size: 0.8rem; color: var(--st-text-color); background: var(--st-background-color);
+  border: 1px solid var(--st-border-color); border-radius: 0.4rem; box-shadow: 0 2px 10px rgb(0 0 0 / 18%); }
+.panel[hidden] { display: none; }
+.panel label { display: flex; align-items: center; justify-content: space-between; gap: 0.8rem; }
+.panel select, .panel input { font: inherit; color: inherit; background: var(--st-secondary-background-color); padding: 0.1rem 0.3rem;
+  border: 1px solid var(--st-border-color); border-radius: 0.25rem; }
+.panel input[type='number'] { width: 3.6rem; }
+.panel .formats { display: flex; gap: 0.35rem; }
+.frame .info { position: absolute; top: 5px; width: 1.15rem; height: 1.15rem; padding: 0; border-radius: 50%; line-height: 1;
+  font-weight: 600; border-color: var(--st-border-color); }
+.panel.about { top: 2rem; bottom: auto; width: 27rem; display: block; line-height: 1.45; }
+.panel.about[hidden] { display: none; }
+.panel.about p { margin: 0 0 0.4rem; font-size: inherit; }
+.panel.about p:last-child { margin: 0; }
+.panel.about a { color: inherit; text-decoration: underline dotted; text-underline-offset: 0.2em; }
+@media print { .tools, .panel, .frame .info { display: none; } }
+.panel small { color: var(--st-gray-text-color); overflow-wrap: anywhere; }
 .table { overflow: auto; box-sizing: border-box; padding-bottom: 1.8rem; }
 .table table { border-collapse: collapse; font-size: 0.8rem; font-variant-numeric: tabular-nums; }
 .table caption { text-align: left; font-weight: 600; padding: 0 0 0.4rem; }
@@ -54,7 +87,7 @@ _CSS = """
 .table thead th { position: sticky; top: 0; background: var(--st-background-color); }
 .table tbody th { text-align: left; font-weight: 400; }
 """
-_TABLE_JS = (Path(__file__).parent / "table.js").read_text(encoding="utf-8")
+_PARTS = {name: (Path(__file__).parent / f"{name}.js").read_text(encoding="utf-8") for name in ("table", "paper", "about")}
 _JS = """
 const TEMPLATES = __TEMPLATES__;
 const CONFIG = __CONFIG__;
@@ -120,7 +153,7 @@ function watch(host) {
 function prepare(Plotly, host, note) {
   if (host.watcher) return;
   host.watcher = new ResizeObserver(() => {
-    if (host.data && host.clientWidth) Plotly.Plots.resize(host).then(() => settle(Plotly, host));
+    if (host.data && host.clientWidth) Plotly.Plots.resize(host).then(() => settle(Plotly, host)).then(() => placeInfo(host));
   });
   host.watcher.observe(host);
   host.addEventListener('mousemove', (event) => { host.pointer = [event.clientX, event.clientY]; });
@@ -129,6 +162,7 @@ function prepare(Plotly, host, note) {
     const keys = Object.keys(change);
     if (keys.some((key) => /axis.*range\\[/.test(key))) note.hidden = false;
     if (keys.some((key) => /axis.*(autorange|range)$/.test(key))) note.hidden = true;
+    host.isZoomed = !note.hidden;
   });
 }
 
@@ -191,6 +225,32 @@ function enlarge(node, factor, inFont) {
   }
 }
 
+__PAPER__
+
+function showPanel(frame, host, data, setTriggerValue) {
+  const [panel, button] = [frame.querySelector('.panel'), frame.querySelector('.save')];
+  const show = (isOn) => {
+    panel.hidden = !isOn;
+    button.setAttribute('aria-expanded', String(isOn));
+  };
+  button.onclick = () => {
+    if (panel.hidden) fillPanel(panel, host, data, (format) => load().then((Plotly) => saveFigure(Plotly, host, data, format,
+      (wish) => setTriggerValue('wish', wish))).catch((error) => console.warn('figure', error)));
+    show(panel.hidden);
+  };
+  frame.onkeydown = (event) => {
+    if (event.key !== 'Escape' || panel.hidden) return;
+    show(false);
+    button.focus();
+  };
+  if (data.file && host.saved !== data.file.id) {
+    host.saved = data.file.id;
+    save(bytes(data.file.content), data.file.name, 'application/pdf');
+  }
+}
+
+__ABOUT__
+
 function showTable(frame, host, isOn) {
   const table = frame.querySelector('.table');
   const button = frame.querySelector('.switch');
@@ -214,6 +274,8 @@ export default function (component) {
   const frame = parentElement.querySelector('.frame');
   const button = parentElement.querySelector('.switch');
   button.onclick = () => showTable(frame, host, button.getAttribute('aria-pressed') !== 'true');
+  showPanel(frame, host, data, setTriggerValue);
+  showAbout(frame, data.about);
   const dark = isDark(host);
   const wanted = (dark ? 'dark' : 'light') + data.scale + data.legend + data.figure;
   if (host.wanted === wanted) return;
@@ -243,6 +305,7 @@ export default function (component) {
     figure.layout.title.subtitle.text = fit['title.subtitle.text'];
     return Plotly.react(host, figure.data, figure.layout, CONFIG).then(() => makeRoom(Plotly, host, top)).then(() => {
       prepare(Plotly, host, note);
+      placeInfo(host);
       host.dataset.updates = Number(host.dataset.updates || 0) + 1;
       hoverAgain(host);
       if (button.getAttribute('aria-pressed') === 'true') fillTable(frame.querySelector('.table'), host);
@@ -271,14 +334,17 @@ def _templates() -> str:
     return json.dumps([json.loads(figure.to_json())["layout"]["template"] for figure in figures])
 
 
+def _script() -> str:
+    places = {"TABLE": _PARTS["table"], "PAPER": _PARTS["paper"], "ABOUT": _PARTS["about"], "LEGEND": str(charts.LEGEND_ROOM)}
+    places |= {"TEMPLATES": _templates(), "CONFIG": json.dumps(_CONFIG)}
+    return re.sub("__([A-Z]+)__", lambda found: places[found[1]], _JS)
+
+
 _component = st.components.v2.component(
     "live_plotly",
     html=_HTML,
     css=_CSS,
-    js=_JS.replace("__TABLE__", _TABLE_JS)
-    .replace("__TEMPLATES__", _templates())
-    .replace("__CONFIG__", json.dumps(_CONFIG))
-    .replace("__LEGEND__", str(charts.LEGEND_ROOM)),
+    js=_script(),
     isolate_styles=False,
 )
 
@@ -303,21 +369,67 @@ def chart(
             return
         height = int(figure.layout.height or 360)
         figure.layout.height = None
-        made = token, markup.figure(figure.to_json()), height
+        made = token, markup.figure(figure.to_json()), height, _file_name(key, figure)
     mine[key] = made
     if shared is not None:
         shared[key] = made
-    _, text, height = made
+    _, text, height, name = made
     if st.session_state.get("_no_live_charts") or not SCRIPT.exists():
         _still(key, text, height, alt)
         return
     scale = projector.scale()
+    data = {
+        "figure": text,
+        "paper_height": height,
+        "alt": alt,
+        "scale": scale,
+        "name": name,
+        "legend": legend,
+        "about": _about(key),
+        **_pdf(key),
+    }
     height = round(height * (1 + (scale - 1) / 2))  # half of the scale: type grows, and a chart must still fit a screen
-    data = {"figure": text, "height": height, "alt": alt, "scale": scale, "legend": legend}
-    result = _component(key=key, data=data, height=height, on_failed_change=lambda: None)
+    data["height"] = height
+    result = _component(key=key, data=data, height=height, on_failed_change=lambda: None, on_wish_change=partial(_make_pdf, key))
     if result.failed:
         st.session_state["_no_live_charts"] = True
         st.rerun()
+
+
+def _file_name(key: str, figure: go.Figure) -> str:
+    """What the chart shows and of which runs: accuracy_c9cf-3ffa. The browser puts the page before it."""
+    ids = [found[-4:] for found in re.findall(RUN_ID.strip("^$"), str(figure.layout.uirevision).partition("/")[0])]
+    more = [f"and-{len(ids) - _NAMED}"] if len(ids) > _NAMED else []
+    return "_".join(filter(None, (key.removesuffix("-chart").replace("-", "_"), "-".join([*ids[:_NAMED], *more]))))
+
+
+@cache
+def _about(key: str) -> list[list[tuple[str, str]]]:
+    """What the chart is, how it is read, and what would be surprising: sentences as (text, anchor of the glossary or "")."""
+    reading, known = readings.of(key), set[str]()
+    return [] if reading is None else [list(glossary.pieces(text, known)) for text in reading]
+
+
+def _make_pdf(key: str) -> None:
+    """The drawing that the browser sent, as PDF; it goes there with the chart's next data."""
+    wish = st.session_state[key].get("wish") or {}
+    try:
+        content = base64.b64encode(figure_files.pdf(str(wish["svg"]))).decode()
+    except ValueError as error:
+        st.toast(harmless(error), icon=":material/error:")
+        return
+    st.session_state["_figure_file"] = key, {"id": secrets.token_hex(4), "name": str(wish["name"]), "content": content}
+
+
+def _pdf(key: str) -> dict[str, Any]:
+    """What the chart's panel knows of PDF, and the file that was asked for."""
+    if not figure_files.can_make_pdf():
+        return {"pdf": False, "no_pdf": figure_files.NEEDED}
+    of, file = st.session_state.get("_figure_file", ("", {}))
+    if of != key:
+        return {"pdf": True}
+    del st.session_state["_figure_file"]
+    return {"pdf": True, "file": file}
 
 
 def grid(columns: int, width: int = 380) -> Any:

@@ -32,7 +32,7 @@ function titled(axis, otherwise, named) {
   return (!named?.size && hover) || plain(axis.title?.text) || otherwise;
 }
 
-// One block for each heatmap and one for all other traces of a kind of key: {key, heads, rows: [[key, cells...]]}.
+// One block for each heatmap and one for all other traces of a kind of key: {key, unit, heads, rows: [[key, cells...]]}, cells as drawn.
 function blocks(host) {
   const found = [];
   const joined = new Map();
@@ -44,10 +44,9 @@ function blocks(host) {
       const columns = Array.from(trace.x || trace.z[0], (value, index) => (trace.x ? value : index));
       const places = Array.from(trace.y || trace.z, (value, index) => (trace.y ? value : index));
       const [overColumns, overRows] = [names(across, columns), names(down, places)];
-      const rows = Array.from(trace.z, (line, index) => [
-        words(places[index], overRows), ...Array.from(line, (value) => (value === null ? '–' : words(value))),
-      ]);
-      found.push({ key: titled(down, 'row') + ' \\ ' + titled(across, 'column'), heads: columns.map((value) => words(value, overColumns)), rows });
+      const rows = Array.from(trace.z, (line, index) => [words(places[index], overRows), ...Array.from(line, (value) => value ?? NaN)]);
+      const unit = plain(trace.colorbar?.title?.text);
+      found.push({ key: titled(down, 'row') + ' \\ ' + titled(across, 'column'), unit, heads: columns.map((value) => words(value, overColumns)), rows });
       continue;
     }
     if (!trace.x || !trace.y || !trace.x.length) continue;
@@ -55,7 +54,7 @@ function blocks(host) {
     const [keyAxis, valueAxis] = isSideways ? [down, across] : [across, down];
     const named = names(keyAxis, isSideways ? trace.y : trace.x);
     const name = titled(keyAxis, isSideways ? 'row' : 'x', named);
-    if (!joined.has(name)) joined.set(name, { key: name, heads: [], at: new Map() });
+    if (!joined.has(name)) joined.set(name, { key: name, unit: titled(valueAxis, ''), heads: [], at: new Map() });
     const block = joined.get(name);
     const column = block.heads.length;
     block.heads.push(plain(trace.name && trace.showlegend !== null && !/^trace \d+$/.test(trace.name) ? trace.name : titled(valueAxis, 'value')));
@@ -63,15 +62,15 @@ function blocks(host) {
       const [key, value] = isSideways ? [trace.y[index], trace.x[index]] : [trace.x[index], trace.y[index]];
       if (key === null || key === undefined) continue;
       const said = trace.yaxis === 'y2' && Array.isArray(trace.text) ? trace.text[index] : undefined;  // events have words, no height
-      if (!block.at.has(key)) block.at.set(key, { label: words(key, named), cells: [] });
-      block.at.get(key).cells[column] = said ?? (value === null || value === undefined ? '' : words(value));
+      if (!block.at.has(key)) block.at.set(key, { label: named.get(key) ?? key, cells: [] });
+      block.at.get(key).cells[column] = said ?? value ?? '';
     }
   }
   for (const block of joined.values()) {
     const keys = [...block.at.keys()];
     if (keys.every((key) => typeof key === 'number')) keys.sort((a, b) => a - b);
     const rows = keys.map((key) => [block.at.get(key).label, ...block.heads.map((_, column) => block.at.get(key).cells[column] ?? '')]);
-    found.push({ key: block.key, heads: block.heads, rows });
+    found.push({ key: block.key, unit: block.unit, heads: block.heads, rows });
   }
   return found;
 }
@@ -87,15 +86,33 @@ function fillTable(target, host) {
   target.replaceChildren(...blocks(host).map((block) => {
     const table = document.createElement('table');
     const title = plain((host.layout.title?.text || '').split('<br>')[0]);
+    const unit = block.unit && !block.heads.includes(block.unit) ? ` · ${block.unit}` : '';
     const cut = block.rows.length > MOST_ROWS ? ` (the first ${MOST_ROWS} of ${block.rows.length} rows)` : '';
-    table.appendChild(cell('caption', title + cut));
+    table.appendChild(cell('caption', title + unit + cut));
     const head = table.createTHead().insertRow();
     head.append(cell('th', block.key, 'col'), ...block.heads.map((text) => cell('th', text, 'col')));
     const body = table.createTBody();
     for (const [label, ...values] of block.rows.slice(0, MOST_ROWS)) {
       const row = body.insertRow();
-      row.append(cell('th', label, 'row'), ...values.map((text) => cell('td', text)));
+      row.append(cell('th', words(label), 'row'), ...values.map((value) => cell('td', words(value))));
     }
     return table;
   }));
+}
+
+// Text that a spreadsheet would take for a formula gets an apostrophe, as in every other file of this program.
+function field(value) {
+  if (typeof value === 'number') {  // figures hold 32 bits of each
+    return !Number.isFinite(value) ? '' : Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(7)));
+  }
+  const text = plain(value).replace(/^(?=[=+\-@\t\r])/, "'");
+  return /[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
+}
+
+// All numbers that a chart draws, as CSV: the blocks below each other, their unit in the first head where the others are names.
+function csv(host) {
+  return blocks(host).map((block) => {
+    const unit = block.unit && !block.heads.includes(block.unit) ? ` (${block.unit})` : '';
+    return [[block.key + unit, ...block.heads], ...block.rows].map((row) => row.map(field).join(',')).join('\n');
+  }).join('\n\n') + '\n';
 }

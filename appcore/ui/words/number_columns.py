@@ -9,18 +9,20 @@ import streamlit as st
 
 from appcore.analysis.measures import MEASURES
 
+INFO = "ⁱ"  # in the head of a column that says more when it is pointed at
+
 
 def metric(name: str, value: str) -> None:
     """A card with one number, given as text."""
     about = MEASURES[name]
-    st.metric(about.label, value, help=about.help)
+    st.metric(about.label, value, help=about.about)
 
 
-def column(name: str, *, width: int | None = None) -> Any:
-    """The configuration of a column with a measure in its unit."""
+def column(name: str, *, width: int | None = None, head: str = "") -> Any:
+    """The configuration of a column with a measure in its unit, under its own heading or a shorter one."""
     about = MEASURES[name]
     form = "localized" if about.is_count else f"%{'+' if about.is_difference else ''}.{about.digits}f"
-    return st.column_config.NumberColumn(about.head, format=form, help=about.help, width=width)
+    return st.column_config.NumberColumn(f"{head or about.head} {INFO}", format=form, help=about.about, width=width)
 
 
 def spread(name: str) -> Any:
