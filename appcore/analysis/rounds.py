@@ -81,15 +81,22 @@ def is_control(run: Run) -> bool:
 
 
 def beside(run: Run, runs: Iterable[Run]) -> Beside:
-    """The runs among `runs` beside which this one is judged, itself included: ticket and control of its seed, dense ones of all seeds."""
+    """The runs among `runs` beside which this one is judged, itself included: the ticket or the control of its seed, whichever it is not,
+    and dense ones, one of each seed. Of several alike a finished one is taken, and the first of these."""
     ticket, dense = _ticket(run["config"]), _training(run["config"])
-    fitting = [run]
-    for other in runs:
+    fitting: list[Run] = [run]
+    kinds: set[Any] = {is_control(run)}
+    for other in sorted(runs, key=lambda other: other["status"] != "done"):
         config = other["config"]
         if other["run_id"] == run["run_id"] or other["status"] == "failed":
             continue
-        is_same = other["method"] == run["method"] and _ticket(config) == ticket
-        if is_same or (not plugins.prunes(other["method"]) and _training(config) == dense):
+        kind: Any = None
+        if other["method"] == run["method"] and _ticket(config) == ticket:
+            kind = is_control(other)
+        elif not plugins.prunes(other["method"]) and _training(config) == dense:
+            kind = ("dense", config["seed"])
+        if kind is not None and kind not in kinds:
+            kinds.add(kind)
             fitting.append(other)
     return sorted_out(fitting)
 

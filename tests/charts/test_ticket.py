@@ -108,7 +108,10 @@ def test_what_belongs_beside_a_ticket_is_of_its_settings_and_what_lacks_is_named
     ]
     other_pruning = made_up("pruned otherwise", method="dense", tau=4.5, pruner="snip")  # no matter for a dense run
     found = of_rounds.beside(TICKET, [*others, other_pruning])
-    assert [run["run_id"] for run in found.all] == ["ticket", "control", "dense0", "dense1", "dense2", "pruned otherwise"]
+    assert [run["run_id"] for run in found.all] == ["ticket", "control", "dense0", "dense1", "dense2"]
+    assert [run["run_id"] for run in of_rounds.beside(TICKET, [other_pruning, made_up("again")]).all] == ["ticket", "pruned otherwise"]
+    going_on = {**made_up("going on", method="dense"), "status": "running"}
+    assert [run["run_id"] for run in of_rounds.beside(TICKET, [going_on, *DENSE]).dense] == ["dense0", "dense1", "dense2"]
     alone = of_rounds.sorted_out([TICKET])
     control, dense = of_rounds.missing(TICKET, alone)
     assert control == CONTROL["config"] and dense == DENSE[0]["config"]
