@@ -13,9 +13,17 @@ CALM = "[data-testid='stStatusWidget'] { display: none; } [data-stale='true'] { 
 NARROW = "@media (max-width: 1100px) { [data-testid='stTopNavLink'] > span:has([data-testid='stIconMaterial']) { display: none; } }"
 # Parts that Streamlit draws too pale for contrast AA: captions in the light theme, the chosen option in the dark theme.
 LEGIBLE = "[data-testid='stCaptionContainer'] { opacity: 0.75; } "
+# The count of typed characters stands in the field: text ends before it.
+LEGIBLE += "[data-testid='stTextInput']:has([data-testid='InputInstructions']:not(:empty)) input { padding-right: 13rem; } "
 LEGIBLE += "button[data-variant][data-selected='true'], button[data-variant][data-selected='true'] * { color: inherit !important; }"
 # Words that the glossary explains.
 TERMS = "a[href^='glossary?term='] { color: inherit !important; text-decoration: underline dotted !important; }"
+# Whole names: chosen runs in as many lines as they take, long titles of ablations too.
+_CHIPS = "[data-testid='stMultiSelectTagsContainer']"
+WHOLE = f".st-key-picked_runs {_CHIPS} {{ flex-wrap: wrap; height: auto; max-height: none; overflow: visible; mask: none; }} "
+WHOLE += f".st-key-picked_runs [role='group']:has(> {_CHIPS}) {{ height: auto; max-height: none; }} "
+WHOLE += ".st-key-picked_runs [data-tag] { max-width: 16rem; } "
+WHOLE += ".st-key-ablations [data-testid='stPageLink'] * { white-space: normal; overflow: visible; overflow-wrap: anywhere; }"
 
 
 def draw() -> None:
@@ -25,7 +33,7 @@ def draw() -> None:
     if problem:
         st.error(problem, icon=":material/error:")
         st.stop()
-    st.html(f"<style>{CALM} {NARROW} {LEGIBLE} {TERMS}</style>")
+    st.html(f"<style>{CALM} {NARROW} {LEGIBLE} {TERMS} {WHOLE}</style>")
     streamlit_patches.mend()
     live_chart.serve_script()
     installation.share_cores()

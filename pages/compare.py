@@ -18,8 +18,9 @@ PAGE = {
 page.guard(__file__)
 
 from appcore.ui.app import tables  # noqa: E402
+from appcore.ui.compare import chosen as choice  # noqa: E402
 from appcore.ui.compare import layers, numbers, ticket, view  # noqa: E402
-from appcore.ui.widgets import player, run_controls, run_picker  # noqa: E402
+from appcore.ui.widgets import player, run_controls, run_picker, run_rail  # noqa: E402
 from appcore.ui.words import run_status  # noqa: E402
 
 st.title("Compare")
@@ -29,19 +30,19 @@ if not everything:
     st.page_link(page.link("home"), label="Go to Start", icon=":material/home:")
     st.stop()
 
-left, right = st.columns([3, 1.3], vertical_alignment="bottom")
-with left:
-    chosen = run_picker.pick(everything)
-runs = [everything[run_id] for run_id in chosen]
-with right:
+with st.container(horizontal=True, vertical_alignment="center"):
+    picked = run_picker.pick(everything)
+    runs = [everything[run_id] for run_id in picked]
+    hidden = run_rail.hidden(runs)
+    seen = [run for run in runs if run["run_id"] not in hidden] or runs
+    curves = view.curve_view()
+    bands = numbers.pick_bands(seen)
     run_controls.all_buttons(runs)
 if not runs:
     st.markdown("Pick two or more runs above; those that were started together are the fairest pair.")
     st.stop()
 
-run_picker.legend(runs)
-pair = view.pick_pair(runs)
-bands = numbers.pick_bands(runs)
+chosen = choice.Chosen(seen, runs, view.pick_pair(seen, runs), bands, curves)
 shown = [(run["status"], run["command"], run_status.state(run)) for run in runs]
 tick = 1.0 if any(run_status.is_active(run) for run in runs) or player.is_playing(layers.KEY) else None
 
@@ -50,17 +51,21 @@ tick = 1.0 if any(run_status.is_active(run) for run in runs) or player.is_playin
 @page.careful
 def moving() -> None:
     """All live parts; a change of state redraws the whole page with its buttons. One fragment, since several would queue up."""
-    now = [page.manager().get(run_id) for run_id in chosen]
+    now = [page.manager().get(run_id) for run_id in picked]
     if [(run["status"], run["command"], run_status.state(run)) for run in now] != shown:
         st.rerun()
     data = tables.read(now)
     page.name_unreadable(data.unreadable)
-    view.progress(now)
-    view.answer(now, pair, data, bands)
-    layers.show(now, pair, data)
-    numbers.curves(now, pair, data, bands)
-    numbers.differences(now, data)
-    numbers.numbers(now, data)
+    with run_rail.place():
+        view.rail(now, data)
+        with st.container(key="charts"):
+            what = chosen.now(now)
+            view.broken(now)
+            view.answer(what, data)
+            layers.show(what, data)
+            numbers.curves(what, data)
+            numbers.differences(what, data)
+            numbers.numbers(what.runs, data)
 
 
 with page.own_place():

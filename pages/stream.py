@@ -16,6 +16,7 @@ page.guard(__file__)
 from appcore.statuses import RESUMABLE  # noqa: E402
 from appcore.ui.app import tables  # noqa: E402
 from appcore.ui.stream import plan, results  # noqa: E402
+from appcore.ui.widgets import run_rail  # noqa: E402
 from appcore.ui.words import run_status, text  # noqa: E402
 
 VIEWS = {"plan": "Plan a stream", "runs": "What runs gave for it"}
@@ -56,7 +57,7 @@ def runs_view() -> None:
             st.caption(
                 f"{run_status.markdown(run)} {text.plain(run['title'])}: {run_status.sentence(run)} What it measured until then is shown."
             )
-    shown = [run["status"] for run in runs]
+    shown, hidden = [run["status"] for run in runs], run_rail.hidden(runs)
 
     @st.fragment(run_every=2.0 if any(run_status.is_active(run) for run in runs) else None)
     @page.careful
@@ -66,7 +67,10 @@ def runs_view() -> None:
             st.rerun()
         data = tables.read(now)
         page.name_unreadable(data.unreadable)
-        results.on_the_way(now, data)
+        with run_rail.place():
+            results.rail(now, data)
+            with st.container(key="charts"):
+                results.on_the_way([run for run in now if run["run_id"] not in hidden] or now, now, data)
 
     if runs:
         with page.own_place():

@@ -1,4 +1,4 @@
-"""Results of an ablation: one row per run, means with spread and interval over seeds, and the winner if there is one. Pure tables."""
+"""Results of an ablation: one row per run, means with spread and interval over seeds, and the winners if there are any. Pure tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..planning.ablation_grid import value_text
-from . import measures
+from . import measures, repeats
 from .samples import Sample
 
 ANY = "any"  # shown for a setting that has no effect
@@ -57,6 +57,29 @@ def _numbers(run: Mapping[str, Any], end: Mapping[str, Any]) -> dict[str, float]
     return {name: about.shown(values[name]) for name, about in METRICS.items()}
 
 
+def best_of_columns(frame: pd.DataFrame, down: str, across: str, order: Mapping[str, Sequence[str]], metric: str) -> set[tuple[str, str]]:
+    """(row, column) of each winner: the row that is ahead of every other one in its column, with 95 % confidence.
+
+    Differences are taken seed by seed, and so for every other setting that is averaged over. A row whose column has no effect (ANY)
+    stands in all columns.
+    """
+    better, done = METRICS[metric].better, frame.dropna(subset=[metric])
+    found: set[tuple[str, str]] = set()
+    for column in order[across] if better else ():
+        part = done[done[across].isin([column, ANY])]
+        ends = {row: dict(zip(_partners(mine, down, across), mine[metric])) for row, mine in part.groupby(down, sort=False)}
+        winner = repeats.best(list(ends.values()), better)
+        if winner is not None:
+            found.add((list(ends)[winner], column))
+    return found
+
+
+def _partners(frame: pd.DataFrame, *shown: str) -> list[tuple]:
+    """What runs of one column must share to be compared: the values of all settings but those shown."""
+    others = [name for name in frame.columns[: frame.columns.get_loc("run_id")] if name not in shown]
+    return list(frame[others].itertuples(index=False, name=None))
+
+
 def summary(frame: pd.DataFrame, axes: Sequence[str], metric: str) -> pd.DataFrame:
     """One row per combination of `axes` (all others, usually the seed, are averaged over): n, mean, sd, low, high, failed.
 
@@ -68,26 +91,14 @@ def summary(frame: pd.DataFrame, axes: Sequence[str], metric: str) -> pd.DataFra
         values = part[metric].dropna()
         row = dict(zip(axes, place))
         row |= {"n": len(values), "runs": len(part), "failed": int((part["state"] == "failed").sum()), "mean": values.mean()}
-        row |= {"sd": values.std(), **dict(zip(("low", "high"), interval(values.to_numpy(dtype=float))))}
+        row |= {"sd": values.std(), **dict(zip(("low", "high"), interval(values.to_numpy(dtype=float), *METRICS[metric].limits)))}
         found.append(row)
     return pd.DataFrame(found)
 
 
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """Bounds of the mean with 95 % confidence (Student's t); (nan, nan) for fewer than two values."""
-    return Sample.of(values).interval() if len(values) > 1 else (math.nan, math.nan)
-
-
-def winner(table: pd.DataFrame, metric: str) -> int | None:
-    """The significantly best row of a summary: its interval overlaps with no other. None otherwise, or when n is 1 anywhere."""
-    better = METRICS[metric].better
-    judged = table[table["n"] > 0]
-    if not better or len(judged) < 2 or judged["low"].isna().any():
-        return None
-    best = (better * judged["mean"]).idxmax()
-    others = judged.drop(index=best)
-    apart = (others["high"] < judged["low"][best]) if better > 0 else (others["low"] > judged["high"][best])
-    return int(best) if apart.all() else None
+def interval(values: np.ndarray, least: float = -math.inf, most: float = math.inf) -> tuple[float, float]:
+    """Bounds of the mean with 95 % confidence (Student's t, cut to what is possible); (nan, nan) for fewer than two values."""
+    return Sample.of(values).interval(least, most) if len(values) > 1 else (math.nan, math.nan)
 
 
 def grid(table: pd.DataFrame, down: str, across: str, order: Mapping[str, Sequence[str]]) -> pd.DataFrame:

@@ -51,6 +51,22 @@ class Measure:
         return self.unit == "points"
 
     @property
+    def limits(self) -> tuple[float, float]:
+        """The least and the most that a number in `unit` can be."""
+        return {"%": (0.0, 100.0), "points": (-100.0, 100.0)}.get(self.unit, (0.0, math.inf))
+
+    @property
+    def difference_unit(self) -> str:
+        """The unit of a difference of two such numbers."""
+        return "points" if self.unit == "%" else self.unit
+
+    @property
+    def difference_limits(self) -> tuple[float, float]:
+        """The least and the most that a difference of two such numbers can be."""
+        low, high = self.limits
+        return low - high, high - low
+
+    @property
     def is_count(self) -> bool:
         """Whether it is a whole number, written with thousands separators."""
         return self.unit in _COUNTS

@@ -24,7 +24,30 @@ _SIZES = {"train_images": "images to train on", "test_images": "images to test o
 
 
 def pairing(runs: Sequence[Mapping[str, Any]]) -> dict[str, bool | None]:
-    """For each pairing hash: True when all runs have the same, False when they differ, None while one is unknown."""
+    """For each pairing hash: True when all partners have the same, False when some differ, None while one is unknown."""
+    judged = [_agreement(partners) for partners in partners_of(runs)]
+    found: dict[str, bool | None] = {}
+    for name in PAIRING:
+        values = {one[name] for one in judged}
+        found[name] = False if False in values else None if None in values else True
+    return found
+
+
+def partners_of(runs: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """The runs that are to be paired: those of one seed, network and data set. All of them, where none has a partner."""
+    found: defaultdict[tuple, list[Mapping[str, Any]]] = defaultdict(list)
+    for run in runs:
+        found[tuple(str((run.get("config") or {}).get(name)) for name in ("seed", "arch", "dataset"))].append(run)
+    return [partners for partners in found.values() if len(partners) > 1] or [list(runs)]
+
+
+def agreeing(runs: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    """How many sets of partners agree in all that is known of them, and how many there are: 3 of 3."""
+    judged = [_agreement(partners) for partners in partners_of(runs)]
+    return sum(False not in one.values() for one in judged), len(judged)
+
+
+def _agreement(runs: Sequence[Mapping[str, Any]]) -> dict[str, bool | None]:
     found: dict[str, bool | None] = {}
     for name in PAIRING:
         values = [(run.get("hashes") or {}).get(name) for run in runs]

@@ -34,12 +34,16 @@ class Repeats:
         return sorted(self.runs)
 
 
+def experiment(run: Run) -> str:
+    """A key that runs share which differ only in their seed."""
+    return json.dumps({name: value for name, value in run["config"].items() if name not in _ASIDE}, sort_keys=True)
+
+
 def grouped(runs: Sequence[Run]) -> list[Repeats]:
     """The experiments among the runs, in the order in which they first occur."""
     found: dict[str, dict[int, Run]] = {}
     for run in runs:
-        same = json.dumps({name: value for name, value in run["config"].items() if name not in _ASIDE}, sort_keys=True)
-        found.setdefault(same, {}).setdefault(int(run["config"]["seed"]), run)
+        found.setdefault(experiment(run), {}).setdefault(int(run["config"]["seed"]), run)
     return [Repeats(by_seed) for by_seed in found.values()]
 
 
@@ -63,23 +67,23 @@ def band(values: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def difference(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+def difference(one: pd.DataFrame, other: pd.DataFrame, limits: tuple[float, float] = (-math.inf, math.inf)) -> pd.DataFrame:
     """`one` minus `other` seed by seed: mean, low, high, n of each row over the seeds that both have.
 
-    low and high bound the mean with 95 % confidence (Student's t over the differences); NaN for fewer than two seeds. Rows that no
-    seed has on both sides are left out.
+    low and high bound the mean with 95 % confidence (Student's t over the differences, within `limits`); NaN for fewer than two seeds.
+    Rows that no seed has on both sides are left out.
     """
     rows = []
     gaps = (one - other).dropna(axis=1, how="all")
     for place, row in gaps.iterrows():
         sample = Sample.of(row.dropna())
         if sample.values:
-            low, high = sample.interval() if len(sample.values) > 1 else (math.nan, math.nan)
+            low, high = sample.interval(*limits) if len(sample.values) > 1 else (math.nan, math.nan)
             rows.append({"place": place, "mean": sample.mean, "low": low, "high": high, "n": len(sample.values)})
     return pd.DataFrame(rows, columns=["place", "mean", "low", "high", "n"])
 
 
-def best(ends: Sequence[Mapping[int, float]], better: int) -> int | None:
+def best(ends: Sequence[Mapping[Any, float]], better: int) -> int | None:
     """Which experiment is significantly better than all others; None when there is no such one.
 
     `ends` has the last number of each experiment by seed; `better` is 1 (higher) or -1 (lower). The best must beat every other one in

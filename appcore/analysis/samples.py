@@ -39,12 +39,15 @@ class Sample:
         """Standard deviation of the sample; 0 for one value."""
         return statistics.stdev(self.values) if len(self.values) > 1 else 0.0
 
-    def interval(self) -> tuple[float, float]:
-        """95 % confidence interval of the mean; infinite for a single value, which says nothing about the spread."""
+    def interval(self, least: float = -math.inf, most: float = math.inf) -> tuple[float, float]:
+        """95 % confidence interval of the mean (Student's t), cut to what a mean can be: from `least` to `most`.
+
+        Nothing is known of a single value's spread: its interval holds all that is possible.
+        """
         if len(self.values) < 2:
-            return -math.inf, math.inf
+            return least, most
         half = _T95[min(len(self.values) - 1, len(_T95)) - 1] * self.sd / math.sqrt(len(self.values))
-        return self.mean - half, self.mean + half
+        return max(least, self.mean - half), min(most, self.mean + half)
 
     def text(self, digits: int = 1, *, scale: float = 100.0, signed: bool = False) -> str:
         """mean ± sd, by default in percent."""

@@ -3,15 +3,22 @@
 from ..analysis.pairing import PAIRING, pairing
 from .axes import AXES, View
 from .back_to_back import mirrored
-from .comparison_words import early_names, early_shares, setting_differences, setting_text, who_prunes_early
+from .comparison_words import (
+    early_names,
+    early_shares,
+    setting_differences,
+    setting_text,
+    who_is_more_accurate,
+    who_prunes_early,
+)
 from .curves import accuracy, errors, gap, loss
 from .density_meter import disagreements, truth_meter
 from .final_numbers import BEST, COLUMNS, final_table, summary_table
 from .heatmaps import difference_map, sparsity_map
-from .layers import early_layers, kept_by_layer
+from .layers import early_layers, kept_by_layer, network_name, networks
 from .masks.mask_history import overlap_by_layer, same_weights
 from .phase_profile import profile
-from .run_styles import labels, looks
+from .run_styles import experiment_labels, labels, looks
 from .seed_bands import BANDS, DIFFERENCES, bands, differences
 from .staircase import planned, staircase
 from .style import LEGEND_ROOM, short_layer, template
@@ -35,6 +42,7 @@ __all__ = [
     "early_names",
     "early_shares",
     "errors",
+    "experiment_labels",
     "final_table",
     "gap",
     "kept_by_layer",
@@ -42,6 +50,8 @@ __all__ = [
     "looks",
     "loss",
     "mirrored",
+    "network_name",
+    "networks",
     "overlap_by_layer",
     "pairing",
     "planned",
@@ -56,5 +66,6 @@ __all__ = [
     "template",
     "ticket",
     "truth_meter",
+    "who_is_more_accurate",
     "who_prunes_early",
 ]

@@ -26,17 +26,18 @@ _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
 
 
 def heatmap(
-    table: pd.DataFrame, metric: str, down: str, across: str, order: Order, labels: Mapping[str, str], *, revision: str = ""
+    frame: pd.DataFrame, metric: str, down: str, across: str, order: Order, labels: Mapping[str, str], *, revision: str = ""
 ) -> go.Figure:
-    """Mean of a metric over the runs of each cell, with spread and n; a significantly best cell has a star."""
-    about, best = ablation_results.METRICS[metric], ablation_results.winner(table, metric)
+    """Mean of a metric over the runs of each cell, with spread and n; the winner of a column has a star."""
+    about, table = ablation_results.METRICS[metric], ablation_results.summary(frame, [down, across], metric)
+    best = ablation_results.best_of_columns(frame, down, across, order, metric)
     rows, columns = list(order[down]), list(order[across])
     means, words, hovers = (np.full((len(rows), len(columns)), fill, dtype=object) for fill in (np.nan, "", ""))
     for row in ablation_results.grid(table, down, across, order).to_dict("records"):
         place = rows.index(row["row"]), columns.index(row["column"])
-        means[place], words[place] = row["mean"], _cell_words(row, about, row["source"] == best)
+        means[place], words[place] = row["mean"], _cell_words(row, about, (row[down], row["column"]) in best)
         hovers[place] = _cell_hover(row, metric, labels[down] if row[down] == ablation_results.ANY else labels[across])
-    note = "★ best: its 95 % interval overlaps with no other" if best is not None else "no winner: intervals overlap, or too few runs"
+    note = "★ best of its column, seed by seed with 95 % confidence" if best else "no column has a winner: it could be luck"
     subtitle = f"mean ± standard deviation, {about.unit}" + (f" · {note}" if about.better else "")
     title, height = f"{about.label}: what does it depend on?", 150 + 62 * len(rows)
     figure = style.figure(title, subtitle, x=labels[across], y=labels[down], height=height, revision=revision, legend=False)
@@ -80,15 +81,27 @@ def _write(figure: go.Figure, z: np.ndarray, texts: np.ndarray, low: float, high
 
 
 def small_multiples(
-    frame: pd.DataFrame, metric: str, axes: tuple[str, str, str], order: Order, labels: Mapping[str, str], *, revision: str = ""
+    frame: pd.DataFrame,
+    metric: str,
+    axes: tuple[str, str, str],
+    order: Order,
+    labels: Mapping[str, str],
+    *,
+    revision: str = "",
+    numbers: Mapping[str, float] | None = None,
 ) -> go.Figure:
-    """Mean and 95 % interval against the first of `axes`, a line per value of the second, a panel per value of the third ("": none)."""
+    """Mean and 95 % interval against the first of `axes`, a line per value of the second, a panel per value of the third ("": none).
+
+    `numbers` has the place of each value on the x axis, where they are numbers; else they are equally spaced.
+    """
     about, (x, colour, panel) = ablation_results.METRICS[metric], axes
     panels, lines = ([value for value in order.get(name, ()) if (frame[name] == value).any()] or [""] for name in (panel, colour))
     panels, at = panels[:MOST_PANELS], [value for value in order[x] if (frame[x] == value).any()] or [ablation_results.ANY]
     wide = min(3, len(panels))
     tall = math.ceil(len(panels) / wide)
+    where, is_spaced = _places(at, numbers or {})
     title, how = f"{about.label} against {labels[x].lower()}", "marks: mean · bars: 95 % interval · dots: single runs"
+    how += "" if is_spaced else " · values stand equally apart"
     base = style.figure(title, how, x="", y="", height=190 + 240 * tall, revision=revision, legend=len(lines) > 1)
     titles = [f"{labels[panel]}: {short(value)}" for value in panels] if panels != [""] else None
     figure = make_subplots(
@@ -98,13 +111,15 @@ def small_multiples(
         place = {"row": index // wide + 1, "col": index % wide + 1}
         for rank, line in enumerate(lines):
             part = frame[_is(frame, panel, value) & _is(frame, colour, line)]
-            shift = (rank - (len(lines) - 1) / 2) * min(0.12, 0.6 / len(lines))
+            shift = (rank - (len(lines) - 1) / 2) * (0.006 * max(where.values()) if is_spaced else min(0.06, 0.4 / len(lines)))
             paint = plugin_styles.colour_of(line) if colour == "pruner" else _COLOURS[rank % len(_COLOURS)]
             if rank and len(part) and (part[colour] == ablation_results.ANY).all():
                 continue  # the same runs as the first line's
-            for trace in _line(part, metric, x, at, line, rank, shift, paint):
+            for trace in _line(part, metric, x, where, line, rank, shift, paint):
                 figure.add_trace(trace.update(showlegend=trace.showlegend and not index), **place)
-    figure.update_xaxes(tickvals=list(range(len(at))), ticktext=[short(t) for t in at], range=[-0.5, len(at) - 0.5], showline=True)
+    pad = 0.08 * max(where.values()) if is_spaced else 0.5
+    ticks = {"tickvals": list(where.values()), "ticktext": [short(t).replace(" (", f"{markup.BREAK}(") for t in at]}
+    figure.update_xaxes(range=[min(where.values()) - pad, max(where.values()) + pad], tickangle=0, showline=True, **ticks)
     figure.update_xaxes(title_text=labels[x], row=tall)
     figure.update_yaxes(title_text=about.title, col=1)
     raised = titles is not None and len(lines) > 1  # the legend is above the titles of the panels
@@ -117,7 +132,18 @@ def _is(frame: pd.DataFrame, name: str, value: str) -> pd.Series:
     return frame[name].isin([value, ablation_results.ANY]) if name in frame and value else pd.Series(True, index=frame.index)
 
 
-def _line(part: pd.DataFrame, metric: str, x: str, at: list[str], line: str, rank: int, shift: float, paint: str) -> list[go.Scatter]:
+def _places(values: Sequence[str], numbers: Mapping[str, float]) -> tuple[dict[str, float], bool]:
+    """Where the values stand, from 0 on; and whether that is as far apart as they are: not where some would lie on others."""
+    found = sorted({numbers[value] for value in values if value in numbers})
+    gaps = np.diff(found)
+    if len(found) < len(values) or len(found) < 2 or gaps.min() < 0.12 * (found[-1] - found[0]):
+        return {value: float(place) for place, value in enumerate(values)}, False
+    return {value: numbers[value] - found[0] for value in values}, True
+
+
+def _line(
+    part: pd.DataFrame, metric: str, x: str, at: Mapping[str, float], line: str, rank: int, shift: float, paint: str
+) -> list[go.Scatter]:
     """Single runs as dots, and their means with intervals."""
     dots = part.dropna(subset=[metric])
     if not len(dots):
@@ -125,12 +151,13 @@ def _line(part: pd.DataFrame, metric: str, x: str, at: list[str], line: str, ran
     idle = dots[dots[x] == ablation_results.ANY]  # where x has no effect the line is flat
     dots = pd.concat([dots[dots[x] != ablation_results.ANY], *(idle.assign(**{x: value}) for value in at)])
     table = ablation_results.summary(dots, [x], metric)
-    places = [at.index(value) + shift for value in table[x]]
+    places = [at[value] + shift for value in table[x]]
     name, single = short(line) or "runs", {"size": 5, "color": paint, "opacity": 0.5}
-    bars = {"type": "data", "array": (table["high"] - table["mean"]).fillna(0), "thickness": 1.5, "width": 4}
+    bars = {"type": "data", "thickness": 1.5, "width": 4}
+    bars |= {"array": (table["high"] - table["mean"]).fillna(0), "arrayminus": (table["mean"] - table["low"]).fillna(0)}
     return [
         go.Scatter(
-            x=[at.index(value) + shift for value in dots[x]],
+            x=[at[value] + shift for value in dots[x]],
             y=dots[metric],
             mode="markers",
             marker=single,

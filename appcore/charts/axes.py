@@ -61,6 +61,28 @@ class TimeAxis:
             return (found.astype(float) + 1) * self._length()
         return np.array([self._end(run, slot) for slot in found], dtype=float)
 
+    def hover(self, run: Mapping[str, Any], count: int) -> tuple[np.ndarray, str]:
+        """Stage and epoch in it of the first `count` epochs of a run, as two columns of customdata, and words that show them.
+
+        On an axis of stages short runs are stretched, so its places tell no epoch.
+        """
+        of = self._slots[run["run_id"]][:count]
+        number = pd.Series(of).groupby(of).cumcount().to_numpy() + 1
+        return np.column_stack([of + self._first(), number]), self._words("%{customdata[0]}, epoch %{customdata[1]}")
+
+    def hover_ends(self, run: Mapping[str, Any], rows: pd.DataFrame) -> tuple[np.ndarray, str]:
+        """The same for the ends of the megabatches or rounds of these rows."""
+        return self._slots_of(run, rows)[:, None] + [self._first(), 0], self._words("%{customdata[0]}", "after ")
+
+    def _first(self) -> int:
+        """The number of the first stage: rounds are counted from 0."""
+        return int(self._named()[0] != "round")
+
+    def _words(self, where: str, before: str = "") -> str:
+        word, unit = self._named()[0], AXES[self._view.x][1]
+        where = f"{before}{word if word in ('megabatch', 'round') else 'stage'} {where}"
+        return where if self._view.x == "megabatches" else f"{where} · %{{x:,.4~g}} {unit}"
+
     def settings(self) -> dict[str, Any]:
         """The settings of this axis for plotly."""
         title, unit = AXES[self._view.x]
@@ -71,7 +93,7 @@ class TimeAxis:
         length, every = self._length(), max(1, int(np.ceil(count / 20)))
         shown = np.arange(0, count, every)
         return {
-            "title": {"text": f"{word} (each of {length} epochs)" if length > 1 else word},
+            "title": {"text": self._title(word)},
             "range": [0, count * length],
             "tickvals": (shown + 0.5) * length,
             "ticktext": labels[::every],
@@ -81,6 +103,12 @@ class TimeAxis:
             "unifiedhovertitle": {"text": "epoch %{x:.0f}"},
             "hoverformat": ".0f",
         }
+
+    def _title(self, word: str) -> str:
+        lengths = sorted({int(max(self._planned(run))) for run in self._runs})
+        if len(lengths) > 1:
+            return f"{word} (of {lengths[0]} to {lengths[-1]} epochs, drawn equally wide)"
+        return f"{word} (each of {lengths[0]} epochs)" if lengths and lengths[0] > 1 else word
 
     def mark(self, figure: go.Figure) -> None:
         """Draw the band of the chosen stage."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,12 @@ from .layers import layer_axes, newest
 from .run_styles import looks
 
 Run = Mapping[str, Any]
+MOST_BESIDE = 34  # characters of two names that have room beside each other
 
 
-def mirrored(layers: pd.DataFrame, first: Run, second: Run, chosen: int, *, revision: str = "") -> go.Figure:
+def mirrored(layers: pd.DataFrame, first: Run, second: Run, chosen: int, *, revision: str = "", among: Sequence[Run] = ()) -> go.Figure:
     """Bars to the left: kept by the first run; to the right: by the second; one pair for each layer, at megabatch `chosen` (from 0)."""
-    found = looks([first, second])
+    found = looks(among or [first, second])
     a, b = found[first["run_id"]], found[second["run_id"]]
     figure = style.figure(
         f"Who keeps more of each layer, at megabatch {chosen + 1}?",
@@ -61,9 +62,10 @@ def mirrored(layers: pd.DataFrame, first: Run, second: Run, chosen: int, *, revi
         xaxis={**scale, "range": [103, 0], "domain": [0, 0.5], "tickvals": [50, 100]},
         xaxis2={**scale, "range": [0, 103], "domain": [0.5, 1], "anchor": "y", "title": {"text": "kept, %"}},
         bargap=0.25,
-        margin_t=88,
+        margin_t=88 + 15 * (len(a.label) + len(b.label) > MOST_BESIDE),
     )
-    for look, x, anchor in ((a, 0, "left"), (b, 1, "right")):
-        mark = {"text": markup.bold(look.label), "font": {"color": look.colour, "size": 13}, "showarrow": False}
+    is_tight = len(a.label) + len(b.label) > MOST_BESIDE
+    for look, x, anchor, lift in ((a, 0, "left", 15 * is_tight), (b, 1, "right", 0)):
+        mark = {"yshift": lift, "text": markup.bold(look.label), "font": {"color": look.colour, "size": 13}, "showarrow": False}
         figure.add_annotation(x=x, y=1, xref="paper", yref="paper", xanchor=anchor, yanchor="bottom", **mark)
     return figure

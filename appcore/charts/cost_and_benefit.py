@@ -21,17 +21,17 @@ Runs = Sequence[Mapping[str, Any]]
 COMPUTE = {"dense": MEASURES["total_flops_dense"], "sparse": MEASURES["total_flops_sparse"], "seconds": MEASURES["seconds"]}
 
 
-def error_area(runs: Runs, megabatches: pd.DataFrame, *, revision: str = "") -> go.Figure:
+def error_area(runs: Runs, megabatches: pd.DataFrame, *, revision: str = "", among: Runs = ()) -> go.Figure:
     """Test images misclassified after each megabatch; the area under the steps is the CER."""
     figure = style.figure(
         "How many errors on the way?",
         f"{lower(MEASURES['test_errors'].help)} · the area is the {MEASURES['cer'].label} · lower is better",
         x="megabatch",
         y=MEASURES["test_errors"].title,
-        height=380,
+        height=style.COMPARED,
         revision=revision,
     )
-    found = looks(runs)
+    found = looks(among or runs)
     for run in runs:
         mine, look = _of(megabatches, run), found[run["run_id"]]
         if mine.empty:
@@ -46,16 +46,19 @@ def error_area(runs: Runs, megabatches: pd.DataFrame, *, revision: str = "") -> 
                 line={"shape": "hv", "color": look.colour, "dash": look.dash, "width": 2.5},
                 fill="tozeroy",
                 fillcolor=faint(look.colour, 0.12 if len(runs) < 4 else 0.04),
-                customdata=np.append(np.cumsum(errors), errors.sum()),
-                hovertemplate="%{y:,} wrong, %{customdata:,} so far",
+                customdata=np.column_stack([np.append(np.cumsum(errors), errors.sum()), np.append(x, x[-1])]),
+                hovertemplate=markup.hover(
+                    markup.bold(markup.literal(look.label)),
+                    "megabatch %{customdata[1]}",
+                    "%{y:,} wrong, %{customdata[0]:,} so far",
+                ),
             )
         )
-    figure.update_xaxes(dtick=1 if _count(runs) <= 20 else None, hoverformat=".0f", unifiedhovertitle={"text": "from %{x}"})
     figure.update_yaxes(rangemode="tozero")
-    return figure
+    return _over_megabatches(figure, runs)
 
 
-def relative_errors(runs: Runs, changes: pd.DataFrame, *, revision: str = "") -> go.Figure:
+def relative_errors(runs: Runs, changes: pd.DataFrame, *, revision: str = "", among: Runs = ()) -> go.Figure:
     """Change of the test error from one megabatch to the next. `changes` has columns run_id, megabatch (from 0), change (a fraction)."""
     about = MEASURES["relative_error"]
     figure = style.figure(
@@ -63,10 +66,10 @@ def relative_errors(runs: Runs, changes: pd.DataFrame, *, revision: str = "") ->
         f"{lower(about.help)} · below 0: it learned, above: it forgot",
         x="megabatch",
         y=about.title,
-        height=380,
+        height=style.COMPARED,
         revision=revision,
     )
-    found = looks(runs)
+    found = looks(among or runs)
     figure.add_hline(y=0, line={"width": 1.5, "color": style.GREY})
     for run in runs:
         mine, look = _of(changes, run), found[run["run_id"]]
@@ -78,19 +81,20 @@ def relative_errors(runs: Runs, changes: pd.DataFrame, *, revision: str = "") ->
                 mode="lines+markers",
                 line={"color": look.colour, "dash": look.dash, "width": 2},
                 marker={"symbol": look.symbol, "size": 8},
-                hovertemplate="%{y:+.1f} points",
+                hovertemplate=markup.hover(markup.bold(markup.literal(look.label)), "megabatch %{x}", "%{y:+.1f} points"),
             )
         )
-    figure.update_xaxes(dtick=1 if _count(runs) <= 20 else None)
-    return figure
+    return _over_megabatches(figure, runs)
+
+
+def _over_megabatches(figure: go.Figure, runs: Runs) -> go.Figure:
+    count = max((int(run["config"]["megabatches"]) for run in runs), default=1)
+    figure.update_layout(hovermode="closest")
+    return figure.update_xaxes(range=[0.5, count + 0.5], dtick=1 if count <= 20 else None)
 
 
 def _of(frame: pd.DataFrame, run: Mapping[str, Any]) -> pd.DataFrame:
     return frame[frame["run_id"] == run["run_id"]].sort_values("megabatch")
-
-
-def _count(runs: Runs) -> int:
-    return max((int(run["config"]["megabatches"]) for run in runs), default=1)
 
 
 def worth(runs: Runs, ends: pd.DataFrame, compute: str) -> pd.DataFrame:
@@ -123,7 +127,7 @@ def pareto(points: pd.DataFrame, compute: str, picked: Sequence[str] = (), *, re
         f"{counted(len(points), 'finished run')} · line and rings: the {len(best)} that no other beats",
         x=COMPUTE[compute].title,
         y=MEASURES["test_accuracy"].title,
-        height=460,
+        height=500,
         revision=revision,
     )
     figure.add_trace(
@@ -141,7 +145,7 @@ def pareto(points: pd.DataFrame, compute: str, picked: Sequence[str] = (), *, re
     for (method, pruner), mine in points.assign(pruner=points["pruner"].where(has_pruner, "")).groupby(["method", "pruner"]):
         figure.add_trace(_marks(mine, method, pruner, picked))
     spread = points["compute"].max() / max(points["compute"].min(), 1e-12)
-    figure.update_layout(hovermode="closest", legend={"y": -0.2, "yanchor": "top"}, margin={"t": 66})  # below: there may be many entries
+    figure.update_layout(hovermode="closest")
     figure.update_xaxes(type="log" if spread > 20 else "linear", rangemode="tozero" if spread <= 20 else "normal")
     return figure
 

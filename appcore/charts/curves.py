@@ -29,6 +29,7 @@ def accuracy(
     rounds: pd.DataFrame | None = None,
     revision: str = "",
     view: View = PLAIN,
+    among: Runs = (),
 ) -> go.Figure:
     """Train, validation and test accuracy of one run; validation and test accuracy of several. `rounds`: tests of rounds, of the store."""
     alone = len(runs) == 1
@@ -39,7 +40,7 @@ def accuracy(
     )
     figure, axis = _over_time("How accurate is it?", subtitle, MEASURES["accuracy"].title, runs, epochs, revision, view)
     lows = []
-    for run, look in _looked(runs):
+    for run, look in _looked(runs, among):
         mine, tests = _of(epochs, run), _tests(rounds, megabatches, run)
         if alone:
             _line(figure, axis, view, run, 100 * mine["train_accuracy"], "train", style.GREY, "solid", unit=" %")
@@ -63,13 +64,15 @@ def accuracy(
     return figure
 
 
-def loss(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "", view: View = PLAIN) -> go.Figure:
+def loss(
+    runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "", view: View = PLAIN, among: Runs = ()
+) -> go.Figure:
     """Cross-entropy of train and validation of one run; of validation of several."""
     alone = len(runs) == 1
     subtitle = "cross-entropy · grey: train · line: validation · marks: test" if alone else "validation cross-entropy"
     figure, axis = _over_time("Is it still learning?", subtitle, MEASURES["loss"].title, runs, epochs, revision, view)
     highs, lows = [], []
-    for run, look in _looked(runs):
+    for run, look in _looked(runs, among):
         mine, tests = _of(epochs, run), _of(megabatches, run)
         if alone:
             _line(figure, axis, view, run, mine["train_loss"], "train", style.GREY, "solid")
@@ -80,16 +83,23 @@ def loss(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revisio
         lows += [value for value in losses.min() if value > 0]
     high = max([value for value in highs if np.isfinite(value)], default=1.0)
     if view.logarithmic:
-        low, high = max(0.8 * min(lows, default=0.01), 1e-6), 1.2 * max(high, 0.01)
-        figure.update_yaxes(type="log", range=[np.log10(low), np.log10(high)])
-        mark_beyond(figure, low, high)
-        return figure.update_layout(uirevision=f"{figure.layout.uirevision}/log")
+        return logarithmic(figure, min(lows, default=0.01), high)
     top = 0.5 * np.ceil(max(high, 0.5) * 1.06 / 0.5)
     figure.update_yaxes(range=[0, top])
     return mark_beyond(figure, 0, top)
 
 
-def gap(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "", view: View = PLAIN) -> go.Figure:
+def logarithmic(figure: go.Figure, low: float, high: float) -> go.Figure:
+    """A logarithmic y axis over these values, with a zoom of its own."""
+    low, high = max(0.8 * low, 1e-6), 1.2 * max(high, 0.01)
+    figure.update_yaxes(type="log", range=[np.log10(low), np.log10(high)])
+    mark_beyond(figure, low, high)
+    return figure.update_layout(uirevision=f"{figure.layout.uirevision}/log")
+
+
+def gap(
+    runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "", view: View = PLAIN, among: Runs = ()
+) -> go.Figure:
     """Train minus validation accuracy in percentage points at each epoch and of the weights kept at each megabatch's end; for a single run
     the clean gap of these as well."""
     alone = len(runs) == 1
@@ -97,7 +107,7 @@ def gap(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision
     words = lower(about.help) + (" · marks: the weights carried on, and clean: train minus test" if alone else "")
     figure, axis = _over_time("Does it overfit?", words, about.title, runs, epochs, revision, view)
     values, clean = [], pd.Series(dtype=float)
-    for run, look in _looked(runs):
+    for run, look in _looked(runs, among):
         mine, ends = _of(epochs, run), _of(megabatches, run)
         points = 100 * (mine["train_accuracy"] - mine["val_accuracy"])
         values.append(points)
@@ -116,12 +126,14 @@ def gap(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision
     return mark_beyond(figure, low, high)
 
 
-def errors(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "", view: View = PLAIN) -> go.Figure:
+def errors(
+    runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "", view: View = PLAIN, among: Runs = ()
+) -> go.Figure:
     """CER: test images misclassified so far, summed over megabatches."""
     about = MEASURES["cer"]
     figure, axis = _over_time("How many errors so far?", lower(about.help), about.title, runs, epochs, revision, view)
     highest = 0.0
-    for run, look in _looked(runs):
+    for run, look in _looked(runs, among):
         ends = _of(megabatches, run)
         x = np.append(0.0, axis.ends(run, ends))
         y = np.append(0, ends["cer"].to_numpy())
@@ -142,9 +154,9 @@ def errors(runs: Runs, epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revis
     return figure.update_layout(showlegend=len(runs) > 1)
 
 
-def _looked(runs: Runs) -> list[tuple[Mapping[str, Any], Look]]:
+def _looked(runs: Runs, among: Runs = ()) -> list[tuple[Mapping[str, Any], Look]]:
     """Each run with its look; alone it is drawn in a whole line, for a dash tells methods apart and makes noise hard to follow."""
-    found = looks(runs)
+    found = looks(among or runs)
     return [(run, replace(found[run["run_id"]], dash="solid") if len(runs) == 1 else found[run["run_id"]]) for run in runs]
 
 
@@ -165,7 +177,10 @@ def _over_time(
 ) -> tuple[go.Figure, TimeAxis]:
     """An empty figure over the view's axis; each axis is a picture of its own with its own zoom."""
     axis = TimeAxis(view, runs, epochs)
-    figure = style.figure(title, subtitle, x="", y=y, revision=f"{revision or 'fixed'}/{view.x}", xaxis=axis.settings())
+    revision = f"{revision or 'fixed'}/{view.x}"
+    height = style.COMPARED if len(runs) > 1 else style.ORDINARY
+    figure = style.figure(title, subtitle, x="", y=y, height=height, revision=revision, xaxis=axis.settings())
+    figure.update_layout(hovermode="x unified" if len(runs) == 1 else "closest")
     axis.mark(figure)
     return figure, axis
 
@@ -187,9 +202,18 @@ def _line(
     if view.smoothing:
         x_thin, y = style.thin(x, raw)
         figure.add_trace(go.Scatter(x=x_thin, y=y, name=f"{name}, measured", opacity=0.25, showlegend=False, hoverinfo="skip", **look))
-    x, y = style.thin(x, smoothed(raw, view.smoothing))
-    hover = f"%{{y:{'.1f' if unit else '.3f'}}}{unit}" + (" smoothed" if view.smoothing else "")
-    figure.add_trace(go.Scatter(x=x, y=y, name=name, hovertemplate=hover, **look))
+    numbers, words = axis.hover(run, len(raw))
+    x, y, *places = style.thin(x, smoothed(raw, view.smoothing), *numbers.T)
+    value = f"%{{y:{'.1f' if unit else '.3f'}}}{unit}" + (" smoothed" if view.smoothing else "")
+    figure.add_trace(go.Scatter(x=x, y=y, name=name, **_hover(figure, name, value, np.column_stack(places), words), **look))
+
+
+def _hover(figure: go.Figure, name: str, value: str, numbers: np.ndarray, where: str) -> dict[str, Any]:
+    """The hover of a trace: its value, in a box that all traces share, or with name and place in a box of its own, which hides little."""
+    if figure.layout.hovermode != "closest":
+        return {"hovertemplate": value}
+    lines = (markup.bold(markup.literal(name)), where, value)
+    return {"customdata": numbers, "hovertemplate": markup.hover(*lines)}
 
 
 def _marks(
@@ -212,7 +236,7 @@ def _marks(
             mode="markers",
             showlegend=listed,
             marker={"symbol": look.symbol, "size": 9, "color": look.colour, "line": {"width": 1.5, "color": "white"}},
-            hovertemplate=f"%{{y:.{digits}f}}{unit}",
+            **_hover(figure, name, f"%{{y:.{digits}f}}{unit}", *axis.hover_ends(run, frame)),
         )
     )
 

@@ -12,7 +12,7 @@ from appcore.analysis.measures import MEASURES, Measure, newest
 from appcore.analysis.repeats import Repeats, best
 from appcore.analysis.samples import Sample
 
-from .run_styles import labels
+from .run_styles import experiment_labels, labels
 
 Runs = Sequence[Mapping[str, Any]]
 BEST = "★"
@@ -54,7 +54,7 @@ def summary_table(groups: Sequence[Repeats], megabatches: pd.DataFrame) -> pd.Da
 
     Only finished runs count.
     """
-    names = labels([group.first for group in groups])
+    names = experiment_labels(groups)
     ends = [_ends(group, megabatches) for group in groups]
     table: dict[str, list[str]] = {
         "Experiment": [names[group.first["run_id"]] for group in groups],

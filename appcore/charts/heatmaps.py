@@ -17,6 +17,7 @@ from .axes import stage_axis
 from .layers import grid, layer_axes
 from .run_styles import looks
 
+Run = Mapping[str, Any]
 _MOST_LABELS, _MOST_GAPS = 320, 600  # cells
 
 
@@ -61,14 +62,15 @@ def sparsity_map(layers: pd.DataFrame, run: Mapping[str, Any], *, chosen: int | 
     _add_cell_labels(figure, sparsity, 0, 100, style.SEQUENTIAL, signed=False)
     if chosen is not None:
         _outline(figure, chosen, len(names))
-    return stage_axis(layer_axes(figure, names, count), known.labels)
+    return stage_axis(layer_axes(figure, names, count, least=style.TALL), known.labels)
 
 
 def difference_map(
-    layers: pd.DataFrame, first: Mapping[str, Any], second: Mapping[str, Any], chosen: int, *, revision: str = ""
+    layers: pd.DataFrame, first: Run, second: Run, chosen: int, *, revision: str = "", among: Sequence[Run] = ()
 ) -> go.Figure:
     """Kept fraction of the first run minus that of the second, in points, for every layer and megabatch; `chosen` (from 0) is outlined."""
-    a, b = (looks([first, second])[run["run_id"]].label for run in (first, second))
+    found = looks(among or [first, second])
+    a, b = (found[run["run_id"]].label for run in (first, second))
     figure = style.figure(
         "Where do they differ, and when?",
         f"blue: {a} keeps more · orange: {b} keeps more",

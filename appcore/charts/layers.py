@@ -11,11 +11,12 @@ import plotly.graph_objects as go
 
 from .. import markup
 from ..analysis.measures import fraction_kept
-from ..names import counted
+from ..names import display
 from . import style
 from .run_styles import looks
 
-Runs = Sequence[Mapping[str, Any]]
+Run = Mapping[str, Any]
+Runs = Sequence[Run]
 
 
 def newest(layers: pd.DataFrame) -> pd.DataFrame:
@@ -33,23 +34,44 @@ def grid(layers: pd.DataFrame, column: str, megabatches: int) -> tuple[list[str]
     return names, values
 
 
-def kept_by_layer(layers: pd.DataFrame, runs: Runs, chosen: int, *, revision: str = "") -> go.Figure:
-    """Fraction kept of every layer at the chosen megabatch (from 0), one mark per run, joined by lines that show the differences."""
+def networks(layers: pd.DataFrame, runs: Runs) -> list[list[Run]]:
+    """The runs with counted layers by their network, in their order: those whose layers have the same names and sizes."""
+    found: dict[tuple, list[Run]] = {}
+    for run in runs:
+        mine = layers[layers["run_id"] == run["run_id"]].drop_duplicates("layer")
+        if len(mine):
+            found.setdefault(tuple(zip(mine["layer"], mine["total"])), []).append(run)
+    return list(found.values())
+
+
+def network_name(runs: Runs) -> str:
+    """The network of these runs and what it was trained on: ResNet-20 on Digits."""
+    config = runs[0]["config"]
+    return f"{display(config['arch'])} on {display(config['dataset'])}"
+
+
+def kept_by_layer(layers: pd.DataFrame, runs: Runs, chosen: int, *, revision: str = "", among: Runs = (), network: str = "") -> go.Figure:
+    """Fraction kept of every layer at the chosen megabatch (from 0), one mark per run, joined by lines that show the differences.
+
+    A run that ended before is shown at its end. `network` names it in the title, where a page shows several.
+    """
+    layers = layers[layers["run_id"].isin([run["run_id"] for run in runs])]
     figure = style.figure(
-        f"Who keeps more of each layer, at megabatch {chosen + 1}?",
-        "the bar between two marks is their difference",
+        f"What is kept of each layer{network and ' of '}{network}, at megabatch {chosen + 1}?",
+        "a mark for each run, at its end if it has not come so far · bar: from the lowest to the highest",
         x="kept, % of the layer's weights",
         y="layer",
         revision=revision,
     )
     rows = newest(layers)
-    rows = rows[rows["megabatch"] == chosen]
+    rows = rows[rows["megabatch"] <= chosen].drop_duplicates(["run_id", "layer"], keep="last")
     names = newest(layers).sort_values("seq")["layer"].drop_duplicates().tolist()
+    found = looks(among or runs)
     place = {name: row for row, name in enumerate(names)}
     shares = rows.assign(share=100 * fraction_kept(rows), place=rows["layer"].map(place))
     _add_joins(figure, shares)
     for run in runs:
-        look = looks(runs)[run["run_id"]]
+        look = found[run["run_id"]]
         mine = shares[shares["run_id"] == run["run_id"]]
         figure.add_trace(
             go.Scatter(
@@ -83,21 +105,20 @@ def _add_joins(figure: go.Figure, shares: pd.DataFrame) -> None:
     )
 
 
-def early_layers(shares: pd.DataFrame, runs: Runs, names: Sequence[str], *, revision: str = "") -> go.Figure:
+def early_layers(shares: pd.DataFrame, runs: Runs, names: Sequence[str], *, revision: str = "", among: Runs = ()) -> go.Figure:
     """Mean fraction kept of the early layers over the megabatches; `shares` has run_id, megabatch, early (a fraction)."""
     figure = style.figure(
         "Who prunes the early layers harder?",
-        f"mean over the first {counted(len(names), 'layer')}, up to {style.short_layer(names[-1])} · lower means pruned harder"
-        if names
-        else "no layer yet",
+        f"{_first(names)} · lower means pruned harder" if names else "no layer yet",
         x="megabatch",
         y="kept of the early layers, %",
-        height=320,
+        height=style.COMPARED,
         revision=revision,
     )
+    found = looks(among or runs)
     count = max((int(run["config"]["megabatches"]) for run in runs), default=1)
     for run in runs:
-        look = looks(runs)[run["run_id"]]
+        look = found[run["run_id"]]
         mine = shares[shares["run_id"] == run["run_id"]]
         figure.add_trace(
             go.Scatter(
@@ -121,9 +142,15 @@ def early_layers(shares: pd.DataFrame, runs: Runs, names: Sequence[str], *, revi
     return figure
 
 
-def layer_axes(figure: go.Figure, names: Sequence[str], megabatches: int | None) -> go.Figure:
+def _first(names: Sequence[str]) -> str:
+    last = style.short_layer(names[-1])
+    return f"mean over the first {len(names)} layers, up to {last}" if len(names) > 1 else f"the first layer, {last}"
+
+
+def layer_axes(figure: go.Figure, names: Sequence[str], megabatches: int | None, *, least: int = style.COMPARED) -> go.Figure:
+    """The axes of a figure with a row for each layer, from the input down, and its height, of `least` pixels."""
     every = max(1, int(np.ceil(len(names) / 40)))
-    figure.update_layout(height=max(style.TALL, 150 + 9 * len(names)), hovermode="closest")
+    figure.update_layout(height=max(least, min(160 + 29 * len(names), style.TALL), 150 + 9 * len(names)), hovermode="closest")
     figure.update_yaxes(
         range=[max(len(names), 1) - 0.5, -0.5],
         tickvals=list(range(0, len(names), every)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,12 @@ import plotly.graph_objects as go
 from appcore.analysis.measures import MEASURES, lower
 from appcore.analysis.repeats import Repeats, band, by_seed, difference
 
+from .. import markup
+from ..names import counted
 from . import style
-from .axes import TimeAxis, View, mark_beyond
-from .run_styles import Look, looks
+from .axes import TimeAxis, View, mark_beyond, smoothed
+from .curves import PLAIN, logarithmic
+from .run_styles import Look, experiment_labels, looks
 
 BANDS = {  # name of the curve: (title, column that is averaged)
     "accuracy": ("How accurate is it?", "val_accuracy"),
@@ -22,22 +26,49 @@ BANDS = {  # name of the curve: (title, column that is averaged)
     "loss": ("Is it still learning?", "val_loss"),
     "errors": ("How many errors so far?", "cer"),
 }
+MOST_BARS = 12  # megabatches whose intervals are drawn as bars; more are a band
 DIFFERENCES = ("test_accuracy", "val_accuracy", "generalization_gap", "clean_gap", "cer")
 
 
-def bands(name: str, groups: Sequence[Repeats], epochs: pd.DataFrame, megabatches: pd.DataFrame, *, revision: str = "") -> go.Figure:
+def bands(
+    name: str,
+    groups: Sequence[Repeats],
+    epochs: pd.DataFrame,
+    megabatches: pd.DataFrame,
+    *,
+    revision: str = "",
+    view: View = PLAIN,
+    among: Sequence[Mapping[str, Any]] = (),
+) -> go.Figure:
     """Means over the seeds of each experiment, and the range of its seeds as a band; `name` is a key of BANDS."""
     title, column = BANDS[name]
     about = MEASURES[column]
     subtitle = f"{lower(about.help)} · mean and range over seeds"
-    axis = TimeAxis(View(), [run for group in groups for run in group.runs.values()], epochs)
-    figure = style.figure(title, subtitle, x="", y=about.title, revision=f"{revision or 'fixed'}/bands", xaxis=axis.settings())
+    axis = TimeAxis(view, [run for group in groups for run in group.runs.values()], epochs)
+    figure = style.figure(
+        title,
+        subtitle,
+        x="",
+        y=about.title,
+        height=style.COMPARED,
+        revision=f"{revision or 'fixed'}/{view.x}/bands",
+        xaxis=axis.settings(),
+    )
+    figure.update_layout(hovermode="closest")
     frame = megabatches if name == "errors" else epochs.assign(generalization_gap=epochs["train_accuracy"] - epochs["val_accuracy"])
     edges: list[float] = []
-    for group, look in _looked(groups):
+    for group, look in _looked(groups, among):
         table = band(about.shown(by_seed(group, frame, column)))
-        places = max((_places(axis, run, name, frame) for run in group.runs.values()), key=len)
-        _band(figure, places[: len(table)], table, look, look.label, f"%{{y:,.{about.digits}f}} {about.unit}, n = {len(group.runs)}")
+        run = max(group.runs.values(), key=lambda run: len(axis.epochs(run)))
+        if name == "errors":
+            run = max(group.runs.values(), key=lambda run: (frame["run_id"] == run["run_id"]).sum())
+            rows = frame[frame["run_id"] == run["run_id"]]
+            places, hover = axis.ends(run, rows), axis.hover_ends(run, rows)
+        else:
+            table = table.assign(**{edge: smoothed(table[edge].to_numpy(float), view.smoothing) for edge in ("mean", "low", "high")})
+            places, hover = axis.epochs(run)[: len(table)], axis.hover(run, len(table))
+        words = f"%{{y:,.{about.digits}f}} {about.unit}" + (" smoothed" if view.smoothing and name != "errors" else "")
+        _band(figure, places, table, look, f"{look.label}, {_mean_of(group)}", words, hover=hover, marks=name == "errors")
         edges += [*table["low"].dropna(), *table["high"].dropna()]
     if name == "gap":
         figure.add_hline(y=0, line={"width": 1.5, "color": style.GREY})
@@ -46,67 +77,90 @@ def bands(name: str, groups: Sequence[Repeats], epochs: pd.DataFrame, megabatche
     low, high = (min(edges), max(edges)) if name == "errors" else np.quantile(edges, (0.01, 0.98))
     if name == "accuracy":
         return figure.update_yaxes(range=[max(0.0, 10 * np.floor(low / 10) - 2), 101.5], ticksuffix=" %")
-    low, high = 1.06 * min(low, 0.0), 1.06 * high
+    if name == "loss" and view.logarithmic:
+        return logarithmic(figure, low, high)
+    low, high = 1.06 * min(low, 0.0), 1.06 * high or 1.0
     return mark_beyond(figure.update_yaxes(range=[low, high]), low, high)
 
 
-def _places(axis: TimeAxis, run: Mapping[str, Any], name: str, frame: pd.DataFrame) -> np.ndarray:
-    if name != "errors":
-        return axis.epochs(run)
-    return axis.ends(run, frame[frame["run_id"] == run["run_id"]])
+def _mean_of(group: Repeats) -> str:
+    return f"mean of {counted(len(group.runs), 'seed')}" if len(group.runs) > 1 else f"seed {group.seeds[0]} alone"
 
 
-def differences(metric: str, groups: Sequence[Repeats], baseline: Repeats, megabatches: pd.DataFrame, *, revision: str = "") -> go.Figure:
+def differences(
+    metric: str,
+    groups: Sequence[Repeats],
+    baseline: Repeats,
+    megabatches: pd.DataFrame,
+    *,
+    revision: str = "",
+    among: Sequence[Mapping[str, Any]] = (),
+) -> go.Figure:
     """Each experiment minus the baseline after each megabatch, seed by seed, with the 95 % interval of the mean; a name of MEASURES."""
     about = MEASURES[metric]
-    unit = "points" if about.unit == "%" else about.unit
+    unit = about.difference_unit
     better = {1: " · above 0: better", -1: " · below 0: better"}[about.better]
     figure = style.figure(
-        f"What is gained over {_name(groups, baseline)}?",
+        f"What is gained over {next(look.label for group, look in _looked(groups, among) if group is baseline)}?",
         f"difference seed by seed, mean with 95 % interval{better}",
         x="megabatch",
         y=f"{about.label}, {unit}",
-        height=style.LOW + 40,
+        height=style.COMPARED,
         revision=f"{revision or 'fixed'}/{metric}/{baseline.first['run_id']}",
     )
     base = about.shown(by_seed(baseline, megabatches, metric))
+    count = max((int(run["config"]["megabatches"]) for group in groups for run in group.runs.values()), default=1)
     figure.add_hline(y=0, line={"width": 1.5, "color": style.GREY})
     means, reach = [1.0], [1.0]
-    for group, look in _looked(groups):
-        if group is baseline:
-            continue
-        table = difference(about.shown(by_seed(group, megabatches, metric)), base)
+    figure.update_layout(hovermode="closest")
+    others = [(group, look) for group, look in _looked(groups, among) if group is not baseline]
+    for rank, (group, look) in enumerate(others):
+        table = difference(about.shown(by_seed(group, megabatches, metric)), base, about.difference_limits)
         seeds = int(table["n"].max()) if len(table) else 0
         name = f"{look.label} (n = {seeds})" if seeds else f"{look.label}: no seed in common"
-        _band(figure, table["place"].to_numpy(float) + 1, table, look, name, f"%{{y:+.{max(about.digits, 1)}f}} {unit}", marks=True)
+        aside = (rank - (len(others) - 1) / 2) * min(0.1, 0.4 / len(others))  # bars of one megabatch stand side by side
+        places = table["place"].to_numpy(int)
+        x, hover = places + 1 + aside, (places[:, None] + [1, 0], "after megabatch %{customdata[0]}")
+        words = f"%{{y:+.{max(about.digits, 1)}f}} {unit}"
+        _band(figure, x, table, look, name, words, hover=hover, marks=True, bars=count <= MOST_BARS)
         means += table["mean"].abs().tolist()
         reach += [value for column in ("low", "high") for value in table[column].abs() if np.isfinite(value)]
-    count = max((int(run["config"]["megabatches"]) for group in groups for run in group.runs.values()), default=1)
-    figure.update_xaxes(
-        range=[0.5, count + 0.5], dtick=1 if count <= 20 else None, unifiedhovertitle={"text": "megabatch %{x}"}, hoverformat=".0f"
-    )
+    figure.update_xaxes(range=[0.5, count + 0.5], dtick=1 if count <= 20 else None)
     # An interval of two seeds may be very wide; the axis stays readable, and the band runs off the picture.
     limit = 1.1 * max(*means, float(np.quantile(reach, 0.8)))
     return figure.update_yaxes(range=[-limit, limit])
 
 
-def _name(groups: Sequence[Repeats], group: Repeats) -> str:
-    return next(look.label for other, look in _looked(groups) if other is group)
-
-
-def _looked(groups: Sequence[Repeats]) -> list[tuple[Repeats, Look]]:
+def _looked(groups: Sequence[Repeats], among: Sequence[Mapping[str, Any]] = ()) -> list[tuple[Repeats, Look]]:
     """Each experiment with the style of its representative run, labelled by the settings in which the experiments differ."""
-    found = looks([group.first for group in groups])
-    return [(group, found[group.first["run_id"]]) for group in groups]
+    found, names = looks(among or [group.first for group in groups]), experiment_labels(groups, among)
+    return [(group, replace(found[group.first["run_id"]], label=names[group.first["run_id"]])) for group in groups]
 
 
-def _band(figure: go.Figure, x: np.ndarray, table: pd.DataFrame, look: Look, name: str, hover: str, marks: bool = False) -> None:
-    """A filled band without edge lines, then the mean; they share a legend entry, so that both hide together."""
+def _band(
+    figure: go.Figure,
+    x: np.ndarray,
+    table: pd.DataFrame,
+    look: Look,
+    name: str,
+    words: str,
+    *,
+    hover: tuple[np.ndarray, str],
+    marks: bool = False,
+    bars: bool = False,
+) -> None:
+    """A filled band without edge lines, or `bars`, then the mean; they share a legend entry, so that both hide together.
+
+    `hover` is the place of each point in two numbers, and as a template.
+    """
     red, green, blue = (int(look.colour[i : i + 2], 16) for i in (1, 3, 5))
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False, "legendgroup": name}
-    x, mean, low, high = style.thin(np.asarray(x, float), *(table[column].to_numpy(float) for column in ("mean", "low", "high")))
-    figure.add_trace(go.Scatter(x=x, y=high, **edge))
-    figure.add_trace(go.Scatter(x=x, y=low, fill="tonexty", fillcolor=f"rgba({red},{green},{blue},0.18)", **edge))
+    edges = (table[column].to_numpy(float) for column in ("mean", "low", "high"))
+    x, mean, low, high, *places = style.thin(np.asarray(x, float), *edges, *hover[0].T)
+    if not bars:
+        figure.add_trace(go.Scatter(x=x, y=high, **edge))
+        figure.add_trace(go.Scatter(x=x, y=low, fill="tonexty", fillcolor=f"rgba({red},{green},{blue},0.18)", **edge))
+    sign = "+" if "%{y:+" in words else ""
     figure.add_trace(
         go.Scatter(
             x=x,
@@ -114,9 +168,14 @@ def _band(figure: go.Figure, x: np.ndarray, table: pd.DataFrame, look: Look, nam
             name=name,
             legendgroup=name,
             mode="lines+markers" if marks else "lines",
+            error_y={"type": "data", "array": high - mean, "arrayminus": mean - low, "thickness": 1.5, "width": 5} if bars else None,
             line={"color": look.colour, "dash": look.dash, "width": 2.5},
             marker={"symbol": look.symbol, "size": 8},
-            customdata=np.column_stack([low, high]),
-            hovertemplate=f"{hover} (%{{customdata[0]:{'+' if marks else ''}.1f}} to %{{customdata[1]:{'+' if marks else ''}.1f}})",
+            customdata=np.column_stack([*places, low, high]),
+            hovertemplate=markup.hover(
+                markup.bold(markup.literal(name)),
+                hover[1],
+                f"{words} (%{{customdata[2]:{sign}.1f}} to %{{customdata[3]:{sign}.1f}})",
+            ),
         )
     )

@@ -200,7 +200,7 @@ def rule_costs(rules: pd.DataFrame, chosen: str, names: Mapping[str, str], *, re
                 x=totals[kind].to_numpy(),
                 name=kind,
                 orientation="h",
-                marker={"color": _KINDS[kind], "pattern": {"shape": "" if kind == "new" else "/", "fgopacity": 0.5}},
+                marker={"color": _KINDS[kind], "pattern": {"shape": "" if kind == "new" else "/", "fillmode": "overlay"}},
                 text=[f" {value / base:.2f} ×" for value in totals["samples"]] if kind == "replayed" else None,
                 textposition="outside",
                 cliponaxis=False,

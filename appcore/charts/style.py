@@ -15,6 +15,8 @@ from .. import plugin_styles
 
 LEGEND_ROOM = 26  # pixels above the plot
 LOW, TALL = 320, 704  # heights: of a small figure; of one next to two ordinary figures
+ORDINARY = 340
+COMPARED = 384  # of a figure of several runs: 220 for the plot, even below a caption of three lines
 MAX_POINTS = 1000  # points of a curve, more than it has pixels; the full history stays in the store
 FONT = '"Source Sans", "Source Sans Pro", "Helvetica Neue", Arial, sans-serif'
 GREY = "#7A8594"
@@ -90,7 +92,7 @@ def figure(
     *,
     x: str,
     y: str,
-    height: int = 340,
+    height: int = ORDINARY,
     revision: str = "",
     legend: bool = True,
     xaxis: dict[str, Any] | None = None,

@@ -13,7 +13,7 @@ from .. import names, plugins
 from ..config import _PLUGIN_FIELDS as PLUGIN_FIELDS
 from ..config import RunConfig, build
 from ..errors import InputError
-from . import plan
+from . import plan, sparsity
 from .relevance import is_relevant
 
 MOST_CELLS = 500
@@ -166,19 +166,21 @@ def shapes(cells: Sequence[Mapping[str, Any]]) -> list[tuple[dict[str, Any], int
 def title(axes: Mapping[str, Sequence[Any]]) -> str:
     """A title for an ablation from what it varies: pruner x tau, 3 seeds."""
     seeds = len(axes.get("seed", ()))
-    parts = [name.removeprefix(OPTION).replace("_", " ") for name in axes if name != "seed"]
+    parts = ["final sparsity" if name == "tau" else name.removeprefix(OPTION).replace("_", " ") for name in axes if name != "seed"]
     text = " × ".join(parts) or "Seeds"
     return f"{text[0].upper()}{text[1:]}" + (f", {seeds} seeds" if seeds > 1 else "")
 
 
 def label(values: Mapping[str, Any], fallback: str = "") -> str:
-    """A run's title from its place in the ablation: SNIP, tau 4.5, seed 1."""
+    """A run's title from its place in the ablation: SNIP, 90 % sparse, seed 1."""
     last_seed = sorted(values, key=lambda name: name == "seed")
     return ", ".join(_named(name, values[name]) for name in last_seed if values[name] is not None) or fallback
 
 
 def _named(name: str, value: Any) -> str:
     """A value with its setting's name, unless the value is clear by itself."""
+    if name == "tau":
+        return f"{sparsity.text(sparsity.of_tau(value))} sparse"
     word = "" if name in PLUGIN_FIELDS else f"{name.removeprefix(OPTION).replace('_', ' ')} "
     return f"{word}{names.display(value_text(value))}"
 

@@ -60,21 +60,37 @@ def test_intervals_are_those_of_students_t() -> None:
         assert ablation_results.interval(values) == pytest.approx((low, high), rel=0.01)
 
 
+@pytest.mark.parametrize("values", [[58.0, 88.0], [99.0, 100.0], [0.0, 1.0]])
+def test_intervals_of_shares_stay_within_what_a_share_can_be(values: list[float]) -> None:
+    row = ablation_results.summary(frame({("app", "snip"): values}), ["pruner"], "test_accuracy").iloc[0]
+    low, high = ablation_results.interval(np.asarray(values))
+    assert (row["low"], row["high"]) == (max(0, low), min(100, high)) and row["low"] <= row["mean"] <= row["high"]
+    assert low < 0 or high > 100
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        (FAR, 0),
-        ({("app", "snip"): [90.0, 92.0], ("app", "magnitude"): [89.0, 91.0]}, None),  # overlap
-        ({("app", "snip"): [90.0], ("app", "magnitude"): [10.0]}, None),  # one run proves nothing
-        ({("app", "snip"): [90.0, 90.1]}, None),  # nothing to win against
+        (FAR, {("snip", "app")}),  # dense runs have no criterion to win with
+        ({("app", "snip"): [90.0, 92.0], ("app", "magnitude"): [89.0, 91.2]}, set()),  # 1.0 and 0.8 ahead: an interval over two holds 0
+        ({("app", "snip"): [90.0, 92.0], ("app", "magnitude"): [89.0, 91.0]}, {("snip", "app")}),  # one ahead each time
+        ({("app", "snip"): [90.0], ("app", "magnitude"): [10.0]}, set()),  # one run proves nothing
+        ({("app", "snip"): [90.0, 90.1]}, set()),  # nothing to win against
     ],
 )
-def test_a_winner_needs_intervals_that_do_not_overlap(values: dict, expected: int | None) -> None:
-    table = ablation_results.summary(frame(values), ["method", "pruner"], "test_accuracy")
-    assert ablation_results.winner(table, "test_accuracy") == expected
-    assert (
-        ablation_results.winner(ablation_results.summary(frame(values), ["method", "pruner"], "sparsity"), "sparsity") is None
-    )  # no better or worse
+def test_each_column_has_a_winner_where_one_is_ahead_seed_by_seed(values: dict, expected: set) -> None:
+    rows = frame(values)
+    assert ablation_results.best_of_columns(rows, "pruner", "method", ORDER, "test_accuracy") == expected
+    assert ablation_results.best_of_columns(rows, "pruner", "method", ORDER, "sparsity") == set()  # no better or worse
+
+
+def test_a_winner_of_one_column_need_not_win_the_others_and_one_without_a_column_stands_in_all() -> None:
+    values = {("app", "snip"): [98.1, 98.4], ("app", "magnitude"): [98.0, 98.9]}
+    values |= {("osp", "snip"): [60.0, 61.0], ("osp", "magnitude"): [10.0, 10.5]}
+    order = {**ORDER, "method": ["app", "osp"]}
+    assert ablation_results.best_of_columns(frame(values), "pruner", "method", order, "test_accuracy") == {("snip", "osp")}
+    across = ablation_results.best_of_columns(frame(FAR), "method", "pruner", ORDER, "test_accuracy")
+    assert across == {("app", "snip"), ("dense", "magnitude")}
 
 
 def test_a_setting_that_plays_no_part_fills_its_line() -> None:
@@ -124,8 +140,7 @@ def test_rows_know_missing_running_and_finished_cells() -> None:
 
 
 def test_heatmap_writes_mean_spread_and_the_star() -> None:
-    table = ablation_results.summary(frame(FAR), ["pruner", "method"], "test_accuracy")
-    figure = result_charts.heatmap(table, "test_accuracy", "pruner", "method", ORDER, LABELS)
+    figure = result_charts.heatmap(frame(FAR), "test_accuracy", "pruner", "method", ORDER, LABELS)
     assert f"90.1 ★{markup.BREAK}± 0.1" in figure.data[1].text
     assert "Pruner plays no part here" in figure.data[0].text[0][1]
     assert "no winner" not in figure.layout.title.subtitle.text
@@ -133,8 +148,7 @@ def test_heatmap_writes_mean_spread_and_the_star() -> None:
 
 def test_failed_and_waiting_cells_are_told_apart_without_colour() -> None:
     rows = frame({("app", "snip"): [math.nan], ("app", "magnitude"): [90.0]})
-    table = ablation_results.summary(rows, ["pruner", "method"], "test_accuracy")
-    assert "✕" in result_charts.heatmap(table, "test_accuracy", "pruner", "method", ORDER, LABELS).data[1].text
+    assert "✕" in result_charts.heatmap(rows, "test_accuracy", "pruner", "method", ORDER, LABELS).data[1].text
     figure = result_charts.board(rows, "pruner", "method", ORDER, LABELS)
     assert {trace.name: trace.marker.symbol for trace in figure.data} == {"done": "circle", "failed": "x"}
     assert "<b>RuntimeError</b>" in figure.data[1].text[0]
@@ -151,6 +165,7 @@ def test_small_multiples_and_parallel_coordinates() -> None:
     figure = result_charts.small_multiples(frame(FAR), "test_accuracy", ("method", "pruner", ""), ORDER, LABELS)
     assert [trace.name for trace in figure.data if trace.showlegend] == ["SNIP", "Magnitude"]
     assert list(figure.data[1].y) == [pytest.approx(90.1), pytest.approx(80.1)]
+    assert "equally apart" in figure.layout.title.subtitle.text
     figure = result_charts.parallel(frame(FAR), AXES, "test_accuracy", ORDER, LABELS)
     assert [axis.label for axis in figure.data[0].dimensions][:3] == ["Method", "Pruner", "Seed"]
     assert result_charts.parallel_names(frame(FAR), AXES, "test_accuracy", ORDER) == [*AXES, "test_accuracy", "sparsity"]
@@ -160,6 +175,16 @@ def test_figures_of_nothing() -> None:
     empty = frame({("app", "snip"): [math.nan]})
     assert json.loads(result_charts.parallel(empty, AXES, "cer", ORDER, LABELS).to_json())
     assert json.loads(result_charts.small_multiples(empty, "cer", ("pruner", "method", "seed"), ORDER, LABELS).to_json())
-    assert result_charts.heatmap(
-        ablation_results.summary(empty, ["pruner", "method"], "cer"), "cer", "pruner", "method", ORDER, LABELS
-    ).data
+    assert result_charts.heatmap(empty, "cer", "pruner", "method", ORDER, LABELS).data
+
+
+def test_numbers_stand_as_far_apart_as_they_are_unless_some_would_lie_on_others() -> None:
+    rows = frame(FAR).replace({"app": "50 % (tau 3.1)", "dense": "90 % (tau 10.3)"})
+    order = {**ORDER, "method": ["50 % (tau 3.1)", "90 % (tau 10.3)"]}
+    numbers = dict(zip(order["method"], (50.0, 90.0)))
+    figure = result_charts.small_multiples(rows, "test_accuracy", ("method", "pruner", ""), order, LABELS, numbers=numbers)
+    assert list(figure.layout.xaxis.tickvals) == [0, 40] and "equally apart" not in figure.layout.title.subtitle.text
+    assert figure.layout.xaxis.ticktext[0] == f"50 %{markup.BREAK}(tau 3.1)"
+    means = [trace for trace in figure.data if trace.mode == "lines+markers"]
+    assert max(abs(place - wanted) for trace in means for place, wanted in zip(trace.x, (0, 40))) < 0.3  # beside each other, not elsewhere
+    assert result_charts._places(["a", "b", "c"], {"a": 1.0, "b": 1.1, "c": 90.0})[1] is False

@@ -82,3 +82,18 @@ def test_data_that_were_changed_between_two_runs_are_seen_and_other_settings_are
     assert pairing.mixes_data([of("a"), of("b", pruner="magnitude")])
     assert not pairing.mixes_data([of("a"), of("b", seed=1), of("c", limit_train=10), of("d", dataset="digits")])
     assert not pairing.mixes_data([of("a"), of("a", pruner="force"), of(None)])
+
+
+def test_runs_are_paired_seed_by_seed() -> None:
+    """Three seeds of two criteria are three pairs: different seeds are meant to differ."""
+    runs = [
+        run(run_id=f"{pruner}{seed}", config={"seed": seed, "arch": "mlp", "dataset": "digits"}, hashes={**HASHES, "init": f"i{seed}"})
+        for pruner in "sm"
+        for seed in range(3)
+    ]
+    assert pairing.pairing(runs) == dict.fromkeys(pairing.PAIRING, True)
+    assert pairing.agreeing(runs) == (3, 3)
+    runs[0]["hashes"] = {**HASHES, "init": "other"}
+    assert pairing.pairing(runs)["init"] is False and pairing.agreeing(runs) == (2, 3)
+    alone = [{**one, "config": {**one["config"], "seed": place}} for place, one in enumerate(runs[1:3])]
+    assert pairing.pairing(alone)["init"] is False and pairing.agreeing(alone) == (0, 1)  # no partners at all: they are compared anyway

@@ -103,11 +103,14 @@ def test_the_figure_of_differences_has_an_interval_and_names_the_baseline() -> N
     assert figure.layout.title.text == "What is gained over Magnitude?"
     line = next(item for item in figure.data if item.name == "SNIP (n = 2)")
     assert np.asarray(line.y).tolist() == pytest.approx([7.5, 10.0]) and np.asarray(line.x).tolist() == [1, 2]
-    filled = [item for item in figure.data if item.fill == "tonexty"]
-    assert len(filled) == 1 and filled[0].legendgroup == line.legendgroup
+    half = 12.71 * 2.5  # as bars, which are seen at one megabatch too
+    assert np.asarray(line.error_y.array).tolist() == pytest.approx([half, 0])
+    assert line.error_y.array == pytest.approx(line.error_y.arrayminus)
     pair = repeats.grouped(RUNS[:2])
     alone = charts.differences("cer", pair, pair[0], ENDS)
-    assert all(math.isnan(value) for item in alone.data if item.fill == "tonexty" for value in item.y)
+    assert all(math.isnan(value) for item in alone.data for value in item.error_y.array)
+    long = repeats.grouped([{**item, "config": {**item["config"], "megabatches": 40}} for item in RUNS])
+    assert [item.fill for item in charts.differences("test_accuracy", long, long[1], ENDS).data] == [None, "tonexty", None]
 
 
 def test_bands_show_mean_and_range() -> None:
@@ -121,8 +124,56 @@ def test_bands_show_mean_and_range() -> None:
     runs = [{**item, "config": {**item["config"]}} for item in RUNS if item["run_id"].startswith("a")]
     for name, expected in (("accuracy", [45, 65]), ("gap", [10, 10]), ("loss", [0.55, 0.35])):
         figure = charts.bands(name, repeats.grouped(runs), epochs, ENDS, revision="r")
-        line = next(item for item in figure.data if item.hovertemplate and "n = 2" in item.hovertemplate)
+        line = next(item for item in figure.data if item.name == "APP · SNIP, mean of 2 seeds")
         assert np.asarray(line.y).tolist() == pytest.approx(expected)
         assert np.asarray(line.x).tolist() == [1, 2]
     errors = charts.bands("errors", repeats.grouped(runs), epochs, ENDS, revision="r")
     assert np.asarray(errors.data[-1].y).tolist() == [55, 70]
+
+
+def test_means_over_seeds_are_not_named_after_a_seed() -> None:
+    """Though one experiment begins with seed 1 and the other with seed 2."""
+    groups = repeats.grouped([RUNS[0], RUNS[4]])
+    assert list(charts.experiment_labels(groups).values()) == ["SNIP", "Magnitude"]
+    assert charts.experiment_labels(groups[:1], RUNS) == {"a1": "SNIP"}  # hiding the others changes no name
+
+
+def test_bands_of_errors_are_seen_at_one_megabatch() -> None:
+    row = {"run_id": "a1", "megabatch": 0, "epoch": 0, "val_accuracy": 0.5, "train_accuracy": 0.5}
+    epochs = pd.DataFrame([{**row, "val_loss": 1.0, "seconds": 1.0, "samples_seen": 1}])
+    figure = charts.bands("errors", repeats.grouped(RUNS[:1]), epochs, ends({"a1": (0.5,)}))
+    assert figure.data[-1].mode == "lines+markers" and np.asarray(figure.data[-1].y).tolist() == [50]
+
+
+@pytest.mark.parametrize(
+    ("values", "headline"),
+    [
+        ({"a0": (0.9,), "a1": (0.92,), "b0": (0.8,), "b1": (0.82,)}, "10.0 points better (2 seeds, 95 % 10.0 to 10.0): more than luck"),
+        ({"a0": (0.9,), "a1": (0.7,), "b0": (0.8,), "b1": (0.7,)}, "5.0 points better (2 seeds, 95 % -58.5 to 68.5): could be luck"),
+        ({"a0": (1.0,), "a1": (0.3,), "b0": (0.1,), "b1": (0.3,)}, "45.0 points better (2 seeds, 95 % -100.0 to 100.0): could be luck"),
+        ({"a0": (0.9,), "b0": (0.8,)}, "10.0 points better (one seed, no interval): could be luck"),
+        ({"a0": (0.9,), "b1": (0.8,)}, "10.0 points better (no seed in common, no interval): could be luck"),
+        ({"a0": (0.9,), "b0": (0.9,)}, "SNIP and Magnitude are equally accurate"),
+        ({"a0": (0.9,)}, "APP · SNIP has 90.0 % of the test images right"),
+        ({}, ""),
+    ],
+)
+def test_who_is_more_accurate_is_said_with_interval_and_n(values: dict[str, tuple[float, ...]], headline: str) -> None:
+    runs = [run(name, int(name[1]), {"a": "snip", "b": "magnitude"}[name[0]], megabatches=1, dataset="digits") for name in values]
+    found = ends(values) if values else ENDS.iloc[:0]
+    assert charts.who_is_more_accurate(repeats.grouped(runs), found)[0].replace("\u00a0", " ").removeprefix("SNIP is ") == headline
+
+
+def test_the_leader_of_several_is_set_against_the_next_and_other_data_are_not_compared() -> None:
+    def of(dataset: str) -> list[dict[str, Any]]:
+        return [run("a0", 0), run("b0", 0, "magnitude"), run("c0", 0, "random", dataset=dataset)]
+
+    values = ends({"a0": (0.5, 0.9), "b0": (0.9, 0.8), "c0": (0.6, 0.7)})
+    runs = [{**one, "config": {"dataset": "digits", **one["config"]}} for one in of("digits")]
+    headline, detail = charts.who_is_more_accurate(repeats.grouped(runs), values)
+    assert headline.startswith("SNIP is the most accurate of 3, 10.0 points ahead of Magnitude") and "after megabatch 2 of 2" in detail
+    going = [runs[0], {**runs[1], "status": "running"}]
+    headline, detail = charts.who_is_more_accurate(repeats.grouped(going), values[(values["run_id"] == "a0") | (values["megabatch"] == 0)])
+    assert headline.startswith("Magnitude is 40.0 points better") and "after megabatch 1 of 2" in detail  # what both have finished
+    other = [{**one, "config": {"dataset": "digits", **one["config"]}} for one in of("mnist")]
+    assert "different test images" in charts.who_is_more_accurate(repeats.grouped(other), values)[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import subprocess
 import sys
 from typing import Any
@@ -251,11 +253,58 @@ def test_a_colour_belongs_to_a_pruner_whatever_is_drawn_beside_it() -> None:
     assert charts.looks([SNIP, MAGNITUDE]) == charts.looks([MAGNITUDE, SNIP])
 
 
-def test_runs_with_one_pruner_differ_in_marker_and_lightness() -> None:
+def test_seeds_of_one_experiment_share_its_colour_and_differ_in_marker() -> None:
     seeds = [{**SNIP, "run_id": f"r{i}", "config": {**SNIP["config"], "seed": i}} for i in range(3)]
     found = charts.looks(seeds)
-    assert len({look.colour for look in found.values()}) == len({look.symbol for look in found.values()}) == 3
+    assert {look.colour for look in found.values()} == {plugin_styles.colour_of("snip")}
+    assert len({look.symbol for look in found.values()}) == 3
     assert [found[f"r{i}"].label for i in range(3)] == ["seed 0", "seed 1", "seed 2"]
+
+
+def test_twelve_experiments_have_twelve_colours_that_can_be_told_apart() -> None:
+    runs = [{**SNIP, "run_id": f"r{i:02}", "config": {**SNIP["config"], "lr": 0.01 * (i + 1)}} for i in range(11)]
+    colours = [look.colour for look in charts.looks([*runs, {**MAGNITUDE, "run_id": "x"}]).values()]
+    assert len(set(colours)) == 12 and plugin_styles.colour_of("magnitude") in colours  # nobody else took it
+    seen = [plugin_styles._as_seen(colour) for colour in colours]
+    assert min(math.dist(one, other) for one, other in itertools.combinations(seen, 2)) > 0.05
+
+
+def test_a_label_names_as_few_settings_as_tell_the_runs_apart() -> None:
+    def labels(*settings: dict) -> list[str]:
+        base = {**SNIP["config"], "arch": "mlp", "tau": 4.5}
+        runs = [{**SNIP, "run_id": f"run-{i}", "config": {**base, **one}} for i, one in enumerate(settings)]
+        return list(charts.labels(runs).values())
+
+    assert labels({"arch": "mlp"}, {"arch": "lenet5", "epochs": 9}) == ["MLP", "LeNet-5"]
+    assert labels({"seed": 0}, {"seed": 1, "tau": 10.0}) == ["63.36\u00a0% sparse", "89.26\u00a0% sparse"]
+    assert labels({"lr": 0.1}, {"lr": 0.2}) == ["lr 0.1", "lr 0.2"]
+    assert labels({"options": {"batches": "one"}}, {"options": {"batches": "all"}}) == ["batches one", "batches all"]
+
+
+def test_runs_of_different_networks_are_not_shuffled_into_one_figure() -> None:
+    other = layers("r2").assign(layer=["fc1.weight", "fc2.weight", "fc3.weight"])
+    both = pd.concat([layers(), other])
+    assert [[run["run_id"] for run in alike] for alike in charts.networks(both, [SNIP, MAGNITUDE])] == [["r1"], ["r2"]]
+    figure = charts.kept_by_layer(both, [MAGNITUDE], 0, among=[SNIP, MAGNITUDE], network="LeNet-5 on Digits")
+    assert figure.layout.title.text == "What is kept of each layer of LeNet-5 on Digits, at megabatch 1?"
+    assert list(figure.layout.yaxis.ticktext) == ["fc1", "fc2", "fc3"]
+    assert comparison_words.who_prunes_early(both, SNIP, MAGNITUDE)[0] == "Their early layers are not compared"
+    assert list(trace(charts.kept_by_layer(layers(), [SNIP], 1), "APP · SNIP").x) == pytest.approx([80, 60, 40])  # it ended before
+
+
+def test_several_runs_say_their_own_megabatch_and_epoch_in_a_small_box() -> None:
+    two = charts.accuracy([SNIP, MAGNITUDE], pd.concat([epochs(), epochs("r2")]), pd.concat([ends(), ends("r2")]))
+    assert two.layout.hovermode == "closest" and two.layout.height == style.COMPARED
+    assert [list(row) for row in trace(two, "SNIP").customdata] == [[1, 1], [1, 2], [2, 1]]
+    assert "megabatch %{customdata[0]}, epoch %{customdata[1]}" in trace(two, "SNIP").hovertemplate
+    assert "after megabatch %{customdata[0]}" in trace(two, "SNIP, test").hovertemplate
+
+
+def test_the_axis_of_runs_with_other_lengths_says_so() -> None:
+    short = {**MAGNITUDE, "config": {**MAGNITUDE["config"], "epochs": 1}}
+    assert charts.accuracy([SNIP], epochs(), ends()).layout.xaxis.title.text == "megabatch (each of 2 epochs)"
+    both = charts.accuracy([SNIP, short], epochs(), ends())
+    assert both.layout.xaxis.title.text == "megabatch (of 1 to 2 epochs, drawn equally wide)"
 
 
 def test_runs_that_differ_in_nothing_still_have_names_of_their_own() -> None:

@@ -131,7 +131,8 @@ def test_a_running_ablation_can_be_paused_and_cancelled(store: Store) -> None:  
     app = opened("ablations", sweep=swept(store, "done", "running", "queued"))
     text = words(app)
     assert "1 of 4 runs done" in text
-    assert labels(app) | {"Run missing (1)": False, "Pause": False, "Cancel": False, "Try again (0)": True} == labels(app)
+    assert labels(app) | {"Run missing (1)": False, "Pause": False, "Cancel": False} == labels(app)
+    assert not {"Try again (0)", "To the front"} & labels(app).keys()
     app.button(key="cancel").click().run()
     assert [run["command"] for run in store.runs()] == ["stop", "stop", None]
 
@@ -151,7 +152,7 @@ def test_failed_cells_say_why_and_can_be_tried_again(store: Store, monkeypatch: 
 FOUR = {"tau": [2.0, 4.5], "method": ["app", "dense"], "scope": ["global", "erk"], "seed": [0, 1]}
 
 
-@pytest.mark.parametrize("view", ["Heatmap", "Small multiples", "Parallel coordinates", "Table"])
+@pytest.mark.parametrize("view", ["Heatmap", "Lines", "Parallel coordinates", "Table"])
 @pytest.mark.parametrize("axes", [AXES, {"pruner": ["snip", "magnitude"]}, {"seed": [0, 1]}, FOUR])
 def test_every_view_of_every_kind_of_ablation(store: Store, view: str, axes: dict) -> None:  # noqa: F811
     count = len(ablation_grid.expand(BASE, axes)["cells"])
@@ -212,3 +213,47 @@ def test_runs_with_other_data_or_from_another_machine_are_said_to_be_so(store: S
     store.update(store.runs()[1]["run_id"], versions={"torch": "2.15.0"})
     text = words(opened("ablations", sweep=sweep_id)).replace("\\", "")
     assert "were changed between these runs" in text and "torch 2.15.0 and 2.16.0" in text
+
+
+def test_a_finished_ablation_has_no_dead_buttons_and_a_failed_one_those_that_help(store: Store) -> None:  # noqa: F811
+    held = {"Pause", "Resume", "Cancel", "To the front"}
+    done = labels(opened("ablations", sweep=swept(store, *["done"] * 4)))
+    assert not held & done.keys() and not any(label.startswith(("Run missing", "Try again")) for label in done)
+    failed = labels(opened("ablations", sweep=swept(store, "failed", axes={"pruner": ["random", "snip"]})))
+    assert {"Run missing (1)": False, "Try again (1)": False}.items() <= failed.items()
+
+
+def test_densities_are_chosen_and_shown_as_final_sparsity(store: Store, started: list) -> None:  # noqa: F811
+    app = opened("ablations")
+    app.multiselect(key="vary").set_value(["pruner", "tau"]).run()
+    assert app.text_input(key="axis-tau").label == "Final sparsity, %"
+    assert not any(label.startswith("Start") for label in labels(app))  # an axis without values holds back the start
+    app.text_input(key="axis-tau").set_value("50, 90 %").run()
+    assert not any("choose at least one" in str(item.value) for item in app.caption)
+    app.text_input(key="axis-tau").set_value("50, 190").run()
+    assert "190" in words(app) and not any(label.startswith("Start") for label in labels(app))
+    app.text_input(key="axis-tau").set_value("50, 90 %").run()
+    app.button(key="start").click().run()
+    assert {round(config["tau"], 3) for config in started} == {3.106, 10.32}
+    assert "Pruner × final sparsity" in words(app)
+    app.selectbox(key="view").select("Table").run()
+    table = next(table.value for table in app.dataframe if "± SD" in table.value)
+    assert set(table["Final sparsity"]) == {"50\u00a0% (tau 3.106)", "90\u00a0% (tau 10.32)"}
+
+
+def test_links_to_the_view_of_before_open_its_successor(store: Store) -> None:  # noqa: F811
+    app = opened("ablations", sweep=swept(store, *["done"] * 4), view="Small multiples")
+    assert app.selectbox(key="view").value == "Lines"
+
+
+def test_a_long_title_is_shown_whole(store: Store) -> None:  # noqa: F811
+    title = "A title that says what it is about " * 5
+    sweep_id = swept(store, "done", title=title.strip())
+    for app in (opened("ablations", sweep=sweep_id), opened("ablations")):
+        assert title.strip() in words(app)
+
+
+def test_the_way_back_to_all_ablations(store: Store) -> None:  # noqa: F811
+    app = opened("ablations", sweep=swept(store, "done"))
+    app.button(key="all-ablations").click().run()
+    assert not app.exception and app.title[0].value == "Ablations" and "sweep" not in app.query_params

@@ -54,6 +54,11 @@ def badge(page: Any, word: str, patience: float = browser.PATIENCE) -> None:
     page.locator("[data-testid=stMarkdownBadge], .stMarkdownBadge").filter(has_text=word).first.wait_for(timeout=patience)
 
 
+def state(page: Any, word: str) -> None:
+    """Wait for a run in this state in the rail of Compare."""
+    page.locator(".rail .state").filter(has_text=word).first.wait_for()
+
+
 def test_a_deep_link_as_first_request_lands_on_its_page_with_its_query(address: str, store: Store, page: Any) -> None:
     pair = [fake_runs.write(store, group="g", pruner=pruner) for pruner in ("snip", "magnitude")]
     page.goto(f"{address}/compare?runs={','.join(pair)}&megabatch=3")
@@ -193,7 +198,7 @@ def test_from_start_to_stop_with_a_second_tab(address: str, store: Store, page: 
     page.wait_for_url("**/compare?runs=**")
     _counted(page)
     page.locator(".st-key-hold button").click()
-    badge(page, "Paused")
+    state(page, "Paused")
     assert {run["status"] for run in store.runs()} == {"paused"}
     run_id = store.runs()[0]["run_id"]
     second = page.context.new_page()
@@ -204,9 +209,9 @@ def test_from_start_to_stop_with_a_second_tab(address: str, store: Store, page: 
     _counted(page)
     assert run_id in page.url
     page.locator(".st-key-hold button").click()
-    badge(page, "Running")
+    state(page, "Running")
     page.locator(".st-key-stop button").click()
-    badge(page, "Stopped")
+    state(page, "Stopped")
     badge(second, "Stopped")  # the other tab sees it by itself
     assert {run["status"] for run in store.runs()} == {"stopped"}
     assert second.locator(".st-key-hold button").inner_text().endswith("Resume")
@@ -256,7 +261,7 @@ def test_the_main_path_by_keyboard_alone(address: str, store: Store, page: Any) 
     page.wait_for_url("**/compare?runs=**")
     _counted(page)
     browser.insist(page, lambda: _press(page, "stop"), "() => !document.querySelector('.st-key-stop button:not([disabled])')")
-    badge(page, "Stopped")
+    state(page, "Stopped")
     assert {run["status"] for run in store.runs()} == {"stopped"}
 
 

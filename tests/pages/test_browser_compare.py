@@ -39,3 +39,51 @@ def test_captions_of_charts_are_never_cut_off(place: tuple[str, Store], page: An
     assert page.evaluate(CLIPPED) == []
     page.set_viewport_size({"width": 1440, "height": 6000})
     page.wait_for_function("() => !document.querySelector('.st-key-early-layers .chart').layout.title.subtitle.text.includes('<br>')")
+
+
+def _twelve(store: Store) -> list[str]:
+    return [fake_runs.write(store, pruner=("snip", "magnitude")[n % 2], megabatches=2, lr=0.01 * (1 + n // 2)) for n in range(12)]
+
+
+def test_twelve_runs_have_a_rail_and_plots_that_are_tall_enough(place: tuple[str, Store], page: Any) -> None:
+    address, store = place
+    runs = _twelve(store)
+    page.set_viewport_size({"width": 900, "height": 8000})
+    page.goto(f"{address}/compare?runs={','.join(runs)}")
+    page.wait_for_function(READY)
+    names = page.locator(".rail .run")
+    assert names.count() == 12
+    colours = page.evaluate("() => [...document.querySelectorAll('.rail .mark')].map(mark => mark.style.color)")
+    assert len(set(colours)) == 12
+    plots = page.evaluate("() => [...document.querySelectorAll('.chart')].map(c => [c._fullLayout.title.text, c._fullLayout._size.h])")
+    assert [plot for plot in plots if plot[1] < 220] == []
+    assert page.evaluate("() => [...document.querySelectorAll('.chart')].filter(c => c._fullLayout.showlegend).length") == 0
+    lefts = page.evaluate("() => [...document.querySelectorAll('.chart')].map(c => Math.round(c.getBoundingClientRect().left))")
+    assert len(set(lefts)) > 1  # two charts in a row
+    page.get_by_role("button", name="Add or remove runs").click()
+    page.locator(".st-key-picked_runs [data-tag]").last.wait_for()
+    chips = "[...document.querySelectorAll('.st-key-picked_runs [data-tag]')]"
+    tags = page.evaluate(f"() => {chips}.map(chip => chip.getBoundingClientRect().bottom)")
+    box = page.locator("[data-testid=stPopoverBody]").bounding_box()
+    assert len(tags) == 12 and max(tags) <= box["y"] + box["height"]  # none is cut off
+
+
+def test_a_run_is_hidden_and_shown_again_and_the_address_keeps_it(place: tuple[str, Store], page: Any) -> None:
+    address, store = place
+    runs = [fake_runs.write(store, pruner=pruner, megabatches=2) for pruner in ("snip", "magnitude", "random")]
+    page.goto(f"{address}/compare?runs={','.join(runs)}")
+    page.wait_for_function(READY.replace("all.every", "all.some"))
+    lines = "() => (document.querySelector('.st-key-compare-accuracy .chart')?.data || []).filter(t => t.mode === 'lines').length"
+    page.wait_for_function(f"() => ({lines})() === 3")
+    box = "() => document.querySelector('.st-key-compare-accuracy .hoverlayer').textContent"
+    page.evaluate("() => Plotly.Fx.hover(document.querySelector('.st-key-compare-accuracy .chart'), [{ curveNumber: 0, pointNumber: 12 }])")
+    page.wait_for_function(f"() => ({box})().includes('megabatch 2, epoch 1')")
+    assert "Magnitude" not in page.evaluate(box)  # the box of one point hides little
+    browser.insist(page, lambda: page.get_by_role("button", name="Hide Random").click(), f"() => ({lines})() === 2")
+    assert f"hide={runs[2]}" in page.url
+    page.reload()
+    page.wait_for_function(READY.replace("all.every", "all.some"))
+    page.wait_for_function(f"() => ({lines})() === 2")
+    browser.insist(page, lambda: page.get_by_role("button", name="Show all").click(), f"() => ({lines})() === 3")
+    page.wait_for_function("() => !location.search.includes('hide=')")
+    assert page.locator("[data-testid=stException]").count() == 0

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import fake_masks
 import fake_runs
 import pytest
+from streamlit.testing.v1 import AppTest
 from test_pages import no_warm_up, opened, store, words
 
 from appcore.storage.store import Store
+from appcore.ui.widgets import run_picker, run_rail
 
 __all__ = ["no_warm_up", "store"]  # fixtures
 
@@ -127,3 +132,77 @@ def test_compare_offers_no_overlap_of_masks_that_hinge_on_rounding_and_says_why(
     once = fake_masks.write(store, pruner=pruner, megabatches=4, options={"rounds": 1})
     text = words(opened("compare", runs=f"{once},{pair[1]}"))
     assert "hinges on rounding" not in text and "of the weights that either keeps" in text
+
+
+@pytest.fixture
+def rails(monkeypatch: pytest.MonkeyPatch) -> list[list[dict]]:
+    """The rows of each rail that was drawn; AppTest draws no components."""
+    drawn: list[list[dict]] = []
+    draw = run_rail._component
+
+    def kept(**what: Any) -> Any:
+        drawn.append(what["data"]["runs"])
+        return draw(**what)
+
+    monkeypatch.setattr(run_rail, "_component", kept)
+    return drawn
+
+
+def test_the_rail_has_every_run_in_order_with_its_accuracy(store: Store, rails: list) -> None:
+    done = [fake_runs.write(store, pruner=pruner) for pruner in ("snip", "magnitude")]
+    going = fake_runs.keep_alive(store, fake_runs.write(store, until=40, status="running", pruner="random"))
+    app = opened("compare", runs=",".join([*done, going]), hide=done[1])
+    rows = rails[-1]
+    assert [row["id"] for row in rows] == [*done, going] and [row["hidden"] for row in rows] == [False, True, False]
+    assert rows[0]["value"] == "96.7\u00a0%" and rows[0]["share"] is None and rows[0]["state"] == "Done"
+    assert rows[2]["share"] > 0 and rows[2]["state"].startswith("Running · ") and rows[2]["state"].endswith(" left")
+    assert len({row["colour"] for row in rows}) == 3
+    assert "Magnitude" not in words(app).split("Numbers")[0]  # hidden runs are in no sentence
+
+
+def test_compare_of_different_networks_sets_only_equal_ones_side_by_side(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = fake_runs.write(store)
+    monkeypatch.setattr(fake_runs, "LAYERS", fake_runs.LAYERS[:3])
+    other = fake_runs.write(store, arch="lenet5")
+    text = words(opened("compare", runs=f"{one},{other}"))
+    assert "are different networks" in text and "Their early layers are not compared" in text
+    assert "Of another network or other data" in text
+
+
+def test_repeats_are_paired_seed_by_seed_and_named_without_a_seed(store: Store) -> None:
+    runs = [fake_runs.write(store, pruner=pruner, seed=seed) for pruner in ("snip", "magnitude") for seed in range(3)]
+    app = opened("compare", runs=",".join(runs))
+    assert "**Paired:** 3 of 3 pairs agree" in words(app)
+    assert "(3 seeds, 95" in words(app) and "better" in words(app)
+    assert app.dataframe[0].value["Experiment"].tolist() == ["SNIP", "Magnitude"]
+
+
+def test_finished_runs_open_at_their_last_megabatch_and_a_link_at_its_own(store: Store) -> None:
+    pair = [fake_runs.write(store, pruner=pruner) for pruner in ("snip", "magnitude")]
+    assert opened("compare", runs=",".join(pair)).slider(key="megabatch").value == 8
+    assert opened("compare", runs=",".join(pair), megabatch="3").slider(key="megabatch").value == 3
+
+
+def test_without_a_choice_at_most_six_runs_of_the_newest_group_are_picked_in_its_order(store: Store) -> None:
+    group = [fake_runs.write(store, group="g", pruner="snip", seed=seed) for seed in range(8)]
+    fake_runs.write(store, title="alone")
+    assert str(opened("compare").query_params["runs"]).split(",") == group[: run_picker.USUAL]
+
+
+def test_parameters_of_plug_ins_are_settings_with_names_of_their_own(store: Store) -> None:
+    runs = [fake_runs.write(store, pruner="snip", options={"batches": value}) for value in ("one", "all")]
+    app: AppTest = opened("compare", runs=",".join(runs))
+    table = app.table[0].value
+    assert table.index.tolist() == ["Batches"] and table.iloc[0].tolist() == ["one", "all"]
+    assert "{" not in words(app)
+
+
+@pytest.mark.parametrize("bands", ["true", "false"])
+def test_curves_have_the_axes_and_the_smoothing_of_the_run_page(store: Store, bands: str) -> None:
+    runs = [fake_runs.write(store, pruner=pruner, seed=seed, megabatches=3) for pruner in ("snip", "magnitude") for seed in range(2)]
+    app = opened("compare", runs=",".join(runs), x="time", smooth="0.5", log="true", bands=bands)
+    assert (app.selectbox(key="x").value, app.slider(key="smooth").value, app.toggle(key="log").value) == ("time", 0.5, True)
+    figure = json.loads(app.session_state["_figures"]["compare-loss"][1])
+    assert figure["layout"]["xaxis"]["title"]["text"] == "time spent, s" and figure["layout"]["yaxis"]["type"] == "log"
+    names = {trace.get("name") for trace in figure["data"]}
+    assert ("SNIP, mean of 2 seeds" in names) == (bands == "true") and ("SNIP · seed 1" in names) == (bands == "false")

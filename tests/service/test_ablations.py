@@ -119,7 +119,8 @@ def test_every_axis_can_be_listed_or_typed() -> None:
         menu = ablation_grid.menu(name, base)
         assert menu is None or len(menu) > 1 or name == "schedule", name
     assert "snip" in ablation_grid.menu("pruner", base)
-    assert ablation_grid.label({"pruner": "snip", "tau": 4.5, "lr_drops": [0.5], "scope": None}) == "SNIP, tau 4.5, lr drops 0.5"
+    values = {"pruner": "snip", "tau": 4.5, "lr_drops": [0.5], "scope": None}
+    assert ablation_grid.label(values) == "SNIP, 63.36\u00a0% sparse, lr drops 0.5"
 
 
 # ---- carried out

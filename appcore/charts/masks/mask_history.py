@@ -166,7 +166,7 @@ def overlap_by_layer(
     """Overlap of two masks in each layer versus the random baseline."""
     figure = style.figure(
         "Where do the two keep the same weights?",
-        f"{names[0]} and {names[1]} · a bar to the right of the random baseline: they agree",
+        f"{names[0]} and {names[1]} · dot: found, bar: random baseline; to the right of it they agree",
         x="overlap (IoU), %",
         y="layer",
         revision=revision,
@@ -202,9 +202,10 @@ def same_weights(
     """Overlap of the two masks over all layers after each megabatch (from 0), versus the random baseline."""
     figure = style.figure(
         "Do they keep the same weights?",
-        f"{names[0]} and {names[1]} · above the random baseline: they agree",
+        f"{names[0]} and {names[1]} · solid: found, dotted: random baseline; above it they agree",
         x="megabatch",
         y="overlap of the masks (IoU), %",
+        height=style.COMPARED,
         revision=revision,
     )
     x = np.asarray(snapshots, dtype=float) + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ import streamlit as st
 from appcore.analysis import ablation_results, pairing
 from appcore.charts import ablation_results as result_charts
 from appcore.names import apart, counted, display
-from appcore.planning import ablation_grid
+from appcore.planning import ablation_grid, sparsity
 
 from ..app import old_links, page
 from ..widgets import live_chart, parallel_coordinates
@@ -20,7 +21,8 @@ from ..words import format, number_columns, run_status
 from ..words.text import cells, plain
 from . import form
 
-VIEWS = ("Heatmap", "Small multiples", "Parallel coordinates", "Table")
+VIEWS = ("Heatmap", "Lines", "Parallel coordinates", "Table")
+_FORMERLY = {"Small multiples": "Lines"}
 _Cells = Sequence[Mapping[str, Any]]
 
 
@@ -30,10 +32,16 @@ class Board:
     def __init__(self, board: Mapping[str, Any]):
         self.sweep, self.cells = board["sweep"], board["cells"]
         self.axes = list(self.sweep["axes"])
-        self.order = {name: [ablation_grid.value_text(value) for value in values] for name, values in self.sweep["axes"].items()}
+        texts = {name: {ablation_grid.value_text(value): value for value in values} for name, values in self.sweep["axes"].items()}
+        self.words = {name: {text: form.axis_words(name, text) for text in values} for name, values in texts.items()}
+        self.order = {name: list(values.values()) for name, values in self.words.items()}
+        self.numbers = {
+            name: {self.words[name][text]: _number(name, value) for text, value in values.items()} for name, values in texts.items()
+        }
         self.labels = {name: form.label(name) for name in self.axes} | {"": ""}
         run_ids = [cell["run"]["run_id"] for cell in self.cells if cell["run"]]
         self.rows = ablation_results.rows(self.cells, page.store().megabatches(run_ids, newest=True))
+        self.rows = self.rows.assign(**{name: self.rows[name].replace(words) for name, words in self.words.items()})
         self.token = tuple(zip(self.rows["run_id"], self.rows["state"]))
         self.fixed: tuple[str, ...] = ()  # values of other settings that the results are restricted to
 
@@ -43,6 +51,13 @@ class Board:
         return [name for name in self.axes if name != ablation_results.SEED] or self.axes
 
 
+def _number(name: str, value: Any) -> float:
+    """The place of a value on an axis; nan where it is no number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return math.nan
+    return 100 * sparsity.of_tau(value) if name == "tau" else float(value)
+
+
 def only(board: Board, down: str, across: str) -> None:
     """Restrict the results: settings that are neither rows nor columns are averaged over, unless one of their values is chosen."""
     others = [name for name in board.main if name not in (down, across)]
@@ -50,7 +65,7 @@ def only(board: Board, down: str, across: str) -> None:
         with st.container(horizontal=True, gap="small"):
             for name in others:
                 shown = apart(board.order[name])
-                old_links.renamed(f"only-{name}", shown)
+                old_links.renamed(f"only-{name}", {**board.words[name], **shown})
                 value = st.selectbox(
                     f"Only {plain(board.labels[name].lower())}", board.order[name], index=None, key=f"only-{name}", bind="query-params",
                     format_func=shown.__getitem__, placeholder="all, averaged", width=200,
@@ -64,6 +79,7 @@ def controls(board: Board) -> tuple[str, str, str, str]:
     """(view, metric, rows, columns), kept in the address."""
     axes = board.main if len(board.main) > 1 else board.axes if len(board.axes) > 1 else [*board.main, ""]
     old_links.renamed("metric", old_links.METRICS)
+    old_links.renamed("view", _FORMERLY)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         metric = st.selectbox(
             "Metric",
@@ -78,7 +94,7 @@ def controls(board: Board) -> tuple[str, str, str, str]:
         if st.session_state.get("columns") not in others:
             st.session_state["columns"] = others[0]
         across = st.selectbox("Columns", others, key="columns", bind="query-params", format_func=board.labels.__getitem__, width=200)
-        view = st.segmented_control("Results as", VIEWS, key="view", bind="query-params", default="Heatmap", required=True)
+        view = st.selectbox("Results as", VIEWS, key="view", bind="query-params", width=200)
     return view, metric, down, across
 
 
@@ -119,11 +135,10 @@ def _heatmap(board: Board, metric: str, down: str, across: str) -> None:
     axes, order, rows = [name for name in (down, across) if name], board.order, board.rows
     if not across:
         axes, order, rows = [*axes, ""], {**order, "": [" "]}, rows.assign(**{"": " "})
-    table = ablation_results.summary(rows, axes, metric)
     live_chart.chart(
         "heatmap",
         (board.sweep["sweep_id"], board.token, board.fixed, metric, down, across),
-        lambda: result_charts.heatmap(table, metric, down, across, order, board.labels, revision=board.sweep["sweep_id"]),
+        lambda: result_charts.heatmap(rows, metric, down, across, order, board.labels, revision=board.sweep["sweep_id"]),
         alt=f"Heatmap: mean {ablation_results.METRICS[metric].label} of each combination",
     )
     averaged = [board.labels[name] for name in board.axes if name not in axes and len(set(board.rows[name]) - {ablation_results.ANY}) > 1]
@@ -137,9 +152,15 @@ def _multiples(board: Board, metric: str, down: str, across: str) -> None:
         "multiples",
         (board.sweep["sweep_id"], board.token, board.fixed, metric, down, across, panel),
         lambda: result_charts.small_multiples(
-            board.rows, metric, (across or down, down if across else "", panel), board.order, board.labels, revision=metric + across
+            board.rows,
+            metric,
+            (across or down, down if across else "", panel),
+            board.order,
+            board.labels,
+            revision=metric + across,
+            numbers={value: place for value, place in board.numbers[across or down].items() if not math.isnan(place)},
         ),
-        alt=f"Small multiples: {ablation_results.METRICS[metric].label} against {board.labels[across or down]}",
+        alt=f"Lines: {ablation_results.METRICS[metric].label} against {board.labels[across or down]}",
     )
 
 
@@ -155,14 +176,14 @@ def _parallel(board: Board, metric: str, down: str, across: str) -> None:
 
 
 def _table(board: Board, metric: str, down: str, across: str) -> None:
-    table = ablation_results.summary(board.rows, board.main, metric)
-    best, about = ablation_results.winner(table, metric), ablation_results.METRICS[metric]
+    table, about = ablation_results.summary(board.rows, board.main, metric), ablation_results.METRICS[metric]
+    best = _best_of_table(board, metric, down, across)
     shown = table[board.main].rename(columns=board.labels)
     shown["n"], shown["Mean"], shown["± SD"] = table["n"], table["mean"], table["sd"]
     shown["95 % from"], shown["to"] = table["low"], table["high"]
     shown["Not done"] = table["runs"] - table["n"]
     if about.better:
-        shown.insert(len(board.main), "Best", ["★" if index == best else "" for index in table.index])
+        shown.insert(len(board.main), "Best", ["★" if row in best else "" for row in table[board.main].itertuples(index=False, name=None)])
     st.markdown(f"**{about.label}, {about.unit}:** mean ± standard deviation over seeds")
     _frame(
         shown.round(dict.fromkeys(("Mean", "± SD", "95 % from", "to"), max(about.digits, 1) + 1)),
@@ -170,8 +191,24 @@ def _table(board: Board, metric: str, down: str, across: str) -> None:
         {name: f"%.{max(about.digits, 1) + 1}f" for name in ("Mean", "± SD", "95 % from", "to")},
     )
     if about.better:
-        no = "No winner is marked: intervals overlap, or a combination has fewer than two runs."
-        st.caption("★ its 95 % interval (Student's t) overlaps with no other." if best is not None else no)
+        same = ", ".join(board.labels[name].lower() for name in board.main if name != down)
+        apart = f"ahead of every other {plain(board.labels[down].lower())}" + (f" at the same {plain(same)}" if same else "")
+        no = "No winner is marked: what is ahead could be luck, or there are fewer than two runs each."
+        st.caption(f"★ best: {apart}, seed by seed, with 95 % confidence (Student's t)." if best else no)
+
+
+def _best_of_table(board: Board, metric: str, down: str, across: str) -> set[tuple]:
+    """Rows of the table that win: the best value of `down` for each combination of the other settings."""
+    rest = [name for name in board.main if name not in (down, across)]
+    rows, order, columns = board.rows, board.order, across
+    if not columns:
+        rows, order = rows.assign(**{"": ""}), {**order, "": [""]}
+    found = set()
+    for values, part in rows.groupby(rest, sort=False) if rest else [((), rows)]:
+        for row, column in ablation_results.best_of_columns(part, down, columns, order, metric):
+            place = {**dict(zip(rest, values)), down: row, across: column}
+            found.add(tuple(place[name] for name in board.main))
+    return found
 
 
 def _frame(frame: pd.DataFrame, alt: str, formats: Mapping[str, str] | None = None) -> None:

@@ -10,8 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from appcore.config import RunConfig, build
-from appcore.names import counted, display
-from appcore.planning import ablation_grid
+from appcore.names import counted
+from appcore.planning import ablation_grid, sparsity
 from appcore.presets import PRESETS
 
 from ..app import page
@@ -21,7 +21,7 @@ from ..words.number_columns import metric
 from ..words.text import cells, plain
 
 _COMMON = ("pruner", "seed")
-_TYPED = {"seed": "0-2", "tau": "2, 4.5, 8", "megabatches": "2, 4, 8", "epochs": "4, 8", "lr": "0.02, 0.05, 0.1"}
+_TYPED = {"seed": "0-2", "tau": "50, 90, 98", "megabatches": "2, 4, 8", "epochs": "4, 8", "lr": "0.02, 0.05, 0.1"}
 _RUNS = 40
 _MOST_SHAPES = 24
 
@@ -33,9 +33,14 @@ def label(name: str) -> str:
     return setting_labels.label(name)
 
 
-def value_words(value: Any) -> str:
-    """A value of an axis for display."""
-    return display(ablation_grid.value_text(value))
+def value_words(name: str, value: Any) -> str:
+    """A value of a setting for display."""
+    return setting_labels.value_words(name, ablation_grid.value_text(value))
+
+
+def axis_words(name: str, text: str) -> str:
+    """A value of an axis in tables and figures, which write names of plug-ins in their own way: 63.36 % (tau 4.5)."""
+    return setting_labels.value_words(name, text) if name == "tau" else text
 
 
 def show() -> tuple[dict[str, Any], dict[str, list[Any]], str]:
@@ -52,12 +57,12 @@ def show() -> tuple[dict[str, Any], dict[str, list[Any]], str]:
         help="Any setting of a run, and every parameter of a pruner, method or schedule. A setting with one value holds for all runs.",
     )
     chosen = {name: _values(name, complete) for name in names}
-    if any(values is None for values in chosen.values()):
+    for name, values in chosen.items():
+        if values is not None and not values:
+            st.caption(f":orange[:material/info: {plain(label(name))}: choose at least one value, or take it out of Vary.]")
+    if not all(chosen.values()):
         return base, {}, ""
-    picked = {name: values for name, values in chosen.items() if values}
-    for name in names:
-        if not picked.get(name):
-            st.caption(f":orange[:material/info: {plain(label(name))}: choose at least one value.]")
+    picked = {name: values for name, values in chosen.items() if values is not None}
     fixed = {name: values[0] for name, values in picked.items() if len(values) == 1}
     axes = {name: values for name, values in picked.items() if len(values) > 1} or picked
     title = st.text_input("Title", key="sweep-title", max_chars=200, placeholder=ablation_grid.title(axes) if axes else "")
@@ -91,21 +96,26 @@ def _values(name: str, base: Mapping[str, Any]) -> list[Any] | None:
     key, help = f"axis-{name}", None if name.startswith(ablation_grid.OPTION) else fields.help_text(name)
     if menu is not None:
         default = ["snip", "magnitude"] if name == "pruner" else []
-        titles = setting_labels.VALUE_LABELS.get(name, {})
         return st.multiselect(
             plain(label(name)),
             menu,
             default=default,
-            format_func=lambda value: titles.get(value) or value_words(value),
+            format_func=lambda value: value_words(name, value),
             key=key,
             help=help,
         )
-    text = st.text_input(plain(label(name)), value="0-2" if name == "seed" else "", key=key, help=help, placeholder=_example(name))
+    shown = plain(label(name)) + (", %" if name == "tau" else "")
+    text = st.text_input(shown, value="0-2" if name == "seed" else "", key=key, help=help, placeholder=_example(name))
     try:
-        return ablation_grid.parse(name, text)
+        return _taus(text) if name == "tau" else ablation_grid.parse(name, text)
     except ValueError as error:
         fields.show_errors([plain(str(error), 300)])
         return None
+
+
+def _taus(text: str) -> list[float]:
+    """The taus of final sparsities as users type them: "50, 90 %, 98.5"."""
+    return list(dict.fromkeys(sparsity.tau_of(sparsity.read(part)) for part in text.split(",") if part.strip()))
 
 
 def _example(name: str) -> str:
@@ -145,12 +155,12 @@ def cost(found: Mapping[str, Any], reused: int) -> None:
 def preview(found: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> None:
     """A preview of all runs, and of the combinations that are left out, with reasons."""
     with st.expander(f"All runs ({len(found['cells'])})", icon=":material/list:"):
-        rows = [{label(n): "any" if v is None else value_words(v) for n, v in cell["values"].items()} for cell in found["cells"]]
+        rows = [{label(n): "any" if v is None else value_words(n, v) for n, v in cell["values"].items()} for cell in found["cells"]]
         st.dataframe(cells(pd.DataFrame(rows)), height="auto" if len(rows) < 10 else 340, alt="Runs of this ablation")
     if found["left_out"]:
         with st.expander(f"{counted(len(found['left_out']), 'combination')} left out", icon=":material/block:"):
             rows = [
-                {**{label(n): value_words(v) for n, v in left["values"].items()}, "Reason": left["reason"]} for left in found["left_out"]
+                {**{label(n): value_words(n, v) for n, v in left["values"].items()}, "Reason": left["reason"]} for left in found["left_out"]
             ]
             st.dataframe(cells(pd.DataFrame(rows)), hide_index=True, alt="Combinations that are left out, and why")
 
@@ -170,4 +180,4 @@ def differs(config: Mapping[str, Any]) -> str:
     """A base in words: its settings that differ from the defaults of its data set."""
     given = RunConfig(**{name: config[name] for name in ("dataset", "method") if name in config}).model_dump(mode="json")
     shown = {name: value for name, value in config.items() if name in given and given[name] != value and value != {}}
-    return ", ".join(f"{setting_labels.label(name).lower()} {value_words(value)}" for name, value in shown.items())
+    return ", ".join(f"{setting_labels.label(name).lower()} {value_words(name, value)}" for name, value in shown.items())

@@ -28,12 +28,12 @@ def show(found: Sequence[Mapping[str, Any]]) -> None:
         st.markdown("**No ablations yet.** The first one appears here and stays when the browser is closed; its address can be shared.")
         return
     states = {run_id: state for run_id, _, state in page.store().revision()}
-    with st.container(border=True, gap="xsmall"):
+    with st.container(border=True, gap="xsmall", key="ablations"):
         for sweep in found[:30]:
             name, how, when = st.columns([5, 4, 1.6], vertical_alignment="center", gap="small")
             with name:
                 st.page_link(
-                    page.link("ablations"), label=f"**{plain(sweep['title'])}**", query_params={"sweep": sweep["sweep_id"]}, icon=""
+                    page.link("ablations"), label=f"**{plain(sweep['title'], 200)}**", query_params={"sweep": sweep["sweep_id"]}, icon=""
                 )
             counts = Counter(states.get(run_id, "deleted") for run_id in sweep["run_ids"])
             how.caption(" · ".join(f"{count} {plain(state)}" for state, count in counts.most_common()) or "no runs")
@@ -41,47 +41,46 @@ def show(found: Sequence[Mapping[str, Any]]) -> None:
 
 
 def head(board: ablation_board.Board) -> None:
-    """Title, varied settings, and buttons; unusable ones are disabled."""
+    """Title, varied settings, and the buttons that can do something now."""
     sweep, manager = board.sweep, page.manager()
     runs = [cell["run"] for cell in board.cells if cell["run"]]
     active = [run["run_id"] for run in runs if run_status.is_active(run)]
     moving = [run["run_id"] for run in runs if run["status"] in MOVING]
     again = [run["run_id"] for run in runs if run["status"] in RESUMABLE]
     missing = len(board.cells) - len(runs)
-    st.title(plain(sweep["title"]))
+    st.title(plain(sweep["title"], 200))
     varied = " × ".join(f"{form.label(name)} ({len(values)})" for name, values in sweep["axes"].items())
     st.caption(f"{plain(varied)} = {counted(len(board.cells), 'run')} · {format.age(sweep['created'])}")
     send = lambda ids, word: ablation_board.said(functools.partial(manager.send, ids, word))  # noqa: E731
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="verbs"):
-        act = ablation_board.said(functools.partial(manager.ablations.run_missing, sweep["sweep_id"]))
-        st.button(f"Run missing ({missing})", icon=":material/playlist_add:", key="missing", disabled=not missing, on_click=act)
         is_held = bool(active) and not moving
-        st.button(
-            "Resume" if is_held else "Pause",
-            icon=":material/play_arrow:" if is_held else ":material/pause:",
-            key="hold",  # one element for both, so that no click falls between two that change places
-            type="primary" if is_held else "secondary",
-            disabled=not active,
-            on_click=send(active, "resume") if is_held else send(moving, "pause"),
-        )
-        st.button(
-            "Cancel",
-            icon=":material/stop:",
-            key="cancel",
-            disabled=not active,
-            on_click=send(active, "stop"),
-            help="Stop what runs or waits; it can be resumed",
-        )
-        again_act = functools.partial(ablation_board.resume, again)
-        st.button(
-            f"Try again ({len(again)})",
-            icon=":material/replay:",
-            key="again",
-            disabled=not again,
-            on_click=again_act,
-            help="Failed, stopped and lost runs go on from their last checkpoint",
-        )
-        _front(board)
+        if active:
+            st.button(
+                "Resume" if is_held else "Pause",
+                icon=":material/play_arrow:" if is_held else ":material/pause:",
+                key="hold",  # one element for both, so that no click falls between two that change places
+                type="primary" if is_held else "secondary",
+                on_click=send(active, "resume") if is_held else send(moving, "pause"),
+            )
+            st.button(
+                "Cancel",
+                icon=":material/stop:",
+                key="cancel",
+                on_click=send(active, "stop"),
+                help="Stop what runs or waits; it can be resumed",
+            )
+            _front(board)
+        if missing:
+            act = ablation_board.said(functools.partial(manager.ablations.run_missing, sweep["sweep_id"]))
+            st.button(f"Run missing ({missing})", icon=":material/playlist_add:", key="missing", on_click=act)
+        if again:
+            st.button(
+                f"Try again ({len(again)})",
+                icon=":material/replay:",
+                key="again",
+                on_click=functools.partial(ablation_board.resume, again),
+                help="Failed, stopped and lost runs go on from their last checkpoint",
+            )
         with st.popover("More", icon=":material/more_horiz:", key="more"):
             _more(board, runs)
 
@@ -90,7 +89,8 @@ def _front(board: ablation_board.Board) -> None:
     mine = {cell["run"]["run_id"] for cell in board.cells if cell["run"]}
     waiting = page.manager().waiting()
     own = [run_id for run_id in waiting if run_id in mine]
-    is_first = waiting[: len(own)] == own
+    if waiting[: len(own)] == own:
+        return
 
     def act() -> None:
         for run_id in reversed(own):
@@ -100,7 +100,6 @@ def _front(board: ablation_board.Board) -> None:
         "To the front",
         icon=":material/first_page:",
         key="front",
-        disabled=is_first,
         on_click=ablation_board.said(act),
         help="Before everything else that waits",
     )
@@ -133,7 +132,7 @@ def _more(board: ablation_board.Board, runs: Sequence[Mapping[str, Any]]) -> Non
         on_click=ablation_board.said(functools.partial(_forget, sweep["sweep_id"])),
         help="Its runs stay in the library",
     )
-    st.page_link(page.link("ablations"), label="All ablations", icon=":material/apps:", query_params={})
+    st.button("All ablations", icon=":material/apps:", key="all-ablations", on_click=st.query_params.clear)
 
 
 def _forget(sweep_id: str) -> None:
@@ -153,7 +152,7 @@ def facts(data: Mapping[str, Any]) -> None:
     """The base, and the combinations that were left out."""
     config = data["cells"][0]["config"] if data["cells"] else data["sweep"]["base"]
     rows = [
-        {"setting": form.label(name), "value": "varied" if name in data["sweep"]["axes"] else form.value_words(value)}
+        {"setting": form.label(name), "value": "varied" if name in data["sweep"]["axes"] else form.value_words(name, value)}
         for name, value in config.items()
         if name != "options"
     ]
@@ -163,7 +162,7 @@ def facts(data: Mapping[str, Any]) -> None:
     if data["left_out"]:
         with st.expander(f"{counted(len(data['left_out']), 'combination')} left out", icon=":material/block:"):
             rows = [
-                {**{form.label(n): form.value_words(v) for n, v in one["values"].items()}, "Reason": one["reason"]}
+                {**{form.label(n): form.value_words(n, v) for n, v in one["values"].items()}, "Reason": one["reason"]}
                 for one in data["left_out"]
             ]
             st.dataframe(cells(pd.DataFrame(rows)), hide_index=True, alt="Combinations that are left out, and why")

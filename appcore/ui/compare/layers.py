@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from ..app import mask_data, tables
 from ..widgets import live_chart, player
 from ..words import run_status
 from ..words.text import harmless
+from .chosen import Chosen
 
 Run = dict[str, Any]
 Runs = Sequence[Run]
@@ -28,10 +29,16 @@ def megabatches(runs: Runs) -> int:
 
 
 def _pick_megabatch(runs: Runs, data: tables.Frames) -> int:
-    """The megabatch (from 0) whose layers are shown: chosen with the slider, played, or the newest that all runs have reached."""
+    """The megabatch (from 0) whose layers are shown: chosen with the slider, played, or the newest that all runs have reached.
+
+    Of finished runs the last one is shown first: that is what the headlines speak of.
+    """
     count = megabatches(runs)
     if count < 2:
         return 0
+    if KEY not in st.session_state and KEY not in st.query_params and len(data.layers):
+        st.session_state[KEY] = int(data.layers["megabatch"].max()) + 1
+    st.session_state[KEY] = min(st.session_state[KEY], count) if KEY in st.session_state else 1
     is_live = any(run_status.is_active(run) for run in runs)
     player.advance(count, KEY)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -44,43 +51,70 @@ def _pick_megabatch(runs: Runs, data: tables.Frames) -> int:
     return chosen - 1
 
 
-def show(runs: Runs, pair: tuple[str, str], data: tables.Frames) -> None:
+def show(chosen: Chosen, data: tables.Frames) -> None:
     """All figures of layers; none for a single run."""
-    if len(runs) < 2:
+    if len(chosen.runs) < 2:
         return
     st.subheader("Layer by layer", anchor=False)
-    megabatch = _pick_megabatch(runs, data)
-    by_id = {run["run_id"]: run for run in runs}
-    first, second = by_id[pair[0]], by_id[pair[1]]
+    megabatch = _pick_megabatch(chosen.runs, data)
+    by_id = {run["run_id"]: run for run in chosen.runs}
+    first, second = by_id[chosen.pair[0]], by_id[chosen.pair[1]]
+    networks = data.once(("networks", chosen.key), lambda: charts.networks(data.layers, chosen.runs))
+    if not any({first["run_id"], second["run_id"]} <= {run["run_id"] for run in alike} for alike in networks):
+        st.markdown(f":gray[:material/info: {harmless(_not_side_by_side(first, second, networks))}]")
+    else:
+        _pair(first, second, megabatch, chosen, data)
+    _everyone(networks, megabatch, chosen, data)
+
+
+def _not_side_by_side(first: Run, second: Run, networks: Sequence[Sequence[Mapping[str, Any]]]) -> str:
+    known = {run["run_id"] for alike in networks for run in alike}
+    if not {first["run_id"], second["run_id"]} <= known:
+        return "The layers of the two are set side by side when both have passed a prune point."
+    one, other = _names(first, second)
+    return f"{one} and {other} are different networks: their layers are not set side by side. Choose two of one network above."
+
+
+def _pair(first: Run, second: Run, megabatch: int, chosen: Chosen, data: tables.Frames) -> None:
+    """The two chosen runs: shares, differences and overlap of each layer."""
+    pair = chosen.pair
     layers = data.once(("layers", pair), lambda: data.layers[data.layers["run_id"].isin(pair)])
-    both, token = ",".join(pair), (pair, megabatch, data.token("layers"))
+    both, token = ",".join(pair), (chosen.key, pair, megabatch, data.token("layers"))
     common = shared_snapshots(first, second, data)
-    with live_chart.grid(3 if common and not mask_words.chaotic(first, second) else 2):
+    with live_chart.grid(3 if common and not mask_words.chaotic(first, second) else 2, 265):
         live_chart.chart(
             "mirrored",
             token,
-            lambda: charts.mirrored(layers, first, second, megabatch, revision=both),
+            lambda: charts.mirrored(layers, first, second, megabatch, revision=both, among=chosen.among),
             alt="Bars back to back: share that each of the two runs keeps of each layer",
             shared=data.figures,
         )
         live_chart.chart(
             "difference-map",
             token,
-            lambda: charts.difference_map(data.layers, first, second, megabatch, revision=both),
+            lambda: charts.difference_map(layers, first, second, megabatch, revision=both, among=chosen.among),
             alt="Heatmap: difference of the shares kept, by layer and megabatch",
             shared=data.figures,
         )
         words = _same_weights(first, second, common, megabatch)
     st.markdown(words)
-    if len(runs) > 2:
-        everyone = ",".join(by_id)
-        live_chart.chart(
-            "kept-by-layer",
-            (everyone, *token),
-            lambda: charts.kept_by_layer(data.layers, runs, megabatch, revision=everyone),
-            alt="Marks: share kept of each layer, one mark per run",
-            shared=data.figures,
-        )
+
+
+def _everyone(networks: Sequence[Sequence[Mapping[str, Any]]], megabatch: int, chosen: Chosen, data: tables.Frames) -> None:
+    """All runs, with a chart for each network: layers of different networks are not one another's."""
+    if len(chosen.runs) == 2 and len(networks) < 2:
+        return  # the pair says it all
+    with live_chart.grid(min(2, max(1, len(networks))), live_chart.NARROW):
+        for place, alike in enumerate(networks):
+            name = charts.network_name(alike) if len(networks) > 1 else ""
+            live_chart.chart(
+                f"kept-by-layer-{place}" if place else "kept-by-layer",
+                (chosen.key, name, megabatch, data.token("layers")),
+                partial(charts.kept_by_layer, data.layers, alike, megabatch, revision=chosen.revision, among=chosen.among, network=name),
+                alt=f"Marks: share kept of each layer {name and 'of '}{name}, one mark per run",
+                shared=data.figures,
+                legend=False,
+            )
 
 
 def shared_snapshots(first: Run, second: Run, data: tables.Frames) -> dict[int, tuple[str, str]]:
@@ -109,15 +143,16 @@ def _same_weights(first: Run, second: Run, common: dict[int, tuple[str, str]], m
         (first["run_id"], second["run_id"], at),
         lambda: charts.overlap_by_layer(layers, of_layers, chance_of_layers, names, revision=f"{first['run_id']},{second['run_id']}"),
         alt="Marks: overlap of the two masks in each layer versus the random baseline",
+        legend=False,
     )
     return harmless(mask_words.alike(iou, chance, f"At megabatch {at + 1}, {names[0]}", names[1]))
 
 
-def same_weights_over_time(runs: Runs, pair: tuple[str, str], data: tables.Frames) -> None:
+def same_weights_over_time(chosen: Chosen, data: tables.Frames) -> None:
     """The same over the stream, for all layers together."""
-    by_id = {run["run_id"]: run for run in runs}
+    by_id, pair = {run["run_id"]: run for run in chosen.runs}, chosen.pair
     first, second = by_id[pair[0]], by_id[pair[1]]
-    is_shown = len(runs) > 1 and not mask_words.chaotic(first, second)
+    is_shown = len(chosen.runs) > 1 and not mask_words.chaotic(first, second)
     common = shared_snapshots(first, second, data) if is_shown else {}
     with suppress(ValueError, OSError):  # said above, at the layers
         found = [mask_data.alike(*files) for files in common.values()]
@@ -129,6 +164,7 @@ def same_weights_over_time(runs: Runs, pair: tuple[str, str], data: tables.Frame
                 (pair, tuple(common)),
                 lambda: charts.same_weights(list(common), iou, chance, _names(first, second), count, revision=",".join(pair)),
                 alt="Curves: overlap of the two masks after each megabatch versus the random baseline",
+                legend=False,
             )
 
 

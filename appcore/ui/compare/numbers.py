@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -14,8 +15,9 @@ from appcore.analysis.repeats import Repeats, grouped
 from ..app import old_links, tables
 from ..widgets import live_chart
 from ..words import number_columns
-from ..words.text import cells
+from ..words.text import cells, plain
 from . import layers
+from .chosen import Chosen
 
 Runs = Sequence[dict[str, Any]]
 _ALT = {
@@ -33,52 +35,66 @@ def pick_bands(runs: Runs) -> bool:
     return st.toggle("Average over seeds", value=True, key="bands", bind="query-params", help="One line per experiment: mean and range")
 
 
-def curve(name: str, runs: Runs, data: tables.Frames, bands: bool) -> None:
+def curve(name: str, chosen: Chosen, data: tables.Frames) -> None:
     """One curve of each run, or the band of each experiment."""
-    revision = ",".join(run["run_id"] for run in runs)
-    draw = (
-        (lambda: charts.bands(name, grouped(runs), data.epochs, data.megabatches, revision=revision))
-        if bands
-        else (lambda: getattr(charts, name)(runs, data.epochs, data.megabatches, revision=revision))
+    drawn: Any = grouped(chosen.runs) if chosen.bands else chosen.runs
+    more = {"rounds": data.rounds} if name == "accuracy" and not chosen.bands else {}
+    live_chart.chart(
+        f"compare-{name}",
+        (chosen.key, chosen.bands, chosen.view, data.token("epochs", "megabatches", "rounds")),
+        lambda: (partial(charts.bands, name) if chosen.bands else getattr(charts, name))(
+            drawn, data.epochs, data.megabatches, revision=chosen.revision, view=chosen.view, among=chosen.among, **more
+        ),
+        alt=_ALT[name],
+        shared=data.figures,
+        legend=False,
     )
-    live_chart.chart(f"compare-{name}", (revision, bands, data.token("epochs", "megabatches")), draw, alt=_ALT[name], shared=data.figures)
 
 
-def curves(runs: Runs, pair: tuple[str, str], data: tables.Frames, bands: bool) -> None:
+def curves(chosen: Chosen, data: tables.Frames) -> None:
     """The other curves, overlaid."""
     st.subheader("Over the stream", anchor=False)
-    with live_chart.grid(2):
+    with live_chart.grid(2, live_chart.NARROW):
         for name in ("gap", "loss", "errors"):
-            curve(name, runs, data, bands)
-        layers.same_weights_over_time(runs, pair, data)
+            curve(name, chosen, data)
+        layers.same_weights_over_time(chosen, data)
 
 
-def differences(runs: Runs, data: tables.Frames) -> None:
-    """Differences of each experiment from a chosen one, with intervals over the seeds that both have."""
-    groups = grouped(runs)
+def differences(chosen: Chosen, data: tables.Frames) -> None:
+    """Differences of each experiment from a chosen one of the same network and data, with intervals over the seeds that both have."""
+    groups = grouped(chosen.runs)
     if len(groups) < 2:
         return
     old_links.renamed("metric", old_links.METRICS)
-    names = charts.labels([group.first for group in groups])
+    names = charts.experiment_labels(groups, chosen.among)
     by_id = {group.first["run_id"]: group for group in groups}
     st.subheader("Gain over a baseline", anchor=False)
     if st.session_state.get("baseline") not in by_id:
         st.session_state["baseline"] = next(iter(by_id))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = st.selectbox("Baseline", list(by_id), format_func=names.__getitem__, key="baseline", bind="query-params", width=260)
+        base = by_id[st.selectbox("Baseline", list(by_id), format_func=names.__getitem__, key="baseline", bind="query-params", width=260)]
         metric = st.selectbox(
             "Of", charts.DIFFERENCES, format_func=lambda name: MEASURES[name].label, key="metric", bind="query-params", width=260
         )
-    revision = ",".join(run["run_id"] for run in runs)
-    live_chart.chart(
-        "differences",
-        (revision, chosen, metric, data.token("megabatches")),
-        lambda: charts.differences(metric, groups, by_id[chosen], data.megabatches, revision=revision),
-        alt="Curves: difference of each experiment from the baseline after each megabatch, with 95 % intervals",
-        shared=data.figures,
-    )
+    alike = [group for group in groups if _data_of(group) == _data_of(base)]
+    if len(alike) > 1:
+        live_chart.chart(
+            "differences",
+            (chosen.key, base.first["run_id"], metric, data.token("megabatches")),
+            lambda: charts.differences(metric, alike, base, data.megabatches, revision=chosen.revision, among=chosen.among),
+            alt="Curves: difference of each experiment from the baseline after each megabatch, with 95 % intervals",
+            shared=data.figures,
+            legend=False,
+        )
+    if len(alike) < len(groups):
+        others = ", ".join(plain(names[group.first["run_id"]]) for group in groups if group not in alike)
+        st.caption(f"Of another network or other data, so not set against {plain(names[base.first['run_id']])}: {others}.")
     if max(len(group.runs) for group in groups) < 2:
         st.caption("One seed each: a difference of one pair of runs has no interval. An ablation over three or more seeds gives one.")
+
+
+def _data_of(group: Repeats) -> list[Any]:
+    return [group.first["config"].get(name) for name in ("arch", "dataset")]
 
 
 def numbers(runs: Runs, data: tables.Frames) -> None:

@@ -11,65 +11,84 @@ from appcore.analysis.repeats import grouped
 from appcore.names import counted
 from appcore.statuses import BROKEN
 
-from ..app import page, tables
-from ..widgets import live_chart
+from ..app import tables
+from ..widgets import live_chart, run_rail
 from ..widgets.run_picker import Runs
-from ..words import run_status, setting_labels
+from ..words import format, run_status, setting_labels
 from ..words.text import harmless, plain, table
 from . import numbers
+from .chosen import Chosen
 
 
-def pick_pair(runs: Runs) -> tuple[str, str]:
+def curve_view() -> charts.View:
+    """How curves are shown, as on the Run page; it opens on a press, so that a projector has room for the charts."""
+    with st.popover("Curves", icon=":material/tune:", key="view", width="content"):
+        x = st.selectbox("Curves over", list(charts.AXES), key="x", bind="query-params")
+        smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smooth", bind="query-params")
+        logarithmic = st.toggle("Logarithmic loss", key="log", bind="query-params")
+    return charts.View(x or "megabatches", smoothing, logarithmic)
+
+
+def pick_pair(runs: Runs, among: Runs) -> tuple[str, str]:
     """The two runs that the layer views compare: of the first two experiments, or chosen when there are more."""
-    ids = [run["run_id"] for run in runs]
+    ids, names = [run["run_id"] for run in runs], charts.labels(among)
     if len(ids) < 3:
         return ids[0], ids[-1]
-    names = charts.labels(runs)
     different = [group.first["run_id"] for group in grouped(runs)]  # comparing two seeds of one experiment says little
     for key, usual in zip(("first", "second"), different if len(different) > 1 else ids):
         if st.session_state.get(key) not in ids:
             st.session_state[key] = usual
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        first = st.selectbox("Set", ids, format_func=names.__getitem__, key="first", bind="query-params", width=260)
-        second = st.selectbox("against", ids, format_func=names.__getitem__, key="second", bind="query-params", width=260)
+        first = st.selectbox("Layers of", ids, format_func=names.__getitem__, key="first", bind="query-params", width=300)
+        second = st.selectbox("against", ids, format_func=names.__getitem__, key="second", bind="query-params", width=300)
     return first, second
 
 
-def progress(runs: Runs) -> None:
-    """One progress bar per unfinished run."""
-    names = charts.labels(runs)
-    active = [run for run in runs if run_status.is_active(run)]
-    if active:
-        with st.grid(len(runs), min_column_width=280):
-            for run in runs:
-                share = run_status.share_done(run)
-                words = run_status.sentence(run, **page.place_in_line(run))
-                st.progress(share, text=f"**{plain(names[run['run_id']])}** {100 * share:.0f} % · {words}")
+def rail(runs: Runs, data: tables.Frames) -> None:
+    """All picked runs with the test accuracy of each."""
+    ends = data.once("newest", lambda: data.megabatches.groupby("run_id")["test_accuracy"].last().to_dict())
+    run_rail.show(runs, data, {run_id: format.percent(value) for run_id, value in ends.items()})
+
+
+def broken(runs: Runs) -> None:
+    """What happened to runs that ended against their user's will."""
     for run in runs:
         if run["status"] in BROKEN:
-            st.warning(f"{plain(names[run['run_id']])}: {run_status.sentence(run)}", icon=":material/error:")
+            st.warning(f"{plain(charts.labels(runs)[run['run_id']])}: {run_status.sentence(run)}", icon=":material/error:")
 
 
-def answer(runs: Runs, pair: tuple[str, str], data: tables.Frames, bands: bool) -> None:
-    """The answer to the page's question in a sentence made from the data, with a figure that shows it."""
+def answer(chosen: Chosen, data: tables.Frames) -> None:
+    """The answers to the page's questions in sentences made from the data, with figures that show them."""
+    runs, pair = chosen.runs, chosen.pair
     if len(runs) < 2:
         st.caption("Pick a second run to compare layers.")
         return
     by_id = {run["run_id"]: run for run in runs}
     first, second = by_id[pair[0]], by_id[pair[1]]
-    layers = data.once(("layers", pair), lambda: data.layers[data.layers["run_id"].isin(pair)])
+    counted_layers = data.once(("layers", pair), lambda: data.layers[data.layers["run_id"].isin(pair)])
+    statuses = tuple(run["status"] for run in runs)
+    ahead = data.once(("ahead", chosen.key, statuses), lambda: charts.who_is_more_accurate(grouped(runs), data.megabatches, chosen.among))
+    harder = data.once(("who", pair, chosen.key), lambda: charts.who_prunes_early(counted_layers, first, second, chosen.among))
     with st.container(border=True, key="answer"):
-        headline, detail = data.once(("who", pair), lambda: charts.who_prunes_early(layers, first, second))
-        st.markdown(f"#### {harmless(headline)}  \n{harmless(detail)}")
-    with live_chart.grid(2):
-        live_chart.chart(
-            "early-layers",
-            (tuple(by_id), pair, data.token("layers")),
-            lambda: charts.early_layers(charts.early_shares(layers), [first, second], charts.early_names(layers), revision=",".join(by_id)),
-            alt="Curves: share kept of the early layers at each megabatch",
-            shared=data.figures,
-        )
-        numbers.curve("accuracy", runs, data, bands)
+        st.markdown("\n\n".join(f"#### {harmless(head)}  \n{harmless(detail)}" for head, detail in (ahead, harder) if head))
+    is_one_network = len(data.once(("networks", pair), lambda: charts.networks(counted_layers, [first, second]))) < 2
+    with live_chart.grid(2, live_chart.NARROW):
+        numbers.curve("accuracy", chosen, data)
+        if is_one_network:
+            live_chart.chart(
+                "early-layers",
+                (chosen.key, pair, data.token("layers")),
+                lambda: charts.early_layers(
+                    charts.early_shares(counted_layers),
+                    [first, second],
+                    charts.early_names(counted_layers),
+                    revision=chosen.revision,
+                    among=chosen.among,
+                ),
+                alt="Curves: share kept of the early layers at each megabatch",
+                shared=data.figures,
+                legend=False,
+            )
 
 
 def settings(runs: Runs) -> None:
@@ -81,11 +100,12 @@ def settings(runs: Runs) -> None:
     if differing.empty:
         st.caption("None: the runs have the same settings.")
     else:
-        differing.index = [setting_labels.label(name) for name in differing.index]
-        st.table(table(differing), border="horizontal")
+        shown = differing.apply(lambda row: row.map(lambda text: setting_labels.value_words(row.name, text)), axis=1)
+        shown.index = [setting_labels.label(name) for name in differing.index]
+        st.table(table(shown), border="horizontal")
     with st.expander(counted(len(equal), "equal setting"), icon=":material/equal:"):
-        settings = {setting_labels.label(name): charts.setting_text(value) for name, value in equal.items() if value != {}}
-        st.markdown(" · ".join(f"{harmless(name)}: **{harmless(value)}**" for name, value in settings.items()))
+        words = {name: setting_labels.value_words(name, charts.setting_text(value)) for name, value in equal.items()}
+        st.markdown(" · ".join(f"{harmless(setting_labels.label(name))}: **{harmless(value)}**" for name, value in words.items()))
 
 
 def proof(runs: Runs) -> None:
@@ -108,14 +128,24 @@ def proof(runs: Runs) -> None:
         st.badge(f"{words} software and machine", icon=icon, color=colour)
     unrecorded = [run for run in runs if pairing.is_without_data_hash(run)]
     is_paired = all(found[name] for name in found if not (unrecorded and name == "data"))
+    agree, count = pairing.agreeing(runs)
+    noun = "pairs" if all(len(one) == 2 for one in pairing.partners_of(runs)) else "groups of one network and seed"
+    sets = f" {agree:d} of {count:d} {noun} agree:" if count > 1 else ""
     if False in found.values():
-        st.markdown("**Not paired:** part of the difference may come from other initial weights, other images or another order of them.")
+        st.markdown(
+            f"**Not paired:**{sets} part of the difference may come from other initial weights, other images or another order of them."
+        )
     elif is_paired and elsewhere:
         st.markdown(
-            "**Paired but for software or machine:** weights and images are the same; rounding is not, and that can grow in training."
+            f"**Paired but for software or machine:**{sets} weights and images are the same; rounding is not, and that can grow "
+            "in training."
         )
     elif is_paired:
-        st.markdown("**Paired:** whatever differs between the curves comes from the settings above, not from luck.")
+        st.markdown(f"**Paired:**{sets} whatever differs between runs of one seed comes from the settings above, not from luck.")
+    paired = {run["run_id"] for partners in pairing.partners_of(runs) for run in partners}
+    names = charts.labels(runs)
+    if alone := [plain(names[run["run_id"]]) for run in runs if run["run_id"] not in paired]:
+        st.caption(f"Without a partner of the same network, data and seed: {', '.join(alone)}.")
     if elsewhere:
         st.caption(f"Software or machine: {elsewhere}.")
     if unrecorded:
@@ -123,6 +153,5 @@ def proof(runs: Runs) -> None:
             "Whether the images were the same cannot be seen: some of these runs began with a version that kept no hash of the data."
         )
     with st.expander("Hashes", icon=":material/fingerprint:"):
-        names = charts.labels(runs)
         hashes = {names[run["run_id"]]: {charts.PAIRING[n]: (run["hashes"] or {}).get(n, "–")[:16] for n in charts.PAIRING} for run in runs}
         st.table(table(pd.DataFrame(hashes)), border="horizontal")

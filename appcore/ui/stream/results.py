@@ -9,38 +9,52 @@ import pandas as pd
 import streamlit as st
 
 from appcore.analysis import anytime
-from appcore.analysis.measures import lower
+from appcore.analysis.measures import MEASURES, lower
 from appcore.charts import cost_and_benefit
 from appcore.names import counted, display
 
 from ..app import page, tables
-from ..widgets import live_chart, run_picker
+from ..widgets import live_chart, run_picker, run_rail
 from ..words import format
 
 Runs = Sequence[dict[str, Any]]
 
 
-def on_the_way(runs: Runs, data: tables.Frames) -> None:
-    """Errors over the stream and their change, for the picked runs."""
+def rail(runs: Runs, data: tables.Frames) -> None:
+    """The picked runs with the CER of each."""
+    ends = data.once("cer", lambda: data.megabatches.groupby("run_id")["cer"].last().to_dict())
+    run_rail.show(runs, data, {run_id: f"{MEASURES['cer'].label} {format.count(value)}" for run_id, value in ends.items()})
+
+
+def on_the_way(runs: Runs, among: Runs, data: tables.Frames) -> None:
+    """Errors over the stream and their change, for those of the picked runs (`among`) that are in sight."""
     ends = data.megabatches
     if ends.empty:
         st.markdown("**No megabatch is finished yet.** The errors appear here by themselves after the first one.")
         return
-    revision = ",".join(run["run_id"] for run in runs)
-    token = (revision, data.token("megabatches"))
+    revision = ",".join(run["run_id"] for run in among)
+    token = (tuple(run["run_id"] for run in runs), revision, data.token("megabatches"))
     changes = relative(ends)
-    with live_chart.grid(2):
+    with live_chart.grid(2, live_chart.NARROW):
         live_chart.chart(
             "error-area",
             token,
-            lambda: cost_and_benefit.error_area(runs, ends, revision=revision),
+            lambda: cost_and_benefit.error_area(runs, ends, revision=revision, among=among),
             alt="Steps: wrong test images after each megabatch; the area below is the CER",
+            legend=False,
         )
+        if changes.empty:
+            st.markdown(
+                "**Does each new megabatch still help?**  \nThat is seen from the second megabatch on: "
+                + ("these runs have one each." if all(run["config"]["megabatches"] == 1 for run in runs) else "none is finished yet.")
+            )
+            return
         live_chart.chart(
             "relative-errors",
             token,
-            lambda: cost_and_benefit.relative_errors(runs, changes, revision=revision),
+            lambda: cost_and_benefit.relative_errors(runs, changes, revision=revision, among=among),
             alt="Curves: change of the test error from one megabatch to the next",
+            legend=False,
         )
 
 
@@ -142,8 +156,5 @@ def _words(points: pd.DataFrame, compute: str) -> str:
 
 
 def pick(everything: dict[str, dict[str, Any]]) -> Runs:
-    """The runs of the first two figures: those of ?runs=, as on Compare."""
-    runs = [everything[run_id] for run_id in run_picker.pick(everything)]
-    if runs:
-        run_picker.legend(runs)
-    return runs
+    """The runs of the first two figures: those of ?runs=, as on Compare; by themselves runs of several megabatches."""
+    return [everything[run_id] for run_id in run_picker.pick(everything, lambda run: run["config"]["megabatches"] > 1)]

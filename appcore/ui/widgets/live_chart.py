@@ -193,8 +193,13 @@ function fitted(host) {
   const { title } = layout.template.layout;
   const lines = broken(layout.title.text, `600 ${title.font.size}px "Source Sans"`, wide);
   const below = broken(layout.title.subtitle.text, `${title.subtitle.font.size}px "Source Sans"`, wide);
-  const more = (lines.length - 1) * title.font.size + (below.length - 1) * title.subtitle.font.size;
-  return { 'title.text': lines.join('<br>'), 'title.subtitle.text': below.join('<br>'), 'margin.t': layout.margin.t + 1.3 * more };
+  const [above, more] = [1.3 * (lines.length - 1) * title.font.size, 1.3 * (below.length - 1) * title.subtitle.font.size];
+  return {
+    'title.text': lines.join('<br>'),
+    'title.subtitle.text': below.join('<br>'),
+    'title.pad.t': layout.title.pad.t + above,  // plotly hangs up a title by its last line
+    'margin.t': layout.margin.t + above + more,
+  };
 }
 
 function settle(Plotly, host) {
@@ -303,6 +308,7 @@ export default function (component) {
     const top = figure.layout.margin.t = fit['margin.t'];
     figure.layout.title.text = fit['title.text'];
     figure.layout.title.subtitle.text = fit['title.subtitle.text'];
+    figure.layout.title.pad.t = fit['title.pad.t'];
     return Plotly.react(host, figure.data, figure.layout, CONFIG).then(() => makeRoom(Plotly, host, top)).then(() => {
       prepare(Plotly, host, note);
       placeInfo(host);
@@ -430,6 +436,9 @@ def _pdf(key: str) -> dict[str, Any]:
         return {"pdf": True}
     del st.session_state["_figure_file"]
     return {"pdf": True, "file": file}
+
+
+NARROW = 340  # pixels that a chart without a legend takes at least
 
 
 def grid(columns: int, width: int = 380) -> Any:

@@ -63,6 +63,11 @@ def _patience(run: Mapping[str, Any]) -> float:
     return max(_QUIET_SECONDS, 10 * run["config"]["batch_size"] / speed if speed else 4 * _QUIET_SECONDS)
 
 
+def word(run: Mapping[str, Any]) -> str:
+    """The displayed state as a word."""
+    return _BADGES[state(run)][0]
+
+
 def badge(run: Mapping[str, Any]) -> None:
     """The badge of a run."""
     words, icon, colour = _BADGES[state(run)]

@@ -45,7 +45,7 @@ def settings_table(run: dict[str, Any]) -> pd.DataFrame:
     rows = [
         {
             "setting": setting_labels.label(name),
-            "value": charts.setting_text(value),
+            "value": setting_labels.value_words(name, charts.setting_text(value)),
             "meaning": model[name].description if name in model else "",
         }
         for name, value in run["config"].items()

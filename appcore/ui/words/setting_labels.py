@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from appcore.names import display
+from appcore.planning import sparsity
+
 LABELS = {
     "arch": "Network",
     "dataset": "Data set",
     "megabatches": "Megabatches (T)",
     "epochs": "Epochs per megabatch",
-    "tau": "Tau",
+    "tau": "Final sparsity",
     "lr": "Learning rate",
     "lr_drops": "Learning-rate drops",
     "lr_gamma": "Factor of a drop",
@@ -40,6 +45,14 @@ VALUE_LABELS = {
     "init": {"kaiming-fan-out": "Kaiming, fan-out", "kaiming-fan-in": "Kaiming, fan-in", "torch": "torch's default"},
     "device": {"auto": "auto", "cpu": "CPU", "cuda": "GPU"},
 }
+
+
+def value_words(name: str, text: str) -> str:
+    """The display name of a setting's value, given as text: 4.5 of tau is 63.36 % (tau 4.5)."""
+    if name == "tau":
+        with suppress(ValueError):
+            return f"{sparsity.text(sparsity.of_tau(float(text)))} (tau {text})"
+    return VALUE_LABELS.get(name, {}).get(text, display(text))
 
 
 def label(name: str) -> str:
