@@ -10,6 +10,7 @@ playground.md beside itself.
 from __future__ import annotations
 
 import argparse
+import base64
 import os
 import statistics
 import sys
@@ -18,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 
 ROOT = Path(__file__).parents[1]
@@ -27,6 +29,7 @@ import browser  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
 from tables import measured, table  # noqa: E402
 
+RUNS = "() => new Promise((done) => setTimeout(() => done(document.querySelector('.playground').dataset.running === 'yes'), 700))"
 COUNTS = "() => { const { frames, steps } = document.querySelector('.playground').dataset; return [Number(frames), Number(steps)]; }"
 # Frames that any playground has asked for in a second, on a page without one: what a forgotten loop would show.
 FORGOTTEN = """() => new Promise((done) => {
@@ -49,8 +52,8 @@ def speeds(page: Any, seconds: int, fresh: str) -> tuple[list[float], list[float
     for second in range(seconds):
         if second % 3 == 0:
             page.goto(fresh)
-            page.locator(".playground .primary").click()
-            page.wait_for_timeout(700)
+            browser.insist(page, lambda: page.locator(".playground .primary").click(delay=20), RUNS)
+            page.wait_for_timeout(300)
         (first, done), since = page.evaluate(COUNTS), time.perf_counter()
         page.wait_for_timeout(1000)
         (last, reached), took = page.evaluate(COUNTS), time.perf_counter() - since
@@ -82,6 +85,7 @@ def visits(page: Any, address: str, count: int) -> tuple[list[float], list[int],
             sizes.append(heap(session))
             found = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
             listeners.append(int(found["JSEventListeners"]))
+            print(f"visit {visit}: {sizes[-1]:.1f} MiB, {listeners[-1]} listeners", file=sys.stderr, flush=True)
     return sizes, listeners, page.evaluate(FORGOTTEN)
 
 
@@ -98,11 +102,14 @@ def main() -> None:
         chromium = playwright.chromium.launch(executable_path=browser.CHROMIUM, args=list(browser.ARGUMENTS))
         page = chromium.new_page(viewport={"width": 1440, "height": 1000})
         page.set_default_timeout(browser.PATIENCE)
-        hard = f"{address}/playground?data=two-spirals&lr=0.01"  # takes many steps
+        lots = np.random.RandomState(0).randint(0, 256, (400, 3)) % [256, 256, 2]  # classes by lot: no network is done with them soon
+        text = base64.urlsafe_b64encode(lots.astype(np.uint8).tobytes()).decode().rstrip("=")
+        hard = f"{address}/playground?data=csv&lr=0.01&csv={text}"
         page.goto(hard)
         page.locator(".playground .primary").wait_for()
         at_first = os.getloadavg()[0]
         frames, steps, share = speeds(page, asked.seconds, hard)
+        print(f"frames {middle(frames)}, steps {middle(steps)}, server {share:.2f}", file=sys.stderr, flush=True)
         load = f"{at_first:.1f} before, {os.getloadavg()[0]:.1f} after"
         sizes, listeners, forgotten = visits(page, address, asked.visits)
         chromium.close()
