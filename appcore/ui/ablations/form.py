@@ -30,7 +30,7 @@ def label(name: str) -> str:
     """A setting's display name; parameters of plug-ins are marked as such."""
     if name.startswith(ablation_grid.OPTION):
         return f"{setting_labels.label(name.removeprefix(ablation_grid.OPTION))} (parameter)"
-    return setting_labels.label(name)
+    return setting_labels.label_of_words(name)
 
 
 def value_words(name: str, value: Any) -> str:
@@ -180,4 +180,4 @@ def differs(config: Mapping[str, Any]) -> str:
     """A base in words: its settings that differ from the defaults of its data set."""
     given = RunConfig(**{name: config[name] for name in ("dataset", "method") if name in config}).model_dump(mode="json")
     shown = {name: value for name, value in config.items() if name in given and given[name] != value and value != {}}
-    return ", ".join(f"{setting_labels.label(name).lower()} {value_words(name, value)}" for name, value in shown.items())
+    return ", ".join(f"{setting_labels.label_of_words(name).lower()} {value_words(name, value)}" for name, value in shown.items())

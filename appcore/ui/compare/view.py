@@ -101,11 +101,11 @@ def settings(runs: Runs) -> None:
         st.caption("None: the runs have the same settings.")
     else:
         shown = differing.apply(lambda row: row.map(lambda text: setting_labels.value_words(row.name, text)), axis=1)
-        shown.index = [setting_labels.label(name) for name in differing.index]
+        shown.index = [setting_labels.label_of_words(name) for name in differing.index]
         st.table(table(shown), border="horizontal")
     with st.expander(counted(len(equal), "equal setting"), icon=":material/equal:"):
         words = {name: setting_labels.value_words(name, charts.setting_text(value)) for name, value in equal.items()}
-        st.markdown(" · ".join(f"{harmless(setting_labels.label(name))}: **{harmless(value)}**" for name, value in words.items()))
+        st.markdown(" · ".join(f"{harmless(setting_labels.label_of_words(name))}: **{harmless(value)}**" for name, value in words.items()))
 
 
 def proof(runs: Runs) -> None:

@@ -44,7 +44,7 @@ def settings_table(run: dict[str, Any]) -> pd.DataFrame:
     model = RunConfig.model_fields
     rows = [
         {
-            "setting": setting_labels.label(name),
+            "setting": setting_labels.label_of_words(name),
             "value": setting_labels.value_words(name, charts.setting_text(value)),
             "meaning": model[name].description if name in model else "",
         }

@@ -12,7 +12,7 @@ LABELS = {
     "dataset": "Data set",
     "megabatches": "Megabatches (T)",
     "epochs": "Epochs per megabatch",
-    "tau": "Final sparsity",
+    "tau": "Tau",
     "lr": "Learning rate",
     "lr_drops": "Learning-rate drops",
     "lr_gamma": "Factor of a drop",
@@ -45,6 +45,11 @@ VALUE_LABELS = {
     "init": {"kaiming-fan-out": "Kaiming, fan-out", "kaiming-fan-in": "Kaiming, fan-in", "torch": "torch's default"},
     "device": {"auto": "auto", "cpu": "CPU", "cuda": "GPU"},
 }
+
+
+def label_of_words(name: str) -> str:
+    """The display name of a setting beside its `value_words`: tau is shown as the sparsity that it leads to."""
+    return "Final sparsity" if name == "tau" else label(name)
 
 
 def value_words(name: str, text: str) -> str:
