@@ -22,7 +22,7 @@ from appcore.config import build  # noqa: E402
 from appcore.statuses import RESUMABLE  # noqa: E402
 from appcore.transfer import reproduce  # noqa: E402
 from appcore.ui.app import tables  # noqa: E402
-from appcore.ui.run import launch, machine, ticket, view  # noqa: E402
+from appcore.ui.run import launch, machine, next_steps, ticket, view  # noqa: E402
 from appcore.ui.settings import form  # noqa: E402
 from appcore.ui.widgets import live_chart, run_controls, run_labels  # noqa: E402
 from appcore.ui.words import format, run_status, run_text, text  # noqa: E402
@@ -88,6 +88,7 @@ def run_page(run: dict) -> None:
 
     with page.own_place():
         moving()
+    next_steps.show(run)
     with st.expander("Name, tags and note", icon=":material/edit_note:"):
         run_labels.details(run, [])
     with st.expander("Copy as command or Python", icon=":material/content_copy:"):

@@ -302,6 +302,11 @@ class Store:
         with self._database.read() as connection:
             return {row["run_id"]: dict(row) for row in connection.execute(query).mappings()}
 
+    def fingerprints(self) -> list[str]:
+        """Of the settings of all runs that are seen here, without reading the runs."""
+        with self._database.read() as connection:
+            return list(connection.scalars(select(runs.c.fingerprint).where(*self._mine)))
+
     def epochs(self, run_ids: str | Iterable[str]) -> pandas.DataFrame:
         """One row for each epoch of these runs, in order."""
         return self._frame(schema.epochs, run_ids)

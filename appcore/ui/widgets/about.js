@@ -38,6 +38,7 @@ function placeInfo(host) {
   const box = title?.getBoundingClientRect();
   if (!box?.width || !button) return;
   const edge = frame.getBoundingClientRect();
+  button.style.visibility = 'visible';
   button.style.left = `${Math.min(box.right - edge.left + 8, edge.width - button.offsetWidth - 4)}px`;
   button.style.top = `${Math.max(0, box.top - edge.top + (Math.min(box.height, 26) - button.offsetHeight) / 2)}px`;
 }

@@ -72,7 +72,7 @@ _CSS = """
 .panel input[type='number'] { width: 3.6rem; }
 .panel .formats { display: flex; gap: 0.35rem; }
 .frame .info { position: absolute; top: 5px; width: 1.15rem; height: 1.15rem; padding: 0; border-radius: 50%; line-height: 1;
-  font-weight: 600; border-color: var(--st-border-color); }
+  visibility: hidden; font-weight: 600; border-color: var(--st-border-color); }
 .panel.about { top: 2rem; bottom: auto; width: 27rem; display: block; line-height: 1.45; }
 .panel.about[hidden] { display: none; }
 .panel.about p { margin: 0 0 0.4rem; font-size: inherit; }
