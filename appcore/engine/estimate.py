@@ -19,6 +19,7 @@ from ..config import RunConfig
 from ..datasets.base import used
 from ..errors import BusyError, InputError
 from ..models import base as models
+from ..names import counted
 from ..planning.plan import check, plan
 from ..planning.stream_sizes import CLEAN_TRAIN_IMAGES, samples, segment_samples, train_images
 from . import flops, memory_formats, network_check
@@ -30,6 +31,7 @@ InTrainer = Callable[[Callable[[], Any]], Any]
 _PROBE_FLOPS = 2e10  # about half a second on a slow core
 _SAME_STEP = ("arch", "dataset", "image_size", "batch_size", "precision", "device", "method")  # what the time of a step depends on
 _EARLIER_RUNS = 3
+_LOOK_SECONDS = 0.15  # in which it is measured what other programs use
 _BUSY_CORES = 0.4  # used by other programs while steps are timed: a browser that draws the page uses less
 _speeds: dict[tuple, float] = {}  # images per second, timed on an idle machine
 # Measured with torch 2.15 on a CPU, benchmarks/memory.py: the process with torch and a data set's libraries (for a GPU: a guess at its
@@ -58,7 +60,7 @@ def estimate(config: RunConfig, earlier: Sequence[tuple[RunConfig, float]] = (),
     segments, per_epoch = plan(config), samples(config, description)
     trained = sum(segment_samples(config, per_epoch, segment) for segment in segments)
     cost = flops.count(config.arch, description.shape, len(description.classes))
-    speed, known_from = _earlier_speed(config, earlier) or _timed_speed(config, description, device, in_trainer)
+    speed, known_from = _known_speed(config, description, earlier, device, in_trainer)
     densities = {segment.megabatch: segment.density for segment in segments}
     epochs = Counter(segment.megabatch for segment in segments if segment.kind == "epoch")
     return {
@@ -78,6 +80,54 @@ def estimate(config: RunConfig, earlier: Sequence[tuple[RunConfig, float]] = (),
             {"megabatch": t, "density": densities[t], "train_images": images, "epochs": epochs[t]} for t, images in enumerate(per_epoch)
         ],
     }
+
+
+def _known_speed(
+    config: RunConfig, description: Any, earlier: Sequence[tuple[RunConfig, float]], device: torch.device, in_trainer: InTrainer
+) -> tuple[float | None, str]:
+    """Training images per second, and how that is known. On a busy machine recent runs say more than steps that are timed now."""
+    if found := _earlier_speed(config, earlier):
+        others = _busy(in_trainer)
+        return found[0], f"{found[1]}; {others} now, so it may take longer" if others else found[1]
+    key = _step_key(config, description, device)
+    others = "" if key in _speeds else _busy(in_trainer)
+    if others and (near := _scaled_speed(config, description, earlier, device)):
+        return near[0], f"{near[1]}; {others} now, so it may take longer"
+    return _timed_speed(config, description, device, in_trainer)
+
+
+def _busy(in_trainer: InTrainer) -> str:
+    """What else takes the machine now, in words; empty where nothing does."""
+    try:
+        in_trainer(lambda: None)
+    except BusyError:
+        return "another run trains here"
+    busy = _cores_of_others()
+    return f"other programs use {busy:.1f} of {psutil.cpu_count()} cores" if busy > _BUSY_CORES else ""
+
+
+def _cores_of_others() -> float:
+    """The cores that other programs use now."""
+    used, ours, begun = _used(), time.process_time(), time.perf_counter()
+    time.sleep(_LOOK_SECONDS)
+    return (_used() - used - (time.process_time() - ours)) / (time.perf_counter() - begun)
+
+
+def _scaled_speed(
+    config: RunConfig, description: Any, earlier: Sequence[tuple[RunConfig, float]], device: torch.device
+) -> tuple[float, str] | None:
+    """The speed by which recent runs of the same network on this device computed, by FLOPs."""
+    found: list[float] = []
+    for other, seconds in earlier:
+        if len(found) < _EARLIER_RUNS and seconds > 0 and other.arch == config.arch and pick_device(other.device).type == device.type:
+            with suppress(InputError):  # its images are no longer on this machine
+                there = check(other)
+                cost = flops.count(other.arch, there.shape, len(there.classes))
+                found.append(_passes(other, there, samples(other, there)) * cost.training / seconds)
+    if not found:
+        return None
+    cost = flops.count(config.arch, description.shape, len(description.classes))
+    return median(found) / cost.training, f"{counted(len(found), 'recent run')} of this network, by FLOPs"
 
 
 def _earlier_speed(config: RunConfig, earlier: Sequence[tuple[RunConfig, float]]) -> tuple[float, str] | None:
@@ -146,13 +196,16 @@ def memory_bytes(config: RunConfig) -> int:
     return round(_PROCESS_BYTES[device.type] + data + max(phases))
 
 
+def _step_key(config: RunConfig, description: Any, device: torch.device) -> tuple:
+    return config.arch, description.shape, len(description.classes), config.batch_size, device.type, config.precision
+
+
 def _timed_speed(config: RunConfig, description: Any, device: torch.device, in_trainer: InTrainer) -> tuple[float | None, str]:
     """Images per second of real training steps, timed now, and how that is known; None where other programs take too much for it.
 
     Times of an idle machine are remembered. On a busy one the thread's own processor time still shows what single-threaded steps take.
     """
-    shape, classes = description.shape, len(description.classes)
-    key = (config.arch, shape, classes, config.batch_size, device.type, config.precision)
+    key = _step_key(config, description, device)
     if key not in _speeds:
         step = _Step(*key)
         threads = threads_for(step.flops * config.batch_size, device.type)

@@ -19,6 +19,7 @@ LARGE = {"arch": "resnet20", "dataset": "digits", "batch_size": 512, "megabatche
 @pytest.fixture(autouse=True)
 def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_speeds", {})
+    monkeypatch.setattr(module, "_cores_of_others", lambda: 0.0)
     monkeypatch.setattr(module, "threads_for", lambda flops, device: 2 if flops > 2e9 else 1)
 
 
@@ -27,15 +28,17 @@ def busy(function: Callable[[], Any]) -> Any:
 
 
 def others_use(cores: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let other programs use this many cores while steps are timed."""
+    """Let other programs use this many cores, before and while steps are timed."""
+    monkeypatch.setattr(module, "_cores_of_others", lambda: cores)
     monkeypatch.setattr(module._Step, "timed", lambda step, threads: (step.images / 1000.0, step.images / 2000.0, cores))
 
 
 def test_an_earlier_run_of_the_same_shape_gives_its_own_time() -> None:
     config = build(SMALL)
-    found = estimate(config, [(config, 12.5)], busy)
+    found = estimate(config, [(config, 12.5)])
     assert found["seconds"] == pytest.approx(12.5) and found["measured_on"] == "an earlier run with the same steps"
     longer = estimate(build({**SMALL, "epochs": 3}), [(config, 12.5)], busy)
+    assert longer["measured_on"] == "an earlier run with the same steps; another run trains here now, so it may take longer"
     assert 2 * 12.5 < longer["seconds"] < 3.1 * 12.5
 
 
@@ -61,6 +64,15 @@ def test_on_a_busy_machine_a_team_of_threads_cannot_be_timed(monkeypatch: pytest
     assert found["samples"] > 0 and found["memory_bytes"] > 0
     others_use(0.1, monkeypatch)
     assert estimate(build(LARGE))["images_per_second"] == 1000.0, "what was not known must be asked again"
+
+
+def test_on_a_busy_machine_recent_runs_of_the_network_say_how_fast_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    others_use(1.5, monkeypatch)
+    recent = build({**LARGE, "batch_size": 64})
+    alone = estimate(recent, [(recent, 40.0)])["images_per_second"]
+    found = estimate(build(LARGE), [(recent, 40.0), (build(SMALL), 1.0)])  # other steps, the same FLOPs for an image
+    assert found["images_per_second"] == pytest.approx(alone)
+    assert found["measured_on"].startswith("1 recent run of this network, by FLOPs; other programs use 1.5 of")
 
 
 def test_one_thread_is_timed_by_its_own_clock_then(monkeypatch: pytest.MonkeyPatch) -> None:
