@@ -44,8 +44,8 @@ class Limits(BaseModel):
     epochs: _Count | None = Field(None, description="epochs of a run, all megabatches together")
     images: _Count | None = Field(None, description="images that a run trains on, repeats counted")
     image_folders: list[str] | None = Field(None, description="where images:PATH may lie; [] forbids images of one's own")
-    upload_megabytes: _Count | None = Field(None, description="size of a bundle that is imported, packed and unpacked")
-    disk_megabytes_per_user: _Count | None = Field(None, description="files of one user's runs, before another is started")
+    upload_megabytes: _Count | None = Field(None, description="size of a bundle or zip of images that is uploaded, packed and unpacked")
+    disk_megabytes_per_user: _Count | None = Field(None, description="files of one user's runs and uploads, before another is started")
     retention_days: Annotated[int, Field(ge=1)] | None = Field(
         None, description=f"ended runs go after this time, unless they have the tag {KEEP}"
     )

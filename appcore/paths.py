@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from datetime import datetime
 from pathlib import Path
@@ -124,6 +125,21 @@ def model_file(run_folder: Path, what: str, cursor: int) -> Path:
     """The network of a run after `cursor` segments, in a format for other programs."""
     suffix = {"onnx": "onnx", "reality": "json"}.get(what, "safetensors")
     return run_folder / "exports" / f"{what}-{cursor:09d}.{suffix}"
+
+
+def all_uploads(folder: Path) -> Path:
+    """Where the folders of all users with uploads lie."""
+    return folder / "uploads"
+
+
+def uploads(folder: Path, owner: str) -> Path:
+    """Where the zips of images lie that a user has uploaded."""
+    return all_uploads(folder) / (hashlib.sha256(owner.encode()).hexdigest()[:16] if owner else "all")
+
+
+def uploaded(folder: Path, owner: str, digest: str) -> Path:
+    """A zip of images by the digest of its bytes."""
+    return uploads(folder, owner) / f"images-{digest[:16]}.zip"
 
 
 def bench_numbers(folder: Path, machine: str) -> Path:

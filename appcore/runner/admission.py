@@ -77,12 +77,12 @@ class Room:
             self._limits.check_disk(self._measure(inside.of("", sees_all=True)) + more)
 
     def _measure(self, everybody: Store) -> int:
-        """Bytes of the files of the owner's runs; those that were measured before are not measured again."""
+        """Bytes of the files of the owner's runs, and of uploaded images; runs that were measured before are not measured again."""
         run_ids = [run_id for run_id, _, _ in everybody.of(self._owner).revision()]
         for run_id in run_ids:
             if run_id not in self._sizes:
                 self._sizes[run_id] = folder_bytes(paths.run_folder(everybody.folder, run_id))
-        return sum(self._sizes[run_id] for run_id in run_ids)
+        return sum(self._sizes[run_id] for run_id in run_ids) + folder_bytes(paths.uploads(everybody.folder, self._owner))
 
 
 def folder_bytes(folder: Path) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import copy
+import json
 import sys
 import threading
 import time
@@ -24,7 +25,7 @@ from ..runner.launcher import Launcher
 from ..statuses import ACTIVE, COMMANDS, ENDED, RESUMABLE
 from ..storage import run_result
 from ..storage.store import Store
-from . import access
+from . import access, uploads
 from .ablations import Ablations
 from .estimates import Estimates
 from .labels import checked_labels
@@ -144,6 +145,10 @@ class Manager:
         """Add the run of a bundle that `export` wrote, here or elsewhere; returns its id."""
         return access.import_bundle(self.store, path)
 
+    def take_images(self, data: bytes) -> tuple[str, bool]:
+        """Keep an uploaded zip of images; see service/uploads."""
+        return uploads.take_images(self.store, data)
+
     # ---- queries
 
     def runs(self, limit: int | None = None) -> list[dict[str, Any]]:
@@ -161,6 +166,11 @@ class Manager:
     def estimate(self, config: dict[str, Any]) -> dict[str, Any]:
         """What a run would cost; see service/estimates."""
         return self._estimates.of(config)
+
+    def estimate_soon(self, config: dict[str, Any], patience: float) -> dict[str, Any] | None:
+        """As `estimate`, but None while it is measured for longer than `patience` seconds: ask again."""
+        key = self.store.owner, json.dumps(config, sort_keys=True)
+        return self._estimates.soon(key, partial(self.estimate, config), patience)
 
     def waiting(self) -> list[str]:
         """The runs that wait in this process, in the order in which they will begin."""

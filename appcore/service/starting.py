@@ -16,7 +16,7 @@ from ..runner import admission
 from ..runner.engine_port import Work
 from ..runner.launcher import Launcher
 from ..storage.store import NewRun, Store
-from . import access
+from . import access, uploads
 
 RETIRE_SECONDS = 3600.0  # how often a start looks for runs past the retention time
 
@@ -98,6 +98,7 @@ class Starting:
         if time.monotonic() - self._retired > RETIRE_SECONDS:
             self._retired = time.monotonic()
             access.retire(self._everybody)
+            uploads.tidy(self._everybody)
 
 
 def _title(config: Any) -> str:
