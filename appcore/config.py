@@ -175,7 +175,7 @@ class RunConfig(BaseModel):
         for name, value in self.options.items():
             if name not in known:
                 raise ValueError(f"options: {name!r} belongs to none of the chosen plug-ins; known: {', '.join(sorted(known)) or 'none'}")
-            _check_option(name, value, known[name])
+            check_option(name, value, known[name])
         return self
 
     def anchored(self) -> RunConfig:
@@ -222,7 +222,8 @@ def anchored(dataset: str) -> str:
     return f"{head}:{paths.absolute(path)}" if plugins.declares("datasets", dataset, "TAKES_PATH") else dataset
 
 
-def _check_option(name: str, value: Any, option: dict[str, Any]) -> None:
+def check_option(name: str, value: Any, option: dict[str, Any]) -> None:
+    """ValueError unless this is a possible value of a plug-in's parameter."""
     wanted = type(option["default"])
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not (isinstance(value, wanted) or (wanted is float and number)) or (wanted is not bool and isinstance(value, bool)):

@@ -9,6 +9,7 @@ PAGE = {
     "icon": ":material/compare_arrows:",
     "order": 30,
     "help": "Put runs side by side, layer by layer.",
+    "of_run": ("Compare with …", "runs"),
     "on_start": (
         "Compare runs",
         "Curves on top of each other, layers side by side, and proof that the runs are paired.",
@@ -20,6 +21,7 @@ page.guard(__file__)
 from appcore.ui.app import tables  # noqa: E402
 from appcore.ui.compare import chosen as choice  # noqa: E402
 from appcore.ui.compare import layers, numbers, ticket, view  # noqa: E402
+from appcore.ui.run import launch  # noqa: E402
 from appcore.ui.widgets import player, run_controls, run_picker, run_rail  # noqa: E402
 from appcore.ui.words import run_status  # noqa: E402
 
@@ -27,7 +29,7 @@ st.title("Compare")
 everything = {run["run_id"]: run for run in page.runs()}
 if not everything:
     st.markdown("**There is nothing to compare yet.** Start the first pair: SNIP and magnitude from the same weights on the same data.")
-    st.page_link(page.link("home"), label="Go to Start", icon=":material/home:")
+    launch.first_pair()
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="center"):

@@ -9,24 +9,30 @@ PAGE = {
     "icon": ":material/download:",
     "order": 90,
     "help": "Model files and what they weigh here; numbers as LaTeX, CSV and reports; figures for a paper.",
+    "of_run": ("Export", "run"),
 }
 
 page.guard(__file__)
 
 from appcore.ui.export import figures, numbers, view  # noqa: E402
+from appcore.ui.run import launch  # noqa: E402
+from appcore.ui.widgets import bars  # noqa: E402
 from appcore.ui.words import run_status  # noqa: E402
 
 st.title("Export: what do you take away?")
+under_title = st.container()
 everything = {run["run_id"]: run for run in page.runs()}
 if not everything:
     st.markdown("**There is no network to export yet.** Start the first pair: it takes about a minute.")
-    st.page_link(page.link("home"), label="Go to Start", icon=":material/home:")
+    launch.first_pair()
     st.stop()
 
 run_id = view.pick(everything)
 if run_id is None:
     st.markdown("Pick a run above.")
     st.stop()
+with under_title:
+    bars.of_run(everything[run_id])
 part = view.pick_part()
 if part == "Numbers":
     numbers.show(view.belonging(everything, run_id))

@@ -22,19 +22,17 @@ st.markdown(
     "Data arrive in megabatches; before each one a share of the weights is removed for good. "
     "SNIP removes those that the loss does not feel, magnitude the smallest: **which layers do they take, and what does it cost?**"
 )
-if st.button("Start SNIP versus magnitude", type="primary", icon=":material/play_arrow:", key="start"):
-    launch.start(launch.PAIR)
-st.caption("Two runs from the same initial weights and the same data: ResNet-20 on small digits, about a minute on a laptop, no download.")
+launch.first_pair()
 
 st.subheader("Newest runs", anchor=False)
-newest = page.runs(run_list.SHOWN)
-busy = any(run_status.is_active(run) for run in newest)
+newest = run_list.newest()
+busy = any(run_status.is_active(run) for run in newest[0]) or any(row["done"] < row["runs"] for row in newest[1])
 
 
 @st.fragment(run_every=2.0 if busy else 10.0)
 @page.careful
 def list_runs() -> None:
-    run_list.show(page.manager().runs(run_list.SHOWN))
+    run_list.show(*run_list.newest())
 
 
 with page.own_place():
@@ -46,5 +44,5 @@ with st.grid(2, min_column_width=300, gap="medium"):
         if other.on_start:
             label, text = other.on_start
             with st.container(border=True, height="stretch"):
-                st.page_link(other.path, label=label, icon=other.icon)
+                st.page_link(other.path, label=label, icon=other.icon, query_params=page.form_address() if other.name == "run" else None)
                 st.caption(text)

@@ -9,6 +9,7 @@ PAGE = {
     "icon": ":material/grid_on:",
     "order": 40,
     "help": "Go through the masks of a run: which weights went, which came back, what collapsed.",
+    "of_run": ("Masks", "run"),
 }
 
 page.guard(__file__)
@@ -16,14 +17,16 @@ page.guard(__file__)
 from appcore import charts  # noqa: E402
 from appcore.ui.app import mask_data, tables  # noqa: E402
 from appcore.ui.masks import choose, view  # noqa: E402
-from appcore.ui.widgets import player  # noqa: E402
+from appcore.ui.run import launch  # noqa: E402
+from appcore.ui.widgets import bars, player  # noqa: E402
 from appcore.ui.words import run_status, text  # noqa: E402
 
 st.title("Masks: where did the weights go?")
+under_title = st.container()
 everything = {run["run_id"]: run for run in page.runs()}
 if not everything:
     st.markdown("**There are no masks yet.** Start the first pair: SNIP and magnitude from the same weights on the same data.")
-    st.page_link(page.link("home"), label="Go to Start", icon=":material/home:")
+    launch.first_pair()
     st.stop()
 
 run_id, against = choose.pick(everything)
@@ -31,6 +34,8 @@ if run_id is None:
     st.markdown("Pick a run above.")
     st.stop()
 runs = [everything[chosen] for chosen in (run_id, against) if chosen]
+with under_title:
+    bars.of_run(runs[0])
 looks = charts.looks(runs)
 
 

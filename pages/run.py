@@ -9,6 +9,7 @@ PAGE = {
     "icon": ":material/play_circle:",
     "order": 20,
     "help": "Set up a run, see its plan and cost, start it, watch it.",
+    "of_run": ("Curves", "run"),
     "on_start": (
         "Set up a run of your own",
         "Data set, network, method, pruner: see the plan and its cost before it starts.",
@@ -23,18 +24,19 @@ from appcore.statuses import RESUMABLE  # noqa: E402
 from appcore.transfer import reproduce  # noqa: E402
 from appcore.ui.app import tables  # noqa: E402
 from appcore.ui.run import launch, machine, next_steps, ticket, view  # noqa: E402
-from appcore.ui.settings import form  # noqa: E402
-from appcore.ui.widgets import live_chart, run_controls, run_labels  # noqa: E402
+from appcore.ui.settings import address, form  # noqa: E402
+from appcore.ui.widgets import bars, live_chart, projector, run_controls, run_labels  # noqa: E402
 from appcore.ui.words import format, run_status, run_text, text  # noqa: E402
 
 
 def launch_page() -> None:
     """Settings on the left; plan and costs on the right, before anything runs."""
     st.title("New run")
-    left, right = st.columns([5, 6], gap="large")
+    form.choose_preset()
+    left, right = st.columns([6, 5], gap="large")
     with left:
         chosen, config = form.show()
-    with right:
+    with right, st.container(key="beside-the-form"):
         cost = st.container()
         if config is not None:
             live_chart.chart(
@@ -43,8 +45,9 @@ def launch_page() -> None:
                 lambda: charts.staircase(charts.planned(config), colour=run_text.colour(config), revision="plan"),
                 alt="Steps: planned sparsity at each megabatch",
             )
+        labels = launch.labels(config)
         if st.button("Start run", type="primary", icon=":material/play_arrow:", key="start", disabled=config is None, width="stretch"):
-            launch.start([chosen], form.launcher())
+            launch.start([chosen], form.launcher(), labels)
         if config is None:
             st.caption(":red[:material/error: Something on the left needs another value first.]")
         with cost:
@@ -54,11 +57,14 @@ def launch_page() -> None:
 def run_page(run: dict) -> None:
     """One run: buttons on top (in the main script), live parts in a fragment below."""
     left, right = st.columns([3, 2], vertical_alignment="bottom")
-    with left:
+    with left, st.container(key="run-head"):
         st.title(text.plain(run["title"] or run["run_id"]))
         st.markdown(f"{run_status.markdown(run)} &nbsp; {run_text.summary(run)}")
     with right:
         run_controls.buttons(run)
+        with st.container(horizontal=True, horizontal_alignment="right", key="again"):
+            change_and_run_again(run)
+    bars.of_run(run)
     shown = (run["status"], run["command"], run_status.state(run))
     beside = ticket.others(run)
     is_moving = any(run_status.is_active(one) for one in (run, *beside))
@@ -76,12 +82,14 @@ def run_page(run: dict) -> None:
             if now["traceback"] and now["status"] == "failed":
                 with st.expander("Traceback", icon=":material/terminal:"):
                     st.code(now["traceback"], language=None)
+        on_top = st.container() if projector.is_on() else None  # an audience sees charts first
         with st.container():
             view.header_numbers(now, data)
             machine.line(now)
             ticket.section(now, data, beside)
         shown_as = view.controls(now, data)
-        view.figures(now, data, shown_as)
+        with on_top or st.container():
+            view.figures(now, data, shown_as)
         view.costs(now, data, shown_as)
         with st.expander("Pairing hashes and machine", icon=":material/fingerprint:"):
             view.facts(now)
@@ -96,9 +104,24 @@ def run_page(run: dict) -> None:
     with st.expander("All settings", icon=":material/settings:"):
         st.dataframe(text.cells(run_text.settings_table(run)), hide_index=True, alt="Settings of this run")
     with st.container(horizontal=True):
-        st.page_link(page.link("run"), label="New run", icon=":material/add:", query_params={})
+        st.page_link(page.link("run"), label="New run", icon=":material/add:", query_params=page.form_address())
         st.page_link(page.link("compare"), label="Compare this run", icon=":material/compare_arrows:", query_params={"runs": run["run_id"]})
         st.caption(f"Started {format.age(run['created'])} · {text.plain(run['run_id'])}")
+
+
+def change_and_run_again(run: dict) -> None:
+    """A link to the form, filled from this run."""
+    again = {**address.of_run(run["config"]), address.FROM: run["run_id"]}
+    st.page_link(page.link("run"), label="Change and run again", icon=":material/edit:", query_params=again)
+
+
+def not_here(reason: str) -> None:
+    """What is said of a run that cannot be shown, and where to go."""
+    said = f"{reason[0].upper()}{reason[1:]}.".replace("..", ".")
+    st.error(text.harmless(said), icon=":material/search_off:", title="This run cannot be shown")
+    with st.container(horizontal=True):
+        st.page_link(page.link("runs"), label="All runs", icon=":material/table_rows:")
+        st.page_link(page.link("run"), label="New run", icon=":material/add:", query_params=page.form_address())
 
 
 def as_program(run: dict) -> None:
@@ -114,17 +137,19 @@ def as_program(run: dict) -> None:
     st.code(reproduce.python(config), language=None, wrap_lines=True)
 
 
+# A run and the form stand at places of their own, and what one draws at the place of the other takes the other away at once.
+page.settle_address()
 ids = page.requested("run")
 if ids:
-    found, reason = page.find(ids[0])
-    if found is None:
-        st.error(
-            text.harmless(f"{reason[0].upper()}{reason[1:]}.".replace("..", ".")),
-            icon=":material/search_off:",
-            title="This run cannot be shown",
-        )
-        st.page_link(page.link("home"), label="See the newest runs", icon=":material/home:")
-    else:
-        run_page(found)
+    st.empty()
+    with st.container():
+        found, reason = page.find(ids[0])
+        if found is None:
+            not_here(reason)
+        else:
+            run_page(found)
 else:
-    launch_page()
+    place = st.container()
+    st.empty()
+    with place:
+        launch_page()

@@ -14,6 +14,7 @@ PAGE = {
 page.guard(__file__)
 
 from appcore.analysis import run_library  # noqa: E402
+from appcore.ui.run import launch  # noqa: E402
 from appcore.ui.runs import actions, files, table, views  # noqa: E402
 from appcore.ui.widgets import run_files, run_labels  # noqa: E402
 from appcore.ui.words import text  # noqa: E402
@@ -43,8 +44,8 @@ for kind, said in st.session_state.pop("_import_said", []):
         st.error(text.plain(said, 600), icon=":material/error:")
     else:
         st.toast(text.plain(said), icon=":material/check:")
-if st.session_state.pop("_runs_goto_form", False):
-    st.switch_page(page.link("run"))
+if settings := st.session_state.pop("_runs_goto_form", None):
+    st.switch_page(page.link("run"), query_params=settings)
 if "_runs_said" in st.session_state:
     st.toast(st.session_state.pop("_runs_said"), icon=":material/check:")
 
@@ -53,7 +54,7 @@ if not runs:
     st.markdown(
         "**No runs yet.** Start the first ones, or import a bundle that somebody gave you: every run stays here until you delete it."
     )
-    st.page_link(page.link("home"), label="Go to Start", icon=":material/home:")
+    launch.first_pair()
     st.stop()
 
 ablations, unreadable_ablations = store.ablations.survey()

@@ -9,12 +9,14 @@ PAGE = {
     "icon": ":material/stacked_line_chart:",
     "order": 60,
     "help": "What replay, splits and budget cost, before and after a run; accuracy against compute.",
+    "of_run": ("Stream", "from"),
 }
 
 page.guard(__file__)
 
 from appcore.statuses import RESUMABLE  # noqa: E402
 from appcore.ui.app import tables  # noqa: E402
+from appcore.ui.run import launch  # noqa: E402
 from appcore.ui.stream import plan, results  # noqa: E402
 from appcore.ui.widgets import run_rail  # noqa: E402
 from appcore.ui.words import run_status, text  # noqa: E402
@@ -38,18 +40,18 @@ with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
 
 def plan_view() -> None:
     """Plan a stream without running it: settings, timeline, costs."""
-    config, overrides = plan.choose(everything)
+    config = plan.choose(everything)
     if config is None:
         st.markdown("**The picture appears when all settings are possible.**")
         return
-    plan.show(config, overrides)
+    plan.show(config)
 
 
 def runs_view() -> None:
     """Runs of the store: errors over the stream of the picked ones, and accuracy against compute of all."""
     if not everything:
         st.markdown("**There are no runs yet.** Start the first pair, or plan a stream first.")
-        st.page_link(page.link("home"), label="Go to Start", icon=":material/home:")
+        launch.first_pair()
         return
     runs = results.pick(everything)
     for run in runs:

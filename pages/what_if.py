@@ -9,17 +9,23 @@ PAGE = {
     "icon": ":material/tune:",
     "order": 50,
     "help": "Drag density, scope and exempt layers; see what each criterion would keep, before anything is trained.",
+    "of_run": ("What if", "run"),
 }
 
 page.guard(__file__)
 
 from appcore.ui.what_if import choose, view  # noqa: E402
+from appcore.ui.widgets import bars  # noqa: E402
 
 st.title("What would that density do?")
+under_title = st.container()
 everything = {run["run_id"]: run for run in page.runs()}
 st.markdown("Nothing is trained or changed here: the weights are scored once, then any cut is answered at once.")
 
 source = choose.source(everything)
+if (of_run := st.query_params.get("run")) in everything:
+    with under_title:
+        bars.of_run(everything[of_run])
 criteria = choose.criteria()
 if not criteria:
     st.markdown("**Choose a criterion above.** Two or more stand side by side.")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import math
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
+
+from ..config import RunConfig
 
 # Of torch's allocator, and of oneDNN, which says no more than this.
 _NO_MEMORY = ("DefaultCPUAllocator", "could not create a primitive", "could not create a memory")
@@ -32,6 +35,15 @@ def explain(error: BaseException, config: Mapping[str, Any] | None = None, memor
     if isinstance(error, (ArithmeticError, ValueError, RuntimeError)) and text and kind in ("FloatingPointError", "ValueError"):
         return text
     return f"{kind}: {text}" if text else kind
+
+
+def settings_named(reason: str) -> list[str]:
+    """The settings that the reason of a failure names: the one it begins with, else those that it says to change."""
+    head = reason.partition(":")[0].strip()
+    if head in RunConfig.model_fields:
+        return [head]
+    remedies = re.findall(r"\b(?:smaller|with|number of|images \()\W*(\w+)", reason)
+    return [name for name in dict.fromkeys(remedies) if name in RunConfig.model_fields]
 
 
 def is_of_user(error: BaseException) -> bool:

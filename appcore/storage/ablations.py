@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, case, delete, func, insert, select, update
 
 from ..config import as_then
 from ..errors import InputError
@@ -74,6 +74,22 @@ class AblationTable:
             run_ids.setdefault(sweep_id, []).append(run_id)
         good, bad = judged(sweeps, rows)
         return [{**_settings(row), "run_ids": sorted(run_ids.get(row["sweep_id"], []))} for row in good], bad
+
+    def newest(self, limit: int) -> list[dict[str, Any]]:
+        """The ablations whose runs were started last: id, title, when, and how many runs they have and how many of them are done."""
+        count, last = func.count(runs.c.run_id), func.max(runs.c.created)
+        done = func.sum(case((runs.c.status == "done", 1), else_=0))
+        query = (
+            select(sweeps.c.sweep_id, sweeps.c.title, last.label("created"), count.label("runs"), done.label("done"))
+            .join(sweep_runs, sweep_runs.c.sweep_id == sweeps.c.sweep_id)
+            .join(runs, runs.c.run_id == sweep_runs.c.run_id)
+            .where(*self._mine)
+            .group_by(sweeps.c.sweep_id, sweeps.c.title)
+            .order_by(last.desc())
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
 
     def add_runs(self, sweep_id: str, run_ids: Iterable[str]) -> None:
         """Add runs to an ablation, but for those that it has already, and those that were deleted meanwhile."""

@@ -79,7 +79,7 @@ def forfeit(connection: Connection, run_id: str, owner: Mapping[str, Any], colum
 
 def unknown(run_id: str) -> InputError:
     """The error for a run that is not there."""
-    return InputError(f"no run {run_id!r} in this store; `python -m appcore list` shows those that are", "run_id")
+    return InputError(f"no run {run_id!r} in this store: it was deleted, or belongs to another one; see the list of all runs", "run_id")
 
 
 def taken_over(run_id: str, row: Mapping[Any, Any]) -> TakenOverError:

@@ -30,7 +30,7 @@ from .ownership import RunFiles
 from .row_rules import RUN_ID
 from .rows import Unreadable, described, frame, has, live, named, padded, readable, record, survey
 from .saved_views import SavedViews
-from .schema import plain, runs
+from .schema import plain, runs, sweeps
 from .sign_outs import SignOuts
 
 if TYPE_CHECKING:
@@ -266,10 +266,11 @@ class Store:
         """Every run that can be read, newest first, without the long columns `started` and `traceback` (see `get`)."""
         return self.survey(limit)[0]
 
-    def survey(self, limit: int | None = None) -> tuple[list[dict[str, Any]], list[Unreadable]]:
-        """As `runs`, and those of the runs that cannot be read."""
+    def survey(self, limit: int | None = None, *, of_ablations: bool = True) -> tuple[list[dict[str, Any]], list[Unreadable]]:
+        """As `runs`, and those of the runs that cannot be read. `of_ablations`: whether runs that an ablation started are among them."""
         light = [column for column in runs.columns if column.name not in _HEAVY]
         query = select(*light).where(*self._mine).order_by(runs.c.created.desc(), runs.c.run_id.desc())
+        query = query if of_ablations else query.where(runs.c.group_id.not_in(select(sweeps.c.sweep_id)))
         with self._database.read() as connection:
             return survey(connection, query, limit, self._database.sightings)
 

@@ -190,7 +190,7 @@ def test_it_rests_while_nobody_sees_it_and_leaves_nothing_behind(address: str, p
     page.locator(".playground").evaluate("node => { node.style.display = ''; }")
     page.wait_for_function(f"seen => ({STEPS})() > seen", arg=before)
     page.evaluate("() => { window.left = document.querySelector('.playground').playground; }")
-    page.locator("[data-testid=stTopNavLink][href$='/runs']").first.click()
+    page.locator(".st-key-pages").get_by_role("link", name="Runs", exact=True).click()
     page.wait_for_function("() => !document.querySelector('.playground')")
     page.wait_for_function("() => window.left.loop.isStopped")
     frames = page.evaluate("() => window.left.frames")

@@ -100,15 +100,16 @@ def launch_form(monkeypatch: pytest.MonkeyPatch) -> AppTest:
 def test_only_settings_that_matter_are_shown(launch_form: AppTest) -> None:
     keys = {item.key for item in launch_form.number_input}
     assert "form_buffer_size" not in keys
-    assert "form_tau" in keys
+    assert [item.key for item in launch_form.select_slider] == ["form_tau"]
     launch_form.selectbox(key="form_replay").select("buffer").run()
     assert launch_form.number_input(key="form_buffer_size").value == 1000
     launch_form.selectbox(key="form_method").select("dense").run()
-    assert "form_tau" not in {item.key for item in launch_form.number_input}
+    assert not launch_form.select_slider
 
 
 def test_every_field_of_the_configuration_can_be_set(launch_form: AppTest) -> None:
-    shown = {item.key for kind in ("selectbox", "number_input", "toggle", "text_input") for item in getattr(launch_form, kind)}
+    kinds = ("selectbox", "number_input", "toggle", "text_input", "select_slider")
+    shown = {item.key for kind in kinds for item in getattr(launch_form, kind)}
     defaults = form.RunConfig().model_dump()
     expected = {f"form_{name}" for name in form.RunConfig.model_fields if name != "options" and form.is_relevant(name, defaults)}
     assert expected <= shown
@@ -134,7 +135,7 @@ def test_bad_input_is_told_at_the_field_and_start_is_locked(launch_form: AppTest
 
 def test_own_images_ask_for_a_path_and_a_bad_one_is_told(launch_form: AppTest) -> None:
     launch_form.selectbox(key="form_dataset").select("images:").run()
-    launch_form.text_input(key="form_path").set_value("/no/such/folder").run()
+    launch_form.text_input(key="form_argument_dataset").set_value("/no/such/folder").run()
     assert "/no/such/folder" in words(launch_form)
     assert launch_form.button(key="start").disabled
     assert not launch_form.exception
@@ -146,26 +147,26 @@ def test_a_set_without_test_images_is_offered_a_split(launch_form: AppTest, tmp_
         Image.new("RGB", (8, 8)).save(tmp_path / "pictures" / name)
     assert "form_split" not in {item.key for item in launch_form.number_input}  # digits have test images
     launch_form.selectbox(key="form_dataset").select("images:").run()
-    next(item for item in launch_form.text_input if item.label == "Path of a folder or zip").set_value(str(tmp_path / "pictures")).run()
+    launch_form.text_input(key="form_argument_dataset").set_value(str(tmp_path / "pictures")).run()
     assert "or set split" in words(launch_form) and launch_form.button(key="start").disabled
     launch_form.number_input(key="form_split").set_value(0.2).run()
     launch_form.number_input(key="form_megabatches").set_value(1).run()
     assert not launch_form.button(key="start").disabled and not launch_form.exception, words(launch_form)
-    assert launch_form.session_state["form"]["overrides"]["split"] == 0.2
+    assert launch_form.query_params["split"] == "0.2"
 
 
 def test_a_torchvision_classifier_is_asked_for_by_name(launch_form: AppTest) -> None:
     launch_form.selectbox(key="form_arch").select("torchvision:").run()
-    assert "unknown name 'torchvision:'" in words(launch_form) and launch_form.button(key="start").disabled
-    launch_form.text_input(key="form_classifier").set_value(" mobilenet_v3_small ").run()
-    assert launch_form.session_state["form"]["overrides"] == {"arch": "torchvision:mobilenet_v3_small"}
+    assert "unknown name" not in words(launch_form) and launch_form.button(key="start").disabled  # nothing was typed yet
+    launch_form.text_input(key="form_argument_arch").set_value(" mobilenet_v3_small ").run()
+    assert launch_form.query_params == {"arch": "torchvision:mobilenet_v3_small"}
     assert not launch_form.button(key="start").disabled and not launch_form.exception
     launch_form.selectbox(key="form_arch").select("resnet20").run()
-    assert launch_form.session_state["form"]["overrides"] == {}
+    assert launch_form.query_params == {}
 
 
 def test_imagenet_that_is_not_there_is_told_with_its_place(launch_form: AppTest) -> None:
-    launch_form.pills(key="form_preset").select("few-shot-540").run()
+    launch_form.pills(key="form_preset_gpu").select("few-shot-540").run()
     assert r"train/n01440764/\*.JPEG" in words(launch_form) and launch_form.button(key="start").disabled
     assert not launch_form.exception and "form_image_size" in {item.key for item in launch_form.number_input}
 
@@ -173,9 +174,10 @@ def test_imagenet_that_is_not_there_is_told_with_its_place(launch_form: AppTest)
 def test_settings_of_the_user_survive_a_change_of_the_data_set_and_recipes_do_not(launch_form: AppTest) -> None:
     launch_form.number_input(key="form_seed").set_value(7).run()
     launch_form.selectbox(key="form_dataset").select("mnist").run()
-    assert launch_form.session_state["form"]["overrides"] == {"seed": 7, "dataset": "mnist"}
+    assert launch_form.query_params == {"seed": "7", "dataset": "mnist"}
+    assert "also sets" in words(launch_form)  # what another recipe changes is said
     launch_form.selectbox(key="form_dataset").select("digits").run()
-    assert launch_form.session_state["form"]["overrides"] == {"seed": 7}
+    assert launch_form.query_params == {"seed": "7"}
 
 
 def test_start_hands_the_chosen_settings_to_the_manager(launch_form: AppTest, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,4 +324,4 @@ def test_a_broken_store_is_one_line_on_every_page(page: str, tmp_path: Path, mon
     app.run()
     assert not app.exception
     is_said = any("broken.db" in error.value and "\n" not in error.value for error in app.error)
-    assert is_said == (page != "playground")  # which asks for no run
+    assert is_said == (page not in ("playground", "glossary"))  # which ask for no run

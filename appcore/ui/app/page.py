@@ -6,10 +6,14 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
+
+from appcore.presets import PRESETS
 
 from ..words import text
 from . import page_files, signin
@@ -74,7 +78,14 @@ def place_in_line(run: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of `run_status.sentence` for a waiting run: its position in this process, and the other program that it waits for."""
     if run["status"] != "queued":
         return {}
-    return {"position": manager().queue_position(run["run_id"]), "waits_for": manager().waits_for(run["run_id"])}
+    queued = manager().waiting()
+    ahead = queued[: queued.index(run["run_id"])] if run["run_id"] in queued else []
+    titles = [manager().get(other)["title"] or other for other in ahead[:_NAMED]]
+    return {
+        "position": manager().queue_position(run["run_id"]),
+        "waits_for": manager().waits_for(run["run_id"]),
+        "ahead": [*titles, *([f"{len(ahead) - _NAMED} more"] if len(ahead) > _NAMED else [])],
+    }
 
 
 def manager() -> Any:
@@ -109,6 +120,39 @@ def name_unreadable(found: Sequence[Any]) -> None:
 def requested(name: str) -> list[str]:
     """Run ids in the address: ?runs=a,b (or ?run=a) -> [a, b]."""
     return [part for part in st.query_params.get(name, "").split(",") if part]
+
+
+def settle_address() -> None:
+    """Let the browser's address say what this page was asked for: a link of Streamlit (1.67) to the page that it stands on leaves it
+    as it was, and the next update or a reload would lead back."""
+    with suppress(StreamlitAPIException):  # a parameter is bound to an element, so the page was here before
+        st.query_params.from_dict(st.query_params.to_dict())
+
+
+def keep_form(query: Mapping[str, str]) -> None:
+    """Remember the form as it stands in the address, for links back to it."""
+    st.session_state["_form"] = {name: value for name, value in query.items() if name != "projector"}
+
+
+def form_address() -> dict[str, str]:
+    """The address of the form as it was left. Never empty: without a parameter a link would keep those of the page that it is on."""
+    return st.session_state.get("_form") or {"preset": next(iter(PRESETS))}
+
+
+def take_up(run_id: str) -> None:
+    """Remember the run that a page is about, so that the navigation leads to the other pages about it."""
+    st.session_state["_run"] = run_id
+
+
+def taken_up() -> str:
+    """The run that was looked at last; empty where there was none."""
+    asked, kept = st.query_params.get("run", ""), st.session_state.get("_run", "")
+    if asked or not kept:
+        return asked
+    with suppress(ValueError):  # the page says so itself when the store cannot be read
+        if store().revision(kept):
+            return kept
+    return ""
 
 
 def find(run_id: str) -> tuple[dict[str, Any] | None, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from appcore import declarations
 
 FOLDER = Path(__file__).parents[3] / "pages"  # beside app.py
+STYLE = Path(__file__).parent / "style.css"  # of all pages
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class PageFile:
     help: str
     in_bar: bool = True  # False: reached by links alone
     on_start: tuple[str, str] | None = None  # for the page Start: the text of the link, and a sentence below
+    of_run: tuple[str, str] | None = None  # for pages about a run: what they are called beside a run, and the parameter that names it
 
     @property
     def path(self) -> str:

@@ -15,7 +15,7 @@ from appcore.transfer import model_formats, sparse_sizes
 from ..app import page
 from ..widgets import download, live_chart
 from ..widgets.run_picker import not_here
-from ..words import format, run_status, run_text
+from ..words import run_status, run_text
 from ..words.text import harmless, plain
 
 PARTS = ("Model", "Numbers", "Figures")
@@ -45,12 +45,12 @@ _MARKS = {
 def pick(everything: dict[str, dict[str, Any]]) -> str | None:
     """The run of the address (?run=), changed by the picker; without one, the newest finished run."""
     if "run" not in st.query_params:
-        named = [run_id for run_id in page.requested("runs") if run_id in everything]
+        named = [run_id for run_id in (*page.requested("runs"), page.taken_up()) if run_id in everything]
         done = named or [run_id for run_id, run in everything.items() if run["status"] == "done"]
         st.query_params["run"] = (done or list(everything))[0]
     asked = st.query_params["run"]
     st.session_state["export_run"] = asked if asked in everything else None
-    names = {key: f"{run['title'] or key} · {format.age(run['created'])} · {key[-4:]}" for key, run in everything.items()}
+    names = {key: run_text.option(run) for key, run in everything.items()}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.selectbox("Run", list(everything), format_func=names.__getitem__, key="export_run", on_change=_picked, width=420)
     if asked not in everything:

@@ -15,7 +15,7 @@ from appcore.statuses import RESUMABLE
 from ..app import page
 from ..app.mask_data import Snapshot
 from ..widgets.run_picker import not_here
-from ..words import format, run_status
+from ..words import run_status, run_text
 
 Run = Mapping[str, Any]
 _SNAPSHOT = "A prune point, or the end of a megabatch whose epochs moved the mask; arrow keys step, Play goes through"
@@ -39,12 +39,12 @@ def pick(everything: dict[str, dict[str, Any]]) -> tuple[str | None, str | None]
     """The run of the address (?run=a, and ?against=b), changed by the pickers; without one, the newest pruned run."""
     if "run" not in st.query_params:
         pruned = [run_id for run_id, run in everything.items() if plugins.prunes(run["method"])]
-        st.query_params["run"] = (pruned or list(everything))[0]
+        st.query_params["run"] = page.taken_up() if page.taken_up() in everything else (pruned or list(everything))[0]
     run_id, other = st.query_params["run"], st.query_params.get("against")
     missing = [asked for asked in (run_id, other) if asked and asked not in everything]
     st.session_state["masks_run"] = run_id if run_id in everything else None
     st.session_state["masks_against"] = other if other in everything and other != run_id else None
-    names = {key: f"{run['title'] or key} · {format.age(run['created'])} · {key[-4:]}" for key, run in everything.items()}
+    names = {key: run_text.option(run) for key, run in everything.items()}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox("Run", list(everything), format_func=names.__getitem__, key="masks_run", on_change=_picked, args=("run",), width=360)
         others = [key for key in everything if key != run_id]

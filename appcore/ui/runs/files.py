@@ -13,6 +13,7 @@ from appcore.config import build, completed
 from appcore.transfer import bundle_set
 
 from ..app import page
+from ..settings import address
 
 MOST_MEGABYTES = 1024
 MOST_SETTINGS = 5 * 2**20  # bytes
@@ -41,8 +42,7 @@ def _take_in(key: str) -> None:
     for file in st.session_state[key] or []:
         try:
             if file.name.lower().endswith(".json"):
-                st.session_state["form"] = {"overrides": settings(file.getvalue()), "preset": "quick"}
-                st.session_state["_runs_goto_form"] = True
+                st.session_state["_runs_goto_form"] = address.of_run(build(settings(file.getvalue())).model_dump(mode="json"))
             else:
                 run_ids += _bundle(file)
                 said.append(("done", f"{file.name}: imported"))

@@ -14,6 +14,8 @@ from appcore.config import RunConfig
 from ..words.setting_labels import VALUE_LABELS, label
 from ..words.text import harmless
 
+_MOST_SAID = 1e6  # larger limits only keep numbers storable
+
 
 def limits(name: str) -> tuple[float | None, float | None]:
     """(smallest, largest) value of a field, None where there is no limit."""
@@ -29,7 +31,7 @@ def help_text(name: str) -> str:
     low, high = limits(name)
     text = RunConfig.model_fields[name].description or ""
     if low is not None and high is not None:
-        return f"{text}. From {low:,g} to {high:,g}."
+        return f"{text}. From {low:,g} to {high:,g}." if high <= _MOST_SAID else f"{text}. At least {low:,g}."
     return text if text.endswith(".") else f"{text}."
 
 
@@ -60,8 +62,16 @@ def widget(name: str, value: Any, key: str, on_change: Callable[..., None]) -> N
 
 
 def _menu(name: str, common: _Common) -> None:
+    """A menu of plug-ins. Where some want to be completed, such as images:PATH, that can be typed into it too."""
     known = plugins.choices(PLUGIN_FIELDS[name])
-    st.selectbox(label(name), list(known), format_func=lambda choice: known[choice].title if choice in known else choice, **common)
+    is_open = any(choice.takes_argument for choice in known.values())
+    st.selectbox(
+        label(name),
+        list(known),
+        format_func=lambda choice: known[choice].title if choice in known else choice,
+        accept_new_options=is_open,
+        **common,
+    )
 
 
 def _number(text: str, kind: type, low: float | None, high: float | None, common: _Common, value: Any) -> None:
@@ -99,7 +109,7 @@ def option(name: str, spec: Mapping[str, Any], key: str, on_change: Callable[...
 
 def to_widget(name: str, value: Any) -> Any:
     """A configuration value converted for its widget."""
-    if name in PLUGIN_FIELDS and isinstance(value, str):
+    if name in PLUGIN_FIELDS and isinstance(value, str) and ":" in value:
         head = value.partition(":")[0] + ":"
         return head if head in plugins.choices(PLUGIN_FIELDS[name]) else value
     if isinstance(value, (tuple, list)):

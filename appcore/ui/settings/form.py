@@ -1,7 +1,7 @@
 """The launch form, generated from RunConfig: presets on top, main settings visible, the rest folded; errors at their fields.
 
-Settings that the user changed are in one plain dict in session state ("overrides"); all others follow the data set's recipe and the
-defaults, as on the command line. A new field of RunConfig appears under "More settings" by itself.
+All of it is in the address (address.py): a preset, and the settings that differ from it. Settings that nobody named follow the recipes
+of method and data set and the defaults, as on the command line. A new field of RunConfig appears under "More settings" by itself.
 """
 
 from __future__ import annotations
@@ -16,47 +16,64 @@ from appcore import plugins
 from appcore.config import RunConfig, problems
 from appcore.config import group as group_of
 from appcore.errors import InputError
-from appcore.planning import plan
+from appcore.planning import plan, sparsity
 from appcore.planning.relevance import is_relevant
 from appcore.presets import PRESETS
+from appcore.runner import failures
 
-from ..words.text import harmless
-from . import fields
+from ..app import page
+from ..widgets import sparsity_slider
+from ..widgets.run_picker import not_here
+from ..words import run_status, setting_labels
+from ..words.text import harmless, plain
+from . import address, fields, presets, uploading
 
-BASIC = ("dataset", "arch", "method", "pruner", "megabatches", "epochs", "tau", "replay", "buffer_size", "replay_fraction", "seed")
+BASIC = ("dataset", "arch", "method", "pruner", "tau", "megabatches", "epochs", "replay", "buffer_size", "replay_fraction", "seed")
 _HIDDEN = ("options",)
-_STATE = "form"
 _LAUNCHER = "form_launcher"
-# Choices such as `images:` that the user completes: key, title and example of the text field for the rest.
+_SAID = "_form_said"  # what a choice has changed besides itself
+# Choices such as `images:` that the user completes: title and example of the text field for the rest. Others have their name for a title.
 _COMPLETED = {
-    "dataset": ("form_path", "Path of a folder or zip", "pictures.zip"),
-    "arch": ("form_classifier", "Name of the classifier", "mobilenet_v2"),
+    "images:": ("Path of a folder or zip on this machine", "pictures.zip"),
+    "torchvision:": ("Name of the classifier", "mobilenet_v2"),
+    "mlp:": ("Widths of the hidden layers", "32-32"),
 }
+_ARGUMENT = "form_argument_{}"
 
 
 def show() -> tuple[dict[str, Any], RunConfig | None]:
     """Draw the form. Returns (what the user chose, the valid configuration or None while something is wrong)."""
-    state = st.session_state.setdefault(_STATE, {"overrides": {}, "preset": "quick"})
-    _presets(state)
-    config, errors = check(state["overrides"])
-    values = _shown_values(state["overrides"], config)
-    with st.grid(2, min_column_width=190, gap=("xsmall", "medium")):
+    _, overrides, bad = address.read(st.query_params.to_dict())
+    page.keep_form(st.query_params.to_dict())
+    config, errors = check(overrides)
+    values = address.effective(overrides)
+    _remarks(bad)
+    marks = _of_run(errors)
+    with st.grid(2, min_column_width=230, gap=("xsmall", "medium")):
         for name in BASIC:
-            _field(name, values, errors)
+            _field(name, values, marks)
         _options(values, errors)
-    with st.expander("More settings", icon=":material/tune:"):
-        _advanced(values, errors)
+    is_marked = any(name not in BASIC and is_relevant(name, values) for name in marks if name)
+    with st.expander("More settings", icon=":material/tune:", expanded=is_marked):
+        _advanced(values, marks)
         _launchers()
     for problem in plugins.problems():
         st.caption(f":orange[:material/extension_off: {harmless(problem[0].upper() + problem[1:])}]")
     for message in errors.get("", []):
         st.error(harmless(message), icon=":material/error:")
-    return dict(state["overrides"]), config
+    return overrides, config
+
+
+def choose_preset() -> None:
+    """The presets, above the form."""
+    preset, overrides, _ = address.read(st.query_params.to_dict())
+    presets.show(preset, overrides == PRESETS[preset].settings, lambda chosen: _write(dict(PRESETS[chosen].settings), chosen))
 
 
 def launcher() -> str:
     """The choice of launcher: where the form's run will train."""
-    return st.session_state.get(_LAUNCHER, plugins.DEFAULT_LAUNCHER)
+    asked = st.query_params.get(address.LAUNCHER, plugins.DEFAULT_LAUNCHER)
+    return asked if asked in plugins.choices("launchers") else plugins.DEFAULT_LAUNCHER
 
 
 def check(overrides: Mapping[str, Any]) -> tuple[RunConfig | None, dict[str, list[str]]]:
@@ -76,72 +93,133 @@ def check(overrides: Mapping[str, Any]) -> tuple[RunConfig | None, dict[str, lis
     return None, messages
 
 
-def _shown_values(overrides: Mapping[str, Any], config: RunConfig | None) -> dict[str, Any]:
-    """The values in the fields: the configuration, or while it is invalid the recipe with the user's own values on top."""
-    if config is not None:
-        return config.model_dump()
-    dataset = overrides.get("dataset", RunConfig.model_fields["dataset"].default)
-    recipe: dict[str, Any] = {}
-    known = plugins.choices("datasets")
-    head = dataset.partition(":")[0] + ":"
-    for name in (dataset, head):
-        recipe = known[name].literal("RECIPE") if name in known else recipe
-    defaults = {name: field.default for name, field in RunConfig.model_fields.items()}
-    return {**defaults, **recipe, **overrides}
+def _write(overrides: Mapping[str, Any], preset: str) -> None:
+    """Put the form into the address; what else is there stays, but for the run that it was filled from when another preset is chosen."""
+    kept = {name: st.query_params[name] for name in ("projector", address.LAUNCHER) if name in st.query_params}
+    if address.FROM in st.query_params and preset == st.query_params.get("preset", address.USUAL):
+        kept[address.FROM] = st.query_params[address.FROM]
+    st.query_params.from_dict({**kept, **address.written(overrides, preset)})
 
 
-def _presets(state: dict[str, Any]) -> None:
-    def choose() -> None:
-        chosen = st.session_state["form_preset"]
-        if chosen:
-            state["overrides"] = dict(PRESETS[chosen].settings)
-            state["preset"] = chosen
-
-    untouched = state["overrides"] == PRESETS[state["preset"]].settings
-    st.session_state["form_preset"] = state["preset"] if untouched else None
-    st.pills("Start from", list(PRESETS), format_func=lambda name: PRESETS[name].title, key="form_preset", on_change=choose, wrap=True)
-    st.caption(PRESETS[state["preset"]].source + ("" if untouched else " · changed by you"))
+def _remarks(bad: list[str]) -> None:
+    """What of the address cannot be used, and what the last choice changed besides itself."""
+    for line in bad:
+        st.caption(f":red[:material/link_off: {plain(line, 300)}]")
+    if said := st.session_state.pop(_SAID, ""):
+        st.caption(f":material/info: {said}")
 
 
-def _changed(name: str) -> None:
-    overrides = st.session_state[_STATE]["overrides"]
-    value = fields.from_widget(name, st.session_state[f"form_{name}"])
-    overrides[name] = f"{value}{st.session_state.get(_COMPLETED[name][0], '')}" if name in _COMPLETED and value.endswith(":") else value
+def _of_run(errors: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """The errors by field; where the form was filled from a run, say so, and mark what made it fail."""
+    asked = st.query_params.get(address.FROM)
+    if not asked:
+        return dict(errors)
+    run, _ = page.find(asked)
+    if run is None:
+        not_here([asked])
+        return dict(errors)
+    with st.container(horizontal=True, vertical_alignment="center", key="form-from"):
+        st.markdown(f"Settings of **{plain(run['title'] or run['run_id'])}** {run_status.markdown(run)}", width="content")
+        st.page_link(page.link("run"), label="Back to it", icon=":material/arrow_back:", query_params={"run": run["run_id"]})
+    marks = {name: list(found) for name, found in errors.items()}
+    if run["status"] == "failed" and run["error"]:
+        named = failures.settings_named(run["error"])
+        now = address.effective(address.read(st.query_params.to_dict())[1])
+        for name in named:
+            if run["config"].get(name) == now.get(name):  # changed since: nothing to mark
+                marks.setdefault(name, []).append(f"with {setting_labels.shown(name, now[name])} it failed: {run['error']}")
+        if not named:
+            st.caption(f":red[:material/error: It failed: {plain(run['error'], 300)}]")
+    return marks
+
+
+def _set(name: str, value: Any) -> None:
+    """Take a setting; one that is back at the recipe's value is no longer named."""
+    preset, overrides, _ = address.read(st.query_params.to_dict())
+    before = address.effective(overrides)
+    overrides[name] = value
     overrides.pop("options", None) if name in fields.PLUGIN_FIELDS else None
     config, _ = check({key: v for key, v in overrides.items() if key != name})
     if config is not None and getattr(config, name) == overrides[name]:
-        del overrides[name]  # back at the recipe's value: no longer an override
+        del overrides[name]
+    if name in fields.PLUGIN_FIELDS:
+        st.session_state[_SAID] = _changed_besides(name, before, address.effective(overrides))
+    _write(overrides, preset)
+
+
+def _changed_besides(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Which settings another recipe has changed, in words."""
+    others = [other for other in BASIC if other != name and before[other] != after[other] and is_relevant(other, after)]
+    changes = [
+        f"{setting_labels.label(other)} {setting_labels.shown(other, before[other])} → {setting_labels.shown(other, after[other])}"
+        for other in others
+    ]
+    return f"The recipe of this choice also sets: {harmless(', '.join(changes))}." if changes else ""
+
+
+def _changed(name: str) -> None:
+    value = fields.from_widget(name, st.session_state[f"form_{name}"])
+    _set(name, value)
+
+
+def _sparsity_changed() -> None:
+    _set("tau", sparsity.tau_of(st.session_state["form_tau"] / 100))
 
 
 def _completed(name: str) -> None:
-    argument = st.session_state[_COMPLETED[name][0]].strip()
-    st.session_state[_STATE]["overrides"][name] = f"{st.session_state[f'form_{name}']}{argument}"
+    _set(name, f"{st.session_state[f'form_{name}']}{st.session_state[_ARGUMENT.format(name)].strip()}")
+
+
+def _uploaded(dataset: str, has_test_images: bool) -> None:
+    """Take an uploaded zip as the data set; where it has no test images, a fifth of each class is drawn."""
+    _set("dataset", dataset)
+    if not has_test_images and not address.read(st.query_params.to_dict())[1].get("split"):
+        _set("split", 0.2)
 
 
 def _option_changed(name: str) -> None:
-    overrides = st.session_state[_STATE]["overrides"]
+    preset, overrides, _ = address.read(st.query_params.to_dict())
     overrides["options"] = {**overrides.get("options", {}), name: st.session_state[f"form_option_{name}"]}
+    _write(overrides, preset)
+
+
+def _launcher_changed() -> None:
+    st.query_params[address.LAUNCHER] = st.session_state[_LAUNCHER]
 
 
 def _field(name: str, values: Mapping[str, Any], errors: Mapping[str, list[str]]) -> None:
     if not is_relevant(name, values):
         return
     key = f"form_{name}"
-    st.session_state[key] = fields.to_widget(name, values[name])
     with st.container(gap="xxsmall"):
-        fields.widget(name, values[name], key, _changed)
-        if name in _COMPLETED and st.session_state[key].endswith(":"):
-            argument, title, example = _COMPLETED[name]
-            st.session_state[argument] = values[name].partition(":")[2]
-            st.text_input(title, key=argument, on_change=_completed, args=(name,), placeholder=example)
-        fields.show_errors(errors.get(name, []))
+        if name == "tau":
+            sparsity_slider.slider(sparsity.of_tau(values["tau"]), key=key, on_change=_sparsity_changed)
+        else:
+            st.session_state[key] = fields.to_widget(name, values[name])
+            fields.widget(name, values[name], key, _changed)
+        found = errors.get(name, [])
+        if name in fields.PLUGIN_FIELDS and str(st.session_state[key]).endswith(":"):
+            found = found if _completion(name, values[name]) else []  # nothing is wrong while nothing was typed
+        fields.show_errors(found)
+
+
+def _completion(name: str, value: str) -> str:
+    """The field for what comes after the colon of a choice such as `images:`; returns what stands in it."""
+    head, _, argument = value.partition(":")
+    title, example = _COMPLETED.get(f"{head}:", (f"{head}:", ""))
+    st.session_state[_ARGUMENT.format(name)] = argument
+    st.text_input(title, key=_ARGUMENT.format(name), on_change=_completed, args=(name,), placeholder=example)
+    if head == "images":
+        uploading.images(_uploaded)
+    return argument
 
 
 def _launchers() -> None:
     known = plugins.choices("launchers")
-    st.session_state.setdefault(_LAUNCHER, plugins.DEFAULT_LAUNCHER)
+    st.session_state[_LAUNCHER] = launcher()
     help = "A crash in a process of its own leaves this program alone; there it takes some seconds to begin."
-    st.selectbox("Where it trains", list(known), format_func=lambda name: known[name].title, key=_LAUNCHER, help=help)
+    titles = {name: known[name].title for name in known}
+    st.selectbox("Where it trains", list(known), format_func=titles.__getitem__, key=_LAUNCHER, help=help, on_change=_launcher_changed)
 
 
 def _options(values: Mapping[str, Any], errors: Mapping[str, list[str]]) -> None:
@@ -165,6 +243,6 @@ def _advanced(values: Mapping[str, Any], errors: Mapping[str, list[str]]) -> Non
         shown = [name for name in names if is_relevant(name, values)]
         if shown:
             st.markdown(f"**{group}**")
-            with st.grid(2, min_column_width=190, gap=("xsmall", "medium")):
+            with st.grid(2, min_column_width=230, gap=("xsmall", "medium")):
                 for name in shown:
                     _field(name, values, errors)

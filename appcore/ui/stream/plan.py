@@ -13,7 +13,7 @@ from appcore.planning import stream_timeline
 from appcore.planning.relevance import is_relevant
 
 from ..app import page
-from ..settings import fields, form
+from ..settings import address, fields, form
 from ..widgets import live_chart
 from ..widgets.run_picker import not_here
 from ..words import format, setting_labels
@@ -31,8 +31,8 @@ _VERBS = {
 _KEY = "stream_{}"
 
 
-def choose(everything: dict[str, dict[str, Any]]) -> tuple[RunConfig | None, dict[str, Any]]:
-    """Draw the settings; returns (the configuration, or None while something is wrong, and the settings that make it)."""
+def choose(everything: dict[str, dict[str, Any]]) -> RunConfig | None:
+    """Draw the settings; returns the configuration, or None while something is wrong."""
     base = _base(everything)
     asked, unreadable = _asked()
     overrides = {**base, **asked}
@@ -46,7 +46,7 @@ def choose(everything: dict[str, dict[str, Any]]) -> tuple[RunConfig | None, dic
     rest = [text for name, found in errors.items() if name not in FIELDS for text in found]
     for text in [*rest, *unreadable]:
         st.markdown(f":red[:material/error: {harmless(text)}]")
-    return config, overrides
+    return config
 
 
 def _base(everything: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def _rules(settings: dict[str, Any]) -> tuple[pd.DataFrame, Any, Any, list[tuple
     return stream_timeline.rules(config, found), shown.train, shown.val, shown.parts
 
 
-def show(config: RunConfig, overrides: dict[str, Any]) -> None:
+def show(config: RunConfig) -> None:
     """Costs in numbers, the timeline, and all replay rules side by side."""
     settings = config.model_dump(mode="json")
     rules, train, val, parts = _rules(settings)
@@ -154,8 +154,7 @@ def show(config: RunConfig, overrides: dict[str, Any]) -> None:
             alt="Curves: training images so far for the chosen rule, none and full",
         )
     if st.button("Set up a run with this stream", icon=":material/play_circle:", key="stream_to_run"):
-        st.session_state["form"] = {"overrides": overrides, "preset": "quick"}
-        st.switch_page(page.link("run"))
+        st.switch_page(page.link("run"), query_params=address.of_run(config.model_dump()))
 
 
 def _answer(config: RunConfig, rules: pd.DataFrame) -> None:

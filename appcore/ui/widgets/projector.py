@@ -6,11 +6,17 @@ import streamlit as st
 
 SCALE = 1.4
 _KEY = "projector"
-# The switch is at the right end of the navigation bar, where it takes no space from a page.
-_PLACE = """
-.st-key-projector-switch { position: fixed; top: 0.75rem; right: 3.5rem; z-index: 1000000; width: auto; }
-"""
-_LARGE = f"html {{ font-size: {100 * SCALE:.0f}% !important; }} [data-testid='stMainBlockContainer'] {{ max-width: none; }}"
+_LARGE = f"""
+html {{ font-size: {100 * SCALE:.0f}% !important; }}
+[data-testid='stMainBlockContainer'] {{ max-width: none; padding: 16px 24px; }}
+[data-testid='stMainBlockContainer'] > [data-testid='stVerticalBlock'] {{ gap: 0.4rem; }}
+h1 {{ font-size: 1.25rem !important; padding: 0 !important; }}
+.st-key-again {{ display: none; }}
+.st-key-run-head {{ gap: 0; }}
+.st-key-run-head p {{ font-size: 0.75rem; }}
+.st-key-of-run {{ padding-bottom: 0; }}
+.st-key-of-run a :is(p, span) {{ font-size: 16px; }}
+"""  # at 1280 x 720 a whole chart is to be seen at once, so what stands above it is small
 
 
 def switch() -> None:
@@ -23,7 +29,8 @@ def switch() -> None:
         st.query_params[_KEY] = "1"
     elif not is_on() and _KEY in st.query_params:
         del st.query_params[_KEY]
-    st.html(f"<style>{_PLACE}{_LARGE if is_on() else ''}</style>")
+    if is_on():
+        st.html(f"<style>{_LARGE}</style>")
 
 
 def is_on() -> bool:

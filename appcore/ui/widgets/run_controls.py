@@ -18,6 +18,9 @@ def buttons(run: Mapping[str, Any]) -> None:
     """The buttons of one run. Each keeps its place; unusable ones are disabled."""
     again = "Try again" if run["status"] == "failed" else "Resume"
     with st.container(horizontal=True, horizontal_alignment="right"):
+        if run["status"] == "queued":
+            look: dict[str, Any] = {"icon": ":material/vertical_align_top:", "help": "Let it begin before the others that wait here"}
+            st.button("To the front", key="front", on_click=_to_front, args=(run["run_id"],), **look)
         hold([run], "Pause", again)
         _stop([run], "Stop")
 
@@ -59,3 +62,10 @@ def _send(verb: str, *run_ids: str) -> None:
             send(run_id)
         except ValueError as error:
             st.toast(harmless(str(error)), icon=":material/error:")
+
+
+def _to_front(run_id: str) -> None:
+    try:
+        page.manager().move(run_id, "front")
+    except ValueError as error:
+        st.toast(harmless(str(error)), icon=":material/error:")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -80,15 +80,17 @@ def markdown(run: Mapping[str, Any]) -> str:
     return f":{colour}-badge[{icon} {words}]"
 
 
-def sentence(run: Mapping[str, Any], position: int | None = None, waits_for: str = "") -> str:
-    """What happened, and what to do next, as Markdown. `waits_for`: the other program that the run waits for, if any."""
+def sentence(run: Mapping[str, Any], position: int | None = None, waits_for: str = "", ahead: Sequence[str] = ()) -> str:
+    """What happened, and what to do next, as Markdown. `waits_for`: the other program that the run waits for, if any; `ahead`: the titles
+    of the runs that wait before it."""
     name = state(run)
     done = f"{run['cursor']} of {counted(run['segments'], 'step')} of the plan done"
     if name == "queued" and waits_for:
         return f"Waiting until another program on this machine has trained: {harmless(waits_for)}. It begins by itself after that."
     if name == "queued":
-        ahead = f"position {position} in the queue" if position else "about to start"
-        return f"Waiting: {ahead}. Runs on one device take turns; pausing or stopping another one lets this one start."
+        place = f"position {position} in the queue" if position else "about to start"
+        before = f", behind {harmless(', '.join(ahead))}" if ahead else ", behind the run that trains now" if position else ""
+        return f"Waiting: {place}{before}. Runs on one device take turns; pausing or stopping another one lets this one start."
     texts = {
         "starting": "Loading the data and building the network; the first step follows in a few seconds.",
         "running": _place(run),

@@ -8,16 +8,28 @@ import pandas as pd
 
 from appcore import charts, names
 from appcore.config import RunConfig
-from appcore.planning import stages
+from appcore.planning import sparsity, stages
+from appcore.planning.relevance import is_relevant
 
-from . import setting_labels
+from . import format, setting_labels
 from .text import harmless
 
 
 def title(settings: dict[str, Any]) -> str:
-    """A title for a new run: APP · SNIP on Digits."""
+    """A title for a new run: APP · SNIP on Digits, with final sparsity and seed where they are not the usual ones."""
     config = RunConfig(**settings)
-    return f"{names.method_and_pruner(config.method, config.pruner)} on {names.display(config.dataset)}"
+    usual = RunConfig(dataset=config.dataset, method=config.method)
+    is_asked = config.tau != usual.tau and is_relevant("tau", config.model_dump())
+    details = [f"{sparsity.text(sparsity.of_tau(config.tau))} removed"] if is_asked else []
+    details += [f"seed {config.seed}"] if config.seed != usual.seed else []
+    what = f"{names.method_and_pruner(config.method, config.pruner)} on {names.display(config.dataset)}"
+    return ", ".join([what, *details])
+
+
+def option(run: dict[str, Any]) -> str:
+    """A run in a menu: name, age, and the end of its id. A long name is cut, with an ellipsis."""
+    name = run["title"] or run["run_id"]
+    return f"{name if len(name) <= 44 else name[:43] + '…'} · {format.age(run['created'])} · {run['run_id'][-4:]}"
 
 
 def colour(config: RunConfig) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 from appcore.names import display
 from appcore.planning import sparsity
@@ -31,6 +32,26 @@ LABELS = {
     "order": "Order of the stream",
     "prunable": "Prunable layers",
     "init": "Initial weights",
+    "replay": "Earlier data seen again",
+    "replay_fraction": "Share that stays in memory",
+    "buffer_size": "Images in the buffer",
+    "budget": "Images per megabatch at most",
+    "shots": "Images of each class (few-shot)",
+    "semantics": "APP as defined by",
+    "exempt": "Layers that are not pruned",
+    "batch_size": "Batch size",
+    "reinit": "Fresh weights at each megabatch",
+    "patience": "Stop after epochs without progress",
+    "schedule": "Way down to the final sparsity",
+    "precision": "Arithmetic",
+    "device": "Computes on",
+    # parameters of plug-ins
+    "batches": "Scoring images",
+    "control": "The last training starts from",
+    "rate": "Removed in each round, share",
+    "rewind_epoch": "Rewind to epoch",
+    "rewind_step": "Rewind to step",
+    "rounds": "Rounds of scoring",
 }
 VALUE_LABELS = {
     "replay": {
@@ -63,3 +84,8 @@ def value_words(name: str, text: str) -> str:
 def label(name: str) -> str:
     """A setting's display name."""
     return LABELS.get(name, name.replace("_", " ").capitalize())
+
+
+def shown(name: str, value: Any) -> str:
+    """A setting's value for display."""
+    return value_words(name, value) if isinstance(value, str) else display(value)

@@ -1,0 +1,43 @@
+"""The upload of a zip of images, below the path of one's own images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from appcore.service.uploads import DAYS
+
+from ..app import page
+from ..words.text import harmless
+
+MOST_MEGABYTES = 1024
+_TURN, _SAID = "_upload_turn", "_upload_said"
+
+
+def images(take: Callable[[str, bool], None]) -> None:
+    """The field; `take(data set, has test images)` is called for a zip that can be used."""
+    turn = st.session_state.setdefault(_TURN, 0)  # a new key empties the field
+    st.file_uploader(
+        "Or upload a zip: a folder for each class, in train/ and test/ or without them",
+        type=["zip"],
+        key=f"images-{turn}",
+        on_change=_take,
+        args=(f"images-{turn}", take),
+        max_upload_size=MOST_MEGABYTES,
+        help=f"PNG, JPEG, BMP, GIF, WebP or TIFF. It is kept beside the runs, counts as disk of yours, and is deleted {DAYS} days later "
+        "unless a run uses it.",
+    )
+    if said := st.session_state.pop(_SAID, ""):
+        st.markdown(f":red[:material/error: {harmless(said)}]")
+
+
+def _take(key: str, take: Callable[[str, bool], None]) -> None:
+    file = st.session_state[key]
+    if file is None:
+        return
+    try:
+        take(*page.manager().take_images(file.getvalue()))
+    except ValueError as error:
+        st.session_state[_SAID] = f"{file.name}: {error}"
+    st.session_state[_TURN] += 1
