@@ -62,7 +62,11 @@ KNOWN: dict[str, set[str]] = {
     "appcore/ui/masks/view.py": {"words", "found"},  # of mask_words.collapse, which returns Markdown
     "appcore/ui/run/launch.py": {"note"},
     "appcore/ui/run/machine.py": {"words"},
+    "appcore/ui/run/ticket.py": {"label"},  # kinds of runs, and counts
     "appcore/ui/run/view.py": {
+        "_measured(run, last)",  # a place in words, and a percentage
+        "known.word",
+        "known.word.capitalize()",
         "memory.label",
         "memory.text(numbers[memory.name])",
         "memory.unit",
