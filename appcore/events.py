@@ -26,6 +26,21 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class GraphNode:
+    """A node of the network's graph: `kind` is images, layer, or how outputs meet (sum, concatenation, product, join).
+
+    `name` and `shape` are those of a layer's weight, empty elsewhere. `inputs` are the positions of earlier nodes whose outputs it reads;
+    `output` is the shape of its own for one image.
+    """
+
+    kind: str
+    name: str
+    shape: tuple[int, ...]
+    inputs: tuple[int, ...]
+    output: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class LayerDensity:
     """Counts of one layer at one point of a run: weights kept by the mask, kept weights on an input-to-output path, all weights."""
 
@@ -52,6 +67,7 @@ class Started:
     forward_flops: int
     training_flops: int
     notes: tuple[str, ...] = ()
+    graph: tuple[GraphNode, ...] = ()  # empty: recorded by an earlier version
 
 
 @dataclass(frozen=True)

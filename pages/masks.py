@@ -79,6 +79,7 @@ def moving() -> None:
     at = choose.pick_snapshot(first, follows)
     try:
         changes = view.answer(first, at, data)
+        layer = view.network(first, at, data)
         view.all_layers(first, at, changes, data)
         other = side(now[1], data) if len(now) > 1 else None
         other = other if other and other.snapshots else None
@@ -89,7 +90,7 @@ def moving() -> None:
         elif len(now) > 1:
             st.subheader("Between the two runs", anchor=False)
             choose.nothing_yet(now[1])
-        view.one_layer(first, at)
+        view.filters_over_time(first, at, layer)
     except ValueError as error:  # a damaged file, or a run that was deleted meanwhile
         st.error(text.harmless(str(error)), icon=":material/error:")
 

@@ -23,7 +23,7 @@ from appcore.config import build  # noqa: E402
 from appcore.statuses import RESUMABLE  # noqa: E402
 from appcore.transfer import reproduce  # noqa: E402
 from appcore.ui.app import tables  # noqa: E402
-from appcore.ui.run import launch, machine, next_steps, ticket, view  # noqa: E402
+from appcore.ui.run import launch, machine, network, next_steps, ticket, view  # noqa: E402
 from appcore.ui.settings import address, form  # noqa: E402
 from appcore.ui.widgets import bars, live_chart, projector, run_controls, run_labels  # noqa: E402
 from appcore.ui.words import format, run_status, run_text, text  # noqa: E402
@@ -90,6 +90,7 @@ def run_page(run: dict) -> None:
         shown_as = view.controls(now, data)
         with on_top or st.container():
             view.figures(now, data, shown_as)
+        network.section(now, data, shown_as)
         view.costs(now, data, shown_as)
         with st.expander("Pairing hashes and machine", icon=":material/fingerprint:"):
             view.facts(now)

@@ -7,7 +7,7 @@ import platform
 import torch
 
 from ..events import Finished, Layer, Started
-from . import compute, digests, memory
+from . import compute, digests, memory, network_graph
 from .state import RunState
 
 
@@ -27,6 +27,7 @@ def started(state: RunState) -> Started:
         forward_flops=state.flops.forward,
         training_flops=state.flops.training,
         notes=(*data.notes, *state.notes),
+        graph=network_graph.graph(state.config.arch, data.shape, len(data.classes)),
     )
 
 

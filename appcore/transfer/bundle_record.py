@@ -211,6 +211,12 @@ def _network(started: events.Started) -> list[tuple[str, int]]:
     _require({"init", "order", "scoring"} <= set(started.hashes), "the hashes of init, order and scoring are missing")
     names = {layer.name for layer in started.layers}
     _require(len(names) == len(started.layers), "two layers of one name")
+    _require(len(started.graph) <= MOST_SEGMENTS, f"a graph of more than {MOST_SEGMENTS:,} nodes")
+    for place, node in enumerate(started.graph):
+        is_earlier = all(0 <= one < place for one in node.inputs) and len(node.inputs) <= place
+        _require(is_earlier, "a node of the graph that reads no earlier ones")
+        _require(len(node.name) <= LINE_LENGTH and len(node.kind) <= LINE_LENGTH, "a node of the graph with a long name")
+        _require(len(node.shape) <= 5 and all(1 <= size < 2**24 for size in node.shape), "a node of the graph without shape")
     return [(layer.name, layer.total) for layer in started.layers]
 
 

@@ -29,6 +29,22 @@ RESNET20 = (
 )
 LAYERS = tuple(events.Layer(name, shape, flops=math.prod(shape) * 2 * 64) for name, shape in RESNET20)
 WEIGHTS = sum(layer.total for layer in LAYERS)
+
+
+def _graph() -> Iterator[events.GraphNode]:
+    """ResNet-20 as the engine records it: the images, the stem, nine blocks of two layers and a sum, the classifier."""
+    yield events.GraphNode("images", "", (), (), (1, 8, 8))
+    yield events.GraphNode("layer", *RESNET20[0], (0,), (16, 8, 8))
+    for block, ((one, first), (other, second)) in enumerate(zip(RESNET20[1::2], RESNET20[2::2])):
+        start, side = 1 + 3 * block, 8 // (1, 2, 4)[block // 3]
+        output = (second[0], side, side)
+        yield events.GraphNode("layer", one, first, (start,), output)
+        yield events.GraphNode("layer", other, second, (start + 1,), output)
+        yield events.GraphNode("sum", "", (), (start + 2, start), output)
+    yield events.GraphNode("layer", "fc.weight", (10, 64), (28,), (10,))
+
+
+GRAPH = tuple(_graph())
 IMAGES = 1_617
 SPENT = {"scoring": 6, "growth": 0, "validation": 10, "test": 15}  # in hundredths of the TFLOPs of a run
 
@@ -60,7 +76,8 @@ def started(config: RunConfig) -> events.Started:
         "scoring": "77e1aa0b31f2" + "c" * 52,
         "data": "da7a0c3e55d1" + "d" * 52,
     }
-    return events.Started(hashes, "cpu", "fp32", LAYERS, 272_474, IMAGES, 180, (1, 8, 8), 10, 2_574_848, 2_574_848 * 3 * 9 * IMAGES)
+    numbers = (272_474, IMAGES, 180, (1, 8, 8), 10, 2_574_848, 2_574_848 * 3 * 9 * IMAGES)
+    return events.Started(hashes, "cpu", "fp32", LAYERS, *numbers, graph=GRAPH)
 
 
 def story(config: RunConfig, until: int | None = None, dead: int = 0) -> Iterator[events.Event]:

@@ -58,6 +58,8 @@ def every_string(bundle: Path, to: Path, attack: str = ATTACK) -> Path:
     started["hashes"] = {**dict.fromkeys(started["hashes"], attack), attack: attack}
     record["totals"]["weights_hash"] = attack
     record["totals"]["phase_seconds"] = {attack: 1.0, FORMULA: 2.0}
+    for node in started["graph"]:
+        node |= {"name": names.get(node["name"], attack)} if node["name"] else {"kind": attack}
     for layer in started["layers"]:
         layer["name"] = names[layer["name"]]
     for line in lines:

@@ -133,7 +133,12 @@ def alive(run_id: str, segment: int, layers: pd.DataFrame) -> pd.DataFrame:
 
 
 def dead_channels(run_id: str, segment: int, prunes: pd.DataFrame) -> dict[str, int]:
-    """Filters without an alive weight, where the run has counted them."""
+    """Filters without an alive weight, of the layers that have any; empty where the run has not counted them."""
+    return {name: count for name, count in (collapsed(run_id, segment, prunes) or {}).items() if count}
+
+
+def collapsed(run_id: str, segment: int, prunes: pd.DataFrame) -> dict[str, int] | None:
+    """Filters without an alive weight in each layer, as a prune point counted them; None where it did not."""
     rows = prunes[(prunes["run_id"] == run_id) & (prunes["segment"] == segment)]
     facts = rows.iloc[-1]["facts"] if len(rows) else None
-    return {name: count for name, count in ((facts or {}).get("collapsed_channels") or {}).items() if count}
+    return (facts or {}).get("collapsed_channels")

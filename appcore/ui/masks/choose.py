@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,28 +109,3 @@ def beside(side: Side, at: int, other: Side) -> int:
         return at
     place = (side.snapshots[at].megabatch, side.snapshots[at].stage)
     return max((i for i, snapshot in enumerate(other.snapshots) if (snapshot.megabatch, snapshot.stage) <= place), default=0)
-
-
-def size(shape: Sequence[int]) -> str:
-    return "×".join(str(side) for side in shape)
-
-
-def most(shape: Sequence[int]) -> tuple[int, int]:
-    """How many filters and inputs fit in a picture with visible cells."""
-    height, width = (shape[2], shape[3]) if len(shape) == 4 else (1, shape[2] if len(shape) == 3 else 1)
-    return (128 if height == 1 else 128 // (height + 1)), (192 if width == 1 else 160 // (width + 1))
-
-
-def window(what: str, count: int, limit: int) -> range:
-    """A page of filters or inputs, with a picker where there is more than one."""
-    pages = [range(start, min(start + limit, count)) for start in range(0, count, limit)]
-    if len(pages) == 1:
-        return pages[0]
-    chosen = st.selectbox(
-        f"{what.capitalize()}s",
-        list(range(len(pages))),
-        format_func=lambda p: f"{pages[p].start} to {pages[p].stop - 1} of {count}",
-        key=f"{what}_page",
-        width=170,
-    )
-    return pages[chosen or 0]

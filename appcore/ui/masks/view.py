@@ -14,9 +14,8 @@ from appcore.charts.masks import mask_layers as layer_charts
 from appcore.charts.masks import mask_one_layer, mask_words
 
 from ..app import mask_data, tables
-from ..widgets import live_chart
+from ..widgets import layer_view, live_chart, network_drawing
 from ..words.text import harmless
-from . import choose
 from .choose import Side
 
 
@@ -148,33 +147,53 @@ def two_runs(side: Side, at: int, other: Side, other_at: int) -> None:
         )
 
 
-def one_layer(side: Side, at: int) -> None:
-    """One layer: its filters over time and its kernels in the snapshot."""
-    st.subheader("Inside a layer", anchor=False)
-    now, (_, shapes) = side.snapshots[at], mask_data.packed(side.snapshots[at].path)
+def network(side: Side, at: int, data: tables.Frames) -> str:
+    """The drawing of the network beside the kernels of one of its layers; a click there opens another. Returns the name of the layer."""
+    now, run_id = side.snapshots[at], side.run["run_id"]
+    _, shapes = mask_data.packed(now.path)
     named = {name.removesuffix(".weight"): name for name in shapes}
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        short = st.selectbox("Layer", list(named), index=len(named) // 2, key="layer", width=320)
-        layer = named[short]
-        shape = shapes[layer]
-        filters, inputs = (
-            choose.window(what, count, most) for what, count, most in zip(("filter", "input"), shape[:2], choose.most(shape))
+    if st.session_state.get("layer") not in named:
+        asked = st.query_params.get("layer", "")
+        st.session_state["layer"] = asked if asked in named else list(named)[len(named) // 2]
+    left, right = st.columns([6, 5], gap="medium")
+    with right:
+        st.subheader("Inside a layer", anchor=False)
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            layer = named[st.selectbox("Layer", list(named), key="layer", width=240, on_change=_chosen)]
+            parts = layer_view.windows(shapes[layer])
+        before = side.snapshots[at - 1].path if at else None
+        layer_view.kernels(layer, before, now.path, parts, (run_id, len(side.snapshots)), run_id)
+    with left:
+        st.subheader("The network", anchor=False)
+        counted, dead = mask_data.alive(run_id, now.segment, data.layers), mask_data.collapsed(run_id, now.segment, data.prunes)
+        network_drawing.show(
+            "network",
+            side.run["started"] or {},
+            lambda: network_drawing.left_of(side.run["started"] or {}, counted, dead),
+            (run_id, now.segment, len(counted)),
+            chosen=layer,
+            on_pick=_picked,
         )
+    return layer
+
+
+def _picked(name: str) -> None:
+    st.session_state["layer"] = name.removesuffix(".weight")
+    _chosen()
+
+
+def _chosen() -> None:
+    st.query_params["layer"] = st.session_state["layer"]
+
+
+def filters_over_time(side: Side, at: int, layer: str) -> None:
+    """The filters of one layer over all snapshots."""
     some, place = side.thinned(at)
-    fates = mask_data.fates(side.snapshots[at - 1].path if at else None, now.path, layer)
     run_id = side.run["run_id"]
-    token, paths = (run_id, layer, len(side.snapshots), now.segment), tuple(snapshot.path for snapshot in some)
-    shares, labels = mask_data.filters(paths, layer), [snapshot.short for snapshot in some]
-    with live_chart.grid(2):
-        live_chart.chart(
-            "filters",
-            token,
-            lambda: mask_one_layer.filters_over_time(layer, shares, labels, place, revision=f"{run_id} {layer}"),
-            alt="Heatmap: share kept of each filter of the layer at each snapshot",
-        )
-        live_chart.chart(
-            "kernels",
-            (*token, filters, inputs),
-            lambda: mask_one_layer.kernels(layer, fates, filters, inputs, revision=f"{run_id} {layer}"),
-            alt="Cells: each weight of the layer's kernels, kept, came back, just removed or removed earlier",
-        )
+    shares, labels = mask_data.filters(tuple(snapshot.path for snapshot in some), layer), [snapshot.short for snapshot in some]
+    live_chart.chart(
+        "filters",
+        (run_id, layer, len(side.snapshots), side.snapshots[at].segment),
+        lambda: mask_one_layer.filters_over_time(layer, shares, labels, place, revision=f"{run_id} {layer}"),
+        alt="Heatmap: share kept of each filter of the layer at each snapshot",
+    )
