@@ -95,7 +95,8 @@ class Pruned:
 
     `facts` (plain numbers, for JSON): overlap with the previous mask (intersection over union) and overlap_by_chance; born and dead
     weights by layer; collapsed_layers (nothing alive) and collapsed_channels by layer; and where a pruner ranked: critical {layer, kept,
-    density}, where a first layer would die, and scores {edges, kept, pruned, threshold, thresholds}, their histogram.
+    density}, where a first layer would die, and scores {edges, kept, pruned, threshold, thresholds}, their histogram. images: twelve test
+    images, {places, labels, before, answers}, the last two [class, confidence] of each before and after the cut.
     """
 
     kind: ClassVar[Literal["Pruned"]] = "Pruned"
@@ -147,6 +148,9 @@ class MegabatchDone:
     on `clean_train_images` of the training images (replay included), and clean_gap = clean_train_accuracy - test_accuracy.
     `parameters` are those of the network that are not pruned, `cumulative_parameters` their sum over the megabatches (memory in ALMA).
     `order_hash` chains every epoch order and augmentation draw that was used up to here. None: recorded by an earlier version.
+
+    `facts` (plain numbers, for JSON; empty: of an earlier version): images, as in Pruned; parts, [part, right, images] of some training
+    images that this megabatch and earlier ones brought (engine/looks.py).
     """
 
     kind: ClassVar[Literal["MegabatchDone"]] = "MegabatchDone"
@@ -174,6 +178,7 @@ class MegabatchDone:
     clean_train_images: int | None = None
     parameters: int | None = None
     cumulative_parameters: int | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

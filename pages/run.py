@@ -25,7 +25,7 @@ from appcore.transfer import reproduce  # noqa: E402
 from appcore.ui.app import tables  # noqa: E402
 from appcore.ui.run import launch, machine, network, next_steps, ticket, view  # noqa: E402
 from appcore.ui.settings import address, form  # noqa: E402
-from appcore.ui.widgets import bars, live_chart, projector, run_controls, run_labels  # noqa: E402
+from appcore.ui.widgets import bars, image_answers, live_chart, projector, run_controls, run_labels  # noqa: E402
 from appcore.ui.words import format, run_status, run_text, text  # noqa: E402
 
 
@@ -66,8 +66,8 @@ def run_page(run: dict) -> None:
             change_and_run_again(run)
     bars.of_run(run)
     shown = (run["status"], run["command"], run_status.state(run))
-    beside = ticket.others(run)
-    is_moving = any(run_status.is_active(one) for one in (run, *beside))
+    beside, looks = ticket.others(run), image_answers.is_waiting(run["run_id"])
+    is_moving = looks or any(run_status.is_active(one) for one in (run, *beside))
 
     @st.fragment(run_every=1.0 if is_moving else 5.0 if run["status"] in RESUMABLE else None)
     @page.careful
@@ -91,6 +91,8 @@ def run_page(run: dict) -> None:
         with on_top or st.container():
             view.figures(now, data, shown_as)
         network.section(now, data, shown_as)
+        if image_answers.is_waiting(run["run_id"]) != looks:
+            st.rerun()
         view.costs(now, data, shown_as)
         with st.expander("Pairing hashes and machine", icon=":material/fingerprint:"):
             view.facts(now)

@@ -17,7 +17,7 @@ page.guard(__file__)
 from appcore.statuses import RESUMABLE  # noqa: E402
 from appcore.ui.app import tables  # noqa: E402
 from appcore.ui.run import launch  # noqa: E402
-from appcore.ui.stream import plan, results  # noqa: E402
+from appcore.ui.stream import forgetting, plan, results  # noqa: E402
 from appcore.ui.widgets import run_rail  # noqa: E402
 from appcore.ui.words import run_status, text  # noqa: E402
 
@@ -72,7 +72,9 @@ def runs_view() -> None:
         with run_rail.place():
             results.rail(now, data)
             with st.container(key="charts"):
-                results.on_the_way([run for run in now if run["run_id"] not in hidden] or now, now, data)
+                visible = [run for run in now if run["run_id"] not in hidden] or now
+                results.on_the_way(visible, now, data)
+                forgetting.section(visible, data)
 
     if runs:
         with page.own_place():

@@ -14,7 +14,7 @@ PAGE = {
 
 page.guard(__file__)
 
-from appcore.ui.what_if import choose, view  # noqa: E402
+from appcore.ui.what_if import accuracy, choose, view  # noqa: E402
 from appcore.ui.widgets import bars  # noqa: E402
 
 st.title("What would that density do?")
@@ -30,10 +30,10 @@ criteria = choose.criteria()
 if not criteria:
     st.markdown("**Choose a criterion above.** Two or more stand side by side.")
     st.stop()
-waiting = view.is_waiting(view.ask(source, criteria))
+waiting, testing = view.is_waiting(view.ask(source, criteria)), accuracy.is_waiting()
 
 
-@st.fragment(run_every=0.5 if waiting else None)
+@st.fragment(run_every=0.5 if waiting or testing else None)
 @page.careful
 def dragged() -> None:
     """All parts that depend on the controls; polls for scores while some are missing."""
@@ -58,8 +58,11 @@ def dragged() -> None:
     view.in_words(answers, deaths)
     view.numbers(sketches, answers, deaths)
     view.figures(sketches, answers, deaths, asked)
+    accuracy.section(source, list(sketches), density, scope, exempt)
     view.scores(sketches, answers, asked)
     choose.small_print(source, criteria, one, milliseconds)
+    if accuracy.is_waiting() != testing:
+        st.rerun()
 
 
 with page.own_place():

@@ -1,9 +1,10 @@
-"""Figures of a hypothetical density: the share kept of each layer, the threshold among the scores, which layer dies first."""
+"""Figures of a hypothetical density: the share kept of each layer, the threshold among the scores, which layer runs empty first."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -172,8 +173,8 @@ def _decades(edges: np.ndarray) -> list[tuple[float, str]]:
 def first_to_die(falls: Mapping[str, pd.DataFrame], density: float, *, revision: str = "what-if") -> go.Figure:
     """The density at which each layer loses its last weight, per criterion; left of the line it still has some."""
     figure = style.figure(
-        "When does each layer die?",
-        "the density at which its last weight goes · right of the line: dead",
+        "When does each layer run empty?",
+        "what is kept in all when its last weight goes · right of the line: × empty",
         x="weights kept in all, % (logarithmic)",
         y="layer",
         revision=revision,
@@ -202,7 +203,7 @@ def first_to_die(falls: Mapping[str, pd.DataFrame], density: float, *, revision:
                 },
                 hovertemplate=markup.hover(
                     f"{markup.bold('%{text}')}, {markup.literal(display(criterion))}",
-                    "dies under %{x:.3g} % kept (%{customdata:,} weights)",
+                    "runs empty below %{x:.3g} % kept in all (%{customdata:,} weights)",
                 ),
             )
         )
@@ -212,6 +213,38 @@ def first_to_die(falls: Mapping[str, pd.DataFrame], density: float, *, revision:
     ticks = [10.0**power for power in range(low, 3)]
     figure.update_xaxes(type="log", range=[low, 2.05], tickvals=ticks, ticktext=[f"{tick:g} %" for tick in ticks], showgrid=True)
     return figure.update_yaxes(showgrid=True)
+
+
+def sensitivity(found: Mapping[str, Any], criterion: str, *, revision: str = "what-if") -> go.Figure:
+    """Test accuracy with only one layer cut: a row for each layer, a column for each sparsity of it; see engine/cut_accuracy."""
+    layers = [name.removesuffix(".weight") for name in found["layers"]]
+    figure = style.figure(
+        "Which layer can least be cut?",
+        f"only this layer cut by {display(criterion)}, untrained · uncut {100 * found['before']:.1f} % of {found['images']:,} test images",
+        x="removed of this layer, %",
+        y="layer",
+        height=max(260, 120 + 20 * len(layers)),
+        revision=revision,
+        legend=False,
+    )
+    figure.add_trace(
+        go.Heatmap(
+            x=[f"{100 * sparsity:g}" for sparsity in found["sparsities"]],
+            y=np.arange(len(layers)),
+            z=100 * np.array(found["accuracies"], np.float32),
+            zmin=0,
+            zmax=100,
+            colorscale=style.scale(style.SEQUENTIAL),
+            text=[[layer] * len(found["sparsities"]) for layer in layers],
+            texttemplate="%{z:.0f}" if len(layers) <= 40 else None,
+            xgap=1,
+            ygap=1,
+            hovertemplate=markup.hover(markup.bold("%{text}"), "%{z:.1f} % right when %{x} % of it are removed"),
+            colorbar={"title": {"text": "right, %", "side": "right"}, "thickness": 10, "outlinewidth": 0},
+        )
+    )
+    layer_rows(figure, list(found["layers"]))
+    return figure.update_xaxes(type="category", showgrid=False)
 
 
 def _network_order(falls: Mapping[str, pd.DataFrame]) -> list[str]:

@@ -19,7 +19,7 @@ from ..masks import selection
 from ..methods.base import Segment, hook
 from ..planning.plan import check, plan
 from ..planning.stages import tested
-from . import compute, first_and_last, weights
+from . import compute, first_and_last, looks, weights
 from .prune_point import prune_point, share_of
 from .state import Best, RunState
 from .steps import READ_EVERY_STEPS, Sums, evaluate_batch, train_step
@@ -124,6 +124,10 @@ def _test(state: RunState, segment: Segment) -> Iterator[Event]:
     test = yield from _evaluate(state, segment, state.stream.test(), "test")
     train = yield from _evaluate(state, segment, state.stream.clean_train(segment.megabatch), "test")
     state.cer += test.errors()
+    images, parts = looks.at_images(state, segment), []
+    for part, data in looks.parts(state, segment.megabatch):
+        sums = yield from _evaluate(state, segment, data, "test", is_counted=False)
+        parts.append([part, sums.images - sums.errors(), sums.images])
     with state.timed("measure"):
         layers = state.layer_densities()
         effective = selection.effective_density(state.model, list(state.masks))
@@ -152,6 +156,7 @@ def _test(state: RunState, segment: Segment) -> Iterator[Event]:
         clean_train_images=train.images,
         parameters=_count_parameters(state, layers),
         cumulative_parameters=state.cumulative_parameters,
+        facts={"images": images, "parts": parts},
     )
     state.megabatch_seconds = 0.0
 
@@ -189,19 +194,21 @@ _CARRY_OUT = {"prune": prune_point, "epoch": _train_epoch, "test": _test}
 _EVALUATIONS = {"validate": compute.VALIDATION, "test": compute.TESTS}
 
 
-def _evaluate(state: RunState, segment: Segment, data: Iterable[tuple[Tensor, Tensor]], phase: str) -> Generator[Event, None, Sums]:
+def _evaluate(
+    state: RunState, segment: Segment, data: Iterable[tuple[Tensor, Tensor]], phase: str, *, is_counted: bool = True
+) -> Generator[Event, None, Sums]:
     """Accuracy over clean batches; an event after each, so that a long evaluation can be paused and stopped too."""
     sums, waiting, step = Sums.zero(state.device), iter(data), 0
-    own_network = hook(state.config, "network")
     with state.timed(phase):
-        state.model.eval()
-        network = own_network(state, segment) if own_network else state.folded()
+        network = looks.evaluated(state, segment)
     while True:
         with state.timed(phase):
             batch = next(waiting, None)
             if batch is not None:
                 evaluate_batch(network, *batch, sums, state.dtype)
         if batch is None:
+            if not is_counted:
+                return sums
             compute.spend(state, _EVALUATIONS[phase], compute.of_evaluation(state.flops, state.masks, sums.images))
             return sums
         step += 1

@@ -22,7 +22,7 @@ from ..masks.alive import alive_masks
 from ..methods.base import Segment, hook
 from ..models import base as models
 from ..pruners.base import Passes, ScoringTask
-from . import compute
+from . import compute, looks
 from .state import RunState
 
 Change = Callable[[dict], dict]
@@ -131,6 +131,7 @@ def prune_point(state: RunState, segment: Segment) -> Iterator[Event]:
     """Carry out a prune segment: Progress after each round of the criterion, then Pruned."""
     before = state.seconds
     yield Progress(segment.index, segment.megabatch, segment.epoch, 0, 1, state.samples_seen, phase="score")
+    seen = looks.at_images(state, segment)
     with state.timed("score"):
         old = {name: mask.clone() for name, mask in state.masks.items()}
         requested, is_named = _requested(state, segment), not hook(state.config, "IS_STEERED")
@@ -150,6 +151,7 @@ def prune_point(state: RunState, segment: Segment) -> Iterator[Event]:
         layers = state.layer_densities(alive)
         effective = selection.effective_density(state.model, list(state.masks))
         facts = _facts(state, old, alive, cut)
+    facts["images"] = looks.at_images(state, segment) | {"before": seen["answers"]}
     yield Pruned(
         segment=segment.index,
         megabatch=segment.megabatch,

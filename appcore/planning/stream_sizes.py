@@ -74,3 +74,14 @@ def segment_samples(config: RunConfig, per_epoch: list[int], segment: Segment) -
         return 0
     images = per_epoch[segment.megabatch]
     return images - (batches(images, config.batch_size)[segment.skip_steps][0] if segment.skip_steps else 0)
+
+
+MOST_WATCHED = 20
+
+
+def watched_parts(megabatches: int) -> list[int]:
+    """The parts of a stream (from 0) whose images are looked at again at the end of later megabatches; of a long one evenly spread."""
+    if megabatches < 2:
+        return []
+    count = min(megabatches, MOST_WATCHED)
+    return sorted({round(place * (megabatches - 1) / (count - 1)) for place in range(count)})

@@ -23,9 +23,9 @@ from ..runner import admission
 from ..runner.engine_port import Engine, Work
 from ..runner.launcher import Launcher
 from ..statuses import ACTIVE, COMMANDS, ENDED, RESUMABLE
-from ..storage import run_result
+from ..storage import checkpoint, run_result
 from ..storage.store import Store
-from . import access, uploads
+from . import access, uploads, what_if
 from .ablations import Ablations
 from .estimates import Estimates
 from .labels import checked_labels
@@ -181,11 +181,29 @@ class Manager:
     def scores(self, config: dict[str, Any] | None, run_id: str | None, criterion: str) -> dict[str, Any]:
         """Scores of a fresh network or of a run's newest checkpoint as a sketch: {"state": ready, "sketch"}, or failed with "error",
         or waiting or scoring, when the caller should ask again. See service/what_if and analysis/what_if."""
-        if run_id is not None:
-            row, allowed = self.store.get(run_id), limits.load(self.store.folder)
-            return self._scoring.ask(None, row["run_id"], criterion, lambda: allowed.check_path(row["config"].get("dataset", "")))
-        built = self._work.config({**(config or {}), "pruner": criterion})
-        return self._scoring.ask(config, None, criterion, lambda: admission.check_settings(self.store, self._work, built))
+        return self._ask(config, run_id, criterion, what=what_if.SCORES)
+
+    def cut_accuracy(
+        self, config: dict[str, Any] | None, run_id: str | None, criterion: str, density: float, scope: str, exempt: list[str]
+    ) -> dict[str, Any]:
+        """The test accuracy of the network cut by a criterion and not trained, as `scores` with "answer"; see engine/cut_accuracy."""
+        return self._ask(config, run_id, criterion, what=what_if.CUT, density=density, scope=scope, exempt=exempt)
+
+    def sensitivity(self, config: dict[str, Any] | None, run_id: str | None, criterion: str) -> dict[str, Any]:
+        """The test accuracy with only one layer cut, for each layer, as `scores` with "answer"; see engine/cut_accuracy."""
+        return self._ask(config, run_id, criterion, what=what_if.SENSITIVITY)
+
+    def look(self, run_id: str, cursor: int | None = None) -> dict[str, Any]:
+        """Test images, confusion and first filters of a run at a checkpoint (default: the newest), as `scores` with "answer"; see
+        engine/inspection. "weights": whether they are those of the run, or the initial ones, because no checkpoint is here."""
+        row = self.store.get(run_id)
+        is_trained = cursor is not None or bool(self.checkpoints(row["run_id"]))
+        found = self._ask(row["config"], row["run_id"] if is_trained else None, "", what=what_if.LOOK, cursor=cursor)
+        return found | {"weights": is_trained}
+
+    def checkpoints(self, run_id: str) -> list[int]:
+        """The segments after which a checkpoint of a run is here, newest first."""
+        return checkpoint.cursors(paths.run_folder(self.store.folder, run_id))
 
     def forget_scores(self, key: str) -> None:
         """Forget a failed request for scores, so that it can be made again."""
@@ -219,6 +237,13 @@ class Manager:
         self._scoring.close()
 
     # ---- internal
+
+    def _ask(self, config: dict[str, Any] | None, run_id: str | None, criterion: str, **about: Any) -> dict[str, Any]:
+        if run_id is not None:
+            row, allowed = self.store.get(run_id), limits.load(self.store.folder)
+            return self._scoring.ask(None, row["run_id"], criterion, lambda: allowed.check_path(row["config"].get("dataset", "")), **about)
+        built = self._work.config({**(config or {}), **({"pruner": criterion} if criterion else {})})
+        return self._scoring.ask(config, None, criterion, lambda: admission.check_settings(self.store, self._work, built), **about)
 
     def _doze(self, run_id: str, deadline: float | None) -> None:
         """Sleep until the next look into the store is due, which is at once when this process lets go of the run.

@@ -1,6 +1,7 @@
-"""Scores for the What if page: computed in a background thread, one question after the other, and kept as sketches.
+"""Questions of pages about a network that need torch: answered in a background thread, one after the other, and kept.
 
-A question is a configuration (the network at its initial values) or a run (its newest checkpoint), and a criterion.
+A question is about a configuration (the network at its initial values) or a run (a checkpoint, mostly its newest). What can be asked:
+scores by a criterion, as a sketch (What if); the accuracy of a cut by it, and of cuts of single layers; a look at what the network does.
 """
 
 from __future__ import annotations
@@ -22,13 +23,18 @@ from ..storage import checkpoint
 from ..storage.store import Store
 
 _SKETCHES = 24  # a sketch of ResNet-50 has about 7 MB
+SCORES, CUT, SENSITIVITY, LOOK = "scores", "cut", "sensitivity", "look"
 _FORGET_SECONDS = 15.0  # a waiting question that was not repeated for this long is dropped
 _IDLE_SECONDS = 30.0  # then the thread ends and the network is freed
 _IGNORED = ("pruner", "scope", "semantics", "options", "tau", "method", "epochs", "lr", "lr_drops", "lr_gamma", "momentum", "device")
 
 
+class _AbandonedError(Exception):
+    """Nobody waits for the answer any longer."""
+
+
 class WhatIfQueue:
-    """Questions about scores: answers known ones at once, and computes the others in turn."""
+    """Questions about networks: answers known ones at once, and computes the others in turn."""
 
     def __init__(self, store: Store):
         self._store = store
@@ -40,13 +46,22 @@ class WhatIfQueue:
         self._is_closed = False
 
     def ask(
-        self, config: dict[str, Any] | None, run_id: str | None, criterion: str, allow: Callable[[], None] = lambda: None
+        self,
+        config: dict[str, Any] | None,
+        run_id: str | None,
+        criterion: str,
+        allow: Callable[[], None] = lambda: None,
+        *,
+        what: str = SCORES,
+        cursor: int | None = None,
+        **about: Any,
     ) -> dict[str, Any]:
-        """{"state": ready, "sketch": ...}, {"state": failed, "error": ...}, or waiting or scoring with "seconds" and "ahead".
+        """{"state": ready, ...}, {"state": failed, "error": ...}, or waiting ("ahead") or scoring ("seconds", and "share", what is done).
 
-        Before a new question is put to the others `allow` is called, and may refuse it with InputError.
+        A ready answer has the sketch of the scores under "sketch", that of any other question under "answer". Before a new question is put
+        to the others `allow` is called, and may refuse it with InputError.
         """
-        question = self._question(config, run_id, criterion)
+        question = self._question(config, run_id, criterion, what, cursor, about)
         key = question["key"]
         if not self._is_known(key):
             allow()
@@ -60,7 +75,7 @@ class WhatIfQueue:
                 self._start()
             known["asked"] = time.monotonic()
             if known is self._current:
-                return {"state": "scoring", "seconds": time.monotonic() - known["began"], "key": key}
+                return {"state": "scoring", "seconds": time.monotonic() - known["began"], "share": known.get("share", 0.0), "key": key}
             return {"state": "waiting", "ahead": list(self._waiting).index(key), "key": key}
 
     def _is_known(self, key: str) -> bool:
@@ -79,19 +94,25 @@ class WhatIfQueue:
             self._waiting.clear()
             self._lock.notify_all()
 
-    def _question(self, config: dict[str, Any] | None, run_id: str | None, criterion: str) -> dict[str, Any]:
+    def _question(
+        self, config: dict[str, Any] | None, run_id: str | None, criterion: str, what: str, cursor: int | None, about: dict[str, Any]
+    ) -> dict[str, Any]:
+        asked = {"criterion": criterion, "what": what, "about": about}
+        named = f"{what} {criterion} {json.dumps(about, sort_keys=True)}"
         if run_id is None:
-            built = build({**(config or {}), "pruner": criterion})
+            built = build({**(config or {}), **({"pruner": criterion} if criterion else {})})
             values = {name: value for name, value in built.model_dump(mode="json").items() if name not in _IGNORED}
             source = json.dumps(values, sort_keys=True)
-            return {"key": f"{criterion} {source}", "source": source, "config": config or {}, "run_id": None, "criterion": criterion}
+            return asked | {"key": f"{named} {source}", "source": source, "config": config or {}, "run_id": None, "cursor": None}
         row = self._store.get(run_id)
-        newest = paths.manifests(paths.run_folder(self._store.folder, row["run_id"]))
-        if not newest:
-            raise InputError(f"run {row['run_id']} has no checkpoint here yet; ask for its network at the start", "run_id")
-        source = f"{row['run_id']} {newest[0].stem}"
-        about = {"config": row["config"], "run_id": row["run_id"], "hashes": row["hashes"]}
-        return {"key": f"{criterion} {source}", "source": source, "criterion": criterion, **about}
+        if cursor is None:
+            here = checkpoint.cursors(paths.run_folder(self._store.folder, row["run_id"]))
+            if not here:
+                raise InputError(f"run {row['run_id']} has no checkpoint here yet; ask for its network at the start", "run_id")
+            cursor = here[0]
+        source = f"{row['run_id']} {cursor}"
+        asked |= {"config": row["config"], "run_id": row["run_id"], "hashes": row["hashes"], "cursor": cursor}
+        return asked | {"key": f"{named} {source}", "source": source}
 
     def _start(self) -> None:
         if self._thread is None and not self._is_closed:
@@ -100,25 +121,48 @@ class WhatIfQueue:
         self._lock.notify_all()
 
     def _work(self) -> None:
-        """Answer one question after the other; those about the same network in sequence, so that it is built once."""
+        """Answer one question after the other; those about the same network in sequence, so that it is built and scored once."""
         source, state = "", None
+        scores: dict[str, Any] = {}
         while (question := self._next(source)) is not None:
+            found = None
             try:
                 if question["source"] != source:
-                    source, state = "", None  # free the old network first
+                    source, state, scores = "", None, {}  # free the old network first
                     state = self._load(question)
                     source = question["source"]
-                sketching = import_module("..engine.what_if_sketch", __package__)
                 start = time.perf_counter()
-                sketch = sketching.sketch(state, sketching.scores(state, question["criterion"]))
-                found = {"state": "ready", "sketch": sketch, "seconds": time.perf_counter() - start}
+                found = self._answer(state, question, scores) | {"state": "ready", "seconds": time.perf_counter() - start}
+            except _AbandonedError:
+                pass
             except Exception as error:
                 found = {"state": "failed", "error": explain(error)}
             with self._lock:
                 self._current = None
-                self._done[question["key"]] = found
+                if found is not None:
+                    self._done[question["key"]] = found
                 while len(self._done) > _SKETCHES:
                     self._done.popitem(last=False)
+
+    def _answer(self, state: Any, question: dict[str, Any], scores: dict[str, Any]) -> dict[str, Any]:
+        """The answer to one question. `scores` keeps those of the last criterion."""
+
+        def report(share: float) -> None:
+            question["share"] = share
+            if self._is_closed or time.monotonic() - question["asked"] > _FORGET_SECONDS:
+                raise _AbandonedError
+
+        what, criterion, about = question["what"], question["criterion"], question["about"]
+        if what == LOOK:
+            return {"answer": _engine("inspection").look(state, report)}
+        if criterion not in scores:
+            scores.clear()
+            scores[criterion] = _engine("what_if_sketch").scores(state, criterion)
+        if what == CUT:
+            return {"answer": _engine("cut_accuracy").whole(state, scores[criterion], **about, report=report)}
+        if what == SENSITIVITY:
+            return {"answer": _engine("cut_accuracy").by_layer(state, scores[criterion], report)}
+        return {"sketch": _engine("what_if_sketch").sketch(state, scores[criterion])}
 
     def _next(self, source: str) -> dict[str, Any] | None:
         with self._lock:
@@ -138,11 +182,12 @@ class WhatIfQueue:
                 self._lock.wait(1.0)
 
     def _load(self, question: dict[str, Any]) -> Any:
-        sketching = import_module("..engine.what_if_sketch", __package__)
+        sketching = _engine("what_if_sketch")
         config = build(question["config"])
         if question["run_id"] is None:
             return sketching.present(config)
-        saved = checkpoint.newest(paths.run_folder(self._store.folder, question["run_id"]))
+        saved = checkpoint.at(paths.run_folder(self._store.folder, question["run_id"]), question["cursor"])
+        saved = saved or checkpoint.newest(paths.run_folder(self._store.folder, question["run_id"]))
         if saved is None:
             raise InputError("every checkpoint of this run is damaged; resume the run to write one again", "run_id")
         body, data = saved
@@ -150,3 +195,7 @@ class WhatIfQueue:
         state = sketching.present(config, tensors, {**body["facts"], "cursor": body["cursor"]})
         require_same_data(config.dataset, question["hashes"], {"data": state.stream.data.digest})
         return state
+
+
+def _engine(name: str) -> Any:
+    return import_module(f"..engine.{name}", __package__)

@@ -129,6 +129,19 @@ def newest(folder: Path) -> tuple[dict[str, Any], bytes] | None:
     return found and found[1:]
 
 
+def at(folder: Path, cursor: int) -> tuple[dict[str, Any], bytes] | None:
+    """The same of the checkpoint after `cursor` segments; None where it is damaged or not there any more."""
+    try:
+        return _read(paths.manifest(folder, cursor), None, lambda data: data)
+    except (FileNotFoundError, _DamagedError):
+        return None
+
+
+def cursors(folder: Path) -> list[int]:
+    """The segments after which a checkpoint of this run is here, newest first."""
+    return [_number(path) for path in paths.manifests(folder)]
+
+
 def damage(manifest: Path) -> str:
     """What is wrong with a checkpoint; empty where it is whole, or where it was dropped meanwhile. Changes nothing."""
     try:

@@ -65,10 +65,21 @@ _SCALARS: dict[Any, Any] = {int: Count, float: Number, bool: Flag, str: Text}
 _RULES = ConfigDict(protected_namespaces=())  # other keys may be there: a row may be older or newer than this program
 
 
+class _Images(BaseModel):
+    """Twelve test images, and what was said of each: [class, confidence]."""
+
+    places: list[Count] = Field(max_length=100)
+    labels: list[Count] = Field(max_length=100)
+    answers: list[tuple[Count, Share]] = Field(max_length=100)
+    before: list[tuple[Count, Share]] | None = Field(None, max_length=100)
+
+
 class _Facts(BaseModel):
-    """What pages read of the facts of a prune point."""
+    """What pages read of the facts of a prune point, or of the end of a megabatch."""
 
     collapsed_channels: dict[str, Count] | None = None
+    images: _Images | None = None
+    parts: list[tuple[Count, Count, Annotated[int, Strict(), Field(ge=1, lt=MOST)]]] | None = Field(None, max_length=1000)
 
 
 def is_share(name: str) -> bool:

@@ -67,5 +67,5 @@ def run_tables(store: Store, run_id: str) -> dict[str, Any]:
     frames["layers"] = frames["layers"].assign(density=fraction_kept, position=lambda rows: rows["seq"] + 1)
     for name, frame in frames.items():
         counted = {column: frame[column] + 1 for column in ("megabatch", "epoch") if column in frame}
-        frames[name] = frame.assign(**counted).drop(columns=["seq", "nth"], errors="ignore")
+        frames[name] = frame.assign(**counted).drop(columns=["seq", "nth", "facts"], errors="ignore")
     return frames

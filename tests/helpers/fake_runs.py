@@ -80,6 +80,13 @@ def started(config: RunConfig) -> events.Started:
     return events.Started(hashes, "cpu", "fp32", LAYERS, *numbers, graph=GRAPH)
 
 
+def answers(t: int, right: int) -> dict[str, Any]:
+    """Twelve images of which the first `right` are answered rightly."""
+    labels = [place % 10 for place in range(12)]
+    said = [[label if place < right else (label + 1) % 10, round(0.9 - 0.01 * t, 4)] for place, label in enumerate(labels)]
+    return {"places": list(range(12)), "labels": labels, "answers": said}
+
+
 def story(config: RunConfig, until: int | None = None, dead: int = 0) -> Iterator[events.Event]:
     """The events of a run up to segment `until` (None: to the end)."""
     draw, chaos = random.Random(f"{config.pruner}{config.seed}"), random.Random(7)
@@ -95,7 +102,8 @@ def story(config: RunConfig, until: int | None = None, dead: int = 0) -> Iterato
         train = min(0.999, 0.35 + 0.66 * skill + draw.uniform(-0.012, 0.012))
         val = min(0.995, 0.38 + 0.6 * skill + draw.uniform(-0.02, 0.02))
         if segment.kind == "prune":
-            yield events.Pruned(segment.index, t, segment.density, mask, mask, alive, part, 0.21, round=segment.round)
+            facts = {"images": answers(t, right=6) | {"before": answers(t, right=9)["answers"]}, "collapsed_channels": {"conv1.weight": 2}}
+            yield events.Pruned(segment.index, t, segment.density, mask, mask, alive, part, 0.21, round=segment.round, facts=facts)
         elif segment.kind == "epoch":
             seen += size * (t + 1)
             best = chaos.random() < 0.4
@@ -129,7 +137,8 @@ def story(config: RunConfig, until: int | None = None, dead: int = 0) -> Iterato
                 "parameters": sum(x.kept for x in part),
             }
             clean |= {"clean_gap": clean["clean_train_accuracy"] - (1 - errors / 180), "cumulative_parameters": (t + 1) * WEIGHTS // 2}
-            yield events.MegabatchDone(segment.index, t, segment.density, mask, mask, alive, part, *ends, **clean)
+            facts = {"images": answers(t, right=10), "parts": [[one, 95 - 3 * (t - one), 100] for one in range(t + 1)]}
+            yield events.MegabatchDone(segment.index, t, segment.density, mask, mask, alive, part, *ends, **clean, facts=facts)
         yield events.SegmentDone(segment.index + 1)
     if until is None:
         spent = {f"{name}_flops_{kind}": share * 10**10 for name, share in SPENT.items() for kind in ("dense", "sparse")}

@@ -23,10 +23,19 @@ def test_a_click_on_a_layer_of_the_drawing_opens_it(address: str, store: Store, 
     assert page.locator(".network .joint").count() == 9
     assert page.locator(".network svg").get_attribute("aria-label").startswith("The network from its images")
     browser.insist(page, page.locator(".network [data-layer='conv1.weight']").click, "() => location.search.includes('layer=conv1')")
-    page.locator(".st-key-layer").get_by_text("conv1").first.wait_for()
     page.wait_for_function("() => document.querySelector('.network .chosen')?.dataset.layer === 'conv1.weight'")
     page.locator(".network .as-table").click()
     assert page.locator(".network tr").count() == 21
+    assert page.locator("[data-testid=stException]").count() == 0
+
+
+def test_images_are_shown_with_what_was_said_and_their_pictures_when_asked_for(address: str, store: Store, page: Any) -> None:
+    run_id = fake_masks.write(store, pruner="snip", megabatches=3)
+    page.goto(f"{address}/run?run={run_id}")
+    page.locator(".pictures figure").nth(11).wait_for()
+    browser.insist(page, page.locator(".st-key-look button").click, "() => document.querySelectorAll('.pictures img').length === 12")
+    page.get_by_text("No weights of this run are on this machine").wait_for()
+    page.wait_for_function("() => document.querySelector('.st-key-confusion .chart')?.data")
     assert page.locator("[data-testid=stException]").count() == 0
 
 

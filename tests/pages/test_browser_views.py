@@ -87,9 +87,9 @@ def test_dragging_what_if(address: str, page: Any, tmp_path: Path) -> None:
     marks = "() => document.querySelector('.st-key-what-is-left .chart').data.filter(t => t.mode === 'markers').length"
     assert page.evaluate(marks) == 2
     seen = int(page.locator(".st-key-what-is-left .chart").evaluate("node => node.dataset.updates"))
-    page.locator(".st-key-density input[type=range]").focus()
+    page.locator(".st-key-sparsity input[type=range]").focus()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
-    page.wait_for_function("() => !location.search.includes('density=10+%25') && location.search.includes('density=')")
+    page.wait_for_function("() => !location.search.includes('density=') && location.search.includes('sparsity=9')")
     page.wait_for_function("seen => Number(document.querySelector('.st-key-what-is-left .chart').dataset.updates) > seen", arg=seen)
     assert page.locator("[data-testid=stException]").count() == 0

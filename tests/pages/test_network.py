@@ -7,8 +7,13 @@ from typing import Any
 
 import fake_masks
 import fake_runs
+import numpy as np
+import pandas as pd
+import pytest
 from test_pages import no_warm_up, opened, store, words
 
+from appcore.charts import confusion, forgetting
+from appcore.service import manager
 from appcore.storage.store import Store
 
 __all__ = ["no_warm_up", "store"]  # fixtures
@@ -55,3 +60,76 @@ def test_masks_draws_the_chosen_snapshot_and_the_picked_layer(store: Store) -> N
     assert first["rows"] != last["rows"]
     app.selectbox(key="layer").set_value("conv1").run()
     assert [row["name"] for row in drawing(app)["rows"] if row.get("chosen")] == ["conv1.weight"]
+
+
+def html(app: Any) -> str:
+    return "\n".join(str(item.proto.body) for item in app.get("html"))
+
+
+def test_images_that_became_wrong_are_counted_and_marked(store: Store) -> None:
+    running = fake_runs.keep_alive(store, fake_runs.write(store, until=1, status="running"))  # right after the first cut
+    app = opened("run", run=running)
+    assert "Right after the cut of megabatch 1 **6 of 12** are right; before the cut of megabatch 1 it was 9. **3 became wrong.**" in words(
+        app
+    )
+    assert html(app).count("became wrong") == 3
+    app = opened("run", run=fake_runs.write(store))
+    assert "At the end of megabatch 8 **10 of 12** are right" in words(app)
+
+
+def test_a_run_that_recorded_no_images_says_so(store: Store) -> None:
+    run_id = fake_runs.write(store)
+    with store._database.write() as connection:
+        for table in ("prunes", "megabatches"):
+            connection.exec_driver_sql(f"UPDATE {table} SET facts = NULL")
+    assert "did not record what it said of single images" in words(opened("run", run=run_id))
+    app = opened("stream", view="runs", runs=run_id)
+    assert "Not recorded by the version that made" in words(app)
+
+
+@pytest.fixture
+def look(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the manager says when it is asked for a look."""
+    pairs = [[0, 0, 8], [0, 1, 2], [1, 1, 10]]
+    weights = np.ones((4, 1, 3, 3), np.float32)
+    answer = {"cursor": 104, "pairs": pairs, "classes": ["zero", "one"], "first": {"name": "conv1.weight", "weights": weights}}
+    answer |= {"places": [3, 4], "labels": [0, 1], "answers": [[0, 0.9], [0, 0.6]], "pictures": [np.zeros((8, 8, 1), np.uint8)] * 12}
+    found = {"state": "ready", "weights": True, "key": "k", "answer": answer}
+    monkeypatch.setattr(manager.Manager, "look", lambda self, run_id, cursor=None: found)
+    return found
+
+
+def test_pictures_and_mistakes_come_when_they_are_asked_for(store: Store, look: dict[str, Any]) -> None:
+    app = opened("run", run=fake_runs.write(store))
+    assert "<img" not in html(app)
+    app.button(key="look").click().run()
+    assert html(app).count("<img") == 12
+    assert "2 of 20 test images are wrong; most often zero for one (2)" in words(app)
+    assert not app.exception
+
+
+def test_a_run_without_weights_here_says_so(store: Store, look: dict[str, Any]) -> None:
+    look["weights"] = False
+    app = opened("run", run=fake_runs.write(store))
+    app.button(key="look").click().run()
+    assert "No weights of this run are on this machine" in words(app)
+
+
+def test_the_stream_page_draws_what_was_forgotten(store: Store) -> None:
+    app = opened("stream", view="runs", runs=fake_runs.write(store, megabatches=3))
+    assert "95.0\u00a0% were right when just learnt, and 89.0\u00a0% at the end of megabatch 3: 6.0 points less." in words(app)
+
+
+def test_confusion_is_in_shares_of_the_class_and_forgetting_a_staircase() -> None:
+    figure = confusion.confusion(np.array([[8, 2], [0, 10]]), ["zero", "one"])
+    assert figure.data[0].z.tolist() == [[80, 20], [0, 100]]
+    assert "18 of 20 test images" in figure.layout.title.subtitle.text
+    found = {"part": [0, 0, 1], "megabatch": [0, 1, 1], "accuracy": [1.0, 0.5, 0.75], "images": [4, 4, 4]}
+    cells = forgetting.forgetting(pd.DataFrame(found), "run").data[0]
+    assert np.array_equal(cells.z, [[100, 50], [np.nan, 75]], equal_nan=True)
+
+
+def test_filters_are_grey_where_weights_are_0_and_each_is_scaled_by_its_largest() -> None:
+    weights = np.array([[[[1.0, 0.0]]], [[[-0.5, 0.25]]]], np.float32)
+    pictures = confusion._pictures(weights)
+    assert pictures[:, 0, :, 0].tolist() == [[255, 128], [0, 191]]

@@ -81,14 +81,55 @@ def test_scores_of_a_fresh_network_answer_a_drag(replies: dict) -> None:
     assert {(str(config), run_id, name) for config, run_id, name in replies["asked"]} == {
         ("{'arch': 'resnet20', 'dataset': 'digits', 'seed': 0}", None, name) for name in ("snip", "magnitude")
     }
-    assert "1,915 of 5,233 prunable weights would be kept: 63.4\u00a0% sparsity" in words(app)
-    app.select_slider(key="density").set_value(0.05).run()
-    assert "3 of 5,233 prunable weights" in words(app)
+    assert "1,917 of 5,233 prunable weights would be kept: 63.4\u00a0% sparsity" in words(app)
+    app.select_slider(key="sparsity").set_value(99.9).run()
+    assert "5 of 5,233 prunable weights" in words(app)
+    assert app.query_params["sparsity"] == ["99.9"]
     assert "would leave nothing of l" in words(app)
     app.selectbox(key="scope").select("layer").run()
     app.multiselect(key="exempt").select("l1").run()
     assert "of 1,233 prunable weights" in words(app)
     assert not app.exception
+
+
+def test_a_link_of_before_that_names_what_is_kept_still_leads_there(replies: dict) -> None:
+    assert "3 of 5,233 prunable weights" in words(opened("what_if", density="0.05%"))
+    assert "523 of 5,233 prunable weights" in words(opened("what_if", sparsity="90"))
+    assert "1,917 of 5,233 prunable weights" in words(opened("what_if", sparsity="lots"))
+
+
+def test_a_cut_is_tested_when_asked_for_and_only_while_it_is_the_one_on_screen(replies: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    state: dict[str, Any] = {"state": "scoring", "seconds": 1.0, "share": 0.4, "key": "k"}
+    asked = []
+
+    def cut_accuracy(self: Any, *question: Any) -> dict:
+        asked.append(question)
+        return state
+
+    monkeypatch.setattr(manager.Manager, "cut_accuracy", cut_accuracy)
+    app = opened("what_if", criteria="SNIP", sparsity="90")
+    assert not asked
+    app.button(key="test_cut").click().run()
+    assert asked[-1] == ({"arch": "resnet20", "dataset": "digits", "seed": 0}, None, "snip", 0.1, "global", [])
+    assert "Testing the cut by SNIP" in words(app)
+    state = {"state": "ready", "answer": {"before": 0.95, "after": 0.5, "images": 360}, "key": "k"}
+    app.run()
+    assert "SNIP: 50.0\u00a0% of 360 test images are right" in words(app) and "(-45.0 points)" in words(app)
+    app.select_slider(key="sparsity").set_value(95.0).run()
+    assert "test images are right" not in words(app)
+
+
+def test_sensitivity_is_drawn_layer_by_layer() -> None:
+    found = {
+        "layers": ["a.weight", "b.weight"],
+        "sparsities": [0.5, 0.9],
+        "accuracies": [[0.9, 0.2], [0.9, 0.8]],
+        "before": 0.9,
+        "images": 500,
+    }
+    figure = what_if_charts.sensitivity(found, "snip")
+    assert figure.data[0].z.tolist() == pytest.approx(np.array([[90, 20], [90, 80]]))
+    assert list(figure.data[0].x) == ["50", "90"] and list(figure.layout.yaxis.ticktext) == ["a", "b"]
 
 
 def test_every_layer_exempt_is_told(replies: dict) -> None:

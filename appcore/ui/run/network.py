@@ -13,8 +13,8 @@ from appcore.analysis.network_graph import Left
 from appcore.charts import View
 
 from ..app import mask_data, page, tables
-from ..widgets import layer_view, network_drawing
-from ..words.text import plain
+from ..widgets import image_answers, layer_view, network_drawing
+from ..words.text import harmless, plain
 
 
 def section(run: dict[str, Any], data: tables.Frames, view: View) -> None:
@@ -40,6 +40,8 @@ def section(run: dict[str, Any], data: tables.Frames, view: View) -> None:
     with right:
         if layer:
             _one_layer(run, data, segment, layer)
+        else:
+            image_answers.show(run, data, view.moment)
 
 
 def _point(layers: pd.DataFrame, moment: int | None) -> pd.DataFrame:
@@ -64,12 +66,12 @@ def _left(run: dict[str, Any], data: tables.Frames, point: pd.DataFrame) -> dict
 
 def _one_layer(run: dict[str, Any], data: tables.Frames, segment: int, layer: str) -> None:
     """The kernels of the layer that was picked, in the newest mask or that of the chosen megabatch."""
-    run_id, shapes = run["run_id"], {one["name"]: one["shape"] for one in run["started"]["layers"]}
+    run_id = run["run_id"]
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader(f"Inside {plain(layer.removesuffix('.weight'))}", anchor=False)
         st.button("Close", icon=":material/close:", key="close_layer", type="tertiary", on_click=_pick, args=(run_id, ""))
     snapshots = [one for one in data.once("snapshots", lambda: mask_data.snapshots(run, data)) if one.segment <= segment]
-    if layer not in shapes:
+    if layer not in {one["name"] for one in run["started"]["layers"]}:
         st.markdown("This layer is not pruned: all of its weights are kept.")
     elif not snapshots:
         st.markdown(
@@ -78,7 +80,13 @@ def _one_layer(run: dict[str, Any], data: tables.Frames, segment: int, layer: st
         )
     else:
         now, before = snapshots[-1], snapshots[-2].path if len(snapshots) > 1 else None
-        layer_view.kernels(layer, before, now.path, layer_view.windows(shapes[layer]), run_id, run_id)
+        try:
+            shapes = data.once(("shapes", now.path), lambda: mask_data.packed(now.path)[1])
+        except ValueError as error:  # a damaged file, or a run that was deleted meanwhile
+            st.error(harmless(str(error)), icon=":material/error:")
+            return
+        if layer in shapes:
+            layer_view.kernels(layer, before, now.path, layer_view.windows(shapes[layer]), run_id, run_id)
         query = {"run": run_id, "layer": layer.removesuffix(".weight")}
         st.page_link(page.link("masks"), label="This layer over time, on Masks", icon=":material/grid_on:", query_params=query)
 

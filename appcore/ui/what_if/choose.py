@@ -6,18 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from appcore import plugins
 from appcore.names import apart, display
+from appcore.planning import sparsity as sparsities
 
 from ..app import old_links
+from ..widgets import sparsity_slider
 from ..widgets.run_picker import not_here
 from ..words import format, run_text
 from ..words.text import harmless
 
 SCOPES = {"global": "Whole network", "layer": "Each layer alike", "erk": "Erdős–Rényi kernel"}
+_USUAL = sparsities.of_tau(4.5)
 _ITERATIVE = "rounds"  # a criterion with this option scores in several rounds, pruning in between
 
 
@@ -28,13 +30,6 @@ class Source:
     config: dict[str, Any] | None
     run_id: str | None
     words: str  # Markdown
-
-
-def densities() -> list[float]:
-    """The densities of the slider, in percent: from all to one in ten thousand, evenly spaced on a logarithmic scale, and round numbers."""
-    steps = [float(f"{100 * 10 ** (-place / 30):.3g}") for place in range(121)]
-    known = [80.0, 50.0, 36.6, 20.0, 5.0, 2.0, 0.5, 0.2, 0.05, 0.02]
-    return sorted({*steps, *known}, reverse=True)
 
 
 def source(everything: Mapping[str, dict[str, Any]]) -> Source:
@@ -116,21 +111,37 @@ def rounds_note(chosen: list[str]) -> str:
 
 def question(layers: list[str], most: float) -> tuple[float, str, list[str]]:
     """(density, scope, exempt layers) from the controls; no more than `most` can be kept."""
-    options = [value for value in densities() if value <= 100 * most + 0.05] or [densities()[-1]]
-    usual = options[int(np.argmin([abs(value - 36.6) for value in options]))]
     left, middle, right = st.columns([4, 2, 3], gap="medium", vertical_alignment="bottom")
-    if st.session_state.get("density") not in (None, *options):
-        st.session_state["density"] = usual
-    percent = left.select_slider(
-        "Weights kept", options, value=usual, format_func=lambda value: f"{value:g} %", key="density", bind="query-params",
-        help="Density, on a logarithmic scale; arrow keys step",
-    )  # fmt: skip
+    with left:
+        removed = sparsity_slider.slider(
+            max(_asked(), 1 - most),
+            key="sparsity",
+            label="Removed",
+            least=1 - most,
+            help="Share of the prunable weights that the cut removes; arrow keys step",
+            on_change=_moved,
+        )
     scope = middle.selectbox(
         "Scope", list(SCOPES), format_func=SCOPES.__getitem__, key="scope", bind="query-params", help="Over what the scores are compared"
     )
     short = {name.removesuffix(".weight"): name for name in layers}
     exempt = right.multiselect("Layers that are not pruned", list(short), key="exempt", bind="query-params", placeholder="None")
-    return percent / 100, scope, [short[name] for name in exempt]
+    return round(1 - removed, 12), scope, [short[name] for name in exempt]
+
+
+def _asked() -> float:
+    """The removed fraction in the address; links of earlier versions name what is kept."""
+    try:
+        if "density" in st.query_params:
+            return 1 - min(max(float(st.query_params["density"].removesuffix("%")) / 100, 0.0), 1.0)
+        return sparsities.read(st.query_params["sparsity"])
+    except (ValueError, KeyError):
+        return _USUAL
+
+
+def _moved() -> None:
+    st.query_params.pop("density", None)
+    st.query_params["sparsity"] = f"{st.session_state['sparsity']:g}"
 
 
 def small_print(source: Source, criteria: list[str], sketch: dict[str, Any], milliseconds: float) -> None:
@@ -139,6 +150,6 @@ def small_print(source: Source, criteria: list[str], sketch: dict[str, Any], mil
     st.caption(
         f"Scored: {source.words}, with the scoring images of megabatch {sketch['megabatch'] + 1}.{pruned} "
         f"{harmless(rounds_note(criteria))}  \n"
-        "Exact for layers of up to 4,096 weights and for the 1,024 best of each; beyond, counts of a layer are right to about 0.7 % of "
-        f"themselves or 1/2048 of the layer, and always sum to the number asked for. Answered in {milliseconds:.0f} ms."
+        "What a layer of up to 4,096 weights keeps is exact; of a larger one it may be off by less than 1 weight in 100. Together they "
+        f"always keep the number asked for. Answered in {milliseconds:.0f} ms."
     )

@@ -65,7 +65,7 @@ def answer(sketches: Mapping[str, Any], density: float, scope: str, exempt: list
 
 
 def falls(found: Mapping[str, dict[str, Any]], scope: str, exempt: list[str]) -> dict[str, pd.DataFrame]:
-    """The density at which each layer dies; independent of the chosen density, so it is cached while the slider moves."""
+    """The density at which each layer runs empty; independent of the chosen density, so it is cached while the slider moves."""
     memo = st.session_state.setdefault("_falls", {})
     wanted = {name: (reply["key"], scope, tuple(exempt)) for name, reply in found.items()}
     kept = {key: memo.get(key) for key in wanted.values()}
@@ -87,7 +87,8 @@ def in_words(answers: Mapping[str, Answer], deaths: Mapping[str, pd.DataFrame]) 
         elif len(fall):
             first = fall.iloc[0]
             who = mask_words.listed([first["layer"]])
-            lines.append(f"{harmless(display(name))}: every layer lives; the first to die is {who}, under {_fine(first['density'])} kept.")
+            below = _fine(first["density"])
+            lines.append(f"{harmless(display(name))}: every layer keeps some; the first to run empty is {who}, below {below} kept in all.")
     one = next(iter(answers.values()))
     removed = 1 - one.keep / max(one.total, 1)
     with st.container(border=True, key="answer"):
@@ -103,7 +104,7 @@ def _fine(fraction: float) -> str:
 
 
 def numbers(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: Mapping[str, pd.DataFrame]) -> None:
-    """A table of the criteria: FLOPs, bytes, layers that die."""
+    """A table of the criteria: FLOPs, bytes, layers that run empty."""
     rows = []
     for name, found in answers.items():
         cost, fall = what_if.costs(sketches[name], found), deaths[name]
@@ -125,7 +126,7 @@ def numbers(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: 
     st.dataframe(
         cells(pd.DataFrame(rows)),
         hide_index=True,
-        alt="FLOPs, bytes and first layer to die for each criterion",
+        alt="FLOPs, bytes and first layer to run empty for each criterion",
         column_config={
             "criterion": "Criterion",
             "flops": column("Forward FLOPs left", format="%.1f %%", help="If work shrank with density; masks alone make nothing faster"),
@@ -135,7 +136,7 @@ def numbers(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: 
             ),
             "lowest": column("Emptiest layer keeps", format="%.2f %%"),
             "empty": column("Empty layers", format="%d"),
-            "first": "First to die",
+            "first": "First to run empty",
             "sparsity": column("at sparsity", format="%.3f %%"),
         },
     )
@@ -143,7 +144,7 @@ def numbers(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: 
 
 
 def figures(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: Mapping[str, pd.DataFrame], asked: tuple) -> None:
-    """The figures: share kept of each layer, score histogram with threshold, order in which layers die."""
+    """The figures: share kept of each layer, score histogram with threshold, order in which layers run empty."""
     density = asked[0]
     logarithmic = st.toggle("Logarithmic shares", key="log", bind="query-params", help="Tells small shares apart")
     token = (*asked, tuple(sketches), logarithmic)

@@ -1,5 +1,6 @@
 const SVG = 'http://www.w3.org/2000/svg';
-const ROW = 24, JOIN = 18, BOX = 16, LANE = 9, ROOM = 300;  // pixels
+const ROW = 24, JOIN = 18, BOX = 16, LANE = 9;  // pixels
+const ROOM = '300px';  // so near the screen it is drawn
 
 function add(parent, name, attributes, text) {
   const node = document.createElementNS(SVG, name);
@@ -112,7 +113,7 @@ export default function (component) {
   svg.setAttribute('aria-label', data.alt);
   scroller.style.maxHeight = table.style.maxHeight = data.height + 'px';
   const show = () => {
-    if (frame.isFar || document.hidden || !frame.clientWidth) return;  // drawn when it comes near
+    if (frame.isNear !== true || document.hidden || !frame.clientWidth) return;  // drawn when it comes near
     const wanted = JSON.stringify(data) + frame.clientWidth;
     if (frame.drawn === wanted) return;
     frame.drawn = wanted;
@@ -127,12 +128,20 @@ export default function (component) {
     button.textContent = table.hidden ? 'as table' : 'as drawing';
     if (!table.hidden) fill(table, data);
   };
-  frame.sight?.disconnect();
-  frame.size?.disconnect();
-  frame.sight = new IntersectionObserver((seen) => { frame.isFar = !seen.at(-1).isIntersecting; show(); }, { rootMargin: ROOM + 'px' });
-  frame.sight.observe(frame);
-  frame.size = new ResizeObserver(show);
-  frame.size.observe(frame);
-  if (frame.drawn) show();
-  return () => { frame.sight.disconnect(); frame.size.disconnect(); };
+  frame.forget?.();
+  const sight = new IntersectionObserver((seen) => { frame.isNear = seen.at(-1).isIntersecting; show(); }, { rootMargin: ROOM, scrollMargin: ROOM });
+  const size = new ResizeObserver(show);
+  const print = () => { frame.isNear = true; show(); };
+  sight.observe(frame);
+  size.observe(frame);
+  window.addEventListener('beforeprint', print);
+  document.addEventListener('visibilitychange', show);
+  frame.forget = () => {
+    sight.disconnect();
+    size.disconnect();
+    window.removeEventListener('beforeprint', print);
+    document.removeEventListener('visibilitychange', show);
+  };
+  show();
+  return frame.forget;
 }

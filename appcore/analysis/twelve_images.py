@@ -1,0 +1,98 @@
+"""What a run said of its twelve test images: before and after each cut, and at the end of each megabatch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+IMAGES = 12
+
+
+@dataclass(frozen=True)
+class Told:
+    """One image: its class, and what the network said of it then (None: not recorded) and now, each (class, confidence)."""
+
+    place: int
+    label: int
+    then: tuple[int, float] | None
+    now: tuple[int, float]
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it is wrong now."""
+        return self.now[0] != self.label
+
+    @property
+    def became_wrong(self) -> bool:
+        """Whether it was right then and is wrong now."""
+        return self.is_wrong and self.then is not None and self.then[0] == self.label
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Two moments of a run that are told apart, in words, and the images at both."""
+
+    then: str
+    now: str
+    images: tuple[Told, ...]
+
+
+def moment(prunes: pd.DataFrame, megabatches: pd.DataFrame, until: int | None = None) -> Moment | None:
+    """The newest moment (of megabatches up to `until`, from 0) against the one before the last cut; None where nothing was recorded."""
+    cut, end = _last(prunes, until), _last(megabatches, until)
+    if cut is None and end is None:
+        return None
+    before = cut["facts"]["images"]["before"] if cut is not None else None
+    if end is not None and (cut is None or end["segment"] > cut["segment"]):
+        found, now = end["facts"]["images"], f"at the end of megabatch {int(end['megabatch']) + 1}"
+    else:
+        assert cut is not None
+        found, now = cut["facts"]["images"], f"right after the cut of megabatch {int(cut['megabatch']) + 1}"
+    then = f"before the cut of megabatch {int(cut['megabatch']) + 1}" if cut is not None else ""
+    return Moment(then, now, told(found, before))
+
+
+def told(found: Mapping[str, Any], before: Sequence[Sequence[float]] | None) -> tuple[Told, ...]:
+    """The images of a record {places, labels, answers}, and what was said of them before."""
+    then = [(int(label), float(share)) for label, share in before] if before else [None] * len(found["places"])
+    now = [(int(label), float(share)) for label, share in found["answers"]]
+    return tuple(Told(*one) for one in zip(found["places"], found["labels"], then, now, strict=False))  # type: ignore[arg-type]
+
+
+def _last(frame: pd.DataFrame, until: int | None) -> Mapping[str, Any] | None:
+    """The newest row that has recorded the images."""
+    for row in reversed(frame.to_dict("records")):
+        if (until is None or row["megabatch"] <= until) and isinstance(row.get("facts"), dict) and row["facts"].get("images"):
+            return row
+    return None
+
+
+def confusion(pairs: Sequence[Sequence[int]], classes: int) -> np.ndarray:
+    """A matrix [true class, answered class] from counts [true, answered, images]."""
+    found = np.zeros((classes, classes), dtype=np.int64)
+    for true, answered, images in pairs:
+        found[true, answered] += images
+    return found
+
+
+def mistakes(matrix: np.ndarray, most: int = 3) -> list[tuple[int, int, int]]:
+    """The commonest mistakes: (true class, answered class, images), most frequent first."""
+    wrong = matrix - np.diag(np.diag(matrix))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    places = [(int(place // len(wrong)), int(place % len(wrong))) for place in order]
+    return [(true, answered, int(wrong[true, answered])) for true, answered in places if wrong[true, answered]]
+
+
+def forgetting(megabatches: pd.DataFrame, run_id: str) -> pd.DataFrame:
+    """Accuracy on images of each watched part at the end of each megabatch: part, megabatch (from 0), accuracy, images. Empty where a run
+    did not record it."""
+    rows = []
+    for row in megabatches[megabatches["run_id"] == run_id].to_dict("records"):
+        facts = row.get("facts")
+        for part, right, images in (facts or {}).get("parts") or () if isinstance(facts, dict) else ():
+            rows.append({"part": int(part), "megabatch": int(row["megabatch"]), "accuracy": right / images, "images": int(images)})
+    return pd.DataFrame(rows, columns=["part", "megabatch", "accuracy", "images"])

@@ -1,0 +1,48 @@
+"""Forgetting on the Stream page: how right each run stays on the images of earlier megabatches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from appcore.analysis import twelve_images
+from appcore.charts import forgetting as figures
+from appcore.names import counted
+
+from ..app import tables
+from ..widgets import live_chart
+from ..words.text import plain
+
+
+def section(runs: Sequence[dict[str, Any]], data: tables.Frames) -> None:
+    """One heatmap for each run that recorded it; the others are named with the reason."""
+    several = [run for run in runs if run["config"]["megabatches"] > 1]
+    if not several:
+        return
+    st.subheader("Forgetting", anchor=False)
+    found = {run["run_id"]: data.once(("forgetting", run["run_id"]), lambda run=run: _of(data, run)) for run in several}
+    with live_chart.grid(2):
+        for run in several:
+            mine = found[run["run_id"]]
+            if not mine.empty:
+                live_chart.chart(
+                    f"forgetting-{run['run_id']}",
+                    (run["run_id"], run["title"], len(mine)),
+                    lambda run=run, mine=mine: figures.forgetting(mine, run["title"] or run["run_id"], revision=run["run_id"]),
+                    alt="Heatmap: accuracy on the training images of each megabatch at the end of later ones",
+                )
+    for run in several:
+        sentence = figures.words(found[run["run_id"]])
+        if sentence:
+            st.caption(f"**{plain(run['title'] or run['run_id'])}:** {sentence}")
+    missing = [run for run in several if found[run["run_id"]].empty and (data.megabatches["run_id"] == run["run_id"]).any()]
+    if missing:
+        names = ", ".join(plain(run["title"] or run["run_id"]) for run in missing[:3])
+        more = f" and {counted(len(missing) - 3, 'more run')}" if len(missing) > 3 else ""
+        st.caption(f":material/info: Not recorded by the version that made {names}{more}: how right it stays on earlier images.")
+
+
+def _of(data: tables.Frames, run: dict[str, Any]) -> Any:
+    return twelve_images.forgetting(data.megabatches, run["run_id"])
