@@ -84,7 +84,7 @@ def test_scores_of_a_fresh_network_answer_a_drag(replies: dict) -> None:
     assert "1,917 of 5,233 prunable weights would be kept: 63.4\u00a0% sparsity" in words(app)
     app.select_slider(key="sparsity").set_value(99.9).run()
     assert "5 of 5,233 prunable weights" in words(app)
-    assert app.query_params["sparsity"] == ["99.9"]
+    assert app.query_params["sparsity"] == "99.9"
     assert "would leave nothing of l" in words(app)
     app.selectbox(key="scope").select("layer").run()
     app.multiselect(key="exempt").select("l1").run()
