@@ -14,7 +14,7 @@ PAGE = {
 
 page.guard(__file__)
 
-from appcore.ui.what_if import accuracy, choose, view  # noqa: E402
+from appcore.ui.what_if import accuracy, choose, train, view  # noqa: E402
 from appcore.ui.widgets import bars  # noqa: E402
 
 st.title("What would that density do?")
@@ -59,6 +59,7 @@ def dragged() -> None:
     view.numbers(sketches, answers, deaths)
     view.figures(sketches, answers, deaths, asked)
     accuracy.section(source, list(sketches), density, scope, exempt)
+    train.section(source, list(sketches), density, scope, exempt)
     view.scores(sketches, answers, asked)
     choose.small_print(source, criteria, one, milliseconds)
     if accuracy.is_waiting() != testing:

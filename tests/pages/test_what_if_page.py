@@ -15,6 +15,7 @@ from appcore.analysis import what_if
 from appcore.charts import what_if as what_if_charts
 from appcore.service import manager
 from appcore.storage.store import Store
+from appcore.ui.what_if import train
 
 __all__ = ["no_warm_up", "store"]  # fixtures
 EMPTY = sketched({"a": torch.tensor([4.0, 3.0]), "b": torch.tensor([1.0, 1.0])})
@@ -117,6 +118,33 @@ def test_a_cut_is_tested_when_asked_for_and_only_while_it_is_the_one_on_screen(r
     assert "SNIP: 50.0\u00a0% of 360 test images are right" in words(app) and "(-45.0 points)" in words(app)
     app.select_slider(key="sparsity").set_value(95.0).run()
     assert "test images are right" not in words(app)
+
+
+def test_a_cut_on_screen_starts_a_run_that_trains_it(replies: dict, monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
+    started = []
+    run_id = fake_runs.write(store)
+    monkeypatch.setattr(manager.Manager, "start", lambda self, configs, **about: started.append(configs) or [run_id])
+    app = opened("what_if", criteria="SNIP", sparsity="90", arch="mlp")
+    assert "cut once, to 90\u00a0% sparsity, before it trains: 1 megabatch" in words(app)
+    app.button(key="train-snip").click().run()
+    (config,) = started[0]
+    assert (config["arch"], config["method"], config["pruner"], config["scope"]) == ("mlp", "osp", "snip", "global")
+    assert 0.8 ** config["tau"] == pytest.approx(0.1, rel=1e-3)
+    assert app.query_params["run"] == run_id
+
+
+def test_the_cut_replaces_how_a_run_was_pruned_and_keeps_its_network_and_training() -> None:
+    given = {"arch": "lenet5", "epochs": 7, "method": "imp", "pruner": "magnitude", "options": {"rate": 0.5}, "exempt": ["fc2"]}
+    found = train.settings(given, "synflow", 0.5, "layer", ["conv1.weight"])
+    assert found == {
+        "arch": "lenet5",
+        "epochs": 7,
+        "method": "osp",
+        "pruner": "synflow",
+        "tau": 3.106,
+        "scope": "layer",
+        "exempt": ["conv1"],
+    }
 
 
 def test_sensitivity_is_drawn_layer_by_layer() -> None:

@@ -85,13 +85,13 @@ def show(
 ) -> None:
     """The drawing of a run's network; `left` is asked again only when `token` has changed. `on_pick` gets the weight that was clicked."""
     made = st.session_state.get(f"_{key}")
-    is_long = len(network_graph.rows(started, {})) > network_graph.FOLD_FROM if made is None else made["is_long"]
+    is_long = len(started.get("graph") or started.get("layers") or ()) > network_graph.FOLD_FROM
     is_whole = not is_long or st.toggle(
         "Every layer", key=f"{key}_whole", help="Off: blocks that repeat are one box, with what is left of all of them"
     )
     wanted = (token, is_whole, chosen)
     if made is None or made["token"] != wanted:
-        made = {"token": wanted, "is_long": is_long, "data": _data(started, left(), is_whole, chosen)}
+        made = {"token": wanted, "data": _data(started, left(), is_whole, chosen)}
         st.session_state[f"_{key}"] = made
     data = {**made["data"], "scale": projector.scale(), "height": HEIGHT}
 
