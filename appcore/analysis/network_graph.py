@@ -102,8 +102,9 @@ def _row(members: Sequence[_Node], inputs: tuple[int, ...], left: Mapping[str, L
     known = [left[node.name] for node in layers if node.name in left]
     summed = None
     if known and len(known) == len(layers):
-        dead = [one.dead for one in known]
-        summed = Left(sum(one.kept for one in known), sum(one.alive for one in known), None if None in dead else sum(dead))  # type: ignore[arg-type]
+        dead = [one.dead for one in known if one.dead is not None]
+        every = sum(dead) if len(dead) == len(known) else None
+        summed = Left(sum(one.kept for one in known), sum(one.alive for one in known), every)
     return Row(
         kind="layer" if layers else members[0].kind,
         layers=tuple(node.name for node in layers),

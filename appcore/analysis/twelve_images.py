@@ -58,9 +58,11 @@ def moment(prunes: pd.DataFrame, megabatches: pd.DataFrame, until: int | None = 
 
 def told(found: Mapping[str, Any], before: Sequence[Sequence[float]] | None) -> tuple[Told, ...]:
     """The images of a record {places, labels, answers}, and what was said of them before."""
-    then = [(int(label), float(share)) for label, share in before] if before else [None] * len(found["places"])
+    then: list[tuple[int, float] | None] = [None] * len(found["places"])
+    if before:
+        then = [(int(label), float(share)) for label, share in before]
     now = [(int(label), float(share)) for label, share in found["answers"]]
-    return tuple(Told(*one) for one in zip(found["places"], found["labels"], then, now, strict=False))  # type: ignore[arg-type]
+    return tuple(Told(*one) for one in zip(found["places"], found["labels"], then, now, strict=False))
 
 
 def _last(frame: pd.DataFrame, until: int | None) -> Mapping[str, Any] | None:

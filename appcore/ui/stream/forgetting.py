@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -22,7 +23,7 @@ def section(runs: Sequence[dict[str, Any]], data: tables.Frames) -> None:
     if not several:
         return
     st.subheader("Forgetting", anchor=False)
-    found = {run["run_id"]: data.once(("forgetting", run["run_id"]), lambda run=run: _of(data, run)) for run in several}
+    found = {run["run_id"]: data.once(("forgetting", run["run_id"]), partial(_of, data, run)) for run in several}
     with live_chart.grid(2):
         for run in several:
             mine = found[run["run_id"]]
@@ -30,7 +31,7 @@ def section(runs: Sequence[dict[str, Any]], data: tables.Frames) -> None:
                 live_chart.chart(
                     f"forgetting-{run['run_id']}",
                     (run["run_id"], run["title"], len(mine)),
-                    lambda run=run, mine=mine: figures.forgetting(mine, run["title"] or run["run_id"], revision=run["run_id"]),
+                    partial(figures.forgetting, mine, run["title"] or run["run_id"], revision=run["run_id"]),
                     alt="Heatmap: accuracy on the training images of each megabatch at the end of later ones",
                 )
     for run in several:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -42,12 +43,11 @@ def section(source: Source, criteria: list[str], density: float, scope: str, exe
     manager, waits = page.manager(), False
     if st.session_state.get(_CUT) == cut:
         found = {
-            name: _reply(lambda name=name: manager.cut_accuracy(source.config, source.run_id, name, density, scope, exempt))
-            for name in criteria
+            name: _reply(partial(manager.cut_accuracy, source.config, source.run_id, name, density, scope, exempt)) for name in criteria
         }
         waits |= _cut(found)
     if st.session_state.get(_LAYERS) == layers:
-        waits |= _layers(criteria[0], _reply(lambda: manager.sensitivity(source.config, source.run_id, criteria[0])))
+        waits |= _layers(criteria[0], _reply(partial(manager.sensitivity, source.config, source.run_id, criteria[0])))
     st.session_state[_WAITS] = waits
 
 
