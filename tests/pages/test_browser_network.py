@@ -33,7 +33,8 @@ def test_images_are_shown_with_what_was_said_and_their_pictures_when_asked_for(a
     run_id = fake_masks.write(store, pruner="snip", megabatches=3)
     page.goto(f"{address}/run?run={run_id}")
     page.locator(".pictures figure").nth(11).wait_for()
-    browser.insist(page, page.locator(".st-key-look button").click, "() => document.querySelectorAll('.pictures img').length === 12")
+    button = page.get_by_role("button", name="Show the pictures and all mistakes")
+    browser.insist(page, button.click, "() => document.querySelectorAll('.pictures img').length === 12")
     page.get_by_text("No weights of this run are on this machine").wait_for()
     page.wait_for_function("() => document.querySelector('.st-key-confusion .chart')?.data")
     assert page.locator("[data-testid=stException]").count() == 0
