@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,19 +41,19 @@ class Moment:
     images: tuple[Told, ...]
 
 
-def moment(prunes: pd.DataFrame, megabatches: pd.DataFrame, until: int | None = None) -> Moment | None:
-    """The newest moment (of megabatches up to `until`, from 0) against the one before the last cut; None where nothing was recorded."""
-    cut, end = _last(prunes, until), _last(megabatches, until)
+def moment(prunes: pd.DataFrame, megabatches: pd.DataFrame, named: Callable[[Mapping[str, Any]], str]) -> Moment | None:
+    """The newest of these moments of a run against the one before its last cut; None where nothing was recorded. `named`: the stage of a
+    row, in words."""
+    cut, end = _last(prunes), _last(megabatches)
     if cut is None and end is None:
         return None
-    before = cut["facts"]["images"]["before"] if cut is not None else None
+    before = cut["facts"]["images"].get("before") if cut is not None else None
     if end is not None and (cut is None or end["segment"] > cut["segment"]):
-        found, now = end["facts"]["images"], f"at the end of megabatch {int(end['megabatch']) + 1}"
+        found, now = end["facts"]["images"], f"at the end of {named(end)}"
     else:
         assert cut is not None
-        found, now = cut["facts"]["images"], f"right after the cut of megabatch {int(cut['megabatch']) + 1}"
-    then = f"before the cut of megabatch {int(cut['megabatch']) + 1}" if cut is not None else ""
-    return Moment(then, now, told(found, before))
+        found, now = cut["facts"]["images"], f"right after the cut of {named(cut)}"
+    return Moment(f"before the cut of {named(cut)}" if cut is not None else "", now, told(found, before))
 
 
 def told(found: Mapping[str, Any], before: Sequence[Sequence[float]] | None) -> tuple[Told, ...]:
@@ -65,10 +65,10 @@ def told(found: Mapping[str, Any], before: Sequence[Sequence[float]] | None) -> 
     return tuple(Told(*one) for one in zip(found["places"], found["labels"], then, now, strict=False))
 
 
-def _last(frame: pd.DataFrame, until: int | None) -> Mapping[str, Any] | None:
+def _last(frame: pd.DataFrame) -> Mapping[str, Any] | None:
     """The newest row that has recorded the images."""
     for row in reversed(frame.to_dict("records")):
-        if (until is None or row["megabatch"] <= until) and isinstance(row.get("facts"), dict) and row["facts"].get("images"):
+        if isinstance(row.get("facts"), dict) and row["facts"].get("images"):
             return row
     return None
 

@@ -11,6 +11,7 @@ import streamlit as st
 from appcore.analysis import network_graph
 from appcore.analysis.network_graph import Left
 from appcore.charts import View
+from appcore.planning import stages
 
 from ..app import mask_data, page, tables
 from ..widgets import image_answers, layer_view, network_drawing
@@ -23,7 +24,7 @@ def section(run: dict[str, Any], data: tables.Frames, view: View) -> None:
     if not started or not started.get("layers"):
         return
     layer = st.session_state.get("_drawn_layer", {}).get(run["run_id"], "")
-    point = data.once(("point", view.moment), lambda: _point(data.layers, view.moment))
+    point = data.once(("point", view.moment), lambda: _point(run, data.layers, view.moment))
     segment = -1 if point.empty else int(point["segment"].iloc[0])
     left, right = st.columns([6, 5], gap="medium")
     with left:
@@ -44,9 +45,9 @@ def section(run: dict[str, Any], data: tables.Frames, view: View) -> None:
             image_answers.show(run, data, view.moment)
 
 
-def _point(layers: pd.DataFrame, moment: int | None) -> pd.DataFrame:
-    """The counts of the newest point of the run, or of the last one of a megabatch."""
-    rows = layers if moment is None else layers[layers["megabatch"] <= moment]
+def _point(run: dict[str, Any], layers: pd.DataFrame, moment: int | None) -> pd.DataFrame:
+    """The counts of the newest point of the run, or of the last one up to a stage."""
+    rows = layers if moment is None else layers[stages.of_run(run).of(layers) <= moment]
     if rows.empty:
         return rows
     last = rows.iloc[-1]  # rows come in the order of segments, points and layers
@@ -65,7 +66,7 @@ def _left(run: dict[str, Any], data: tables.Frames, point: pd.DataFrame) -> dict
 
 
 def _one_layer(run: dict[str, Any], data: tables.Frames, segment: int, layer: str) -> None:
-    """The kernels of the layer that was picked, in the newest mask or that of the chosen megabatch."""
+    """The kernels of the layer that was picked, in the newest mask or that of the chosen stage."""
     run_id = run["run_id"]
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader(f"Inside {plain(layer.removesuffix('.weight'))}", anchor=False)

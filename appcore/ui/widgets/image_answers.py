@@ -20,6 +20,7 @@ from appcore.analysis import twelve_images
 from appcore.analysis.twelve_images import Told
 from appcore.charts import confusion as figures
 from appcore.names import counted
+from appcore.planning import stages
 
 from ..app import page, tables
 from ..words.text import harmless
@@ -44,7 +45,7 @@ def is_waiting(run_id: str) -> bool:
 def show(run: Mapping[str, Any], data: tables.Frames, until: int | None) -> None:
     """The images beside what was said of them, and below what the checkpoint shows."""
     run_id = run["run_id"]
-    moment = data.once(("images", until), lambda: twelve_images.moment(data.prunes, data.megabatches, until))
+    moment = data.once(("images", until), lambda: _moment(run, data, until))
     reply = _look(run_id)
     waits = st.session_state.setdefault("_look_waits", {})
     waits[run_id] = reply is not None and reply["state"] in ("waiting", "scoring")
@@ -67,6 +68,13 @@ def show(run: Mapping[str, Any], data: tables.Frames, until: int | None) -> None
     images = moment.images if moment and reply["weights"] else twelve_images.told(answer, None)
     st.html(_STYLE + _cards(images, answer["pictures"], answer["classes"], bool(moment and moment.then)))
     _checkpoint(run, reply, answer)
+
+
+def _moment(run: Mapping[str, Any], data: tables.Frames, until: int | None) -> twelve_images.Moment | None:
+    """What was said last, up to a stage of the run (from 0), its stages named as on its other charts."""
+    known = stages.of_run(run)
+    cuts, ends = (rows if until is None else rows[known.of(rows) <= until] for rows in (data.prunes, data.megabatches))
+    return twelve_images.moment(cuts, ends, lambda row: stages.in_words(known.places[known.at(row)], known.word))
 
 
 def _look(run_id: str) -> dict[str, Any] | None:
