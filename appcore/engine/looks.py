@@ -27,7 +27,7 @@ def chosen(data: Data) -> list[int]:
     labels = data.test_y.tolist()
     order = torch.randperm(len(labels), generator=seeds.generator(0, "test images")).tolist()
     seen: dict[int, int] = {}
-    turns = []
+    turns: list[tuple[int, int, int]] = []
     for place in order:
         seen[labels[place]] = seen.get(labels[place], 0) + 1
         turns.append((seen[labels[place]], len(turns), place))

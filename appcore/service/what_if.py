@@ -97,7 +97,7 @@ class WhatIfQueue:
     def _question(
         self, config: dict[str, Any] | None, run_id: str | None, criterion: str, what: str, cursor: int | None, about: dict[str, Any]
     ) -> dict[str, Any]:
-        asked = {"criterion": criterion, "what": what, "about": about}
+        asked: dict[str, Any] = {"criterion": criterion, "what": what, "about": about}
         named = f"{what} {criterion} {json.dumps(about, sort_keys=True)}"
         if run_id is None:
             built = build({**(config or {}), **({"pruner": criterion} if criterion else {})})

@@ -61,7 +61,7 @@ def show(run: Mapping[str, Any], data: tables.Frames, until: int | None) -> None
         st.error(harmless(reply["error"]), icon=":material/error:")
     elif answer is None:
         st.progress(reply.get("share", 0.0), text="Reading the images and the weights; the page goes on by itself.")
-    if answer is None:
+    if reply is None or answer is None:
         if moment:
             st.html(_STYLE + _cards(moment.images, None, None, bool(moment.then)))
         return
@@ -91,6 +91,10 @@ def _look(run_id: str) -> dict[str, Any] | None:
 def _ask(run_id: str) -> None:
     here = page.manager().checkpoints(run_id)
     st.session_state.setdefault(_ASKED, {})[run_id] = here[0] if here else None
+
+
+def _choose(run_id: str) -> None:
+    st.session_state[_ASKED][run_id] = st.session_state[f"look_at_{run_id}"]
 
 
 def _button(run_id: str) -> None:
@@ -165,5 +169,15 @@ def _checkpoint(run: Mapping[str, Any], reply: Mapping[str, Any], answer: Mappin
             alt="Pictures: the weights of each filter of the first layer",
         )
     here = page.manager().checkpoints(run_id)
-    if here and here[0] != cursor:
-        st.button("Look at the newest checkpoint", icon=":material/refresh:", key="look", on_click=_ask, args=(run_id,))
+    if reply["weights"] and {*here, cursor} != {cursor}:
+        st.selectbox(
+            "Weights",
+            sorted({*here, cursor}, reverse=True),
+            index=sorted({*here, cursor}, reverse=True).index(cursor),
+            format_func=lambda one: f"after segment {one} of {run['segments']}",
+            key=f"look_at_{run_id}",
+            on_change=_choose,
+            args=(run_id,),
+            width=260,
+            help="The checkpoints of this run that are on this machine: its two newest",
+        )
