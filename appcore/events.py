@@ -150,7 +150,7 @@ class MegabatchDone:
     `order_hash` chains every epoch order and augmentation draw that was used up to here. None: recorded by an earlier version.
 
     `facts` (plain numbers, for JSON; empty: of an earlier version): images, as in Pruned; parts, [part, right, images] of some training
-    images that this megabatch and earlier ones brought (engine/looks.py).
+    images that this megabatch and earlier ones brought (engine/shown/looks.py).
     """
 
     kind: ClassVar[Literal["MegabatchDone"]] = "MegabatchDone"

@@ -216,7 +216,7 @@ def first_to_die(falls: Mapping[str, pd.DataFrame], density: float, *, revision:
 
 
 def sensitivity(found: Mapping[str, Any], criterion: str, *, revision: str = "what-if") -> go.Figure:
-    """Test accuracy with only one layer cut: a row for each layer, a column for each sparsity of it; see engine/cut_accuracy."""
+    """Test accuracy with only one layer cut: a row for each layer, a column for each sparsity of it; see engine/shown/cut_accuracy."""
     layers = [name.removesuffix(".weight") for name in found["layers"]]
     figure = style.figure(
         "Which layer can least be cut?",

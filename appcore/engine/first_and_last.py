@@ -7,7 +7,8 @@ import platform
 import torch
 
 from ..events import Finished, Layer, Started
-from . import compute, digests, memory, network_graph
+from . import compute, digests, memory
+from .shown import network_graph
 from .state import RunState
 
 

@@ -19,8 +19,9 @@ from ..masks import selection
 from ..methods.base import Segment, hook
 from ..planning.plan import check, plan
 from ..planning.stages import tested
-from . import compute, first_and_last, looks, weights
+from . import compute, first_and_last, weights
 from .prune_point import prune_point, share_of
+from .shown import looks
 from .state import Best, RunState
 from .steps import READ_EVERY_STEPS, Sums, evaluate_batch, train_step
 from .stream import Epoch, batches

@@ -22,7 +22,8 @@ from ..masks.alive import alive_masks
 from ..methods.base import Segment, hook
 from ..models import base as models
 from ..pruners.base import Passes, ScoringTask
-from . import compute, looks
+from . import compute
+from .shown import looks
 from .state import RunState
 
 Change = Callable[[dict], dict]

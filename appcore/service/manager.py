@@ -186,16 +186,16 @@ class Manager:
     def cut_accuracy(
         self, config: dict[str, Any] | None, run_id: str | None, criterion: str, density: float, scope: str, exempt: list[str]
     ) -> dict[str, Any]:
-        """The test accuracy of the network cut by a criterion and not trained, as `scores` with "answer"; see engine/cut_accuracy."""
+        """The test accuracy of the network cut by a criterion and not trained, as `scores` with "answer"; see engine/shown/cut_accuracy."""
         return self._ask(config, run_id, criterion, what=what_if.CUT, density=density, scope=scope, exempt=exempt)
 
     def sensitivity(self, config: dict[str, Any] | None, run_id: str | None, criterion: str) -> dict[str, Any]:
-        """The test accuracy with only one layer cut, for each layer, as `scores` with "answer"; see engine/cut_accuracy."""
+        """The test accuracy with only one layer cut, for each layer, as `scores` with "answer"; see engine/shown/cut_accuracy."""
         return self._ask(config, run_id, criterion, what=what_if.SENSITIVITY)
 
     def look(self, run_id: str, cursor: int | None = None) -> dict[str, Any]:
         """Test images, confusion and first filters of a run at a checkpoint (default: the newest), as `scores` with "answer"; see
-        engine/inspection. "weights": whether they are those of the run, or the initial ones, because no checkpoint is here."""
+        engine/shown/inspection. "weights": whether they are those of the run, or the initial ones, because no checkpoint is here."""
         row = self.store.get(run_id)
         is_trained = cursor is not None or bool(self.checkpoints(row["run_id"]))
         found = self._ask(row["config"], row["run_id"] if is_trained else None, "", what=what_if.LOOK, cursor=cursor)

@@ -154,14 +154,14 @@ class WhatIfQueue:
 
         what, criterion, about = question["what"], question["criterion"], question["about"]
         if what == LOOK:
-            return {"answer": _engine("inspection").look(state, report)}
+            return {"answer": _engine("shown.inspection").look(state, report)}
         if criterion not in scores:
             scores.clear()
             scores[criterion] = _engine("what_if_sketch").scores(state, criterion)
         if what == CUT:
-            return {"answer": _engine("cut_accuracy").whole(state, scores[criterion], **about, report=report)}
+            return {"answer": _engine("shown.cut_accuracy").whole(state, scores[criterion], **about, report=report)}
         if what == SENSITIVITY:
-            return {"answer": _engine("cut_accuracy").by_layer(state, scores[criterion], report)}
+            return {"answer": _engine("shown.cut_accuracy").by_layer(state, scores[criterion], report)}
         return {"sketch": _engine("what_if_sketch").sketch(state, scores[criterion])}
 
     def _next(self, source: str) -> dict[str, Any] | None:

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from appcore.config import build
-from appcore.engine import cut_accuracy, digests, inspection, loop
+from appcore.engine import digests, loop
+from appcore.engine.shown import cut_accuracy, inspection
 from appcore.engine.state import RunState
 from appcore.engine.what_if_sketch import scores
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from appcore.config import build
-from appcore.engine import looks, loop
+from appcore.engine import loop
+from appcore.engine.shown import looks
 from appcore.engine.state import RunState
 from appcore.planning.stream_sizes import watched_parts
 

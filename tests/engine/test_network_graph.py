@@ -8,7 +8,8 @@ from torch import nn
 
 from appcore import plugins
 from appcore.config import RunConfig
-from appcore.engine import loop, network_graph
+from appcore.engine import loop
+from appcore.engine.shown import network_graph
 from appcore.models.base import skeleton
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from test_pages import no_warm_up, opened, store, words
 
-from appcore.charts import confusion, forgetting
+from appcore.charts.mistakes import confusion, forgetting
 from appcore.service import manager
 from appcore.storage.store import Store
 

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from appcore.analysis import twelve_images
-from appcore.charts import forgetting as figures
+from appcore.charts.mistakes import forgetting as figures
 from appcore.names import counted
 
 from ..app import tables

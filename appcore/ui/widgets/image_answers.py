@@ -18,7 +18,7 @@ from PIL import Image
 
 from appcore.analysis import twelve_images
 from appcore.analysis.twelve_images import Told
-from appcore.charts import confusion as figures
+from appcore.charts.mistakes import confusion as figures
 from appcore.names import counted
 from appcore.planning import stages
 

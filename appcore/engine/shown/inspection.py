@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
+from ..state import RunState
+from ..threads import use_threads
 from . import looks
-from .state import RunState
-from .threads import use_threads
 
 Report = Callable[[float], None]  # is told the share that is done, and may raise to end the work
 

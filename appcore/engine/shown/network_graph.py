@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from ..events import GraphNode
-from ..masks.selection import CONVOLUTIONS
-from ..models.base import for_shapes, skeleton
+from ...events import GraphNode
+from ...masks.selection import CONVOLUTIONS
+from ...models.base import for_shapes, skeleton
 
 _IMAGES = 2  # BatchNorm in training mode refuses a single image when nothing is left of height and width
 _JOINS = {"add": "sum", "sub": "sum", "cat": "concatenation", "concat": "concatenation"}

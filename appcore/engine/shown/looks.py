@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import seeds
-from ..analysis.twelve_images import IMAGES
-from ..methods.base import Segment, hook
-from ..planning.stream_sizes import watched_parts
-from .state import RunState
-from .stream import Data, normalised
+from ... import seeds
+from ...analysis.twelve_images import IMAGES
+from ...methods.base import Segment, hook
+from ...planning.stream_sizes import watched_parts
+from ..state import RunState
+from ..stream import Data, normalised
 
 PART_IMAGES = 100  # of each watched megabatch: the standard error of an accuracy is 5 points at most
 

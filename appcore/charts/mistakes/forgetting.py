@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from .. import markup
-from . import style
+from ... import markup
+from .. import style
 
 _WRITTEN = 12  # megabatches at most whose numbers fit into the cells
 

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..masks import selection
-from .folding import Folded
+from ...masks import selection
+from ..folding import Folded
+from ..state import RunState
+from ..steps import Sums, evaluate_batch
+from ..stream import evaluation_batch, normalised
+from ..threads import use_threads
 from .inspection import Report
-from .state import RunState
-from .steps import Sums, evaluate_batch
-from .stream import evaluation_batch, normalised
-from .threads import use_threads
 
 SENSITIVITY_IMAGES = 500  # of the test images, when layers are cut one by one: standard error 2.2 points at most
 SPARSITIES = (0.5, 0.8, 0.9, 0.95, 0.99)

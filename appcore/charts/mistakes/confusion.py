@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from .. import markup
-from . import style
+from ... import markup
+from .. import style
 
 _LABELLED = 12  # classes at most whose numbers fit into the cells
 
