@@ -117,7 +117,6 @@ def test_a_failed_run_is_changed_and_run_again(lab: tuple[str, dict], page: Any)
     titled(page, "New run")
     mark = page.get_by_text("it failed: the training diverged")
     mark.wait_for(state="attached")
-    page.get_by_text("More settings").click()
     field = page.locator(".st-key-form_lr input")
     browser.insist(page, lambda: (field.fill("0.05"), field.press("Enter")), "() => location.search.includes('lr=0.05')")
     mark.wait_for(state="detached")  # it is another value now
