@@ -14,7 +14,7 @@ from appcore.names import display
 from ..app import page
 from ..widgets import live_chart
 from ..words import format
-from ..words.text import harmless
+from ..words.text import harmless, plain
 from .choose import Source
 
 _CUT, _LAYERS, _WAITS = "_cut_asked", "_layers_asked", "_accuracy_waits"
@@ -33,7 +33,7 @@ def section(source: Source, criteria: list[str], density: float, scope: str, exe
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Test this cut", icon=":material/fact_check:", key="test_cut", on_click=_ask, args=(_CUT, cut))
         st.button(
-            f"Cut one layer at a time by {display(criteria[0])}",
+            f"Cut one layer at a time by {plain(display(criteria[0]))}",
             icon=":material/stacked_bar_chart:",
             key="test_layers",
             on_click=_ask,

@@ -13,7 +13,7 @@ from appcore.planning import sparsity
 
 from ..app import page
 from ..words import run_text
-from ..words.text import harmless
+from ..words.text import harmless, plain
 from .choose import Source
 
 _CUT = ("method", "pruner", "tau", "scope", "exempt", "options", "semantics", "schedule")  # settings of a run that the cut replaces
@@ -37,7 +37,7 @@ def section(source: Source, criteria: list[str], density: float, scope: str, exe
     st.caption(words)
     with st.container(horizontal=True):
         for name, config in configs.items():
-            if st.button(f"Start a run from this: {display(name)}", icon=":material/play_arrow:", key=f"train-{name}"):
+            if st.button(f"Start a run from this: {plain(display(name))}", icon=":material/play_arrow:", key=f"train-{name}"):
                 _start(config)
 
 
