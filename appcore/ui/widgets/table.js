@@ -14,6 +14,15 @@ function names(axis, places) {
   return Array.from(places).every((place) => found.has(place)) ? found : new Map();
 }
 
+function plainOrNumber(value) {
+  return typeof value === 'number' ? value : plain(value);
+}
+
+// What is plain is not made so again: a name may look like a tag.
+function shown(value) {
+  return typeof value === 'number' ? words(value) : value;
+}
+
 function words(value, named) {
   if (named?.has(value)) return named.get(value);
   if (typeof value !== 'number') return plain(value);
@@ -32,7 +41,7 @@ function titled(axis, otherwise, named) {
   return (!named?.size && hover) || plain(axis.title?.text) || otherwise;
 }
 
-// One block for each heatmap and one for all other traces of a kind of key: {key, unit, heads, rows: [[key, cells...]]}, cells as drawn.
+// One block for each heatmap and one for all other traces of a kind of key: {key, unit, heads, rows: [[key, cells...]]}, numbers as drawn, words plain.
 function blocks(host) {
   const found = [];
   const joined = new Map();
@@ -44,7 +53,7 @@ function blocks(host) {
       const columns = Array.from(trace.x || trace.z[0], (value, index) => (trace.x ? value : index));
       const places = Array.from(trace.y || trace.z, (value, index) => (trace.y ? value : index));
       const [overColumns, overRows] = [names(across, columns), names(down, places)];
-      const rows = Array.from(trace.z, (line, index) => [words(places[index], overRows), ...Array.from(line, (value) => value ?? NaN)]);
+      const rows = Array.from(trace.z, (line, index) => [words(places[index], overRows), ...Array.from(line, (value) => plainOrNumber(value ?? NaN))]);
       const unit = plain(trace.colorbar?.title?.text);
       found.push({ key: titled(down, 'row') + ' \\ ' + titled(across, 'column'), unit, heads: columns.map((value) => words(value, overColumns)), rows });
       continue;
@@ -62,8 +71,8 @@ function blocks(host) {
       const [key, value] = isSideways ? [trace.y[index], trace.x[index]] : [trace.x[index], trace.y[index]];
       if (key === null || key === undefined) continue;
       const said = trace.yaxis === 'y2' && Array.isArray(trace.text) ? trace.text[index] : undefined;  // events have words, no height
-      if (!block.at.has(key)) block.at.set(key, { label: named.get(key) ?? key, cells: [] });
-      block.at.get(key).cells[column] = said ?? value ?? '';
+      if (!block.at.has(key)) block.at.set(key, { label: named.get(key) ?? plainOrNumber(key), cells: [] });
+      block.at.get(key).cells[column] = plainOrNumber(said ?? value);
     }
   }
   for (const block of joined.values()) {
@@ -94,7 +103,7 @@ function fillTable(target, host) {
     const body = table.createTBody();
     for (const [label, ...values] of block.rows.slice(0, MOST_ROWS)) {
       const row = body.insertRow();
-      row.append(cell('th', words(label), 'row'), ...values.map((value) => cell('td', words(value))));
+      row.append(cell('th', shown(label), 'row'), ...values.map((value) => cell('td', shown(value))));
     }
     return table;
   }));
@@ -105,7 +114,7 @@ function field(value) {
   if (typeof value === 'number') {  // figures hold 32 bits of each
     return !Number.isFinite(value) ? '' : Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(7)));
   }
-  const text = plain(value).replace(/^(?=[=+\-@\t\r])/, "'");
+  const text = value.replace(/^(?=[=+\-@\t\r])/, "'");
   return /[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
 }
 
