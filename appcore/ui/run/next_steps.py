@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
 from appcore.analysis.suggestions import Facts, suggestions
-from appcore.config import RunConfig
 
 from ..app import page, tables
+from ..settings import address
 from ..words import format
 from ..words.text import harmless
 
@@ -34,19 +33,5 @@ def show(run: dict[str, Any]) -> None:
                     page.link("run"),
                     label=f"**{harmless(one.what)}** · about {format.about(one.seconds)}",
                     icon=":material/arrow_forward:",
-                    query_params=address(one.settings),
+                    query_params=address.of_run(one.settings),
                 )
-
-
-def address(settings: Mapping[str, Any]) -> dict[str, str]:
-    """The parameters of a form with these settings: /run?seed=1&tau=9, what differs from the recipe of its data set and method."""
-    recipe = RunConfig(dataset=settings["dataset"], method=settings["method"]).model_dump(mode="json")
-    named = ("dataset", "method")
-    found = {name: _words(value) for name, value in settings.items() if name != "options" and (name in named or value != recipe[name])}
-    return found | {f"options.{name}": _words(value) for name, value in settings["options"].items()}
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ",".join(map(_words, value)) or "none" if isinstance(value, (list, tuple)) else str(value)
