@@ -118,7 +118,7 @@ def test_a_failed_run_is_changed_and_run_again(lab: tuple[str, dict], page: Any)
     mark = page.get_by_text("it failed: the training diverged")
     mark.wait_for(state="attached")
     field = page.locator(".st-key-form_lr input")
-    browser.insist(page, lambda: (field.fill("0.05"), field.press("Enter")), "() => location.search.includes('lr=0.05')")
+    browser.insist(page, lambda: (field.fill("0.03"), field.press("Enter")), "() => location.search.includes('lr=0.03')")
     mark.wait_for(state="detached")  # it is another value now
 
 

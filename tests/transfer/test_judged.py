@@ -85,9 +85,13 @@ def test_a_backup_with_a_wrong_value_is_refused_whole(
 
 def test_every_column_is_judged(source: tuple[Path, Path], tmp_path: Path) -> None:
     """An object in a column is right nowhere but where JSON lies."""
+    tickets = Store(tmp_path / "tickets" / "runs.db")  # their rounds have rows of their own
+    assert driver.drive(tickets, add(tickets, method="imp")) == "done"
+    backup(tickets, tmp_path / "tickets.zip")
     for name, table in schema.metadata.tables.items():
+        whole = tmp_path / "tickets.zip" if name == "rounds" else source[0]
         for column in table.columns if name != "meta" else ():
-            path, store = with_value(source[0], tmp_path / "wrong.zip", name, column.name, [[{}]]), Store(tmp_path / "target" / "runs.db")
+            path, store = with_value(whole, tmp_path / "wrong.zip", name, column.name, [[{}]]), Store(tmp_path / "target" / "runs.db")
             with pytest.raises(InputError):
                 restore(store, path)
             store.close()

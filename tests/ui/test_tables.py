@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
+from appcore.config import RunConfig
 from appcore.ui.app import tables
 from appcore.ui.widgets import live_chart
 
@@ -40,6 +41,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Any:
 
         def read(self, epoch: int, status: str = "running", name: str = "r", title: str = "") -> tables.Frames:
             run = {"run_id": name, "title": title, "status": status, "cursor": 0, "progress": {"megabatch": 0, "epoch": epoch}}
+            run["config"] = RunConfig().model_dump()
             return tables.read([run])
 
     found = Page()

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from appcore import charts
+from appcore import charts, plugins
 from appcore.analysis import rounds
 from appcore.names import counted
 from appcore.planning import stages
@@ -86,7 +86,7 @@ def _add(run: dict[str, Any], found: rounds.Beside) -> None:
 
 
 def _kind(config: dict[str, Any]) -> str:
-    if config["method"] == "dense":
+    if not plugins.prunes(config["method"]):
         return "dense reference"
     return "control" if rounds.is_control({"config": config}) else "ticket"
 

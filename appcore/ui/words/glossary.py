@@ -57,7 +57,7 @@ TERMS = {
         "SNIP how much the loss would change without it.",
     ),
     "dense": Term(
-        "Dense",
+        "Dense network",
         "dense",
         "Without pruning: every weight is kept. A dense run of equal settings is the reference for all others.",
     ),
