@@ -122,11 +122,12 @@ def test_a_failed_run_is_changed_and_run_again(lab: tuple[str, dict], page: Any)
     mark.wait_for(state="detached")  # it is another value now
 
 
-def test_a_projector_shows_a_whole_chart_without_scrolling(lab: tuple[str, dict], chromium: Any) -> None:
+@pytest.mark.parametrize("path", ["run?run={snip}", "compare?runs={snip},{magnitude}"])
+def test_a_projector_shows_a_whole_chart_without_scrolling(lab: tuple[str, dict], chromium: Any, path: str) -> None:
     address, runs = lab
     context = chromium.new_context(viewport={"width": 1280, "height": 720})
     page = context.new_page()
-    page.goto(f"{address}/run?run={runs['snip']}&projector=1")
+    page.goto(f"{address}/{path.format(**runs)}&projector=1")
     whole = """() => [...document.querySelectorAll('.chart')].some(chart => {
       const box = chart.getBoundingClientRect();
       return chart.dataset.updates && box.height > 150 && box.top >= 48 && box.bottom <= 720 })"""
@@ -141,6 +142,7 @@ def test_a_phone_has_all_pages_in_the_bar_and_paper_no_buttons(lab: tuple[str, d
     page.goto(f"{address}/run?run={runs['snip']}")
     titled(page, "The snip")
     bar = page.locator(".st-key-pages")
+    bar.get_by_role("link", name="Export", exact=True).wait_for(state="attached")
     assert bar.is_visible() and bar.get_by_role("link").count() >= 9
     assert page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth <= window.innerWidth")
     press(page, "pages", "Export", "Export")  # at the end of the bar, which scrolls

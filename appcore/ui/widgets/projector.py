@@ -8,14 +8,19 @@ SCALE = 1.4
 _KEY = "projector"
 _LARGE = f"""
 html {{ font-size: {100 * SCALE:.0f}% !important; }}
-[data-testid='stMainBlockContainer'] {{ max-width: none; padding: 16px 24px; }}
-[data-testid='stMainBlockContainer'] > [data-testid='stVerticalBlock'] {{ gap: 0.4rem; }}
-h1 {{ font-size: 1.25rem !important; padding: 0 !important; }}
-.st-key-again {{ display: none; }}
-.st-key-run-head {{ gap: 0; }}
-.st-key-run-head p {{ font-size: 0.75rem; }}
+[data-testid='stMainBlockContainer'] {{ max-width: none; padding: 50px 24px 16px; }}
+[data-testid='stMainBlockContainer'] > [data-testid='stVerticalBlock'] {{ gap: 0.25rem; }}
+h1 {{ font-size: 1.25rem !important; line-height: 1.2 !important; padding: 0 !important; }}
+:is([data-testid='stHeading'], .st-key-answer) [data-testid='stMarkdownContainer'] {{ margin-bottom: 0; }}
+.st-key-again, .st-key-answer p {{ display: none; }}
+.st-key-answer {{ padding: 0.3rem 0.8rem; }}
+.st-key-answer h4 {{ font-size: 0.85rem; padding: 0; }}
+.st-key-run-head, .st-key-run-head [data-testid='stVerticalBlock'] {{ gap: 0; }}
+.st-key-run-head p {{ font-size: 0.7rem; }}
+.st-key-run-head button {{ min-height: 0; padding: 0.2rem 0.6rem; }}
 .st-key-of-run {{ padding-bottom: 0; }}
 .st-key-of-run a :is(p, span) {{ font-size: 16px; }}
+[data-testid='stProgress'] p {{ font-size: 0.75rem; }}
 """  # at 1280 x 720 a whole chart is to be seen at once, so what stands above it is small
 
 
