@@ -27,10 +27,14 @@ FORMULA = '=HYPERLINK("http://evil.invalid";"x");@x'
 # What a browser would follow or fetch elsewhere, and markup that took effect.
 TOOK_EFFECT = """() => {
   const found = [];
+  const leads = (target) => {  // a page of this program may carry any text in its query
+    const url = URL.canParse(target, document.baseURI) ? new URL(target, document.baseURI) : null;
+    return /evil|javascript:/i.test(url?.origin === location.origin ? url.pathname : target);
+  };
   for (const node of document.querySelectorAll('a, [href], [src], [action], iframe, object, embed')) {
     for (const name of ['href', 'xlink:href', 'xlink:xlink:href', 'src', 'action', 'data']) {
       const target = node.getAttribute(name);
-      if (target && !target.startsWith('#') && /evil|javascript:/i.test(target)) found.push(node.tagName + ' ' + name + ' ' + target);
+      if (target && !target.startsWith('#') && leads(target)) found.push(node.tagName + ' ' + name + ' ' + target);
     }
   }
   if (document.querySelector('.katex')) found.push('a formula');

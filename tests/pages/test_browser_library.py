@@ -65,7 +65,7 @@ def type_into(page: Any, key: str, text: str) -> None:
 def test_an_ablation_of_two_pruners_by_two_seeds_is_started_and_its_table_read(address: str, store: Store, page: Any) -> None:
     page.goto(f"{address}/ablations")
     page.get_by_role("heading", name="Ablations").wait_for()
-    for label in ("Network", "Training images at most", "Megabatches", "Epochs per megabatch"):
+    for label in ("Network", "Training images at most", "Megabatches (T)", "Epochs per megabatch"):
         choose(page, "vary", label)
     choose(page, "axis-arch", "mlp")
     for name, text in (("limit_train", "200"), ("megabatches", "2"), ("epochs", "1"), ("seed", "0-1")):
