@@ -95,7 +95,10 @@ def test_a_bundle_is_imported_and_equals_its_run(old: Path, manager: Manager, re
         assert run_id == recorded["done"]["run_id"]
         check(other, recorded["done"])
         for table in ("epochs", "prunes", "megabatches", "layers"):
-            pandas.testing.assert_frame_equal(getattr(other.store, table)(run_id), getattr(manager.store, table)(run_id))
+            imported, migrated = (getattr(where.store, table)(run_id) for where in (other, manager))
+            if "facts" in migrated:  # nothing was recorded: NULL in the column that was added, {} where it was imported
+                migrated["facts"] = migrated["facts"].map(lambda facts: facts or {})
+            pandas.testing.assert_frame_equal(imported, migrated)
     finally:
         other.close()
         other.store.close()
