@@ -226,7 +226,7 @@ def test_twenty_tabs_on_one_run(address: str, store: Store, page: Any) -> None:
     tabs = [page, *(page.context.new_page() for _ in range(19))]
     for tab in tabs:
         tab.goto(f"{address}/run?run={run_id}")
-    patience = 4 * browser.PATIENCE  # twenty pages are drawn by one server
+    patience = 8 * browser.PATIENCE  # twenty pages are drawn by one server
     for tab in tabs:
         badge(tab, "Stopped", patience)
     for tab in tabs[:3]:  # three people at once
