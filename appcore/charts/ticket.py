@@ -67,31 +67,24 @@ def _subtitle(found: of_rounds.Beside, tables: Mapping[str, pd.DataFrame]) -> st
 
 
 def _add_rounds(figure: go.Figure, mine: pd.DataFrame, look: Look, name: str) -> None:
-    figure.add_trace(
-        go.Scatter(
-            x=100 * mine["density"].to_numpy(dtype=float),
-            y=100 * mine["test_accuracy"].to_numpy(dtype=float),
-            name=name,
-            mode="lines+markers",
-            line={"color": look.colour, "width": 2.5},
-            marker={"symbol": look.symbol, "size": 9, "line": {"width": 1, "color": "white"}},
-            customdata=mine["round"],
-            hovertemplate=markup.hover(f"{markup.literal(name)}, round %{{customdata}}: %{{y:.1f}} %"),
-        )
-    )
+    marker = {"symbol": look.symbol, "size": 9, "line": {"width": 1, "color": "white"}}
+    figure.add_trace(_ends(mine, name, mode="lines+markers", line={"color": look.colour, "width": 2.5}, marker=marker))
 
 
 def _add_fresh(figure: go.Figure, mine: pd.DataFrame, look: Look, name: str) -> None:
-    figure.add_trace(
-        go.Scatter(
-            x=100 * mine["density"].to_numpy(dtype=float),
-            y=100 * mine["test_accuracy"].to_numpy(dtype=float),
-            name=name,
-            mode="markers",
-            marker={"symbol": "x", "size": 12, "color": look.colour, "line": {"width": 1, "color": "white"}},
-            customdata=mine["round"],
-            hovertemplate=markup.hover(f"{markup.literal(name)}, round %{{customdata}}: %{{y:.1f}} %"),
-        )
+    marker = {"symbol": "x", "size": 12, "color": look.colour, "line": {"width": 1, "color": "white"}}
+    figure.add_trace(_ends(mine, name, mode="markers", marker=marker))
+
+
+def _ends(mine: pd.DataFrame, name: str, **look: Any) -> go.Scatter:
+    """Test accuracy against weights left, at the end of each round."""
+    return go.Scatter(
+        x=100 * mine["density"].to_numpy(dtype=float),
+        y=100 * mine["test_accuracy"].to_numpy(dtype=float),
+        name=name,
+        customdata=mine["round"],
+        hovertemplate=markup.hover(f"{markup.literal(name)}, round %{{customdata}}: %{{y:.1f}} %"),
+        **look,
     )
 
 

@@ -8,19 +8,12 @@ from typing import Any
 import browser
 import fake_runs
 import pytest
+from test_browser import chromium, page
 
 from appcore.storage.store import Store
 
-sync_api = pytest.importorskip("playwright.sync_api")
+__all__ = ["chromium", "page"]  # fixtures
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(browser.CHROMIUM is None, reason="needs Chromium")]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=browser.CHROMIUM, args=list(browser.ARGUMENTS))
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +26,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[st
     store.update(runs["failed"], error="the training diverged in megabatch 1, epoch 2; try a smaller lr than 100")
     with browser.app(folder) as address:
         yield address, runs
-
-
-@pytest.fixture
-def page(chromium: Any) -> Iterator[Any]:
-    context = chromium.new_context(viewport={"width": 1440, "height": 1000})
-    context.set_default_timeout(browser.PATIENCE)
-    yield context.new_page()
-    context.close()
 
 
 def seed(page: Any, value: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,39 +9,13 @@ from typing import Any
 import browser
 import fake_runs
 import pytest
+from test_browser import address, chromium, page, store
 
 from appcore.storage.store import Store
 
-sync_api = pytest.importorskip("playwright.sync_api")
+__all__ = ["address", "chromium", "page", "store"]  # fixtures
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(browser.CHROMIUM is None, reason="needs Chromium")]
 MEASURED = ["density_mask", "density_alive", "train_accuracy", "val_accuracy", "test_accuracy", "cer", "test_errors", "order_hash"]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=browser.CHROMIUM, args=list(browser.ARGUMENTS))
-        yield found
-        found.close()
-
-
-@pytest.fixture
-def page(chromium: Any) -> Iterator[Any]:
-    context = chromium.new_context(viewport={"width": 1440, "height": 1000})
-    context.set_default_timeout(browser.PATIENCE)
-    yield context.new_page()
-    context.close()
-
-
-@pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
-    with browser.app(tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "runs.db")
 
 
 def choose(page: Any, key: str, word: str) -> None:
