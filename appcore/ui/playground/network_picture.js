@@ -2,7 +2,8 @@
 import { alive } from './alive.js';
 import { cleared } from './colours.js';
 
-const GRADES = 4; // of line width: one path for each grade and colour
+const GRADES = 4; // of line width: a path for each grade, turn and colour
+const TURNS = 4; // in which the edges of a grade are drawn, blue and orange by turns, or one colour would cover the other
 const EDGE = 0.1; // free share on the left and right
 const FADING = window.matchMedia('(prefers-reduced-motion: reduce)').matches ? 0 : 1000; // ms in which cut edges fade
 
@@ -37,26 +38,30 @@ function drawEdges(context, layer, from, to, living, colour) {
   const { weight, mask, inputs } = layer;
   let largest = 1e-9;
   for (const value of weight) largest = Math.max(largest, Math.abs(value));
-  const paths = Array.from({ length: 2 * GRADES + 1 }, () => []);
+  const dead = [];
+  const paths = Array.from({ length: 2 * TURNS * GRADES }, () => []);
   for (let place = 0; place < weight.length; place++) {
     if (!mask[place]) continue;
     const grade = Math.min(GRADES - 1, Math.floor((GRADES * Math.abs(weight[place])) / largest));
-    paths[living[place] ? grade + (weight[place] < 0 ? GRADES : 0) : 2 * GRADES].push(place);
+    const turn = (place % inputs) % TURNS;
+    (living[place] ? paths[2 * (grade * TURNS + turn) + (weight[place] < 0 ? 1 : 0)] : dead).push(place);
   }
-  paths.forEach((places, index) => {
+  const stroke = (places, look) => {
     if (!places.length) return;
-    const isDead = index === 2 * GRADES;
-    const grade = index % GRADES;
     context.beginPath();
     for (const place of places) line(context, from[place % inputs], to[Math.floor(place / inputs)]);
-    context.strokeStyle = isDead ? colour.faint : index < GRADES ? colour.positive : colour.negative;
-    context.globalAlpha = isDead ? 0.45 : 0.25 + (0.7 * grade) / (GRADES - 1);
-    context.lineWidth = isDead ? 1 : 0.5 + 0.8 * grade;
-    context.setLineDash(isDead ? [2, 3] : []);
+    Object.assign(context, look);
     context.stroke();
+  };
+  context.setLineDash([2, 3]);
+  stroke(dead, { strokeStyle: colour.faint, globalAlpha: 0.45, lineWidth: 1 });
+  context.setLineDash([]);
+  paths.forEach((places, index) => {
+    const grade = Math.floor(index / (2 * TURNS));
+    const strokeStyle = index % 2 ? colour.negative : colour.positive;
+    stroke(places, { strokeStyle, globalAlpha: 0.25 + (0.7 * grade) / (GRADES - 1), lineWidth: 0.5 + 0.8 * grade });
   });
   context.globalAlpha = 1;
-  context.setLineDash([]);
 }
 
 function drawGone(context, network, places, before, colour, fading) {

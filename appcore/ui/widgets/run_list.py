@@ -67,7 +67,7 @@ def _run(run: Row, accuracy: float | None, runs: Sequence[Row], linked: set[str]
         linked.add(group)
         st.page_link(
             page.link("compare"),
-            label="Compare both" if len(together) == 2 else f"Compare all {len(together)}",
+            label="Compare both" if len(together) == 2 else f"Compare these {len(together)}",
             icon=":material/compare_arrows:",
             query_params={"runs": ",".join(sorted(other["run_id"] for other in together))},
             help=plain(" with ".join(other["title"] or other["run_id"] for other in together), 300),
