@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from . import paths, plugins
 from .errors import InputError
 
-_PLUGIN_FIELDS = {"arch": "models", "dataset": "datasets", "method": "methods", "pruner": "pruners", "schedule": "schedules"}
+PLUGIN_FIELDS = {"arch": "models", "dataset": "datasets", "method": "methods", "pruner": "pruners", "schedule": "schedules"}
 
 
 def _setting(default: Any, help: str, group: str, **limits: Any) -> Any:
@@ -129,10 +129,10 @@ class RunConfig(BaseModel):
                 raise ValueError(f"{text!r} has characters that are not Unicode, or zero bytes; rename it, or choose another")
         return value
 
-    @field_validator(*_PLUGIN_FIELDS)
+    @field_validator(*PLUGIN_FIELDS)
     @classmethod
     def _is_known(cls, value: str, info: Any) -> str:
-        plugins.find(_PLUGIN_FIELDS[info.field_name], value)
+        plugins.find(PLUGIN_FIELDS[info.field_name], value)
         return value
 
     @field_validator("lr_drops")
@@ -170,7 +170,7 @@ class RunConfig(BaseModel):
     @model_validator(mode="after")
     def _options_belong(self) -> RunConfig:
         known: dict[str, dict] = {}
-        for field, kind in _PLUGIN_FIELDS.items():
+        for field, kind in PLUGIN_FIELDS.items():
             known.update(plugins.find(kind, getattr(self, field)).options)
         for name, value in self.options.items():
             if name not in known:
@@ -184,7 +184,7 @@ class RunConfig(BaseModel):
 
     def option(self, field: str, name: str) -> Any:
         """A plug-in parameter, or its default: config.option("pruner", "rounds")."""
-        return self.options.get(name, plugins.find(_PLUGIN_FIELDS[field], getattr(self, field)).options[name]["default"])
+        return self.options.get(name, plugins.find(PLUGIN_FIELDS[field], getattr(self, field)).options[name]["default"])
 
     @property
     def is_subset(self) -> bool:
@@ -283,7 +283,7 @@ def _is_subset(values: Mapping[str, Any]) -> bool:
 def _changed_options(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The parameters of the chosen plug-ins whose default is another one than it was."""
     found: dict[str, dict[str, Any]] = {}
-    for field, kind in _PLUGIN_FIELDS.items():
+    for field, kind in PLUGIN_FIELDS.items():
         choice = plugins.choices(kind).get(str(values.get(field)))
         found |= {name: option for name, option in (choice.options if choice else {}).items() if "was" in option}
     return found

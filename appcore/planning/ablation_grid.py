@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 from .. import names, plugins
-from ..config import _PLUGIN_FIELDS as PLUGIN_FIELDS
-from ..config import RunConfig, build
+from ..config import PLUGIN_FIELDS, RunConfig, build
 from ..errors import InputError
 from . import plan, sparsity
 from .relevance import is_relevant

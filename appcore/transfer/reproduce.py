@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import shlex
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 from ..config import RunConfig
@@ -12,7 +15,13 @@ from ..config import RunConfig
 
 def needed(config: RunConfig) -> dict[str, Any]:
     """The fewest settings that give this configuration: those that recipes and defaults fill in are left out."""
-    whole = config.model_dump(mode="json")
+    return copy.deepcopy(_needed(json.dumps(config.model_dump(mode="json"))))
+
+
+@lru_cache(maxsize=64)
+def _needed(text: str) -> dict[str, Any]:
+    """Remembered: it takes as many configurations as there are settings, and every drawing of a run's page shows it twice."""
+    whole = json.loads(text)
     kept = dict(whole)
     for name in whole:
         rest = {other: value for other, value in kept.items() if other != name}

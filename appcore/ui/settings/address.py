@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
 from appcore import plugins
-from appcore.config import _PLUGIN_FIELDS as PLUGIN_FIELDS
-from appcore.config import RunConfig, check_option
+from appcore.config import PLUGIN_FIELDS, RunConfig, check_option
 from appcore.errors import InputError
 from appcore.planning import sparsity
 from appcore.planning.ablation_grid import OPTION
@@ -42,6 +42,13 @@ def written(settings: Mapping[str, Any], preset: str = USUAL) -> dict[str, str]:
 
 def of_run(config: Mapping[str, Any]) -> dict[str, str]:
     """The address of a form with the recorded settings of a run, from the preset that is nearest to them."""
+    return dict(_of_text(json.dumps(config, sort_keys=True)))
+
+
+@lru_cache(maxsize=64)
+def _of_text(text: str) -> dict[str, str]:
+    """Remembered, because every page about a run has the link, and all presets are tried for it."""
+    config = json.loads(text)
     usual = RunConfig().model_dump()
     chosen = {name: config[name] for name in ("dataset", "method") if config.get(name, usual[name]) != usual[name]}
     recipe = effective(chosen)

@@ -8,8 +8,7 @@ from typing import Any, Literal, TypedDict, get_args, get_origin
 import streamlit as st
 
 from appcore import plugins
-from appcore.config import _PLUGIN_FIELDS as PLUGIN_FIELDS
-from appcore.config import RunConfig
+from appcore.config import PLUGIN_FIELDS, RunConfig
 
 from ..words.setting_labels import VALUE_LABELS, label
 from ..words.text import harmless
