@@ -77,6 +77,10 @@ def _is_table(value: Any) -> bool:
     return isinstance(value, dict)
 
 
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(number, int) and not isinstance(number, bool) for number in value.values())
+
+
 def _is_flag(value: Any) -> bool:
     return isinstance(value, bool)
 
@@ -86,6 +90,7 @@ _FORMS = {
     "OPTIONS": (_are_options, '{parameter: {"default": ..., "ge": ..., "le": ..., "help": ...}}'),
     "RECIPE": (_are_tables, "{name: {setting: value}}"),
     "LOOK": (_are_looks, '{name: {"short": text, "colour": "#RRGGBB", "dash": a dash of plotly, "symbol": a symbol of plotly}}'),
+    "NUMBER": (_are_numbers, "{name: number}"),
     **dict.fromkeys(("COST", "MEMORY", "REGROWS", "CHAOTIC"), (_is_table, "{name: value}")),
     "PRUNES": (_is_flag, "True or False"),
     "IS_STEERED": (_is_flag, "True or False"),

@@ -29,6 +29,7 @@ _OFFERS = {  # kind: the functions that its files must have
     "schedules": ("densities",),
     "methods": ("segments",),
     "launchers": ("start",),
+    "lessons": ("lesson",),
 }
 KINDS = tuple(_OFFERS)
 _ROOT = Path(__file__).parent

@@ -17,6 +17,7 @@ masks datasets
 methods
 planning
 analysis
+lessons
 storage engine charts
 runner
 transfer
@@ -120,7 +121,7 @@ def test_no_level_is_crowded() -> None:
 
 
 def test_forms_words_and_figures_load_no_torch() -> None:
-    light = ("planning", "analysis", "storage", "charts", "ui", "service")
+    light = ("planning", "analysis", "lessons", "storage", "charts", "ui", "service")
     names = [name for name in paths() if name and (name.split(".")[0] in light or folder_of(name) == ".") and name not in ENTRIES]
     code = f"import importlib, sys\nfor name in {names!r}: importlib.import_module('appcore.' + name)\nsys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT.parent, check=False, capture_output=True).returncode == 0

@@ -211,9 +211,9 @@ def test_every_setting_and_every_plugin_is_in_the_help(capsys: pytest.CaptureFix
     for name, field in RunConfig.model_fields.items():
         assert ("--option NAME=VALUE" if name == "options" else f"--{name.replace('_', '-')}") in text
         assert name == "options" or field.description.split(";")[0] in text
-    joined = text.replace(" ", "")
-    assert all(name in joined for kind in KINDS for name in choices(kind)) and all(name in joined for name in PRESETS)
-    assert all(f"{option}=" in joined for kind in KINDS for choice in choices(kind).values() for option in choice.options)
+    joined, of_runs = text.replace(" ", ""), set(KINDS) - {"lessons"}
+    assert all(name in joined for kind in of_runs for name in choices(kind)) and all(name in joined for name in PRESETS)
+    assert all(f"{option}=" in joined for kind in of_runs for choice in choices(kind).values() for option in choice.options)
 
 
 # ---- bad input

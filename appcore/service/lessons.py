@@ -1,0 +1,199 @@
+"""Lessons and the numbers in their texts: which lessons there are, and what recordings and kept measurements say, seed by seed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .. import files, plugins
+from ..analysis.measures import MEASURES, Measure, fraction_kept, newest
+from ..config import RunConfig
+from ..errors import InputError
+from ..lessons.base import Depends, Images, Kept, Less, Lesson, Number, Of, Playground, Quantity, Recorded, Setting, Text, Times
+from ..lessons.questions import Choice, Curve, Order, Question
+from ..planning import plan, stream_timeline
+
+KEPT = Path(__file__).parents[2] / "benchmarks" / "spiral.jsonl"  # beside the package, as pages/
+_SEED = re.compile(r"(.+) seed (\d+)")
+Runs = Sequence[Mapping[str, Any]]
+
+
+class MissingError(InputError):
+    """A recording, or a kept measurement, that a number comes from is not here."""
+
+    def __init__(self, message: str, recording: str = ""):
+        super().__init__(message)
+        self.recording = recording
+
+
+# ---- which lessons there are
+
+
+def found() -> dict[str, plugins.Choice]:
+    """All lessons by name: those with a number in its order, then the others."""
+    known = plugins.choices("lessons")
+    return dict(sorted(known.items(), key=lambda item: (number(item[1]) is None, number(item[1]) or 0)))
+
+
+def number(choice: plugins.Choice) -> int | None:
+    """The number of a lesson among those that are taught one after the other."""
+    return choice.literal("NUMBER") or None
+
+
+def address(choice: plugins.Choice) -> str:
+    """What stands in ?lesson=: its number, or its name."""
+    return str(number(choice) or choice.name)
+
+
+def at(text: str) -> str | None:
+    """The name of the lesson with this address; None where there is none."""
+    return next((name for name, choice in found().items() if text in {name, address(choice)}), None)
+
+
+def load(name: str) -> Lesson:
+    """The lesson of this name."""
+    return _made(name, plugins.find("lessons", name).path)
+
+
+@cache
+def _made(name: str, path: Path) -> Lesson:
+    return plugins.load("lessons", name).lesson()
+
+
+# ---- what its numbers are
+
+
+class Evidence:
+    """Looks numbers up. `runs_of` gives the runs of a recording, one for each seed; `store` has their tables."""
+
+    def __init__(self, runs_of: Callable[[str], Runs], store: Any, kept: Path = KEPT):
+        self._runs_of, self._store, self._kept = runs_of, store, kept
+        self._tables: dict[tuple[str, str], pd.DataFrame] = {}
+
+    def runs(self, recording: str) -> Runs:
+        """The runs of a recording by seed; MissingError where there are none."""
+        runs = sorted(self._runs_of(recording), key=lambda run: run["config"]["seed"])
+        if not runs:
+            raise MissingError(f"the recording {recording} is not in this store; import it, or record it", recording)
+        return runs
+
+    def numbers(self, lesson: Lesson) -> dict[str, Number]:
+        """All numbers of a lesson by name; those whose recording is missing are left out."""
+        looked_up: dict[str, Number] = {}
+        for name in lesson.numbers:
+            try:
+                looked_up[name] = self.number(Of(name), lesson)
+            except MissingError:
+                continue
+        return looked_up
+
+    def number(self, quantity: Quantity, lesson: Lesson) -> Number:
+        """A number, seed by seed; MissingError where it cannot be known here."""
+        if isinstance(quantity, Of):
+            return self.number(lesson.numbers[quantity.name], lesson)
+        if isinstance(quantity, (Less, Times)):
+            return _combined(quantity, self.number(quantity.first, lesson), self.number(quantity.second, lesson))
+        if isinstance(quantity, Playground):
+            return self._of_playground(quantity)
+        if isinstance(quantity, Images):
+            return Number({0: float(_images(json.dumps(dict(quantity.settings), sort_keys=True)))}, "images", 0)
+        runs = self.runs(quantity.recording)
+        if isinstance(quantity, Setting):
+            return Number({run["config"]["seed"]: float(run["config"][quantity.name]) for run in runs}, digits=_digits(runs, quantity.name))
+        if isinstance(quantity, Kept):
+            return Number({run["config"]["seed"]: 100 * self._kept_of(quantity, run) for run in runs}, "%", limits=(0.0, 100.0))
+        measure = MEASURES[quantity.measure]
+        return _measured(measure, {run["config"]["seed"]: self._value(quantity, run) for run in runs})
+
+    def _of_playground(self, quantity: Playground) -> Number:
+        try:
+            rows = _rows(self._kept, self._kept.stat().st_mtime_ns)
+        except OSError:
+            raise MissingError(f"{self._kept.name} is not here; `python benchmarks/{self._kept.stem}.py` measures it") from None
+        by_seed = {seed: 100 * value[quantity.field] for (key, seed), value in rows.items() if key == quantity.key}
+        if not by_seed:
+            raise MissingError(f"{self._kept.name} has no {quantity.key}; `python benchmarks/{self._kept.stem}.py` measures it")
+        return Number(by_seed, "%", limits=(0.0, 100.0))
+
+    def _table(self, name: str, run: Mapping[str, Any]) -> pd.DataFrame:
+        key = (name, run["run_id"])
+        if key not in self._tables:
+            self._tables[key] = getattr(self._store, name)(run["run_id"])
+        return self._tables[key]
+
+    def _value(self, quantity: Recorded, run: Mapping[str, Any]) -> float:
+        ends = self._table("megabatches", run).sort_values("megabatch")
+        if not len(ends):
+            raise MissingError(f"the recording {quantity.recording} has not finished a megabatch", quantity.recording)
+        row = ends.iloc[-1 if quantity.megabatch is None else quantity.megabatch].to_dict()
+        return float(row[quantity.measure] if quantity.megabatch is not None else newest(run, row)[quantity.measure])
+
+    def _kept_of(self, quantity: Kept, run: Mapping[str, Any]) -> float:
+        rows = self._table("layers", run)
+        megabatches = sorted(rows["megabatch"].unique())
+        rows = rows[rows["megabatch"] == megabatches[quantity.megabatch]].sort_values("segment").drop_duplicates("layer")
+        return float(fraction_kept(rows.sort_values("seq").iloc[quantity.layer]))
+
+
+def _combined(quantity: Less | Times, first: Number, second: Number) -> Number:
+    if len(first.by_seed) == 1 and len(second.by_seed) == 1:  # what is counted has no seed
+        pairs = {0: (first.sample.mean, second.sample.mean)}
+    else:
+        pairs = {seed: (first.by_seed[seed], second.by_seed[seed]) for seed in sorted(first.by_seed.keys() & second.by_seed.keys())}
+    if isinstance(quantity, Times):
+        return Number({seed: one / other for seed, (one, other) in pairs.items()}, "times", 2, limits=(0.0, float("inf")))
+    unit = {"%": "points"}.get(first.unit, first.unit)
+    return Number({seed: one - other for seed, (one, other) in pairs.items()}, unit, first.digits, is_difference=True)
+
+
+def _measured(measure: Measure, by_seed: dict[int, float]) -> Number:
+    shown = {seed: float(measure.shown(value)) for seed, value in by_seed.items()}
+    return Number(shown, measure.unit, measure.digits, measure.is_difference, measure.limits)
+
+
+def _digits(runs: Runs, setting: str) -> int:
+    return 0 if isinstance(runs[0]["config"][setting], int) else 1
+
+
+@cache
+def _images(settings: str) -> int:
+    config = RunConfig(**json.loads(settings))
+    return int(stream_timeline.by_megabatch(config, plan.check(config))["samples"].sum())
+
+
+@cache
+def _rows(path: Path, changed: int) -> dict[tuple[str, int], dict[str, float]]:
+    found = {}
+    for line in files.read(path).decode().splitlines():
+        row = json.loads(line)
+        if match := _SEED.fullmatch(row["key"]):
+            found[match[1], int(match[2])] = row["value"]
+    return found
+
+
+# ---- texts and questions with their numbers
+
+
+def filled(text: Text, numbers: Mapping[str, Number]) -> str:
+    """The text with its numbers; MissingError where one is not known."""
+    try:
+        words: str = getattr(text, numbers[text.of].verdict) if isinstance(text, Depends) else text
+        return words.format_map(numbers)
+    except KeyError as error:
+        raise MissingError(f"the number {error.args[0]} is not known here") from None
+
+
+def truth(question: Question, lesson: Lesson, evidence: Evidence) -> list[Number]:
+    """What was measured of the question: one number of a choice, one for each item or point of the others."""
+    if isinstance(question, Choice):
+        return [evidence.number(Of(question.of), lesson)]
+    if isinstance(question, Order):
+        return [evidence.number(Of(item.of), lesson) for item in question.items]
+    assert isinstance(question, Curve)
+    return [evidence.number(point.of, lesson) for point in question.points]
