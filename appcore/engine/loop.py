@@ -123,12 +123,12 @@ def _test(state: RunState, segment: Segment) -> Iterator[Event]:
     if state.config.restore_best:
         _restore(state, carried)
     test = yield from _evaluate(state, segment, state.stream.test(), "test")
-    train = yield from _evaluate(state, segment, state.stream.clean_train(segment.megabatch), "test")
+    answered = state.stream.clean_train_indices(segment.megabatch)
+    train = yield from _evaluate(state, segment, state.stream.clean(answered), "test")
     state.cer += test.errors()
-    images, parts = looks.at_images(state, segment), []
-    for part, data in looks.parts(state, segment.megabatch):
-        sums = yield from _evaluate(state, segment, data, "test", is_counted=False)
-        parts.append([part, sums.images - sums.errors(), sums.images])
+    images, parts = looks.at_images(state, segment), looks.parts(state, segment.megabatch)
+    rest = looks.unanswered(parts, answered)
+    others = yield from _evaluate(state, segment, state.stream.clean(rest), "test", is_counted=False)
     with state.timed("measure"):
         layers = state.layer_densities()
         effective = selection.effective_density(state.model, list(state.masks))
@@ -157,7 +157,7 @@ def _test(state: RunState, segment: Segment) -> Iterator[Event]:
         clean_train_images=train.images,
         parameters=_count_parameters(state, layers),
         cumulative_parameters=state.cumulative_parameters,
-        facts={"images": images, "parts": parts},
+        facts={"images": images, "parts": looks.right_by_part(parts, [(answered, train.hits), (rest, others.hits)])},
     )
     state.megabatch_seconds = 0.0
 
@@ -199,7 +199,7 @@ def _evaluate(
     state: RunState, segment: Segment, data: Iterable[tuple[Tensor, Tensor]], phase: str, *, is_counted: bool = True
 ) -> Generator[Event, None, Sums]:
     """Accuracy over clean batches; an event after each, so that a long evaluation can be paused and stopped too."""
-    sums, waiting, step = Sums.zero(state.device), iter(data), 0
+    sums, waiting, step = Sums.zero(state.device, keeps_hits=True), iter(data), 0
     with state.timed(phase):
         network = looks.evaluated(state, segment)
     while True:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import torch
@@ -51,20 +51,26 @@ class Sums:
     loss: Tensor  # scalar on the device, summed over images
     correct: Tensor
     images: int = 0
+    keeps_hits: bool = False
+    hits: list[Tensor] = field(default_factory=list)  # for each batch [n] bool: which images are right; where they are kept
 
     @classmethod
-    def zero(cls, device: torch.device) -> Sums:
+    def zero(cls, device: torch.device, *, keeps_hits: bool = False) -> Sums:
         return cls(
             torch.zeros((), device=device, dtype=torch.float64 if device.type == "cpu" else torch.float32),
             torch.zeros((), device=device, dtype=torch.int64),
+            keeps_hits=keeps_hits,
         )
 
     @torch.no_grad()
     def add(self, logits: Tensor, loss: Tensor, y: Tensor) -> None:
         """Count one batch, given its mean loss."""
         self.loss += loss.detach() * len(y)
-        self.correct += (logits.argmax(1) == y).sum()
+        hits = logits.argmax(1) == y
+        self.correct += hits.sum()
         self.images += len(y)
+        if self.keeps_hits:
+            self.hits.append(hits)
 
     def mean_loss(self) -> float:
         return float(self.loss) / self.images

@@ -105,19 +105,20 @@ class Stream:
         x = self.data.train_x[indices, p : p + height, p : p + width]
         return normalised(x, self.data), self.data.train_y[indices]
 
-    def clean_train(self, megabatch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Clean batches of the training images of a megabatch, replay included; of many a random choice (CLEAN_TRAIN_IMAGES)."""
+    def clean_train_indices(self, megabatch: int) -> Tensor:
+        """Those training images of a megabatch, replay included, that clean train accuracy is of: of many a random choice."""
         indices = self.train_indices(megabatch)
         if len(indices) > CLEAN_TRAIN_IMAGES:
             draw = seeds.generator(self.config.seed, "clean-train", megabatch)
             indices = indices[torch.randperm(len(indices), generator=draw)[:CLEAN_TRAIN_IMAGES]]
-        return self._clean(indices)
+        return indices
 
     def validation(self, megabatch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Clean batches of the validation images."""
-        return self._clean(self.val_indices(megabatch))
+        return self.clean(self.val_indices(megabatch))
 
-    def _clean(self, indices: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    def clean(self, indices: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Training-set images in batches for evaluation, without augmentation."""
         size = evaluation_batch(self.data.train_x.device)
         return (self.clean_batch(indices[a : a + size]) for a in range(0, len(indices), size))
 

@@ -27,7 +27,7 @@ def test_a_run_is_the_same_to_the_bit_whether_it_looks_or_not(settings, monkeypa
     seen = events(**settings)
     images = {"places": [], "labels": [], "answers": []}
     monkeypatch.setattr(looks, "at_images", lambda *_: images)
-    monkeypatch.setattr(looks, "parts", lambda *_: iter(()))
+    monkeypatch.setattr(looks, "parts", lambda *_: {})
     blind = events(**settings)
     assert seen[-1].weights_hash == blind[-1].weights_hash
     assert seen[-1].total_flops_dense == blind[-1].total_flops_dense
@@ -47,8 +47,9 @@ def test_the_twelve_images_are_the_same_for_every_run_on_the_data_and_of_every_c
     assert len(counts) == 10 and max(counts.values()) == 2
 
 
-def test_answers_are_what_the_network_says_at_that_moment():
-    state = RunState.create(build(SMALL))
+@pytest.mark.parametrize("replay", ["full", "none"])
+def test_answers_are_what_the_network_says_at_that_moment(replay):
+    state = RunState.create(build(SMALL | {"replay": replay}))
     found = None
     segments = loop.plan(state.config)
     for event in loop.run(state, segments):

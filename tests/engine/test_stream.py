@@ -201,9 +201,9 @@ def test_images_of_limits_are_those_of_the_first_version_at_seed_0() -> None:
 
 def test_clean_training_images_are_those_of_the_megabatch_and_of_many_a_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Stream(config(crop_padding=2, flip=True), data(padding=2))
-    x, y = (torch.cat(parts) for parts in zip(*stream.clean_train(2), strict=True))
+    x, y = (torch.cat(parts) for parts in zip(*stream.clean(stream.clean_train_indices(2)), strict=True))
     assert sorted(y.tolist()) == sorted(stream.train_indices(2).tolist()) and torch.equal(x[:, 0, 1, 1], (y + 1).float())
     monkeypatch.setattr("appcore.engine.stream.CLEAN_TRAIN_IMAGES", 30)
-    few = [torch.cat([y for _, y in stream.clean_train(t)]).tolist() for t in (0, 2, 2)]
+    few = [torch.cat([y for _, y in stream.clean(stream.clean_train_indices(t))]).tolist() for t in (0, 2, 2)]
     assert sorted(few[0]) == sorted(stream.train_indices(0).tolist()) and few[1] == few[2] and len(set(few[1])) == 30
     assert set(few[1]) < set(stream.train_indices(2).tolist())

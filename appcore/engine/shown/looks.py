@@ -6,7 +6,7 @@ is in no count of FLOPs, which are those of the method.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -66,8 +66,19 @@ def answers_of(network: Callable[[Tensor], Tensor], images: Tensor, dtype: torch
     return [[int(label), round(share, 4)] for label, share in zip(found.tolist(), confidence.nan_to_num().tolist(), strict=True)]
 
 
-def parts(state: RunState, megabatch: int) -> Iterator[tuple[int, list[tuple[Tensor, Tensor]]]]:
-    """Watched megabatches up to this one, with a batch of the training images that each brought; none where there is only one."""
-    for part in watched_parts(state.config.megabatches):
-        if part <= megabatch:
-            yield part, [state.stream.clean_batch(state.stream.train[part][:PART_IMAGES])]
+def parts(state: RunState, megabatch: int) -> dict[int, Tensor]:
+    """Watched megabatches up to this one, with places of training images that each brought; none where there is only one."""
+    watched = watched_parts(state.config.megabatches)
+    return {part: state.stream.train[part][:PART_IMAGES] for part in watched if part <= megabatch}
+
+
+def unanswered(parts: dict[int, Tensor], answered: Tensor) -> Tensor:
+    """The places of the parts that are not among those answered already: with full replay mostly none."""
+    places = torch.cat([torch.empty(0, dtype=answered.dtype), *parts.values()])
+    return places[~torch.isin(places, answered)]
+
+
+def right_by_part(parts: dict[int, Tensor], answers: list[tuple[Tensor, list[Tensor]]]) -> list[list[int]]:
+    """[part, images right, images] of each part; answers are places [n] with batches of bool, n in all: which of them are right."""
+    right = torch.cat([places[torch.cat(hits).cpu()] for places, hits in answers if hits])
+    return [[part, int(torch.isin(places, right).sum()), len(places)] for part, places in parts.items()]
