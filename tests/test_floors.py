@@ -12,7 +12,7 @@ ROOT = Path(appcore.__file__).parent
 # From the ground up. Folders on one floor do not import each other; the modules that lie in appcore itself are the ground.
 FLOORS = """
 .
-pruners models schedules untrusted
+pruners models schedules untrusted recordings
 masks datasets
 methods
 planning

@@ -23,7 +23,7 @@ from ..statuses import ACTIVE, COMMANDS, ENDED
 from ..untrusted.refusals import shown
 from . import schema
 
-RUN_ID = "^[0-9]{8}-[0-9]{6}-[0-9a-f]{4}$"
+RUN_ID = "^(?:[0-9]{8}-[0-9]{6}-[0-9a-f]{4}|recorded-[a-z0-9-]{1,28}[0-9])$"  # the second: of a run that comes with the program
 MOST = 2**62  # of whole numbers, and of the amount of others: a database takes no larger ones
 _YEARS = range(2000, 2200)  # pandas counts nanoseconds, which end in 2262
 

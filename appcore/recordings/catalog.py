@@ -1,0 +1,205 @@
+"""The recorded runs that come with the program: name, title, what one sees, settings and seeds. `python -m appcore record` makes them.
+
+A run of a recording has the same id in every store: `run_id("app-snip", 0)` is `recorded-app-snip-0`. Images are those of a zip of CIFAR-10
+(`images:cifar10.zip`), of which each seed draws its own; its folder is that of whoever records, and is no part of a recording.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..config import RunConfig, build
+from ..errors import InputError
+
+PREFIX = "recorded-"  # of the ids of recorded runs
+DATASET = "images:cifar10.zip"
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One set of settings, run with several seeds. `about`: one sentence on what one sees in it."""
+
+    name: str
+    title: str
+    about: str
+    settings: dict[str, Any]
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+    def config(self, seed: int) -> RunConfig:
+        """The settings of the run of this seed."""
+        return build({**_COMMON, **self.settings, "seed": seed})
+
+    @property
+    def run_ids(self) -> list[str]:
+        """The runs of all seeds."""
+        return [run_id(self.name, seed) for seed in self.seeds]
+
+    def title_of(self, seed: int) -> str:
+        """The title of the run of this seed."""
+        return f"{self.title}, seed {seed}" if len(self.seeds) > 1 else self.title
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A question of the gallery: the recordings that answer it, and the curve of their megabatches that its small picture shows."""
+
+    name: str
+    title: str
+    about: str
+    recordings: tuple[str, ...]
+    measure: str
+    page: str = "compare"
+    query: dict[str, str] = field(default_factory=dict)  # of the page, besides the runs
+
+
+_COMMON = {
+    "dataset": DATASET,
+    "image_size": 16,
+    "crop_padding": 0,
+    "flip": False,
+    "restore_best": False,
+    "device": "cpu",
+    "precision": "fp32",
+}
+# A stream of eight: few images and no augmentation, so that the training images are learned by heart and the gap is wide.
+_STREAM = {"arch": "resnet20", "limit_train": 1200, "limit_test": 2000, "megabatches": 8, "epochs": 8, "lr": 0.05, "batch_size": 32}
+_LONG = {**_STREAM, "limit_test": 500, "megabatches": 100, "epochs": 2, "budget": 600}
+_ONE_PART = {**_STREAM, "limit_test": 1000, "megabatches": 1, "epochs": 12}
+_IMP = {"arch": "mlp", "method": "imp", "prunable": "all", "limit_train": 8000, "limit_test": 4000, "megabatches": 1, "epochs": 16}
+_IMP |= {"lr": 0.02, "batch_size": 64, "tau": 12.0, "options": {"rate": 0.36}}
+_CS = {**_ONE_PART, "method": "cs", "epochs": 8, "options": {"search_rounds": 3, "rewind_epoch": 2}}
+_DEEP = 17.76  # tau at which paper semantics end at density 0.019, where the released code does
+_COLLAPSE = {366: 4.5, 107: 10.0, 23: 17.0, 5: 24.0, 1: 30.0}  # density at the end in thousandths: tau
+
+
+def _app(**settings: Any) -> dict[str, Any]:
+    return {**_STREAM, "method": "app", "pruner": "snip", "tau": 4.5, **settings}
+
+
+RECORDINGS: tuple[Recording, ...] = (
+    Recording(
+        "app-snip", "APP with SNIP", "Eight parts of the data, a little pruned before each, by what the loss feels, to 37 % kept.", _app()
+    ),
+    Recording(
+        "app-magnitude",
+        "APP with magnitude",
+        "The same stream and the same numbers of weights, the smallest pruned first.",
+        _app(pruner="magnitude"),
+    ),
+    Recording("dense", "Never pruned", "The same stream without any pruning.", {**_STREAM, "method": "dense"}),
+    Recording("osp-snip", "Pruned once", "All 63 % are removed before the first part arrives.", _app(method="osp")),
+    Recording(
+        "app-released",
+        "APP, released code",
+        "The published code's two defects, on purpose: it ends near 2 % kept, not 37 %.",
+        _app(semantics="released-code"),
+    ),
+    Recording(
+        "app-snip-deep",
+        "APP with SNIP to 1.9 %",
+        "The paper's rule at the density where the released code really ends.",
+        _app(tau=_DEEP),
+    ),
+    Recording(
+        "osp-snip-deep",
+        "Pruned once to 1.9 %",
+        "All at once to the density where the released code really ends.",
+        _app(method="osp", tau=_DEEP),
+    ),
+    Recording("long-dense", "100 parts, never pruned", "A hundred small parts without any pruning.", {**_LONG, "method": "dense"}),
+    Recording("long-app", "100 parts, APP with SNIP", "A hundred small parts, a little pruned before each, to 37 % kept.", _app(**_LONG)),
+    Recording(
+        "long-released",
+        "100 parts, released code",
+        "A hundred parts with the published code's defects: below 1 % kept at the end.",
+        _app(**_LONG, semantics="released-code"),
+    ),
+    Recording("imp-ticket", "Lottery ticket", "Six rounds of training, pruning by magnitude and rewinding, to 7 % kept.", {**_IMP}),
+    Recording(
+        "imp-control",
+        "Ticket's mask, new values",
+        "The same masks, but the last training starts from fresh initial values.",
+        {**_IMP, "options": {**_IMP["options"], "control": "reinit"}},  # type: ignore[dict-item]
+    ),
+    Recording("cs", "Continuous sparsification", "Masks learned by gradient descent: how much stays is found, not set.", _CS, (0,)),
+    *(
+        Recording(
+            f"collapse-{pruner}-{density}",
+            f"Pruned once by {word} to {density / 10:g} %",
+            "One part of data, pruned once before training: how far can it go?",
+            {**_ONE_PART, "method": "osp", "pruner": pruner, "tau": tau},
+            (0,),
+        )
+        for pruner, word in (("snip", "SNIP"), ("magnitude", "magnitude"))
+        for density, tau in _COLLAPSE.items()
+    ),
+)
+_BY_NAME = {recording.name: recording for recording in RECORDINGS}
+
+GALLERY: tuple[Picture, ...] = (
+    Picture(
+        "which-weights",
+        "Who prunes the first layer?",
+        "SNIP and magnitude remove equally many weights, from different layers.",
+        ("app-snip", "app-magnitude"),
+        "sparsity",
+    ),
+    Picture(
+        "gap",
+        "Does pruning close the gap?",
+        "Training minus test accuracy over the stream: dense, pruned once, pruned a little at a time.",
+        ("dense", "osp-snip", "app-snip"),
+        "clean_gap",
+    ),
+    Picture(
+        "released-code",
+        "Where does the code really end?",
+        "One setting, two readings of it: 37 % kept as the paper says, 2 % as its code does.",
+        ("app-snip", "app-released"),
+        "sparsity",
+    ),
+    Picture(
+        "long-stream",
+        "A hundred parts",
+        "With a hundred parts the gap rises, and falls again where the density does.",
+        ("long-dense", "long-app", "long-released"),
+        "clean_gap",
+    ),
+    Picture(
+        "lottery",
+        "The mask or the values?",
+        "A lottery ticket beside the same mask with newly drawn values.",
+        ("imp-ticket", "imp-control"),
+        "test_accuracy",
+    ),
+    Picture(
+        "collapse",
+        "How far can one cut go?",
+        "Pruned once before training, from 63 % to 99.9 % removed.",
+        tuple(f"collapse-{pruner}-{density}" for pruner in ("snip", "magnitude") for density in _COLLAPSE),
+        "test_accuracy",
+    ),
+)
+
+
+def names() -> list[str]:
+    """The names of all recordings, in the order of the catalog."""
+    return list(_BY_NAME)
+
+
+def recording(name: str) -> Recording:
+    """A recording by its name."""
+    if name not in _BY_NAME:
+        raise InputError(f"recording: unknown name {name!r}; choose among {', '.join(_BY_NAME)}", "recording")
+    return _BY_NAME[name]
+
+
+def run_id(name: str, seed: int = 0) -> str:
+    """The id, in every store, of the run of a recording."""
+    return f"{PREFIX}{name}-{seed}"
+
+
+def run_ids(name: str) -> list[str]:
+    """The ids, in every store, of the runs of a recording, one for each seed."""
+    return recording(name).run_ids
