@@ -92,9 +92,14 @@ def masks(run_folder: Path, segment: int) -> Path:
     return run_folder / "masks" / f"{segment:09d}.safetensors"
 
 
+def removals(run_folder: Path) -> Path:
+    """All masks of a run whose prune points only remove, as one file; see storage/removals."""
+    return run_folder / "masks" / "removals.safetensors"
+
+
 def stored_masks(run_folder: Path) -> list[Path]:
-    """The files of masks of a run, in order of time. UnreadableError where the folder cannot be listed."""
-    return [path for path in files.listed(masks(run_folder, 0).parent) if path.suffix == ".safetensors"]
+    """The files of single masks of a run, in order of time. UnreadableError where the folder cannot be listed."""
+    return [path for path in files.listed(masks(run_folder, 0).parent) if path.suffix == ".safetensors" and path.stem.isdigit()]
 
 
 def worker_log(run_folder: Path) -> Path:

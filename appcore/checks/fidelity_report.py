@@ -123,7 +123,7 @@ def card_of(store: Store, run_id: str, repeats: int, lab: Lab) -> sanity.Card:
     row = store.get(run_id)
     if row["status"] != "done":
         raise InputError(f"run {row['run_id']} is {row['status']}; a sanity card needs a finished run", "run")
-    stored = paths.stored_masks(paths.run_folder(store.folder, row["run_id"]))
+    stored = checkpoint.stored(paths.run_folder(store.folder, row["run_id"]))
     if not stored:
         raise InputError(f"run {row['run_id']} was never pruned, so it has no masks to check", "run")
     found = {name: torch.from_numpy(numpy.array(mask)) for name, mask in checkpoint.load_masks(stored[-1]).items()}

@@ -118,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     gone.add_argument("--yes", action="store_true", help="do not ask")
     export = verb("export", _export, "write a run's settings, numbers, masks, weights and bundle into a folder", "RUN", run)
     export.add_argument("--to", required=True, type=flags.path, metavar="DIR", help="folder to write into; made when it is not there")
+    export.add_argument("--light", action="store_true", help="without weights: numbers and masks only, a tenth of the size or less")
     verb("import", _import, "add a run from a bundle that export wrote", "FILE", "RUN.zip of an export")
     backup = verb("backup", _backup, "write every run of the store, with its files, into one file; runs may go on")
     backup.add_argument(
@@ -217,7 +218,8 @@ def _export(args: argparse.Namespace) -> int:
     from ..transfer.bundle_export import export
 
     manager = _manager()
-    files = export(manager.store, _find(manager, args.run), args.to, lambda remark: print(one_line(remark), file=sys.stderr))
+    run_id = _find(manager, args.run)
+    files = export(manager.store, run_id, args.to, lambda remark: print(one_line(remark), file=sys.stderr), light=args.light)
     answer(args, {"files": files}, "\n".join(files))
     return 0
 

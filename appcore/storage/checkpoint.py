@@ -21,12 +21,24 @@ from .. import files, paths
 from ..errors import InputError
 from ..files import UnreadableError
 from . import run_folder
-from .mask_files import load_masks, load_packed, save_masks
+from .mask_files import load_masks, load_packed, save_masks, stored
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["check_readable", "damage", "load", "load_masks", "load_packed", "newest", "problems", "quarantine", "save", "save_masks"]
+__all__ = [
+    "check_readable",
+    "damage",
+    "load",
+    "load_masks",
+    "load_packed",
+    "newest",
+    "problems",
+    "quarantine",
+    "save",
+    "save_masks",
+    "stored",
+]
 
 FORMAT = 1
 KEPT = 2  # the newest, and the one before it in case the newest is damaged

@@ -1,8 +1,7 @@
-"""The masks of a prune point as a file of packed bits; needs no torch."""
+"""The masks of a prune point as a file of packed bits, or out of one file for all of them (see removals); needs no torch."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +11,9 @@ import numpy
 import safetensors
 import safetensors.numpy
 
-from .. import files
+from .. import files, paths
 from ..errors import InputError
+from . import removals
 
 _WRONG = (ValueError, KeyError, TypeError, safetensors.SafetensorError)  # raised by content that is not what it should be
 
@@ -22,7 +22,7 @@ def save_masks(path: Path, masks: Mapping[str, Any]) -> None:
     """Write boolean masks (tensors or arrays) as packed bits."""
     arrays = {name: numpy.asarray(mask.cpu() if hasattr(mask, "cpu") else mask, dtype=bool) for name, mask in masks.items()}
     packed = {name: numpy.packbits(array) for name, array in arrays.items()}
-    about = {"shapes": json.dumps({name: array.shape for name, array in arrays.items()}), "sha256": _digest(packed)}
+    about = {"shapes": json.dumps({name: array.shape for name, array in arrays.items()}), "sha256": removals.digest(packed)}
     files.write(path, safetensors.numpy.save(packed, metadata=about), f"{files.REMEDY}, then resume")
 
 
@@ -40,12 +40,15 @@ def load_packed(path: Path) -> tuple[dict[str, numpy.ndarray], dict[str, tuple[i
     try:
         data = files.read(path)
     except files.ABSENT as error:
+        together = removals.read(path.parent.parent)
+        if together and int(path.stem) in together.segments:
+            return together.packed(int(path.stem))
         raise InputError(f"masks {path} cannot be read: there is no such file; put it back, or repeat the run", "masks") from error
     try:
         packed = safetensors.numpy.load(data)
         about = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
         shapes = {name: tuple(shape) for name, shape in json.loads(about["shapes"]).items()}
-        if about["sha256"] != _digest(packed):
+        if about["sha256"] != removals.digest(packed):
             raise ValueError("its checksum differs")
         for name, shape in shapes.items():
             if packed[name].shape != (-(-int(numpy.prod(shape, dtype=numpy.int64)) // 8),):
@@ -55,8 +58,7 @@ def load_packed(path: Path) -> tuple[dict[str, numpy.ndarray], dict[str, tuple[i
         raise InputError(f"masks {path} cannot be read ({error}); resume or repeat the run to write them again", "masks") from None
 
 
-def _digest(arrays: Mapping[str, numpy.ndarray]) -> str:
-    found = hashlib.sha256()
-    for name in sorted(arrays):
-        found.update(name.encode() + b"\0" + arrays[name].tobytes())
-    return found.hexdigest()
+def stored(run_folder: Path) -> list[Path]:
+    """The paths by which the masks of a run can be loaded, in order of time. Errors as in `load_masks`."""
+    together = removals.read(run_folder)
+    return sorted({*paths.stored_masks(run_folder), *(paths.masks(run_folder, one) for one in (together.segments if together else ()))})

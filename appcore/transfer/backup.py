@@ -39,7 +39,7 @@ MANIFEST = "manifest.json"
 # Every name under which this program keeps a file of a run.
 _FILE = re.compile(
     rf"files/({row_rules.RUN_ID.strip('^$')})/(worker\.log|checkpoint-[0-9]{{9}}\.(json(\.damaged)?|safetensors)"
-    r"|masks/[0-9]{9}\.safetensors|exports/[a-z]+-[0-9]{9}\.(safetensors|onnx|json))"
+    r"|masks/([0-9]{9}|removals)\.safetensors|exports/[a-z]+-[0-9]{9}\.(safetensors|onnx|json))"
 )
 _MOST_BYTES = 2**40
 _ENTRY_BYTES = 2**12  # of memory, at most a third of which a file of a backup takes in lists of contents

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from .. import files, paths
 from ..config import RunConfig
 from ..errors import InputError
-from ..storage import checkpoint
+from ..storage import checkpoint, removals
 from ..storage.store import Store
 from ..untrusted.refusals import shown
 from ..untrusted.zip_file import Capped, opened, overlap, problem
@@ -42,6 +42,7 @@ _MEMBERS = {
     re.compile(r"checkpoint-[0-9]{9}\.json"): 4 * _MEGABYTE,
     re.compile(r"checkpoint-[0-9]{9}\.safetensors"): MOST_BYTES,
     re.compile(r"masks/[0-9]{9}\.safetensors"): 32 * _MEGABYTE,
+    re.compile(r"masks/removals\.safetensors"): 256 * _MEGABYTE,
 }
 _MOST_HEADER = 4 * _MEGABYTE
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error, ValueError, OverflowError, KeyError)
@@ -179,12 +180,7 @@ class _Bundle:
     def _copy(self, folder: Path) -> None:
         """Copy the run's files into `folder`, each verified, under our own names rather than the zip's."""
         for name in self.names("checkpoint-") + self.names("masks/"):
-            number = int(re.sub("[^0-9]", "", name))
-            if name.startswith("masks/"):
-                path = paths.masks(folder, number)
-            else:
-                path = (paths.manifest if name.endswith(".json") else paths.checkpoint)(folder, number)
-            files.commit(path, partial(self._stream, name), "make room, or mend permissions, then try again")
+            files.commit(_place(folder, name), partial(self._stream, name), "make room, or mend permissions, then try again")
 
     def _stream(self, name: str, target: IO[bytes]) -> None:
         left, found = self.manifest.members[name].size, hashlib.sha256()
@@ -195,6 +191,14 @@ class _Bundle:
                 found.update(chunk)
                 target.write(chunk)
         _require(found.hexdigest() == self.manifest.members[name].sha256, f"member {name} is damaged: its checksum differs")
+
+
+def _place(folder: Path, name: str) -> Path:
+    """Where a member belongs in the folder of a run."""
+    number = re.sub("[^0-9]", "", name)
+    if name.startswith("masks/"):
+        return paths.masks(folder, int(number)) if number else paths.removals(folder)
+    return (paths.manifest if name.endswith(".json") else paths.checkpoint)(folder, int(number))
 
 
 def _check_checkpoint(folder: Path, bundle: _Bundle, record: bundle_record.Record, config: RunConfig) -> int | None:
@@ -224,13 +228,29 @@ def _check_checkpoint(folder: Path, bundle: _Bundle, record: bundle_record.Recor
 def _check_masks(folder: Path, record: bundle_record.Record, entries: list[bundle_record.RecordedEvent]) -> None:
     """Check that the masks of every prune point fit the network and the numbers of kept weights in the run's events."""
     points = {one.pruned.segment: one.pruned for one in entries if one.pruned}
-    found = {int(path.stem): path for path in paths.masks(folder, 0).parent.glob("*.safetensors")}
-    _require(set(found) == set(points), "it needs the masks of every prune point, and no others")
     shapes = {layer.name: list(layer.shape) for layer in record.started.layers} if record.started else {}
+    wanted = {segment: {layer.name: layer.kept for layer in point.layers} for segment, point in points.items()}
+    if paths.removals(folder).exists():
+        _require(not paths.stored_masks(folder), "it has its masks twice")
+        _check_removals(folder, shapes, wanted)
+        return
+    found = {int(path.stem): path for path in paths.stored_masks(folder)}
+    _require(set(found) == set(points), "it needs the masks of every prune point, and no others")
     for segment, path in found.items():
         _require(json.loads(_header(path)[1].get("shapes", "null")) == shapes, f"the masks of segment {segment} do not fit the network")
         kept = {name: int(mask.sum()) for name, mask in checkpoint.load_masks(path).items()}
-        _require(kept == {layer.name: layer.kept for layer in points[segment].layers}, f"the masks of segment {segment} keep other weights")
+        _require(kept == wanted[segment], f"the masks of segment {segment} keep other weights")
+
+
+def _check_removals(folder: Path, shapes: dict[str, list[int]], wanted: dict[int, dict[str, int]]) -> None:
+    """The same of masks in one file; `wanted`: the weights that each prune point keeps in each layer."""
+    _header(paths.removals(folder))
+    found = removals.read(folder)
+    assert found is not None
+    _require({name: list(shape) for name, shape in found.shapes.items()} == shapes, "its masks do not fit the network")
+    _require(list(found.segments) == sorted(wanted), "it needs the masks of every prune point, and no others")
+    for segment, kept in zip(found.segments, found.kept(), strict=True):
+        _require(kept == wanted[segment], f"the masks of segment {segment} keep other weights")
 
 
 def _header(path: Path) -> tuple[dict[str, tuple[str, list[int]]], dict[str, str]]:

@@ -25,7 +25,8 @@ from ..storage.store import Store
 if TYPE_CHECKING:
     import pandas
 
-FORMAT = 1  # of a bundle
+FORMAT = 2  # of a bundle; the newest that is read
+WITHOUT_REMOVALS = 1  # of a bundle that earlier versions read: with a file for each mask
 MANIFEST, RECORD, EVENTS = "manifest.json", "run.json", "events.jsonl"  # members of a bundle
 RUN_ID = row_rules.RUN_ID
 LINE_LENGTH = 2000
@@ -120,6 +121,11 @@ def _describe(store: Store, row: dict[str, Any]) -> tuple[str, list[str]]:
     entries += _entries(store.megabatches(run_id), events.MegabatchDone, store.layers(run_id), "end")
     entries.sort(key=lambda one: (one.event.segment, one.nth))
     return text(Record(**known), entries)
+
+
+def renamed(record: str, run_id: str) -> str:
+    """The same run as JSON text under another id."""
+    return Record.model_validate_json(record).model_copy(update={"run_id": run_id}).model_dump_json()
 
 
 def _started(values: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -272,7 +272,7 @@ def test_a_manifest_that_lies_is_refused(bundle: Path, store: Store, tmp_path: P
 @pytest.mark.parametrize(
     ("manifest", "says"),
     [
-        ({"format": 2}, "newer"),
+        ({"format": 3}, "newer"),
         ({"format": "1"}, "format"),
         ({"extra": 1}, "extra"),
         ({"run_id": "x/../y"}, "run_id"),

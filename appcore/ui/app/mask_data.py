@@ -40,7 +40,7 @@ def snapshots(run: Mapping[str, Any], data: tables.Frames) -> list[Snapshot]:
     for kind, table in (("prune", data.prunes), ("end", data.megabatches)):
         mine = table[table["run_id"] == run["run_id"]]
         rows += [(int(row["segment"]), kind, row) for row in mine.to_dict("records")]
-    stored = {path.name for path in paths.stored_masks(folder)}
+    stored = {path.name for path in checkpoint.stored(folder)}
     rows = [row for row in sorted(rows, key=lambda row: row[0]) if paths.masks(folder, row[0]).name in stored]
     known = stages.of_run(run)
     openings = Counter(known.at(row) for _, kind, row in rows if kind == "prune")

@@ -36,16 +36,20 @@ def downloads(runs: Runs) -> None:
     name = ids[0] if len(ids) == 1 else f"{len(ids)}-runs"
     many = len(ids) > 1
     store = page.store()  # here: the callback of a button no longer knows the user
-    download.button(
-        "Bundles" if many else "Bundle",
-        lambda: _bundles(store, ids),
-        f"{name}-bundles.zip" if many else f"{name}.zip",
-        "application/zip",
-        icon=":material/inventory_2:",
-        key="get-bundle",
-        help="Settings, every number, masks and the newest checkpoint, for another store. No pickle.",
-        width="stretch",
-    )
+    for light, key, more, about in (
+        (False, "get-bundle", "", "Settings, every number, masks and the newest checkpoint, for another store. No pickle."),
+        (True, "get-light-bundle", ", light (no weights)", "As the bundle, without the weights: a tenth of its size or less."),
+    ):
+        download.button(
+            ("Bundles" if many else "Bundle") + more,
+            partial(_bundles, store, ids, light=light),
+            f"{name}{'-light' if light else ''}{'-bundles' if many else ''}.zip",
+            "application/zip",
+            icon=":material/inventory_2:",
+            key=key,
+            help=about,
+            width="stretch",
+        )
     for kind, label in (("csv", "Tables as CSV"), ("parquet", "Tables as Parquet")):
         download.button(
             label,
@@ -82,12 +86,12 @@ def downloads(runs: Runs) -> None:
         )
 
 
-def _bundles(store: Any, run_ids: Sequence[str]) -> bytes:
+def _bundles(store: Any, run_ids: Sequence[str], *, light: bool = False) -> bytes:
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for run_id in run_ids:
             remarks: list[str] = []
-            path = Path(bundle_export.export(store, run_id, Path(folder) / run_id, remarks.append)[-1])
+            path = Path(bundle_export.export(store, run_id, Path(folder) / run_id, remarks.append, light=light)[-1])
             if path.suffix != ".zip":
                 raise InputError(f"run {run_id}: {remarks[-1]}", "file")
             found[path.name] = path.read_bytes()
