@@ -30,6 +30,7 @@ from appcore.ui.playground.script import script  # noqa: E402
 
 STEPS, LR, ROUNDS, STEPS_OF_ROUND = 2000, 0.1, 10, 1000
 DENSITIES = (0.1, 0.05)
+AFTER = (0.5, 0.2, 0.1, 0.05)
 LOAD = """async ({ source, points }) => {
   window.the = await import(URL.createObjectURL(new Blob([source], { type: 'text/javascript' })));
   const all = the.standardised(Uint8Array.from(points));
@@ -44,6 +45,18 @@ BEFORE = """({ seed, criterion, density, steps, lr }) => {
   const network = the.create([2, 32, 32, 2], seed);
   the.prune(network, criterion, density, points, seed);
   return { onPath: living(network), accuracy: train(network, steps, lr) };
+}"""
+CUT = """({ seed, densities, steps, lr }) => {
+  const network = the.create([2, 32, 32, 2], seed);
+  const found = { whole: train(network, steps, lr) };
+  const whole = the.snapshot(network);
+  for (const density of densities) {
+    the.restore(network, whole);
+    the.prune(network, 'magnitude', density, points, seed);
+    found[`cut ${density}`] = the.evaluate(network, points).accuracy;
+    found[`retrained ${density}`] = train(network, steps, lr);
+  }
+  return found;
 }"""
 TICKET = """({ seed, rounds, each, steps, lr }) => {
   const network = the.create([2, 32, 32, 2], seed);
@@ -70,8 +83,12 @@ def paired(ticket: list[float], control: list[float]) -> str:
     return f"{100 * difference.mean:+.1f} ± {100 * (difference.interval()[1] - difference.mean):.1f}"
 
 
-def report(before: dict[tuple[str, float], list[dict[str, float]]], tickets: list[dict[str, float]], begun: float) -> str:
-    """Both tables."""
+def _over(rows: list[dict[str, float]], field: str) -> str:
+    return Sample.of(row[field] for row in rows).text()
+
+
+def report(before: dict[tuple[str, float], list[dict[str, float]]], cuts: list[dict[str, float]], tickets: list[dict[str, float]], begun: float) -> str:
+    """All tables."""
     rows = []
     for criterion in dict.fromkeys(criterion for criterion, _ in before):
         row = [criterion]
@@ -96,6 +113,9 @@ def report(before: dict[tuple[str, float], list[dict[str, float]]], tickets: lis
     of_tickets += f"{STEPS:,} steps; {len(tickets)} seeds. Kept edges of the ticket on a path: {Sample.of(found['onPath']).text(0)} %."
     parts = ["# The Cubist Spiral in the playground", measured("spiral.py", begun)]
     parts += ["## Which criterion, before training?", table(about, heads, rows)]
+    rows = [[f"{density:g}", *(_over(cuts, f"{what} {density:g}") for what in ("cut", "retrained"))] for density in AFTER]
+    about = f"{STEPS:,} steps with every weight ({_over(cuts, 'whole')} %), cut by magnitude, then {STEPS:,} steps more; {len(cuts)} seeds."
+    parts += ["## What does a cut after training cost?", table(about, ["density", "accuracy at once, %", "accuracy retrained, %"], rows)]
     heads = ["network", "accuracy, %", "ticket is better by, points (paired, 95 %)"]
     parts += ["## The mask or the values?", table(of_tickets, heads, lottery)]
     return "\n\n".join(parts) + "\n"
@@ -116,7 +136,7 @@ def main() -> None:
         page.evaluate(LOAD, {"source": script(), "points": points})
         criteria = page.evaluate("() => Object.keys(the.CRITERIA)")
         before: dict[tuple[str, float], list[dict[str, float]]] = {}
-        tickets = []
+        cuts, tickets = [], []
         for seed in range(asked.seeds):
             base = {"seed": seed, "steps": STEPS, "lr": LR}
             for criterion in criteria:
@@ -125,11 +145,13 @@ def main() -> None:
                     before.setdefault((criterion, density), []).append(
                         kept(f"{criterion} {density:g} seed {seed}", lambda ask=ask: page.evaluate(BEFORE, ask))
                     )
+            ask = {**base, "densities": AFTER}
+            cuts.append(kept(f"after seed {seed}", lambda ask=ask: page.evaluate(CUT, ask)))
             ask = {**base, "rounds": ROUNDS, "each": STEPS_OF_ROUND}
             tickets.append(kept(f"ticket seed {seed}", lambda ask=ask: page.evaluate(TICKET, ask)))
             print(f"seed {seed}: {tickets[-1]}", file=sys.stderr, flush=True)
         chromium.close()
-    Path(__file__).with_suffix(".md").write_text(report(before, tickets, time.perf_counter() - kept.spent), encoding="utf-8")
+    Path(__file__).with_suffix(".md").write_text(report(before, cuts, tickets, time.perf_counter() - kept.spent), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -21,10 +21,12 @@ const PACE = { fast: Infinity, ten: 10, one: 1 };
 const NETS = ['A', 'B'];
 
 export class Playground {
-  constructor(host, sets) {
+  // `given`: what to show, as the page's address says it; without it, the page's own, which is then kept up.
+  constructor(host, sets, given) {
     this.host = host;
     this.sets = sets; // by name: {title, points: bytes as text}
-    this.settings = read(window.location.search, Object.keys(sets));
+    this.isGiven = given != null;
+    this.settings = read(given ?? window.location.search, Object.keys(sets));
     this.speed = 'fast';
     this.frames = 0;
     this.told = 0;
@@ -217,7 +219,7 @@ export class Playground {
 
   remember() {
     if (this.queue.length) return; // of a link, which stands in the address already
-    write(this.settings);
+    if (!this.isGiven) write(this.settings);
     const href = forReal(this.settings, this.contestants[0].numbers().sparsity);
     if (href) this.toolbar.real.setAttribute('href', href);
     else this.toolbar.real.removeAttribute('href');

@@ -23,9 +23,10 @@ _component = st.components.v2.component(
 )
 
 
-def show() -> None:
-    """Draw the playground; what is chosen and done in it stands in the address."""
-    _component(key="playground", data={"sets": _sets()}, height="content")
+def show(address: str | None = None, key: str = "playground") -> None:
+    """Draw the playground; what is chosen and done in it stands in the page's address. Given an address of its own, it shows what that
+    says and leaves the page's alone; another one wants another key."""
+    _component(key=key, data={"sets": _sets(), "address": address}, height="content")
 
 
 @cache

@@ -3,7 +3,7 @@ import { Playground } from './controller.js';
 
 export default function main({ data, parentElement }) {
   const host = parentElement.querySelector('.playground');
-  host.playground ??= new Playground(host, data.sets);
+  host.playground ??= new Playground(host, data.sets, data.address);
   host.playground.loop.refresh();
   return () => {
     host.playground?.loop.stop();
