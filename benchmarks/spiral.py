@@ -87,7 +87,9 @@ def _over(rows: list[dict[str, float]], field: str) -> str:
     return Sample.of(row[field] for row in rows).text()
 
 
-def report(before: dict[tuple[str, float], list[dict[str, float]]], cuts: list[dict[str, float]], tickets: list[dict[str, float]], begun: float) -> str:
+def report(
+    before: dict[tuple[str, float], list[dict[str, float]]], cuts: list[dict[str, float]], tickets: list[dict[str, float]], begun: float
+) -> str:
     """All tables."""
     rows = []
     for criterion in dict.fromkeys(criterion for criterion, _ in before):

@@ -107,6 +107,12 @@ RECORDINGS: tuple[Recording, ...] = (
         "All at once to the density where the released code really ends.",
         _app(method="osp", tau=_DEEP),
     ),
+    Recording(
+        "app-no-replay",
+        "APP with SNIP, no replay",
+        "The same stream, but each part is seen once and put away.",
+        _app(replay="none"),
+    ),
     Recording("long-dense", "100 parts, never pruned", "A hundred small parts without any pruning.", {**_LONG, "method": "dense"}),
     Recording("long-app", "100 parts, APP with SNIP", "A hundred small parts, a little pruned before each, to 37 % kept.", _app(**_LONG)),
     Recording(
