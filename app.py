@@ -4,6 +4,7 @@ import streamlit as st
 
 from appcore import installation
 from appcore.ui.app import page, page_files, signin, streamlit_patches, web_server
+from appcore.ui.classroom import door
 from appcore.ui.widgets import bars, live_chart, projector
 
 
@@ -45,4 +46,4 @@ def draw() -> None:
 if __name__ == "__main__":  # each session runs this file
     draw()
 else:  # the web server imports it: `streamlit run` looks for this assignment, and so takes what stands around its own server
-    app = st.App(__file__, middleware=web_server.MIDDLEWARE, lifespan=web_server.lifespan)
+    app = st.App(__file__, routes=door.routes(), middleware=web_server.MIDDLEWARE, lifespan=web_server.lifespan)

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -28,6 +28,14 @@ def _host(text: str) -> str:
     if not re.fullmatch(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]*:[0-9a-f:.]*", name):
         raise ValueError(f"{text!r} is no name or number of a server; write it without http:// and port, e.g. lab.example.org")
     return name
+
+
+def _place(text: str) -> str:
+    host, _, port = text.strip().rpartition(":")
+    if not (port.isdecimal() and 0 < int(port) < 2**16) or host in ("", "*", "0.0.0.0", "[::]") or host.startswith("*"):
+        raise ValueError(f"{text!r} is no address for phones; write this machine's number in the network and a port, e.g. 192.168.1.5:8502")
+    name = _host(host)
+    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
 
 
 class Limits(BaseModel):
@@ -48,6 +56,12 @@ class Limits(BaseModel):
     disk_megabytes_per_user: _Count | None = Field(None, description="files of one user's runs and uploads, before another is started")
     retention_days: Annotated[int, Field(ge=1)] | None = Field(
         None, description=f"ended runs go after this time, unless they have the tag {KEEP}"
+    )
+    classes: Literal["on", "off"] | None = Field(
+        None, alias="class", description="whether classes may be opened for phones; by default where only this machine is answered"
+    )
+    class_address: Annotated[str, AfterValidator(_place)] | None = Field(
+        None, description="number and port of this machine where phones find classes and nothing else, such as 192.168.1.5:8502"
     )
 
     def check_run(self, config: Any, images: int) -> None:
@@ -127,5 +141,6 @@ def parse(values: Mapping[str, Any]) -> Limits:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(map(str, first["loc"]))[:100]
-        known = f"; known: {', '.join(Limits.model_fields)}" if first["type"] == "extra_forbidden" else ""
+        keys = ", ".join(field.alias or key for key, field in Limits.model_fields.items())
+        known = f"; known: {keys}" if first["type"] == "extra_forbidden" else ""
         raise InputError(f"{name}: {first['msg']}{known}", "limits") from None

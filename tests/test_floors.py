@@ -27,7 +27,7 @@ checks testing
 cli ui/words
 ui/app
 ui/widgets
-ui/settings
+ui/settings ui/classroom
 ui/run ui/compare ui/masks ui/what_if ui/stream ui/ablations ui/runs ui/export ui/playground
 """
 FLOOR = {folder: floor for floor, line in enumerate(FLOORS.split("\n")[1:-1]) for folder in line.split()}

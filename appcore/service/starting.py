@@ -99,6 +99,7 @@ class Starting:
             self._retired = time.monotonic()
             access.retire(self._everybody)
             uploads.tidy(self._everybody)
+            self._everybody.classes.forget_old()
 
 
 def _title(config: Any) -> str:

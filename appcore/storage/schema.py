@@ -69,6 +69,27 @@ sweep_runs = Table(  # a run that is reused belongs to several ablations
     Column("run_id", String(40), ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True),
 )
 
+classrooms = Table(  # a teacher's hour; none of its rows is in a backup, and all are gone after a day (storage/classroom/)
+    "classrooms",
+    metadata,
+    Column("code", String(8), primary_key=True),
+    Column("owner", String(320), nullable=False, server_default=""),
+    Column("opened", Float, nullable=False),  # seconds since 1970
+    Column("revision", Integer, nullable=False, default=0),
+    Column("question", JSON),  # that phones show now
+    Column("truths", JSON, nullable=False),  # of the questions whose answers are shown, by their ids
+)
+
+
+def _of_classroom(*keys: str) -> list[Column]:
+    owner = Column("code", String(8), ForeignKey("classrooms.code", ondelete="CASCADE"), primary_key=True)
+    return [owner, *(Column(name, String(80), primary_key=True) for name in keys)]
+
+
+classroom_phones = Table("classroom_phones", metadata, *_of_classroom("phone"))
+classroom_answers = Table("classroom_answers", metadata, *_of_classroom("question", "phone"), Column("answer", JSON, nullable=False))
+PASSING = (classrooms, classroom_phones, classroom_answers)
+
 _TYPES = {"int": BigInteger, "float": Float, "bool": Boolean, "str": Text, "dict[str, Any]": JSON}
 _TYPES |= {"int | None": BigInteger, "float | None": Float}  # None: not known to the version that recorded it
 

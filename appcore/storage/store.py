@@ -24,6 +24,8 @@ from ..statuses import ACTIVE, COMMANDS, ENDED, STARTED
 from . import claims, heartbeat, new_runs, schema
 from .ablations import AblationTable
 from .claims import TakenOverError, is_held_by
+from .classroom.phones import Phones
+from .classroom.teacher import Teacher
 from .database import Database, StoreError
 from .new_runs import NewRun
 from .ownership import RunFiles
@@ -56,6 +58,7 @@ class Store:
         self.ablations = AblationTable(self._database)
         self.sign_outs = SignOuts(self._database)
         self.saved_views = SavedViews(self._database)
+        self.classes, self.phones = Teacher(self._database), Phones(self._database)
         self.owner = ""  # of the runs that are added here
         self._mine: tuple = ()  # what a row of `runs` must fulfil to be seen or changed here
 
@@ -67,6 +70,7 @@ class Store:
         seen = copy.copy(self)
         seen._database, seen.owner, seen._mine = database, owner, () if sees_all else (runs.c.owner == owner,)
         seen.ablations, seen.saved_views = AblationTable(database, owner, sees_all), SavedViews(database, owner)
+        seen.classes = Teacher(database, owner, sees_all)
         return seen
 
     @contextmanager

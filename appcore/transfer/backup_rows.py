@@ -18,7 +18,8 @@ from ..storage import row_rules, schema
 from ..storage.schema import plain, runs
 from ..untrusted.refusals import shown
 
-TABLES = {f"tables/{table.name}.jsonl": table for table in schema.metadata.sorted_tables if table is not schema.meta}
+_OTHERS = (schema.meta, *schema.PASSING)
+TABLES = {f"tables/{table.name}.jsonl": table for table in schema.metadata.sorted_tables if table not in _OTHERS}
 MOST_LINE = 64 * 2**20
 
 

@@ -20,7 +20,7 @@ from appcore import limits
 
 from . import signin
 
-_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _CLOSED = "/_stcore/metrics"  # sizes of caches, numbers of sessions: nobody's business, and nobody needs it here
 _PORTS = {"http": 80, "https": 443}
 _REMEDY = "see docs/SERVER.md, Addresses"
@@ -32,11 +32,11 @@ _Send = Callable[[_Message], Awaitable[None]]
 class Addresses:
     """ASGI: passes on what is addressed to this server, by a page of its own; refuses the rest in one line."""
 
-    def __init__(self, app: Callable[[_Message, _Receive, _Send], Awaitable[None]]):
-        self._app = app
+    def __init__(self, app: Callable[[_Message, _Receive, _Send], Awaitable[None]], named: Callable[[], frozenset[str]] | None = None):
+        self._app, self._named = app, named or allowed
 
     async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
-        problem = refusal(scope["headers"]) if scope["type"] in ("http", "websocket") else ""
+        problem = refusal(scope["headers"], self._named()) if scope["type"] in ("http", "websocket") else ""
         if problem and scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         elif problem:
@@ -53,15 +53,16 @@ async def _answer(send: _Send, status: int, text: str) -> None:
     await send({"type": "http.response.body", "body": f"{text}\n".encode()})
 
 
-def refusal(headers: list[tuple[bytes, bytes]]) -> str:
-    """Why a request with these headers gets no answer: one line with the remedy. Empty when it gets one."""
+def refusal(headers: list[tuple[bytes, bytes]], named: frozenset[str] | None = None) -> str:
+    """Why a request with these headers gets no answer: one line with the remedy. Empty when it gets one. `named`: other hosts than this
+    machine's own names that are answered, by default those of the settings."""
     hosts = [value.decode("latin-1") for name, value in headers if name.lower() == b"host"]
     origins = [value.decode("latin-1") for name, value in headers if name.lower() == b"origin"]
-    named = allowed()
+    named = allowed() if named is None else named
     host = _place(f"http://{hosts[0]}") if len(hosts) == 1 else None
     if host is None:
         return "This app does not answer to that address."
-    if not _is_in(host[0], _LOCAL | named):
+    if not _is_in(host[0], LOCAL | named):
         remedy = f'whoever runs it can add hosts = ["{host[0]}"] to its limits.toml, {_REMEDY}'
         return f"This app does not answer to the address {host[0]}: {remedy}."
     for text in origins:
@@ -80,6 +81,15 @@ def allowed() -> frozenset[str]:
         if signin.is_on():
             found.add(urlsplit(st.secrets["auth"]["redirect_uri"]).hostname or "")
     return frozenset(found)
+
+
+def has_classes() -> bool:
+    """Whether teachers may open classes here: as the limits say, else where no address but this machine's is answered."""
+    try:
+        found = limits.load()
+    except ValueError:  # a file of limits with a mistake lets nobody in
+        return False
+    return found.classes == "on" or (found.classes is None and (found.class_address is not None or allowed() <= LOCAL))
 
 
 def _place(address: str) -> tuple[str, int | None] | None:

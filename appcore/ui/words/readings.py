@@ -203,6 +203,11 @@ READINGS = {
         "Intervals that do not touch differ; those that overlap may.",
         "A dot far from its interval: one seed went another way.",
     ),
+    "class-answers": Reading(
+        "What the phones of a class answered to the question of a lesson, without names.",
+        "Bars and cells count answers; of drawn curves the dark band holds the middle half. Once it is shown, the truth is marked.",
+        "Many who were certain, and wrong: that is what is worth talking about.",
+    ),
 }  # fmt: skip
 
 
