@@ -68,11 +68,15 @@ class Choice:
 
 def folders() -> tuple[Path, ...]:
     """The folders outside of the package that plug-ins are also taken from."""
-    named, beside = os.environ.get(FOLDER_VARIABLE), _ROOT.parent / "plugins"
+    named, beside = os.environ.get(FOLDER_VARIABLE), _beside()
     found = [Path(named).absolute()] if named else []
-    if (_ROOT.parent / "app.py").exists() and beside.is_dir() and beside not in found:
-        found.append(beside)
-    return tuple(found)
+    return (*found, *(folder for folder in beside if folder not in found))
+
+
+@cache  # asked for some fifty times in each drawing of a page
+def _beside() -> tuple[Path, ...]:
+    folder = _ROOT.parent / "plugins"
+    return (folder,) if (_ROOT.parent / "app.py").exists() and folder.is_dir() else ()
 
 
 def choices(kind: str) -> dict[str, Choice]:

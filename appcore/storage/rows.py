@@ -170,13 +170,13 @@ def _typed(table: Table, found: pandas.DataFrame) -> pandas.DataFrame:
 
 def _are_sound(table: Table, typed: pandas.DataFrame, lengths: _Lengths | None) -> bool:
     """Whether no row breaks a rule: the same rules as `_problem`, for whole columns."""
-    for name in typed:
-        values = typed[name]
-        if values.dtype.kind == "f":
-            low, high = (0.0, 1.0) if row_rules.is_share(name) else (-row_rules.MOST, row_rules.MOST)
-            if not (values.between(low, high) | values.isna()).all():
-                return False
-        elif values.dtype.kind == "i" and not values.between(0, row_rules.MOST - 1).all():
+    kinds = {name: values.dtype.kind for name, values in typed.items()}
+    floats, counts = ([name for name, kind in kinds.items() if kind == wanted] for wanted in "fi")
+    highest = [1.0 if row_rules.is_share(name) else row_rules.MOST for name in floats]
+    lowest = [0.0 if row_rules.is_share(name) else -row_rules.MOST for name in floats]
+    for names, low, high in ((floats, lowest, highest), (counts, 0, row_rules.MOST - 1)):
+        values = typed[names].to_numpy()  # all at once: column by column this is a tenth of drawing a live page
+        if ((values < low) | (values > high)).any():  # no comparison holds for what is not there
             return False
     if typed[list(row_rules.needed(table))].isna().any(axis=None):
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from functools import cache
 from xml.etree import ElementTree
 
 from ..errors import InputError
@@ -14,6 +15,7 @@ _INCHES = re.compile(r'(?<=\s)(width|height)="(\d+(?:\.\d+)?)in"')  # of the who
 _INSIDE = ("#", "data:image/png;base64,")  # where links of a figure lead; the library would open files of this machine
 
 
+@cache
 def can_make_pdf() -> bool:
     """Whether the library that draws PDF is installed."""
     return importlib.util.find_spec("vl_convert") is not None

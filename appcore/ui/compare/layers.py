@@ -96,7 +96,7 @@ def _pair(first: Run, second: Run, megabatch: int, chosen: Chosen, data: tables.
             alt="Heatmap: difference of the shares kept, by layer and megabatch",
             shared=data.figures,
         )
-        words = _same_weights(first, second, common, megabatch)
+        words = _same_weights(first, second, common, megabatch, data)
     st.markdown(words)
 
 
@@ -124,7 +124,7 @@ def shared_snapshots(first: Run, second: Run, data: tables.Frames) -> dict[int, 
     return {t: (files[t], others[t]) for t in sorted(files.keys() & others.keys())}
 
 
-def _same_weights(first: Run, second: Run, common: dict[int, tuple[str, str]], megabatch: int) -> str:
+def _same_weights(first: Run, second: Run, common: dict[int, tuple[str, str]], megabatch: int, data: tables.Frames) -> str:
     """Whether equal shares mean the same weights: by layer as a figure, over all layers as a sentence (Markdown)."""
     if not common:
         if not (plugins.prunes(first["method"]) and plugins.prunes(second["method"])):
@@ -137,7 +137,7 @@ def _same_weights(first: Run, second: Run, common: dict[int, tuple[str, str]], m
         iou, chance, layers, of_layers, chance_of_layers = mask_data.alike(*common[at])
     except (ValueError, OSError) as error:  # other layers, a damaged file, or a run that was deleted meanwhile
         return f":gray[:material/info: {harmless(str(error)[0].upper() + str(error)[1:])}.]"
-    names = _names(first, second)
+    names = data.once(("names", first["run_id"], second["run_id"]), partial(_names, first, second))
     live_chart.chart(
         "same-by-layer",
         (first["run_id"], second["run_id"], at),

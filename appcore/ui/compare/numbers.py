@@ -66,7 +66,7 @@ def differences(chosen: Chosen, data: tables.Frames) -> None:
     if len(groups) < 2:
         return
     old_links.renamed("metric", old_links.METRICS)
-    names = charts.experiment_labels(groups, chosen.among)
+    names = data.once(("experiments", chosen.key), lambda: charts.experiment_labels(groups, chosen.among))
     by_id = {group.first["run_id"]: group for group in groups}
     st.subheader("Gain over a baseline", anchor=False)
     if st.session_state.get("baseline") not in by_id:
@@ -118,9 +118,9 @@ def _of_experiments(groups: Sequence[Repeats], data: tables.Frames) -> None:
 
 
 def _of_runs(runs: Runs, data: tables.Frames) -> None:
-    table = data.once("final", lambda: charts.final_table(runs, data.megabatches))
+    table = data.once("final", lambda: cells(charts.final_table(runs, data.megabatches)))
     st.dataframe(
-        cells(table),
+        table,
         hide_index=True,
         alt="Final numbers of each run",
         placeholder="–",
