@@ -13,7 +13,7 @@ from .comparison_words import (
 )
 from .curves import accuracy, errors, gap, loss
 from .density_meter import disagreements, truth_meter
-from .final_numbers import BEST, COLUMNS, final_table, summary_table
+from .final_numbers import BEST, COLUMNS, final_table, mean_text, summary_table
 from .heatmaps import difference_map, sparsity_map
 from .layers import early_layers, kept_by_layer, network_name, networks
 from .masks.mask_history import overlap_by_layer, same_weights
@@ -49,6 +49,7 @@ __all__ = [
     "labels",
     "looks",
     "loss",
+    "mean_text",
     "mirrored",
     "network_name",
     "networks",

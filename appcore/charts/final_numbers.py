@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -64,7 +64,7 @@ def summary_table(groups: Sequence[Repeats], megabatches: pd.DataFrame) -> pd.Da
         about = MEASURES[name]
         by_seed = [{seed: row[name] for seed, row in values.items() if not math.isnan(row[name])} for values in ends]
         winner = best(by_seed, about.better) if about.better else None
-        table[about.head] = [_as_text(values, about, place == winner) for place, values in enumerate(by_seed)]
+        table[about.head] = [mean_text(values.values(), about, place == winner) for place, values in enumerate(by_seed)]
     return pd.DataFrame(table)
 
 
@@ -74,9 +74,10 @@ def _ends(group: Repeats, megabatches: pd.DataFrame) -> dict[int, dict[str, Any]
     return dict(zip(done, rows))
 
 
-def _as_text(values: Mapping[int, float], about: Measure, is_best: bool) -> str:
+def mean_text(values: Collection[float], about: Measure, is_best: bool) -> str:
+    """Mean ± standard deviation, with BEST behind it, as tables show it and a table for a paper reads it."""
     if not values:
         return "–"
-    sample = Sample.of(values.values())
+    sample = Sample.of(values)
     spread = f" ± {sample.sd:,.{about.digits}f}" if sample.sd else ""  # "± 0" where all agree would be noise
     return f"{about.text(sample.mean)}{spread}{f' {BEST}' if is_best else ''}"

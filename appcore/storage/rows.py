@@ -126,7 +126,8 @@ def record(connection: Connection, run_id: str, event: Event, nth: int) -> None:
 
 
 def frame(connection: Connection, table: Table, run_ids: list[str], conditions: tuple, newest: bool) -> pandas.DataFrame:
-    """Rows of a table in order, for those of these runs that fulfil the conditions; `newest`: only the last segment of each run.
+    """Rows of a table in order, for those of these runs that fulfil the conditions; `newest`: only the last segment of each run, without
+    its `facts`, which take as long to read as all that lists of runs show.
 
     Rows that break a rule are left out; `attrs["unreadable"]` names them.
     """
@@ -134,12 +135,13 @@ def frame(connection: Connection, table: Table, run_ids: list[str], conditions: 
 
     last = table.alias()
     order = [table.c[name] for name in ("run_id", "segment", "point", "nth", "seq") if name in table.c]
-    query = select(table).where(table.c.run_id.in_(run_ids)).order_by(*order)
+    columns = [column for column in table.columns if not (newest and column.name == "facts")]
+    query = select(*columns).where(table.c.run_id.in_(run_ids)).order_by(*order)
     if conditions:
         query = query.where(table.c.run_id.in_(select(schema.runs.c.run_id).where(*conditions)))
     if newest:
         query = query.where(table.c.segment == select(func.max(last.c.segment)).where(last.c.run_id == table.c.run_id).scalar_subquery())
-    names = [column.name for column in table.columns]
+    names = [column.name for column in columns]
     rows = connection.execute(query).all()
     found = pandas.DataFrame.from_records(rows, columns=names)
     if not rows:
@@ -165,7 +167,8 @@ def _lengths(connection: Connection, run_ids: list[str]) -> _Lengths:
 
 
 def _typed(table: Table, found: pandas.DataFrame) -> pandas.DataFrame:
-    return found.astype({name: kind for name, kind in schema.kinds(table).items() if kind is float or found[name].notna().all()})
+    kinds = {name: kind for name, kind in schema.kinds(table).items() if name in found}
+    return found.astype({name: kind for name, kind in kinds.items() if kind is float or found[name].notna().all()})
 
 
 def _are_sound(table: Table, typed: pandas.DataFrame, lengths: _Lengths | None) -> bool:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 import pandas as pd
 
 from .. import markup
 
-TEST = "paired t-test over the seeds, 95 %, ahead of every other row"
+TEST = "paired t-test over the seeds, 95 %, ahead of"
 _CELL = re.compile(r"(?P<mean>[+\-−]?[\d,]+(?:\.\d+)?)(?: ± (?P<sd>[\d,]+(?:\.\d+)?))?(?P<best> ★)?")
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -67,13 +68,13 @@ def markdown(table: pd.DataFrame, caption: str) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{markup.markdown(caption)}\n"
 
 
-def caption(seeds: list[int], has_best: bool) -> str:
-    """What the numbers are: how many seeds, and by which test the best is marked."""
+def caption(seeds: Sequence[int], has_best: bool, others: str = "every other row") -> str:
+    """What the numbers are: how many seeds, and by which test the best is marked, ahead of which `others`."""
     least, most = min(seeds, default=0), max(seeds, default=0)
     count = f"{most}" if least == most else f"{least} to {most}"
     if most < 2:
         return "One seed each; differences may be luck, so none is marked."
-    best = f" Bold: the best ({TEST})." if has_best else f" None is significantly the best ({TEST})."
+    best = f" Bold: the best ({TEST} {others})." if has_best else f" None is significantly the best ({TEST} {others})."
     return f"Mean ± standard deviation over {count} seeds.{best}"
 
 

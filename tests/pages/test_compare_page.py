@@ -52,6 +52,17 @@ def test_compare_of_repeats_averages_over_seeds_and_names_a_baseline(store: Stor
     assert not app.exception
 
 
+def test_the_numbers_are_a_table_for_a_paper_too(store: Store) -> None:
+    runs = [fake_runs.write(store, pruner=pruner, seed=seed) for pruner in ("snip", "magnitude") for seed in range(2)]
+    app = opened("compare", runs=",".join(runs))
+    assert not app.code  # made when it is opened
+    app.session_state["paper"] = True
+    app.run()
+    latex, markdown = (code.value for code in app.code)
+    assert "\\toprule" in latex and latex.count("2 of 2") == 2 and "over 2 seeds" in latex
+    assert markdown.startswith("| Experiment | Seeds done | Test accuracy, % |")
+
+
 def test_compare_of_one_seed_each_marks_no_best(store: Store) -> None:
     pair = [fake_runs.write(store, pruner=pruner) for pruner in ("snip", "magnitude")]
     app = opened("compare", runs=",".join(pair))

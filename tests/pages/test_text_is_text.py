@@ -217,16 +217,13 @@ def test_tables_and_figures_go_through_one_door() -> None:
     doors = {
         "dataframe": "cells(",
         "table": "table(",
-        "plotly_chart": "",  # of figures that live_chart and parallel_coordinates made text of
+        "plotly_chart": "",  # of figures that live_chart made text of
     }
     for place, path in product().items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "st":
                 name = node.func.attr
-                assert name != "plotly_chart" or place in (
-                    "appcore/ui/widgets/live_chart.py",
-                    "appcore/ui/widgets/parallel_coordinates.py",
-                ), place
+                assert name != "plotly_chart" or place == "appcore/ui/widgets/live_chart.py", place
                 assert name not in ("write", "html", "latex", "image", "link_button", "iframe") or place in (
                     "app.py",
                     "appcore/ui/widgets/projector.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qsl
 
 import fake_runs
 import numpy as np
@@ -15,6 +16,7 @@ from appcore.analysis import what_if
 from appcore.charts import what_if as what_if_charts
 from appcore.service import manager
 from appcore.storage.store import Store
+from appcore.ui.settings import address
 from appcore.ui.what_if import train
 
 __all__ = ["no_warm_up", "store"]  # fixtures
@@ -120,17 +122,15 @@ def test_a_cut_is_tested_when_asked_for_and_only_while_it_is_the_one_on_screen(r
     assert "test images are right" not in words(app)
 
 
-def test_a_cut_on_screen_starts_a_run_that_trains_it(replies: dict, monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
-    started = []
-    run_id = fake_runs.write(store)
-    monkeypatch.setattr(manager.Manager, "start", lambda self, configs, **about: started.append(configs) or [run_id])
+def test_a_cut_on_screen_leads_to_the_form_that_trains_it(replies: dict) -> None:
     app = opened("what_if", criteria="SNIP", sparsity="90", arch="mlp")
     assert "cut once, to 90\u00a0% sparsity, before it trains: 1 megabatch" in words(app)
-    app.button(key="train-snip").click().run()
-    (config,) = started[0]
-    assert (config["arch"], config["method"], config["pruner"], config["scope"]) == ("mlp", "osp", "snip", "global")
-    assert 0.8 ** config["tau"] == pytest.approx(0.1, rel=1e-3)
-    assert app.query_params["run"] == run_id
+    (link,) = [one.proto for one in app.get("page_link") if one.proto.label.startswith("Start a run from this")]
+    _, settings, bad = address.read(dict(parse_qsl(link.query_string)))
+    found = address.effective(settings)
+    assert not bad
+    assert (found["arch"], found["method"], found["pruner"], found["megabatches"]) == ("mlp", "osp", "snip", 1)
+    assert 0.8 ** found["tau"] == pytest.approx(0.1, rel=1e-3)
 
 
 def test_the_cut_replaces_how_a_run_was_pruned_and_keeps_its_network_and_training() -> None:

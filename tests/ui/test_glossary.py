@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 from appcore.analysis.measures import MEASURES
 from appcore.charts import run as run_charts
 from appcore.ui.words import glossary, readings
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_terms_are_found_as_words_and_once() -> None:
@@ -31,3 +36,25 @@ def test_every_chart_of_the_run_page_has_a_reading() -> None:
 def test_readings_are_three_sentences_each() -> None:
     for name, reading in readings.READINGS.items():
         assert len(reading) == 3 and all(text.endswith(".") and len(text) < 200 for text in reading), name
+
+
+def _keys_of_charts() -> set[str]:
+    """The first argument of every call of `live_chart.chart`; what is filled in becomes an x."""
+    found = set()
+    for path in (*ROOT.glob("appcore/ui/**/*.py"), *ROOT.glob("pages/*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "live_chart.chart":
+                parts = [node.args[0].body, node.args[0].orelse] if isinstance(node.args[0], ast.IfExp) else [node.args[0]]
+                for part in parts:
+                    values = part.values if isinstance(part, ast.JoinedStr) else [part]
+                    found.add("".join(value.value if isinstance(value, ast.Constant) else "x" for value in values))
+    return found
+
+
+def test_every_chart_of_every_page_has_a_reading() -> None:
+    keys = _keys_of_charts()
+    of_several = {"x-chart", "compare-x", "x-x"}  # charts of the Run page, curves of Compare (as on Run), overlaps on Masks
+    assert len(keys) > 30 and of_several < keys
+    without = [key for key in keys - of_several if readings.of(key) is None]
+    assert not without
+    assert all(readings.of(key) for key in ("compare-accuracy", "compare-loss", "compare-errors", "overlap-found", "between-chance"))

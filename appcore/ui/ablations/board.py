@@ -12,11 +12,13 @@ import streamlit as st
 
 from appcore.analysis import ablation_results, pairing
 from appcore.charts import ablation_results as result_charts
+from appcore.charts import mean_text
 from appcore.names import apart, counted, display
 from appcore.planning import ablation_grid, sparsity
+from appcore.transfer.paper_table import caption
 
 from ..app import old_links, page
-from ..widgets import live_chart, parallel_coordinates
+from ..widgets import live_chart, paper_table
 from ..words import format, number_columns, run_status
 from ..words.text import cells, plain
 from . import form
@@ -165,9 +167,14 @@ def _multiples(board: Board, metric: str, down: str, across: str) -> None:
 
 
 def _parallel(board: Board, metric: str, down: str, across: str) -> None:
-    figure = result_charts.parallel(board.rows, board.axes, metric, board.order, board.labels)
+    drawn = live_chart.chart(
+        "parallel",
+        (board.sweep["sweep_id"], board.token, board.fixed, metric),
+        lambda: result_charts.parallel(board.rows, board.axes, metric, board.order, board.labels, revision=board.sweep["sweep_id"]),
+        alt="Parallel coordinates: settings and results of every finished run",
+    )
     names = result_charts.parallel_names(board.rows, board.axes, metric, board.order)
-    ranges = parallel_coordinates.chart("parallel", figure, names, alt="Parallel coordinates: settings and results of every finished run")
+    ranges = {name: spans for name, spans in zip(names, drawn) if spans}
     done = board.rows[board.rows["state"] == "done"]
     found = ablation_results.within(done, ranges, board.order)
     st.caption(f"{len(found)} of {counted(len(done), 'finished run')}" + (" inside the drawn ranges" if ranges else ""))
@@ -190,11 +197,23 @@ def _table(board: Board, metric: str, down: str, across: str) -> None:
         f"{about.label} of each combination",
         {name: f"%.{max(about.digits, 1) + 1}f" for name in ("Mean", "± SD", "95 % from", "to")},
     )
+    same = ", ".join(board.labels[name].lower() for name in board.main if name != down)
+    others = f"every other {board.labels[down].lower()}" + (f" at the same {same}" if same else "")
     if about.better:
-        same = ", ".join(board.labels[name].lower() for name in board.main if name != down)
-        apart = f"ahead of every other {plain(board.labels[down].lower())}" + (f" at the same {plain(same)}" if same else "")
         no = "No winner is marked: what is ahead could be luck, or there are fewer than two runs each."
-        st.caption(f"★ best: {apart}, seed by seed, with 95 % confidence (Student's t)." if best else no)
+        st.caption(f"★ best: ahead of {plain(others)}, seed by seed, with 95 % confidence (Student's t)." if best else no)
+    paper_table.popover("paper", lambda: _for_paper(board, metric, best, others))
+
+
+def _for_paper(board: Board, metric: str, best: set[tuple], others: str) -> tuple[pd.DataFrame, str]:
+    """(table, caption): a row for each combination."""
+    about, rows, seeds = ablation_results.METRICS[metric], [], []
+    for place, part in board.rows.groupby(board.main, sort=False):
+        values = part[metric].dropna().tolist()
+        rows.append([*map(display, place), len(values), mean_text(values, about, place in best)])
+        seeds.append(len(values))
+    table = pd.DataFrame(rows, columns=[*(board.labels[name] for name in board.main), "Runs", about.head])
+    return table, caption(seeds, bool(best), others)
 
 
 def _best_of_table(board: Board, metric: str, down: str, across: str) -> set[tuple]:

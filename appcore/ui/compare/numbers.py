@@ -13,7 +13,7 @@ from appcore.analysis.measures import MEASURES
 from appcore.analysis.repeats import Repeats, grouped
 
 from ..app import old_links, tables
-from ..widgets import live_chart
+from ..widgets import live_chart, paper_table
 from ..words import number_columns
 from ..words.text import cells, plain
 from . import layers
@@ -104,6 +104,7 @@ def numbers(runs: Runs, data: tables.Frames) -> None:
     if max(len(group.runs) for group in groups) > 1:
         _of_experiments(groups, data)
     _of_runs(runs, data)
+    paper_table.popover("paper", lambda: paper_table.of_experiments(groups, data.megabatches))
     if len(runs) > 1 and len(groups) == len(runs):
         st.caption("One seed each: such differences may be luck, so no number is marked as the best.")
 

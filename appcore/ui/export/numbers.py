@@ -10,10 +10,9 @@ import streamlit as st
 from appcore import charts
 from appcore.analysis.measures import MEASURES
 from appcore.analysis.repeats import grouped
-from appcore.transfer import paper_table
 
 from ..app import old_links, page
-from ..widgets import run_files
+from ..widgets import paper_table, run_files
 from ..words.text import cells, harmless
 
 Runs = Sequence[dict[str, Any]]
@@ -28,21 +27,12 @@ def show(runs: Runs) -> None:
     chosen = st.multiselect(
         "Columns", list(offered), default=list(_USUAL), key="numbers", bind="query-params", format_func=offered.__getitem__
     )
-    groups = grouped(runs)
-    table = charts.summary_table(groups, page.store().megabatches([run["run_id"] for run in runs]))
-    table = table[[*table.columns[:2], *(offered[name] for name in offered if name in chosen)]]
-    seeds = [sum(run["status"] == "done" for run in group.runs.values()) for group in groups]
-    has_best = any(charts.BEST in str(value) for value in table.to_numpy().ravel())
-    caption = paper_table.caption(seeds, has_best)
+    megabatches = page.store().megabatches([run["run_id"] for run in runs])
+    heads = [offered[name] for name in offered if name in chosen]
+    table, caption = paper_table.of_experiments(grouped(runs), megabatches, heads)
     st.dataframe(cells(table), hide_index=True, alt="Mean and standard deviation of each experiment")
     st.caption(f"{harmless(caption)} Only finished runs count.")
-    left, right = st.columns(2, gap="medium")
-    with left:
-        st.markdown("**LaTeX**, with the package booktabs")
-        st.code(paper_table.latex(table, caption), language=None, height=260)
-    with right:
-        st.markdown("**Markdown**")
-        st.code(paper_table.markdown(table, caption), language=None, height=260)
+    paper_table.codes(table, caption)
     st.subheader("Everything that is recorded", anchor=False)
     with st.container(width=420, key="recorded"):
         run_files.downloads(runs)

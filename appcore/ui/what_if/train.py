@@ -1,8 +1,7 @@
-"""From a cut on screen to a run that trains it: a button for each criterion starts one with the same settings."""
+"""From a cut on screen to a run that trains it: for each criterion a link to the form, filled with the same settings."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import streamlit as st
@@ -12,8 +11,8 @@ from appcore.names import counted, display
 from appcore.planning import sparsity
 
 from ..app import page
-from ..words import run_text
-from ..words.text import harmless, plain
+from ..settings import address
+from ..words.text import plain
 from .choose import Source
 
 _CUT = ("method", "pruner", "tau", "scope", "exempt", "options", "semantics", "schedule")  # settings of a run that the cut replaces
@@ -28,7 +27,7 @@ def section(source: Source, criteria: list[str], density: float, scope: str, exe
     configs = {name: settings(given, name, density, scope, exempt) for name in criteria}
     first = build(configs[criteria[0]])
     length = f"{counted(first.megabatches, 'megabatch')} of {counted(first.epochs, 'epoch')}, seed {first.seed}"
-    words = f"Starts a run that is cut once, to {sparsity.text(1 - density)} sparsity, before it trains: {length}."
+    words = f"A run that is cut once, to {sparsity.text(1 - density)} sparsity, before it trains: {length}."
     if source.run_id:
         words += (
             " A run begins with initial weights, so it cannot go on from this checkpoint: the same network is cut at its start, and "
@@ -37,18 +36,13 @@ def section(source: Source, criteria: list[str], density: float, scope: str, exe
     st.caption(words)
     with st.container(horizontal=True):
         for name, config in configs.items():
-            if st.button(f"Start a run from this: {plain(display(name))}", icon=":material/play_arrow:", key=f"train-{name}"):
-                _start(config)
-
-
-def _start(config: dict[str, Any]) -> None:
-    try:
-        token = json.dumps(config, sort_keys=True)  # pressed twice, it starts one run
-        run_id = page.manager().start([config], titles=[run_text.title(config)], token=token)[0]
-    except (ValueError, OSError) as error:
-        st.error(harmless(str(error)), icon=":material/error:")
-        return
-    st.switch_page(page.link("run"), query_params={"run": run_id})
+            st.page_link(
+                page.link("run"),
+                label=f"Start a run from this: {plain(display(name))}",
+                icon=":material/arrow_forward:",
+                query_params=address.of_run(build(config).model_dump(mode="json")),
+                help="The form opens with these settings, and says what the run will cost before it starts",
+            )
 
 
 def settings(given: dict[str, Any], criterion: str, density: float, scope: str, exempt: list[str]) -> dict[str, Any]:

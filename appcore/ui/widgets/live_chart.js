@@ -59,7 +59,7 @@ function watch(host) {
   window.__liveCharts.add(host);
 }
 
-function prepare(Plotly, host, note) {
+function prepare(Plotly, host, note, setStateValue) {
   if (host.watcher) return;
   host.watcher = new ResizeObserver(() => {
     if (host.data && host.clientWidth) Plotly.Plots.resize(host).then(() => settle(Plotly, host)).then(() => placeInfo(host));
@@ -72,6 +72,10 @@ function prepare(Plotly, host, note) {
     if (keys.some((key) => /axis.*range\[/.test(key))) note.hidden = false;
     if (keys.some((key) => /axis.*(autorange|range)$/.test(key))) note.hidden = true;
     host.isZoomed = !note.hidden;
+  });
+  host.on('plotly_restyle', () => {
+    const [one] = host.data;
+    if (one?.type === 'parcoords') setStateValue('ranges', one.dimensions.map((axis) => axis.constraintrange || null));
   });
 }
 
@@ -180,7 +184,7 @@ function showTable(frame, host, isOn) {
 }
 
 export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
+  const { data, parentElement, setStateValue, setTriggerValue } = component;
   const host = parentElement.querySelector('.chart');
   const note = parentElement.querySelector('.zoomed');
   host.style.height = data.height + 'px';
@@ -219,7 +223,7 @@ export default function (component) {
     figure.layout.title.subtitle.text = fit['title.subtitle.text'];
     figure.layout.title.pad.t = fit['title.pad.t'];
     return Plotly.react(host, figure.data, figure.layout, CONFIG).then(() => makeRoom(Plotly, host, top)).then(() => {
-      prepare(Plotly, host, note);
+      prepare(Plotly, host, note, setStateValue);
       placeInfo(host);
       host.dataset.updates = Number(host.dataset.updates || 0) + 1;
       hoverAgain(host);

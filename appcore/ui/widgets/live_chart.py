@@ -81,11 +81,12 @@ _component = st.components.v2.component(
 
 def chart(
     key: str, token: Hashable, build: Callable[[], go.Figure], *, alt: str, shared: dict[str, Any] | None = None, legend: bool = True
-) -> None:
+) -> list[Any]:
     """Show the figure that `build` makes; it is rebuilt only when `token` changes, so that a tick without new data costs nothing.
 
     Pages share built figures through `shared`, if the token and the owner of `shared` determine all that the figure shows. Without
-    `legend` the figure's legend is left out on the page, which has one of its own.
+    `legend` the figure's legend is left out on the page, which has one of its own. Returns the ranges that were drawn on the axes of
+    parallel coordinates, None for an axis without one; of other figures nothing.
     """
     mine = st.session_state.setdefault("_figures", {})
     made = next((known[key] for known in (mine, shared or {}) if key in known and known[key][0] == token), None)
@@ -96,7 +97,7 @@ def chart(
             if not hasattr(error, "message"):
                 raise
             st.caption(f":gray[:material/info: {harmless(alt)}: {harmless(error)}]")  # the other charts of the page are shown
-            return
+            return []
         height = int(figure.layout.height or 360)
         figure.layout.height = None
         made = token, markup.figure(figure.to_json()), height, _file_name(key, figure)
@@ -106,7 +107,7 @@ def chart(
     _, text, height, name = made
     if st.session_state.get("_no_live_charts") or not SCRIPT.exists():
         _still(key, text, height, alt)
-        return
+        return []
     scale = projector.scale()
     data = {
         "figure": text,
@@ -120,10 +121,12 @@ def chart(
     }
     height = round(height * (1 + (scale - 1) / 2))  # half of the scale: type grows, and a chart must still fit a screen
     data["height"] = height
-    result = _component(key=key, data=data, height=height, on_failed_change=lambda: None, on_wish_change=partial(_make_pdf, key))
+    told: dict[str, Any] = {"on_failed_change": lambda: None, "on_ranges_change": lambda: None, "on_wish_change": partial(_make_pdf, key)}
+    result = _component(key=key, data=data, height=height, **told)
     if result.failed:
         st.session_state["_no_live_charts"] = True
         st.rerun()
+    return result.ranges or []
 
 
 def _file_name(key: str, figure: go.Figure) -> str:

@@ -4,6 +4,7 @@ const WIDTHS = { '3.3': '3.3 in, one column', '6.9': '6.9 in, both columns' };
 const DPI = 300;  // of PNG
 const PIXELS = 96;  // of SVG, to an inch
 const SCREEN_FONT = 13;  // pixels: what figures are laid out for
+const AXIS_NAMES = 48;  // pixels above the axes of parallel coordinates
 const PAPER_FONT = 'Arial, Helvetica, "Liberation Sans", sans-serif';  // metrics that every machine has
 
 // The choices stay while the page is open, for all charts of it.
@@ -34,13 +35,15 @@ function forPaper(host, text, screenHeight, choice) {
   layout.template = structuredClone(TEMPLATES[0]);
   layout.template.layout.font.family = PAPER_FONT;
   for (const trace of host._fullData) if (figure.data[trace.index]) figure.data[trace.index].visible = trace.visible;
+  const isParallel = figure.data[0]?.type === 'parcoords';
+  if (isParallel) figure.data[0].dimensions.forEach((axis, place) => { axis.constraintrange = host.data[0].dimensions[place].constraintrange; });
   for (const [key, axis] of Object.entries(host._fullLayout)) {
     if (/^[xy]axis\d*$/.test(key) && axis.range && host.isZoomed) layout[key] = { ...layout[key], range: axis.range.slice(), autorange: false };
   }
   let height = screenHeight;
   layout.showlegend = choice.legend && host._fullData.filter((trace) => trace.showlegend && trace.name).length > 1;
   const top = layout.margin.t;
-  const legendRoom = layout.showlegend ? 34 : 12;
+  const legendRoom = isParallel ? AXIS_NAMES : layout.showlegend ? 34 : 12;
   if (!choice.title) {
     delete layout.title;
     layout.margin.t = legendRoom;

@@ -41,12 +41,27 @@ function titled(axis, otherwise, named) {
   return (!named?.size && hover) || plain(axis.title?.text) || otherwise;
 }
 
+// The lines of parallel coordinates, one a row, a column for each axis.
+function lines(trace) {
+  const axes = trace.dimensions.filter((axis) => axis.visible);
+  const cells = axes.map((axis) => {
+    const named = names(axis, axis.values);
+    return Array.from(axis.values, (value) => named.get(value) ?? value);
+  });
+  const rows = Array.from(trace.ids, (id, place) => [id, ...cells.map((column) => column[place])]);
+  return { key: 'run', unit: '', heads: axes.map((axis) => plain(axis.label)), rows };
+}
+
 // One block for each heatmap and one for all other traces of a kind of key: {key, unit, heads, rows: [[key, cells...]]}, numbers as drawn, words plain.
 function blocks(host) {
   const found = [];
   const joined = new Map();
   for (const trace of host._fullData) {
     if (trace.visible !== true || trace.mode === 'text' || trace.hoverinfo === 'skip') continue;  // labels and ornaments
+    if (trace.type === 'parcoords') {
+      found.push(lines(trace));
+      continue;
+    }
     const across = axisOf(host, trace, 'x');
     const down = axisOf(host, trace, 'y');
     if (trace.z) {

@@ -123,6 +123,7 @@ READINGS = {
     ),
     "overlap": _OVERLAP,
     "overlap-by-layer": _OVERLAP,
+    "between": _OVERLAP,
     "filters": Reading(
         "Each filter of one layer at each snapshot, by the share of it that is kept.",
         "A row that turns dark is a filter on its way out.",
@@ -207,6 +208,31 @@ READINGS = {
         "What the phones of a class answered to the question of a lesson, without names.",
         "Bars and cells count answers; of drawn curves the dark band holds the middle half. Once it is shown, the truth is marked.",
         "Many who were certain, and wrong: that is what is worth talking about.",
+    ),
+    "parallel": Reading(
+        "Every finished run as a line through its settings and its numbers.",
+        "Drag along an axis to keep the runs in that range, here and in the table below; a click on the axis lets go.",
+        "Lines that cross between two axes where all others run side by side: one setting turns the order round.",
+    ),
+    "sensitivity": Reading(
+        "Test accuracy when one layer alone is cut and all others keep their weights, without training.",
+        "A row that darkens early cannot spare its weights. One that stays light could spare more.",
+        "A large layer that falls as far as a small one: it has no weight to spare in spite of its size.",
+    ),
+    "confusion": Reading(
+        "Test images by their class and by the class that the network says.",
+        "The diagonal is right. A light cell beside it: two classes that are taken for one another.",
+        "A whole column that is light: the network says one class whatever it sees, a collapse.",
+    ),
+    "first-filters": Reading(
+        "The weights of each filter of the first layer, as a picture; grey is 0, and so is a removed weight.",
+        "A trained filter shows what it looks for: edges, blobs, colours. An untrained one is noise.",
+        "A filter that is grey all over: no weight of it is left.",
+    ),
+    "forgetting": Reading(
+        "Accuracy on training images of each megabatch, at its own end and at the end of the later ones.",
+        "Read a row from left to right: what was learned from one megabatch stays as light as it was, or darkens.",
+        "A row that darkens although its images are replayed: the cuts take what was learned there.",
     ),
 }  # fmt: skip
 

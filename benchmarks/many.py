@@ -1,0 +1,139 @@
+"""How fast Runs is with 1,000 runs in the store, and Compare with twelve runs of which two go on, in headless Chromium.
+
+    python benchmarks/many.py [--runs 1000] [--compare 12] [--rounds 5] [--against CHECKOUT]
+
+Runs are made up, nothing trains. Median (lowest to highest). `--against`: another checkout of this program, measured by turns with this
+one. Writes many.md beside itself. A rerun is from the Enter after a condition until the table says how many runs fit; a tick is the
+processor time of the app in each second in which both runs have had an epoch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests" / "helpers")]
+
+import browser  # noqa: E402
+import fake_runs  # noqa: E402
+from playwright.sync_api import sync_playwright  # noqa: E402
+
+from appcore.storage.store import Store  # noqa: E402
+from pages import PAINTED, ROOT  # noqa: E402
+
+TABLE = "() => document.querySelector('[data-testid=stDataFrame] canvas')"
+CURVES = "() => document.querySelector('.st-key-compare-accuracy .gtitle')"
+SAYS = "word => [...document.querySelectorAll('[data-testid=stCaptionContainer]')].some(one => one.innerText.includes(word))"
+SECONDS = 12  # that ticks are watched
+
+
+def opened(page: Any, address: str, there: str) -> float:
+    """Seconds from a navigation until the page is painted and has what it is for."""
+    begun = time.perf_counter()
+    page.goto(address, wait_until="commit")
+    page.wait_for_function(PAINTED, polling=20)
+    page.wait_for_function(there, polling=20)
+    return time.perf_counter() - begun
+
+
+def library(address: str, page: Any, runs: int) -> dict[str, float]:
+    """First paint of the page Runs, and what a condition takes."""
+    found = {f"Runs with {runs:,} runs, first paint": opened(page, f"{address}/runs", TABLE)}
+    for name, text, fits in (("a condition", "seed<10", 30), ("a word", "magnitude", (runs + 1) // 3)):
+        field = page.locator(".st-key-q input")
+        field.fill(text)
+        begun = time.perf_counter()
+        field.press("Enter")
+        page.wait_for_function(SAYS, arg=f"{fits} of {runs:,}", polling=20)
+        found[f"Runs with {runs:,} runs, rerun after {name}"] = time.perf_counter() - begun
+    return found
+
+
+def compare(address: str, page: Any, store: Store, run_ids: list[str], going: list[str]) -> dict[str, float]:
+    """First paint of Compare, and the processor time of a tick while the last runs go on."""
+    what = f"Compare with {len(run_ids)} runs"
+    found = {f"{what}, first paint": opened(page, f"{address}/compare?runs={','.join(run_ids)}", CURVES)}
+    page.wait_for_timeout(2000)
+    process, begun = _process(address), time.perf_counter()
+    spent = _spent(process)
+    for second in range(SECONDS):
+        for run_id in going:
+            fake_runs.advance(store, run_id, 30 + second)
+        time.sleep(max(0.0, begun + second + 1 - time.perf_counter()))
+    found[f"{what}, {len(going)} of them going on: a tick (processor time)"] = (_spent(process) - spent) / SECONDS
+    return found
+
+
+def _process(address: str) -> Path:
+    """The process that serves an address."""
+    option = f"--server.port={address.rpartition(':')[2]}"
+    return next(path.parent for path in Path("/proc").glob("[0-9]*/cmdline") if option in path.read_text(errors="replace").split("\0"))
+
+
+def _spent(process: Path) -> float:
+    return sum(map(int, (process / "stat").read_text().rpartition(")")[2].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def one_round(folder: Path, checkout: Path, chromium: Any, args: argparse.Namespace, store: Store) -> dict[str, float]:
+    """All numbers of one checkout, from a fresh process of its app and a browser that has been here before."""
+    ids = [run["run_id"] for run in store.runs()]
+    going = ids[:2]
+    for run_id in going:
+        fake_runs.advance(store, run_id, 30)
+    context = chromium.new_context(viewport={"width": 1440, "height": 1000})
+    with browser.app(folder, script=str(checkout / "app.py")) as address:
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        opened(page, f"{address}/stream", "() => true")
+        found = library(address, page, args.runs) | compare(address, page, store, ids[: args.compare], going)
+    context.close()
+    return found
+
+
+def main() -> None:
+    """Measure, print and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--compare", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--against", type=Path, help="another checkout, measured by turns")
+    args = parser.parse_args()
+    checkouts = {"": ROOT} | ({"before: ": args.against.absolute()} if args.against else {})
+    found: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        store = Store(Path(folder) / "runs.db")
+        for number in range(args.runs):
+            pruner = ("snip", "magnitude", "random")[number % 3]
+            is_last = number >= args.runs - 2
+            run_id = fake_runs.write(store, pruner=pruner, seed=number // 3, **({"until": 30, "status": "running"} if is_last else {}))
+            if is_last:
+                fake_runs.keep_alive(store, run_id)
+        chromium = playwright.chromium.launch(executable_path=browser.CHROMIUM, args=list(browser.ARGUMENTS))
+        for _ in range(args.rounds):
+            for before, checkout in checkouts.items():
+                for name, seconds in one_round(Path(folder), checkout, chromium, args, store).items():
+                    found.setdefault(before + name, []).append(seconds)
+        store.close()
+    versions = f"Python {platform.python_version()}, streamlit {metadata.version('streamlit')}"
+    lines = [
+        "# How fast the pages are with many runs\n",
+        f"    python benchmarks/many.py --runs {args.runs} --compare {args.compare} --rounds {args.rounds}\n",
+        f"Measured on {datetime.now(UTC):%Y-%m-%d}: {versions}, headless Chromium on the same two cores. Seconds.\n",
+        "| what | median (lowest to highest) |\n|---|---|",
+        *(f"| {name} | {statistics.median(v):.2f} ({min(v):.2f} to {max(v):.2f}) |" for name, v in sorted(found.items())),
+    ]
+    print("\n".join(lines))
+    (Path(__file__).parent / "many.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
