@@ -32,19 +32,20 @@ if not everything:
     launch.first_pair()
     st.stop()
 
-with st.container(horizontal=True, vertical_alignment="center"):
+with st.container(horizontal=True, vertical_alignment="center", key="compare-head"):
     picked = run_picker.pick(everything)
     runs = [everything[run_id] for run_id in picked]
     hidden = run_rail.hidden(runs)
     seen = [run for run in runs if run["run_id"] not in hidden] or runs
     curves = view.curve_view()
+    pair = view.pick_pair(seen, runs) if runs else ("", "")
     bands = numbers.pick_bands(seen)
     run_controls.all_buttons(runs)
 if not runs:
     st.markdown("Pick two or more runs above; those that were started together are the fairest pair.")
     st.stop()
 
-chosen = choice.Chosen(seen, runs, view.pick_pair(seen, runs), bands, curves)
+chosen = choice.Chosen(seen, runs, pair, bands, curves)
 shown = [(run["status"], run["command"], run_status.state(run)) for run in runs]
 tick = 1.0 if any(run_status.is_active(run) for run in runs) or player.is_playing(layers.KEY) else None
 

@@ -35,7 +35,8 @@ SIX: tuple[dict[str, Any], ...] = (
     {"method": "rigl", "megabatches": 4},
 )
 AXES = {"pruner": ["snip", "magnitude", "random"], "tau": [3.0, 7.0, 14.0], "seed": [0, 1, 2]}
-DRAWN = """() => document.querySelector('h1') && !document.querySelector('[data-testid=stSkeleton]')
+DRAWN = """() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning' && document.querySelector('h1')
+  && !document.querySelector('[data-testid=stSkeleton]')
   && [...document.querySelectorAll('.frame .chart')].every(host => host.data || host.getBoundingClientRect().top > innerHeight + 300)"""
 
 

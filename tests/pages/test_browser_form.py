@@ -21,11 +21,19 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[st
     """(address of the app, runs by name): one app for all tests of this file."""
     folder = tmp_path_factory.mktemp("form")
     store = Store(folder / "runs.db")
+    others = ("random", "synflow", "grasp", "taylor")
+    twelve = ",".join(fake_runs.write(store, pruner=pruner, seed=seed) for pruner in others for seed in range(3))
     runs = {pruner: fake_runs.write(store, pruner=pruner, group="pair", title=f"The {pruner}") for pruner in ("magnitude", "snip")}
+    runs["twelve"] = twelve
     runs["failed"] = fake_runs.write(store, until=20, status="failed", title="Too fast", lr=100.0)
     store.update(runs["failed"], error="the training diverged in megabatch 1, epoch 2; try a smaller lr than 100")
     with browser.app(folder) as address:
         yield address, runs
+
+
+WHOLE = """() => [...document.querySelectorAll('.chart')].some(chart => {
+  const box = chart.getBoundingClientRect();
+  return chart.dataset.updates && box.height > 150 && box.top >= 48 && box.bottom <= 720 })"""
 
 
 def seed(page: Any, value: str) -> None:
@@ -107,16 +115,13 @@ def test_a_failed_run_is_changed_and_run_again(lab: tuple[str, dict], page: Any)
     mark.wait_for(state="detached")  # it is another value now
 
 
-@pytest.mark.parametrize("path", ["run?run={snip}", "compare?runs={snip},{magnitude}"])
+@pytest.mark.parametrize("path", ["run?run={snip}", "compare?runs={snip},{magnitude}", "compare?runs={twelve}"])
 def test_a_projector_shows_a_whole_chart_without_scrolling(lab: tuple[str, dict], chromium: Any, path: str) -> None:
     address, runs = lab
     context = chromium.new_context(viewport={"width": 1280, "height": 720})
     page = context.new_page()
     page.goto(f"{address}/{path.format(**runs)}&projector=1")
-    whole = """() => [...document.querySelectorAll('.chart')].some(chart => {
-      const box = chart.getBoundingClientRect();
-      return chart.dataset.updates && box.height > 150 && box.top >= 48 && box.bottom <= 720 })"""
-    page.wait_for_function(whole, timeout=browser.PATIENCE)
+    page.wait_for_function(WHOLE, timeout=browser.PATIENCE)
     context.close()
 
 

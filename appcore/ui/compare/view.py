@@ -30,7 +30,10 @@ def curve_view() -> charts.View:
 
 
 def pick_pair(runs: Runs, among: Runs) -> tuple[str, str]:
-    """The two runs that the layer views compare: of the first two experiments, or chosen when there are more."""
+    """The two runs that the layer views compare: of the first two experiments, or chosen when there are more.
+
+    The menus open on a press, as the view of the curves does.
+    """
     ids, names = [run["run_id"] for run in runs], charts.labels(among)
     if len(ids) < 3:
         return ids[0], ids[-1]
@@ -38,9 +41,9 @@ def pick_pair(runs: Runs, among: Runs) -> tuple[str, str]:
     for key, usual in zip(("first", "second"), different if len(different) > 1 else ids):
         if st.session_state.get(key) not in ids:
             st.session_state[key] = usual
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        first = st.selectbox("Layers of", ids, format_func=names.__getitem__, key="first", bind="query-params", width=300)
-        second = st.selectbox("against", ids, format_func=names.__getitem__, key="second", bind="query-params", width=300)
+    with st.popover("Layers of two", icon=":material/balance:", key="pair", width="content"):
+        first = st.selectbox("Layers of", ids, format_func=names.__getitem__, key="first", bind="query-params", width=340)
+        second = st.selectbox("against", ids, format_func=names.__getitem__, key="second", bind="query-params", width=340)
     return first, second
 
 

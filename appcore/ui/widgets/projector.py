@@ -21,6 +21,12 @@ h1 {{ font-size: 1.25rem !important; line-height: 1.2 !important; padding: 0 !im
 .st-key-of-run {{ padding-bottom: 0; }}
 .st-key-of-run a :is(p, span) {{ font-size: 16px; }}
 [data-testid='stProgress'] p {{ font-size: 0.75rem; }}
+.st-key-compare-head :is(button, p) {{ font-size: 0.75rem; min-height: 0; }}
+.st-key-compare-head button {{ padding: 0.15rem 0.5rem; }}
+.rail {{ font-size: 0.68rem !important; line-height: 1.15 !important; }}
+.rail .run {{ padding: 0.12rem 0 !important; grid-template-columns: 1.2rem 0.7rem 1fr auto !important; }}
+.rail .eye svg {{ width: 0.9rem !important; height: 0.9rem !important; }}
+.rail .is-over .state {{ display: none; }}
 """  # at 1280 x 720 a whole chart is to be seen at once, so what stands above it is small
 
 

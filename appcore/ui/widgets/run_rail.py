@@ -40,6 +40,7 @@ _CSS = """
   .st-key-beside-rail { flex-wrap: wrap; }
   .st-key-run-rail { position: static; width: 100% !important; flex: 1 1 100% !important; max-width: none !important; max-height: none; }
 }
+@media (max-width: 640px) { .st-key-run-rail { max-height: 40vh; } }
 """
 _JS = """
 const SEEN = '<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2">'
@@ -51,7 +52,7 @@ const PARTS = '<button class="eye" type="button"></button><span class="mark" ari
 function write(node, run, press) {
   const part = (name) => node.querySelector('.' + name);
   const put = (name, text) => { if (part(name).textContent !== text) part(name).textContent = text; };
-  node.className = run.hidden ? 'run is-hidden' : 'run';
+  node.className = 'run' + (run.hidden ? ' is-hidden' : '') + (run.share === null ? ' is-over' : '');
   node.title = run.about;
   put('mark', run.mark);
   part('mark').style.color = run.colour;
