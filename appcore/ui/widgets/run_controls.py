@@ -26,8 +26,10 @@ def buttons(run: Mapping[str, Any]) -> None:
 
 
 def all_buttons(runs: Sequence[Mapping[str, Any]]) -> None:
-    """Pause or stop several runs at once."""
+    """Pause or stop several runs at once; nothing where none goes on."""
     active = [run for run in runs if run_status.is_active(run)]
+    if not active:
+        return
     with st.container(horizontal=True, horizontal_alignment="right"):
         hold(active, "Pause all", "Resume all")
         _stop(active, "Stop all")
