@@ -128,6 +128,7 @@ def write_in_parts(path: Path, content: bytes, barrier: Any) -> None:
     files.commit(path, fill)
 
 
+@pytest.mark.thorough
 def test_of_many_writers_at_once_one_whole_file_wins_and_all_are_told_the_truth(tmp_path: Path) -> None:
     path, context = tmp_path / "a.zip", multiprocessing.get_context("fork")
     for _ in range(5):

@@ -6,6 +6,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 import appcore
 
 ROOT = Path(appcore.__file__).parent
@@ -120,6 +122,7 @@ def test_no_level_is_crowded() -> None:
     assert {str(folder): count for folder, count in levels.items() if count > MOST_MODULES} == {}
 
 
+@pytest.mark.thorough
 def test_forms_words_and_figures_load_no_torch() -> None:
     light = ("planning", "analysis", "lessons", "storage", "charts", "ui", "service")
     names = [name for name in paths() if name and (name.split(".")[0] in light or folder_of(name) == ".") and name not in ENTRIES]

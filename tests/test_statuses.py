@@ -4,6 +4,7 @@ import ast
 import typing
 from pathlib import Path
 
+import pytest
 from source_texts import product
 
 from appcore import statuses
@@ -29,6 +30,7 @@ def sets_of_states(path: Path) -> list[str]:
     return found
 
 
+@pytest.mark.thorough
 def test_sets_of_states_are_written_in_one_place() -> None:
     files = [path for place, path in product().items() if place != "appcore/statuses.py"]
     assert [line for path in files for line in sets_of_states(path)] == []

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 # Each test writes when it was begun and ended, and by whom.
 BESIDE = """
@@ -42,6 +44,7 @@ def test_beside_others(nth):
 """
 
 
+@pytest.mark.slow
 def test_alone_is_alone_and_what_shares_stays_together(tmp_path: Path) -> None:
     (tmp_path / "test_beside.py").write_text(BESIDE)
     (tmp_path / "test_apart.py").write_text(APART)

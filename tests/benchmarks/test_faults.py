@@ -36,6 +36,7 @@ def test_a_few_moments_at_which_a_command_is_asked_to_end(tmp_path: Path) -> Non
     assert len(log.read_text().splitlines()) == 8
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs fork")
 def test_a_sample_of_killed_backups_that_is_cut_off_and_goes_on(tmp_path: Path) -> None:
     for count in (3, 6):

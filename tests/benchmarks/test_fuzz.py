@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_a_few_hundred_cases_end_in_a_value_or_in_one_line() -> None:
     done = subprocess.run([sys.executable, "benchmarks/fuzz.py", "--cases", "400"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]

@@ -88,6 +88,7 @@ def every_figure() -> dict[str, go.Figure]:
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", list(every_figure()))
 def test_every_figure_asks_a_question_names_its_axes_and_keeps_zoom(name: str) -> None:
     figure = every_figure()[name]
@@ -373,6 +374,7 @@ def test_final_table_and_differences_and_pairing() -> None:
     assert charts.pairing([SNIP, other]) == {"init": False, "order": True, "scoring": None, "data": None}
 
 
+@pytest.mark.thorough
 def test_charts_and_pages_parts_load_no_torch() -> None:
     pages = "settings.form, run.view, run.launch, compare.view, app.page, widgets.live_chart"
     names = ", ".join(["appcore.charts", *(f"appcore.ui.{name}" for name in pages.split(", "))])

@@ -88,6 +88,7 @@ def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, st
 # ---- the contract
 
 
+@pytest.mark.thorough
 def test_run_prints_one_object_with_the_contracts_keys(first: subprocess.CompletedProcess[str]) -> None:
     assert first.returncode == 0, first.stderr
     assert first.stdout.count("\n") == 1 and first.stdout.endswith("\n")
@@ -148,6 +149,7 @@ def test_the_same_seed_gives_the_same_run_by_thread_and_process(finished: dict, 
     assert json.loads(out)["hashes"] == finished["hashes"]
 
 
+@pytest.mark.thorough
 def test_a_done_run_is_neither_stopped_nor_resumed(finished: dict, call: Callable) -> None:
     assert call("stop", finished["run_id"], "--json") == (0, json.dumps({"run_id": finished["run_id"], "status": "done"}) + "\n", "")
     code, out, err = call("resume", finished["run_id"])
@@ -446,6 +448,7 @@ def assert_resumed(call: Callable, run_id: str, uninterrupted: dict[str, Any]) -
         assert {k: v for k, v in ours.items() if k not in varying} == {k: v for k, v in theirs.items() if k not in varying}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_asked_to_end_it_stops_and_the_run_goes_on_later(
     name: str, code: int, running: Running, call: Callable, uninterrupted: dict
@@ -461,6 +464,7 @@ def test_asked_to_end_it_stops_and_the_run_goes_on_later(
     assert_resumed(call, running.run_id, uninterrupted)
 
 
+@pytest.mark.thorough
 def test_what_is_ignored_stays_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As under nohup."""
     line = f"trap '' HUP TERM; {' '.join(command('run', *SMALL, '--json'))} & sleep 0.5; kill -HUP $!; sleep 2; kill -TERM $!; wait $!"
@@ -469,6 +473,7 @@ def test_what_is_ignored_stays_ignored(tmp_path: Path, monkeypatch: pytest.Monke
     assert json.loads(done.stdout)["status"] == "done"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_check_that_is_asked_to_end_ends_without_a_traceback(name: str, tmp_path: Path) -> None:
     arguments = {"cwd": ROOT, "env": surroundings(tmp_path / "a.db"), "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -479,6 +484,7 @@ def test_a_check_that_is_asked_to_end_ends_without_a_traceback(name: str, tmp_pa
     assert process.returncode == 128 + getattr(signal, name) and "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_lost_and_resumes_with_the_same_bits(running: Running, call: Callable, uninterrupted: dict) -> None:
     running.process.kill()
     running.process.communicate(timeout=60)
@@ -487,6 +493,7 @@ def test_a_killed_run_is_lost_and_resumes_with_the_same_bits(running: Running, c
     assert_resumed(call, running.run_id, uninterrupted)
 
 
+@pytest.mark.slow
 def test_stop_from_another_process(running: Running, call: Callable, uninterrupted: dict) -> None:
     start = time.monotonic()
     assert call("stop", running.run_id) == (0, f"run {running.run_id}: stopped\n", "")
@@ -496,6 +503,7 @@ def test_stop_from_another_process(running: Running, call: Callable, uninterrupt
     assert_resumed(call, running.run_id, uninterrupted)
 
 
+@pytest.mark.thorough
 def test_a_run_that_does_not_answer_is_said_to_be_active(running: Running, call: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("appcore.cli.main.STOP_SECONDS", 0.3)
     running.freeze()

@@ -265,6 +265,7 @@ def test_what_cannot_be_read_now_is_said_and_left_alone(monkeypatch: pytest.Monk
     assert finding("checkpoints")["ok"]
 
 
+@pytest.mark.slow
 def test_beside_a_run_that_saves_all_the_time_nothing_goes_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     store, calls = Store(), 0
     config = build({**SETTINGS, "epochs": 60})

@@ -96,6 +96,7 @@ def flags_of(verb: str) -> Iterator[argparse.Action]:
 # ---- numbers and words for every setting
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", RunConfig.model_fields)
 def test_no_value_of_a_setting_gets_past_its_declaration(name: str, refused: Callable[..., str], tried: list[RunConfig]) -> None:
     flag = "--option" if name == "options" else f"--{name.replace('_', '-')}"
@@ -125,6 +126,7 @@ def assert_is_allowed(name: str, value: Any) -> None:
     assert "\0" not in str(value)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", all_options())
 def test_no_value_of_a_parameter_gets_past_its_declaration(name: str, refused: Callable[..., str], tried: list[RunConfig]) -> None:
     owner = next(
@@ -152,6 +154,7 @@ def test_settings_that_fit_each_other_are_all_that_is_left() -> None:
 # ---- verbs
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("verb", parsers())
 def test_a_verb_names_what_it_lacks_and_what_it_does_not_know(verb: str, refused: Callable[..., str]) -> None:
     if needs(verb):
@@ -183,6 +186,7 @@ def test_of_a_flag_given_twice_the_last_one_counts_and_a_warning_says_so(
     assert not list(home.iterdir())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("verb", ["show", "resume", "stop", "export", "check"])
 def test_a_run_that_is_not_there_is_named(verb: str, refused: Callable[..., str], home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def words(run_id: str) -> list[str]:
@@ -256,6 +260,7 @@ def test_a_place_that_cannot_be_written_is_named(verb: str, refused: Callable[..
 ODD_VALUES = ["sqlite:///~nobody-of-that-name/x", BYTES, "a" * 5000, "/dev/null/x", "~nobody-of-that-name/x", "x\ny", "://", "."]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("variable", [name for name in vars(paths) if name.endswith("_VARIABLE")] + ["FOLDER_VARIABLE", "SLOTS_VARIABLE"])
 @pytest.mark.parametrize("value", ODD_VALUES, ids=lambda value: ascii(value[:12]))
 def test_no_value_of_a_variable_is_a_traceback(

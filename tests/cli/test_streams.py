@@ -29,6 +29,7 @@ def statuses(tmp_path: Path) -> list[str]:
     return [row["status"] for row in Store(tmp_path / "runs.db").runs()]
 
 
+@pytest.mark.thorough
 def test_without_stderr_a_run_goes_on_and_stdout_is_one_document(tmp_path: Path) -> None:
     done = shell(f"appcore {RUN} <&- 2>&-", tmp_path)
     assert done.returncode == 0, done.stdout
@@ -36,6 +37,7 @@ def test_without_stderr_a_run_goes_on_and_stdout_is_one_document(tmp_path: Path)
     assert statuses(tmp_path) == ["done"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", ["<&- >&- 2>&-", ">&- --launcher process"])
 def test_without_stdout_a_run_goes_on(closed: str, tmp_path: Path) -> None:
     done = shell(f"appcore {RUN} {closed}", tmp_path)
@@ -43,12 +45,14 @@ def test_without_stdout_a_run_goes_on(closed: str, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr and statuses(tmp_path) == ["done"]
 
 
+@pytest.mark.thorough
 def test_a_reader_that_goes_away_under_way_does_not_end_the_run(tmp_path: Path) -> None:
     done = shell(f"appcore {RUN} 2>&1 | head -n 1", tmp_path)
     assert done.returncode == 0 and done.stdout.startswith("run ") and done.stdout.count("\n") == 1
     assert statuses(tmp_path) == ["done"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk_behind_a_stream_does_not_end_the_run_and_a_lost_result_is_said(tmp_path: Path) -> None:
     done = shell(f"appcore {RUN} 2>/dev/full", tmp_path)
@@ -61,6 +65,7 @@ def test_a_full_disk_behind_a_stream_does_not_end_the_run_and_a_lost_result_is_s
         assert done.returncode == code and 1 <= done.stderr.count("\n") <= 2 and "Traceback" not in done.stderr, (verb, done.stderr)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("verb", ["list", "--help", "run --seed x"])
 def test_no_command_fails_otherwise_without_its_streams(verb: str, tmp_path: Path) -> None:
     whole = shell(f"appcore {verb}", tmp_path)
@@ -92,6 +97,7 @@ def test_no_file_gets_the_number_of_a_closed_stream(closed: tuple[int, ...], tmp
     assert done.stdout == ("" if 1 in closed else "out\n") and done.stderr == ("" if 2 in closed else "err\n")
 
 
+@pytest.mark.thorough
 def test_what_a_plugin_prints_is_no_part_of_the_document(tmp_path: Path) -> None:
     pruners = tmp_path / "plugins" / "pruners"
     pruners.mkdir(parents=True)

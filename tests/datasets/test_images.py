@@ -334,6 +334,7 @@ def test_a_file_system_error_while_reading_is_one_line(tmp_path: Path, monkeypat
     assert "a.png cannot be read (Permission denied)" in message and "check the path and its permissions" in message
 
 
+@pytest.mark.thorough
 def test_memory_stays_low_whatever_is_refused(tmp_path: Path) -> None:
     cases = [ZIPS[case][0](tmp_path / f"{case}.zip") for case in ("bomb", "long list", "many entries", "large member")]
     for case in ("48 million pixels", "60 million pixels", "150 million pixels", "4 billion pixels", "huge webp canvas"):

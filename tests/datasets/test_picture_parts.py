@@ -73,6 +73,7 @@ def test_fifty_thousand_parts_take_no_longer_than_ten(name: str, tmp_path: Path)
     print(f"{name}: {reads:.2f} s")
 
 
+@pytest.mark.slow
 def test_large_honest_images_are_read(tmp_path: Path) -> None:
     noise = numpy.random.default_rng(0).integers(0, 256, (1500, 2000, 3), dtype=numpy.uint8)
     files = {}

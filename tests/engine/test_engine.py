@@ -102,6 +102,7 @@ def test_same_seed_same_bits_and_the_global_generator_is_left_alone(events: list
     assert of(other, Finished)[0].weights_hash != of(events, Finished)[0].weights_hash
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "values", [{}, {"optimizer_state": "restore"}, {"optimizer_state": "reset"}, {"restore_best": False}, {"arch": "resnet20"}]
 )
@@ -120,6 +121,7 @@ def test_resume_from_any_segment_ends_with_the_same_bits(values: dict) -> None:
         assert last.train_flops_sparse == expected.train_flops_sparse
 
 
+@pytest.mark.thorough
 def test_patience_stops_a_megabatch_early_and_resumes_exactly() -> None:
     config = RunConfig(**{**SMALL, "limit_train": 120, "epochs": 12, "lr": 0.2}, patience=2)
     segments, snapshots, epochs = plan(config), [], []
@@ -273,6 +275,7 @@ def prune_only(config: RunConfig) -> list[float]:
     return found
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("pruner", "expected", "near"), [("snip", 0.0194, 0.016), ("magnitude", 0.016, 0.001)])
 def test_released_code_ends_near_two_percent_while_paper_is_exact(pruner: str, expected: float, near: float) -> None:
     """On 8x8 digits SNIP ends higher than on the images of the published code, with which docs/FIDELITY.md compares it."""
@@ -295,6 +298,7 @@ def test_the_peak_of_memory_is_the_run_s_own_not_that_of_what_was_before() -> No
     assert abs(after.peak_memory_bytes - before.peak_memory_bytes) < 100_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("precision", "arch"), [("fp32", "mlp"), ("bf16", "mlp"), ("bf16", "vgg11_bn")])
 def test_a_resume_gives_the_same_bits_at_every_precision(precision: str, arch: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_formats, "has_bf16_tiles", lambda: False)  # so that VGG's deep layers are in the plain format on every CPU

@@ -32,6 +32,7 @@ def test_lenet5_by_hand():
 
 
 # Published multiply-adds in millions: resnet20 and resnet56 as counted for He et al.'s networks, torchvision's own for 224 pixels.
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("arch", "shape", "classes", "millions"),
     [
@@ -48,6 +49,7 @@ def test_published_numbers(arch, shape, classes, millions):
     assert flops.count(arch, shape, classes).forward / 2e6 == pytest.approx(millions, rel=1e-4)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("arch", [name for name, choice in plugins.choices("models").items() if not choice.takes_argument])
 def test_every_architecture_can_be_counted(arch):
     cost = flops.count(arch, (1, 8, 8), 10)

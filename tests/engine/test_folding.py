@@ -22,6 +22,7 @@ def trained(arch: str, shape: tuple[int, int, int] = (3, 32, 32)) -> nn.Module:
     return model
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("arch", "count"), [("resnet20", 19), ("torchvision:vgg11_bn", 8), ("torchvision:mobilenet_v2", 52)])
 def test_outputs_are_the_same_but_for_rounding(arch: str, count: int) -> None:
     model = trained(arch)

@@ -22,6 +22,7 @@ def events(**settings):
     return list(loop.start(build(SMALL | settings)))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("settings", [{}, {"arch": "resnet20", "method": "rigl"}, {"method": "imp", "tau": 2}, {"method": "cs"}])
 def test_a_run_is_the_same_to_the_bit_whether_it_looks_or_not(settings, monkeypatch):
     seen = events(**settings)

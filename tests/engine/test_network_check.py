@@ -58,6 +58,7 @@ def test_a_batch_of_one_that_batch_norm_cannot_take_is_refused(arch: str, values
         assert caught.value.field == field and "\n" not in caught.value.message
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("arch", "values"), NOT_ALONE, ids=str)
 def test_other_batches_are_not_refused_and_train(arch: str, values: dict) -> None:
     config = settings(arch, values)
@@ -66,6 +67,7 @@ def test_other_batches_are_not_refused_and_train(arch: str, values: dict) -> Non
     assert isinstance(last, Finished)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("images", [23, 25])
 @pytest.mark.parametrize("pruner", ["grasp", "snip", "force"])
 def test_a_lone_last_image_is_no_batch_anywhere(pruner: str, images: int) -> None:
@@ -121,6 +123,7 @@ def pictures(folder: Path, side: int) -> str:
     return f"images:{folder}"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("arch", "side", "image_size", "says"),
     [

@@ -39,6 +39,7 @@ def test_a_shortcut_with_a_layer_of_its_own_begins_where_the_block_begins():
     assert graph[at + 1].kind == "sum" and set(graph[at + 1].inputs) == {at, names.index("layer1.0.conv3.weight")}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("arch", [name for name, choice in plugins.choices("models").items() if not choice.takes_argument])
 def test_every_layer_of_every_network_is_there_once_and_reads_earlier_nodes(arch):
     graph = network_graph.graph(arch, (3, 32, 32), 10)

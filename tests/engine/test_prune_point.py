@@ -200,6 +200,7 @@ def test_inverted_scores_keep_what_would_go_first() -> None:
 # Whole runs of prune points
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scope", SCOPES)
 @pytest.mark.parametrize("pruner", PRUNERS)
 def test_every_prune_point_is_exact_and_nested(pruner: str, scope: str) -> None:

@@ -142,6 +142,7 @@ def test_no_feature_begins_a_second_team(teams: dict[str, int], feature: str) ->
     assert teams[feature] <= 0
 
 
+@pytest.mark.thorough
 def test_threads_are_set_for_the_calling_thread_alone() -> None:
     code = (
         "import threading, torch\n"

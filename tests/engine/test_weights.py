@@ -68,6 +68,7 @@ def own_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APPCORE_PLUGINS", str(tmp_path))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("values", WAYS, ids=str)
 def test_it_trains_and_resumes_bit_for_bit_from_any_segment(values: dict) -> None:
     config = RunConfig(**{**SMALL, **values})

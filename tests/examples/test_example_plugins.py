@@ -55,6 +55,7 @@ def test_the_densities_of_linear_fall_by_the_same_amount() -> None:
     assert found == pytest.approx((0.8, (0.8 + 0.8**3) / 2, 0.8**3))
 
 
+@pytest.mark.slow
 def test_one_run_uses_them_all_and_learns() -> None:
     sizes = ["--megabatches", "4", "--epochs", "2", "--tau", "6", "--option", "dense_share=0.5", "--device", "cpu"]
     command = [sys.executable, "-m", "appcore", "run", *RUN, *sizes, "--json"]

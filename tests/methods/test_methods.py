@@ -54,6 +54,7 @@ def stepped(state: RunState, segments: tuple):
             events = []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("replay", ["full", "none"])
 @pytest.mark.parametrize(("method", "pruner"), [(m, p) for m in METHODS for p in PRUNERS if m not in ("dense", "cs") or p == "snip"])
 def test_every_method_ends_at_the_density_it_names(method: str, pruner: str, replay: str) -> None:
@@ -74,6 +75,7 @@ def test_every_method_ends_at_the_density_it_names(method: str, pruner: str, rep
         assert abs(kept(state) - 0.8**3.0 * total(state)) < 3
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("method", METHODS)
 def test_one_megabatch_and_one_epoch_work_too(method: str) -> None:
     for values in ({"megabatches": 1}, {"megabatches": 1, "epochs": 1}, {"megabatches": 3, "epochs": 1}):
@@ -82,6 +84,7 @@ def test_one_megabatch_and_one_epoch_work_too(method: str) -> None:
             assert end.density_mask == pytest.approx(0.8**3.0, abs=1e-4)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("method", METHODS)
 def test_same_bits_for_one_seed_interleaved_and_resumed_from_every_segment(method: str) -> None:
     settings = small(method, patience=2 if method in ("gmp", "rigl") else 0, reinit=method in ("set", "imp"))

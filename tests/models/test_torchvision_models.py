@@ -41,6 +41,7 @@ def layers(model: nn.Module, kind: type) -> list[nn.Module]:
     return [module for module in model.modules() if isinstance(module, kind)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NETWORKS)
 def test_layers_and_parameters_are_those_of_torchvision(name: str) -> None:
     side, convolutions, linears, documented = NETWORKS[name]
@@ -85,6 +86,7 @@ def test_one_seed_gives_one_network_with_every_value_set() -> None:
     assert outputs.shape == (2, 10) and bool(torch.isfinite(outputs).all()) and torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "side"), [("swin_t", 32), ("swin_v2_t", 32), ("maxvit_t", 224)])
 def test_tables_that_torchvision_computes_when_it_builds_are_there(name: str, side: int) -> None:
     from torchvision import models
@@ -168,6 +170,7 @@ def test_dead_weights_have_no_gradient_where_no_constant_flows(name: str) -> Non
     assert living < 0.9 * total and sum(selection.count(used).values()) > 0.5 * living  # ReLU hides the others from these images
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["swin_v2_t", "convnext_tiny"])
 def test_a_dense_network_with_layer_norms_is_alive(name: str) -> None:
     model = base.create(arch(name), (3, 64, 64), 10, seed=0)
@@ -214,6 +217,7 @@ def test_a_training_step_changes_every_parameter(name: str) -> None:
     assert len(changed) > 0.9 * len(before) and all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters())
 
 
+@pytest.mark.thorough
 def test_a_run_prunes_one_on_digits_by_second_derivatives() -> None:
     before = torch.get_rng_state()
     settings = RunConfig(

@@ -152,6 +152,7 @@ def test_failed_cells_say_why_and_can_be_tried_again(store: Store, monkeypatch: 
 FOUR = {"tau": [2.0, 4.5], "method": ["app", "dense"], "scope": ["global", "erk"], "seed": [0, 1]}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("view", ["Heatmap", "Lines", "Parallel coordinates", "Table"])
 @pytest.mark.parametrize("axes", [AXES, {"pruner": ["snip", "magnitude"]}, {"seed": [0, 1]}, FOUR])
 def test_every_view_of_every_kind_of_ablation(store: Store, view: str, axes: dict) -> None:  # noqa: F811

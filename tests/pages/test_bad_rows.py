@@ -88,6 +88,7 @@ def test_wrong_rows_of_a_run_are_named_where_its_figures_are(store: Store) -> No
         assert f"layers of {run_id}" in text and "left out here" in text, name
 
 
+@pytest.mark.thorough
 def test_a_run_whose_plug_in_is_gone_keeps_its_page(store: Store) -> None:
     run_id, other = fake_runs.write(store, title="alone"), fake_runs.write(store, title="whole")
     config = store.get(run_id)["config"]
@@ -139,6 +140,7 @@ def test_the_command_line_deletes(store: Store, capsys: pytest.CaptureFixture[st
     assert main(["delete", running, "--yes"]) == 2 and "stop it" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_doctor_puts_them_aside(spoiled: tuple[str, list[str]], store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     main(["doctor", "--repair", "--json"])
     (rows,) = [finding for finding in json.loads(capsys.readouterr().out) if finding["name"] == "rows"]

@@ -39,6 +39,7 @@ def test_compare_without_a_choice_takes_the_newest_group_and_writes_it_into_the_
     assert sorted(str(app.query_params["runs"]).split(",")) == sorted(pair)
 
 
+@pytest.mark.thorough
 def test_compare_of_repeats_averages_over_seeds_and_names_a_baseline(store: Store) -> None:
     runs = [fake_runs.write(store, pruner=pruner, seed=seed) for pruner in ("snip", "magnitude") for seed in range(3)]
     app = opened("compare", runs=",".join(runs))
@@ -70,6 +71,7 @@ def test_compare_of_one_seed_each_marks_no_best(store: Store) -> None:
     assert not [toggle for toggle in app.toggle if toggle.key == "bands"]
 
 
+@pytest.mark.thorough
 def test_compare_shows_whether_two_runs_keep_the_same_weights(store: Store) -> None:
     pair = [fake_masks.write(store, pruner=pruner, megabatches=4) for pruner in ("snip", "magnitude")]
     app = opened("compare", runs=",".join(pair), megabatch="2")
@@ -110,6 +112,7 @@ def test_compare_while_runs_go_on_and_with_a_failed_one(store: Store) -> None:
 HERE = {"torch": "2.15.0", "cpu": "AVX2", "threads": 2}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("changes", "said", "unsaid"),
     [
@@ -135,6 +138,7 @@ def test_compare_looks_at_the_data_and_at_what_the_runs_were_computed_with(
     assert all(part in text for part in said) and not any(part in text for part in unsaid), text
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("pruner", ["force", "iterative-snip"])
 def test_compare_offers_no_overlap_of_masks_that_hinge_on_rounding_and_says_why(store: Store, pruner: str) -> None:
     pair = [fake_masks.write(store, pruner=chosen, megabatches=4) for chosen in (pruner, "magnitude")]
@@ -194,6 +198,7 @@ def test_finished_runs_open_at_their_last_megabatch_and_a_link_at_its_own(store:
     assert opened("compare", runs=",".join(pair), megabatch="3").slider(key="megabatch").value == 3
 
 
+@pytest.mark.thorough
 def test_without_a_choice_at_most_six_runs_of_the_newest_group_are_picked_in_its_order(store: Store) -> None:
     group = [fake_runs.write(store, group="g", pruner="snip", seed=seed) for seed in range(8)]
     fake_runs.write(store, title="alone")
@@ -208,6 +213,7 @@ def test_parameters_of_plug_ins_are_settings_with_names_of_their_own(store: Stor
     assert "{" not in words(app)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("bands", ["true", "false"])
 def test_curves_have_the_axes_and_the_smoothing_of_the_run_page(store: Store, bands: str) -> None:
     runs = [fake_runs.write(store, pruner=pruner, seed=seed, megabatches=3) for pruner in ("snip", "magnitude") for seed in range(2)]

@@ -172,6 +172,7 @@ def test_a_damaged_mask_and_a_missing_run_are_told_in_one_line(store: Store) -> 
     assert "Not in this store: 20990101-000000-abcd" in words(opened("masks", run="20990101-000000-abcd"))
 
 
+@pytest.mark.thorough
 def test_masks_that_hinge_on_rounding_are_not_laid_upon_others(store: Store) -> None:
     one, two = fake_masks.write(store, pruner="force"), fake_masks.write(store)
     for pair in ({"run": one}, {"run": one, "against": two}, {"run": two, "against": one}):

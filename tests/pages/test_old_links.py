@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import fake_runs
+import pytest
 from test_pages import no_warm_up, opened, store, words
 from test_what_if_page import replies
 
@@ -42,6 +43,7 @@ def test_data_of_the_front(store: Store) -> None:
         assert opened("stream", view="runs", data=asked).session_state["stream_data"] == "Digits"
 
 
+@pytest.mark.thorough
 def test_pages_show_display_names_alone(store: Store) -> None:
     pair = [fake_runs.write(store, pruner=pruner, title="one") for pruner in ("force", "magnitude")]
     sweep = manager.shared().ablations.create("", {"arch": "resnet20"}, {"pruner": ["force", "taylor"], "dataset": ["digits"]})

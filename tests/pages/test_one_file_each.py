@@ -93,6 +93,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {**json.loads(done.stdout.splitlines()[-1]), "ends": store.megabatches(run_id)}
 
 
+@pytest.mark.thorough
 def test_a_page_is_one_file(seen: dict[str, Any]) -> None:
     assert seen["pages"][:3] == ["home", "weather", "run"]
     assert seen["links"][-4:] == ["See the weather", "Set up a run of your own", "Compare runs", "Play with a small network"]

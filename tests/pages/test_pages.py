@@ -194,6 +194,7 @@ def test_start_hands_the_chosen_settings_to_the_manager(launch_form: AppTest, st
     assert not launch_form.exception
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("state", "expected", "verb"),
     [
@@ -306,6 +307,7 @@ print(gc.get_stats()[2]["collections"] - before)
 """
 
 
+@pytest.mark.thorough
 def test_what_redrawn_pages_leave_behind_is_found_soon_after_the_start() -> None:
     """Python looks through everything once a quarter as many objects survived as lived the last time: torch's must not count."""
     found = subprocess.run(
@@ -314,6 +316,7 @@ def test_what_redrawn_pages_leave_behind_is_found_soon_after_the_start() -> None
     assert int(found.stdout) >= 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("page", page_files.found())
 def test_a_broken_store_is_one_line_on_every_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "broken.db"

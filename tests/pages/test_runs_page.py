@@ -121,6 +121,7 @@ def made(store: Store, run_ids: list[str]) -> str:  # noqa: F811
     return html_report.report(runs, data, script="/* plotly */", made="2026-01-02", program="appcore 0.1.0")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_a_report_names_numbers_hashes_and_versions_and_loads_nothing(store: Store, four: list[str], count: int) -> None:  # noqa: F811
     store.update(four[0], versions={"torch": "2.15.0"})
@@ -233,6 +234,7 @@ def test_every_state_is_listed_with_its_sign(store: Store) -> None:  # noqa: F81
     assert table["Name"].iloc[0] == HOSTILE
 
 
+@pytest.mark.thorough
 def test_the_address_picks_filters_and_groups(store: Store, four: list[str]) -> None:  # noqa: F811
     app = opened("runs", q="magnitude", runs=four[2])
     assert app.dataframe[0].value["Id"].tolist() == [four[3], four[2]]
@@ -315,6 +317,7 @@ def test_a_run_is_named_tagged_noted_and_archived(store: Store, four: list[str])
     assert "1 archived" in words(app)
 
 
+@pytest.mark.thorough
 def test_deleting_asks_once_and_says_what_goes(store: Store, four: list[str]) -> None:  # noqa: F811
     busy = fake_runs.keep_alive(store, fake_runs.write(store, until=20, status="running"))
     app = opened("runs", runs=f"{four[0]},{busy}")
@@ -327,6 +330,7 @@ def test_deleting_asks_once_and_says_what_goes(store: Store, four: list[str]) ->
     assert sorted(run["run_id"] for run in store.runs()) == sorted([*four[1:], busy])
 
 
+@pytest.mark.slow
 @pytest.mark.alone
 def test_two_hundred_runs_are_quick(store: Store) -> None:  # noqa: F811
     for seed in range(200):

@@ -190,6 +190,7 @@ def test_finished_running_and_failed_runs(store: Store) -> None:
     assert "No megabatch is finished yet" in words(opened("stream", view="runs", runs=queued))
 
 
+@pytest.mark.thorough
 def test_the_page_needs_no_torch() -> None:
     names = "appcore.planning.stream_timeline, appcore.charts.cost_and_benefit, appcore.ui.stream.results"
     code = f"import sys, {names}; sys.exit('torch' in sys.modules)"

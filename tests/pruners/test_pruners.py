@@ -71,6 +71,7 @@ def cases(model: nn.Module) -> list[tuple[nn.Module, dict[str, Tensor]]]:
 # SNIP and its kin
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("net", NETS)
 @pytest.mark.parametrize("which", ["all", "one"])
 def test_snip_is_the_derivative_by_the_connections(net: str, which: str) -> None:
@@ -91,6 +92,7 @@ def test_taylor_equals_backpropagation_by_hand() -> None:
         assert all((found[name][~mask] == 0).all() for name, mask in kept.items())
 
 
+@pytest.mark.thorough
 def test_taylor_is_the_change_of_the_loss_to_first_order() -> None:
     for model, kept in cases(small_nets.conv()):
         weights, data = {name: weight * kept[name] for name, weight in live(model).items()}, small_nets.batches(model)

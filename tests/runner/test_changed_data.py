@@ -115,6 +115,7 @@ CHANGES: dict[str, tuple[Callable[[Path], Any], str]] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", CHANGES)
 def test_other_data_are_refused_and_put_back_the_run_goes_on_with_the_same_bits(name: str, images: Path, store: Store) -> None:
     change, words = CHANGES[name]
@@ -226,6 +227,7 @@ def test_data_that_are_gone_leave_a_stopped_run_stopped(images: Path, store: Sto
     assert [driver.drive(store, each) for each in (run_id, fresh)] == ["done", "done"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("launcher", ["thread", "process"])
 def test_resume_says_it_on_the_command_line(launcher: str, images: Path, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     run_id = stopped(store, images)

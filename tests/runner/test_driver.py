@@ -110,6 +110,7 @@ def test_progress_says_how_far_how_fast_and_how_long_still(store: Store) -> None
     driven.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("events", [1, 2, 3, 5, 8, 13, 19, 20, 30, 41, 49, 50, 51, 52])
 def test_closed_anywhere_and_resumed_is_as_uninterrupted(store: Store, uninterrupted: str, events: int) -> None:
     run_id, work = add(store), StandIn()
@@ -296,6 +297,7 @@ def test_stop_ends_within_a_step_also_from_paused_and_queued(store: Store) -> No
     assert work.closed == 1
 
 
+@pytest.mark.thorough
 def test_preempted_it_loses_the_segment_under_way_at_most(store: Store, uninterrupted: str) -> None:
     for events in range(1, 40):
         run_id, work = add(store), StandIn()
@@ -397,6 +399,7 @@ def fail(error: BaseException) -> Callable[[], None]:
     return raising
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("error", "text"),
     [
@@ -491,6 +494,7 @@ def test_the_heart_beats_during_long_steps_and_not_after(store: Store) -> None:
 REAL = build({"arch": "mlp", "dataset": "digits", "megabatches": 3, "epochs": 2, "limit_train": 240, "limit_test": 60})
 
 
+@pytest.mark.thorough
 def test_the_engine_stopped_at_any_segment_and_resumed_gives_the_same_bits(store: Store) -> None:
     whole = add(store, REAL)
     assert driver.drive(store, whole) == "done"
@@ -528,6 +532,7 @@ def files_of(store: Store, run_id: str) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("error", ["EACCES", "EMFILE", "EIO", "ESTALE", "EINTR"])
 @pytest.mark.parametrize("times", [1, 2, 3, 10**6])
 def test_reads_that_fail_for_a_moment_cost_no_row_and_no_file(

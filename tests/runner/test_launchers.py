@@ -166,6 +166,7 @@ def kill_worker(store: Store, run_id: str, kill: signal.Signals) -> dict:
     return row
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 def test_killed_within_an_epoch_and_resumed_elsewhere_it_gives_the_same_bits(store: Store) -> None:
     settings = {**SHORT, "epochs": 300}  # so long that it cannot be over before the kill, which comes late on a busy machine
@@ -182,6 +183,7 @@ def test_killed_within_an_epoch_and_resumed_elsewhere_it_gives_the_same_bits(sto
     launcher.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 def test_a_crashed_worker_leaves_its_last_words(store: Store) -> None:
     launcher, run_id, waiting = Launcher(store, "process"), add(store, LONG), add(store, LONG)
@@ -224,6 +226,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.thorough
 def test_a_worker_ends_with_its_parent_and_the_run_can_be_resumed(store: Store) -> None:
     run_id = add(store, LONG)
     parent = subprocess.Popen([sys.executable, "-c", _PARENT, store.url, run_id])

@@ -123,6 +123,7 @@ def begin(store: Store) -> Iterator[Callable[..., subprocess.Popen]]:
         process.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 @pytest.mark.parametrize("number", signals.SIGNALS)
 def test_asked_to_end_it_saves_and_is_tried_again_with_the_same_bits(store: Store, begin: Callable, number: signal.Signals) -> None:
@@ -142,6 +143,7 @@ def test_asked_to_end_it_saves_and_is_tried_again_with_the_same_bits(store: Stor
     assert store.epochs(run_id)["train_loss"].tolist() == store.epochs(whole)["train_loss"].tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 def test_under_nohup_a_closed_terminal_is_nothing(store: Store, begin: Callable) -> None:
     run_id = add(store, {**SHORT, "epochs": 100})
@@ -152,6 +154,7 @@ def test_under_nohup_a_closed_terminal_is_nothing(store: Store, begin: Callable)
     assert store.get(run_id)["status"] == "done"
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 def test_asked_while_it_waits_for_its_turn_it_begins_nothing(store: Store, begin: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     run_id = add(store)

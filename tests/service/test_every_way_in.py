@@ -81,6 +81,7 @@ def older(manager: Manager, tmp_path: Path) -> str:
     return stopped(manager.store, HUGE)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("come", [imported, restored, older])
 def test_a_run_over_the_limits_is_looked_at_and_started_by_nobody(
     manager: Manager, work: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, come: Callable[[Manager, Path], str]

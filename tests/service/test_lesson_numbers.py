@@ -86,6 +86,7 @@ def test_texts_are_filled_and_follow_the_verdict(evidence: lessons.Evidence) -> 
         lessons.filled("{gone}", found)
 
 
+@pytest.mark.thorough
 def test_the_truth_of_a_question_is_looked_up(evidence: lessons.Evidence) -> None:
     question = Choice("q", "?", "snip", (Option("yes", below=50), Option("no", 50)))
     (found,) = lessons.truth(question, LESSON, evidence)

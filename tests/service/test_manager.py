@@ -263,6 +263,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 @pytest.mark.parametrize("launcher", ["thread", "process"])
 def test_a_server_ended_by_ctrl_c_leaves_resumable_runs_and_no_process(tmp_path: Path, launcher: str) -> None:

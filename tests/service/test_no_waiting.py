@@ -69,6 +69,7 @@ def meanwhile(work: Reading, ask: Callable[[], Any]) -> Iterator[list[Any]]:
         thread.join(PATIENCE)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("what", ["start", "run_missing", "resume", "estimate"])
 def test_others_go_on_while_the_data_of_one_is_read(manager: Manager, work: Reading, what: str) -> None:
     ada, ben = manager.of("ada"), manager.of("ben")
@@ -131,6 +132,7 @@ def test_pages_ask_for_places_in_line_while_the_store_is_slow(manager: Manager, 
     assert manager.get(waits)["status"] == "stopped"
 
 
+@pytest.mark.slow
 def test_an_ablation_takes_few_statements_however_many_runs_it_has(manager: Manager) -> None:
     engine, here, counts = manager.store._database.engine, threading.get_ident(), {}
     (busy,) = manager.start([LONG])

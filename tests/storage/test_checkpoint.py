@@ -173,6 +173,7 @@ for operation in range(1, 60):
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
 def test_a_kill_at_any_file_operation_leaves_a_whole_checkpoint(folder: Path, tmp_path: Path) -> None:
     """The writer dies at its first, second, ... file operation until it gets through."""
@@ -202,6 +203,7 @@ for tensors, facts in (({"w": torch.zeros(9999)}, {}), ({}, {"n": "9" * 9999})):
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file size")
 def test_a_file_that_does_not_fit_is_one_line_and_leaves_the_last_one(folder: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", _FULL, str(folder)], capture_output=True, text=True, check=True, timeout=60)

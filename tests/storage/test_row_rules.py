@@ -38,6 +38,7 @@ def test_what_this_program_writes_keeps_every_rule(store: Store, state: str) -> 
     assert len(store.epochs(run_id)) and "unreadable" not in store.epochs(run_id).attrs
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("column", "value"), CASES, ids=[f"{column}-{str(value)[:20]!r}" for column, value in CASES])
 def test_a_wrong_value_is_refused_by_name_and_harms_no_other_run(store: Store, column: str, value: object) -> None:
     good, bad = fake_runs.write(store), fake_runs.write(store, until=40, status="failed")
@@ -88,6 +89,7 @@ EVENTS = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("table", "column", "value"), EVENTS)
 def test_wrong_rows_of_a_run_are_left_out_and_named(store: Store, table: str, column: str, value: object) -> None:
     run_id, other = fake_runs.write(store), fake_runs.write(store)

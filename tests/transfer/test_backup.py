@@ -135,6 +135,7 @@ def changed(path: Path, to: Path, **members: bytes | None) -> Path:
     return to
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("members", "says"),
     [
@@ -236,6 +237,7 @@ def fill_up(store: Store, kind: str) -> None:
         raise AssertionError(kind)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "kind", ["a model file that is mostly zeros", "a log of equal lines", "what was quarantined", "notes of equal letters", "an empty log"]
 )
@@ -248,6 +250,7 @@ def test_whatever_shrinks_well_or_looks_odd_comes_back(kind: str, source: Store,
     assert everything(target) == everything(source)
 
 
+@pytest.mark.thorough
 def test_rows_that_shrink_like_a_bomb_are_stored_as_they_are(source: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill_up(source, "notes of equal letters")
     backup(source, tmp_path / "small.zip")
@@ -374,6 +377,7 @@ def test_a_run_saved_for_the_first_time_after_its_files_were_copied_begins_again
     assert driver.drive(target, run_id, work=StandIn()) == "done"
 
 
+@pytest.mark.thorough
 def test_two_backups_to_one_file_at_once_are_both_whole(source: Store, tmp_path: Path) -> None:
     """The second is killed right after the first has said that it succeeded."""
     context, path = multiprocessing.get_context("fork"), tmp_path / "b.zip"

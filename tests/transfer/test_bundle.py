@@ -239,6 +239,7 @@ def test_a_store_that_fails_leaves_no_files(bundle: Path, store: Store, monkeypa
     assert [path.name for path in store.folder.iterdir()] == ["appcore.db"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_content_is_one_line_and_leaves_nothing(name: str, bundle: Path, store: Store, tmp_path: Path) -> None:
     change, says = HOSTILE[name]
@@ -398,6 +399,7 @@ def damaged(store: Store, run_id: str, count: int) -> None:
         path.with_suffix(".safetensors").write_bytes(b"spoilt")
 
 
+@pytest.mark.thorough
 def test_an_export_says_which_checkpoint_it_is_of_and_why(source: tuple[Store, str], bundle: Path, store: Store, tmp_path: Path) -> None:
     run_id = add(store)
     assert driver.drive(store, run_id) == "done"

@@ -70,6 +70,7 @@ def with_value(source: Path, to: Path, table: str, column: str, value: Any) -> P
     return packed(to, content | {name: b"\n".join(lines) + b"\n"})
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("table", "column", "value"), CASES, ids=[f"{t}-{c}-{str(v)[:15]}" for t, c, v in CASES])
 def test_a_backup_with_a_wrong_value_is_refused_whole(
     source: tuple[Path, Path], tmp_path: Path, table: str, column: str, value: Any
@@ -83,6 +84,7 @@ def test_a_backup_with_a_wrong_value_is_refused_whole(
     assert store.runs() == [] and [path.name for path in store.folder.iterdir()] == ["runs.db"]
 
 
+@pytest.mark.thorough
 def test_every_column_is_judged(source: tuple[Path, Path], tmp_path: Path) -> None:
     """An object in a column is right nowhere but where JSON lies."""
     tickets = Store(tmp_path / "tickets" / "runs.db")  # their rounds have rows of their own

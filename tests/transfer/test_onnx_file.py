@@ -71,6 +71,7 @@ def test_it_runs_with_any_number_of_images(pool: nn.Module, tmp_path: Path) -> N
         assert torch.allclose(torch.tensor(found), expected, atol=2e-3) and runner in ("onnxruntime", "onnx's reference implementation")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("arch", ["lenet5", "resnet20", "vgg11_bn", "mlp", "torchvision:squeezenet1_1", "torchvision:mobilenet_v3_small"])
 def test_small_networks_agree_to_two_thousandths(arch: str, tmp_path: Path) -> None:
     model = base.create(arch, (3, 32, 32), 10, seed=0).eval()

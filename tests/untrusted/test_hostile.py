@@ -156,6 +156,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_refused_in_one_line_with_little_memory_and_nothing_outside(name: str, told: dict[str, dict[str, Any]]) -> None:
     case = told[name]
@@ -172,6 +173,7 @@ def test_summary(told: dict[str, dict[str, Any]]) -> None:
     print(f"most memory {largest['bytes'] / 2**20:.0f} MiB ({largest['name']})")
 
 
+@pytest.mark.thorough
 def test_the_watch_sees_what_it_is_for(tmp_path: Path) -> None:
     code = f"""
 import sys, os, pickle, json
