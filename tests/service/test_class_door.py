@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from appcore.errors import InputError
+from appcore.lessons.numbers import Number, Of
+from appcore.lessons.questions import Choice, Curve, Item, Option, Order, Point
 from appcore.service import class_questions, classroom, rates
 from appcore.service.classroom import Door, NoClassError, NotInError, TooOftenError
 from appcore.storage.store import Store
@@ -232,3 +235,51 @@ def test_an_answer_to_another_question_is_refused(store: Store, door: Door) -> N
 
 def test_more_than_was_asked_for_is_not_kept() -> None:
     assert class_questions.checked(CHOICE, {"option": 0, "sure": 1, "name": "Ada"}) == {"option": 0, "sure": 1}
+
+
+# ---- questions of lessons
+
+
+def number(*values: float) -> Number:
+    return Number(dict(enumerate(values)), "%")
+
+
+def test_questions_of_every_kind_as_plain_data_say_nothing_of_the_truth() -> None:
+    asked = Choice("c", "**Which** [one](https://x)?", "secret", (Option("low", below=32), Option("high", 32)))
+    assert class_questions.plain(asked, "l") == {
+        "id": "l.c",
+        "kind": "choice",
+        "text": "Which one?",
+        "options": ["low", "high"],
+        "sure": ["a guess", "fairly sure", "certain"],
+    }
+    order = class_questions.plain(Order("o", "?", (Item("a", "n"), Item("b", "m"))), "l")
+    assert order == {"id": "l.o", "kind": "order", "text": "?", "options": ["a", "b"]}
+    curve = class_questions.plain(Curve("v", "?", (Point("1", Of("n")), Point("2", Of("m"))), "x", "y"), "l")
+    assert curve["options"] == ["1", "2"] and (curve["low"], curve["high"], curve["start"]) == (0, 100, 50)
+    json.dumps([order, curve])
+
+
+def test_the_truth_is_the_lessons_own() -> None:
+    asked = Choice("c", "?", "n", (Option("low", below=32), Option("high", 32)))
+    assert class_questions.truth(asked, [number(60, 61, 62)], "**So**.") == {"answer": 1, "why": "So."}
+    order = Order("o", "?", (Item("a", "n"), Item("b", "m"), Item("c", "k")))
+    found = class_questions.truth(order, [number(10, 11, 12), number(90, 91, 92), number(90, 92, 91)], "")
+    assert found["answer"][2] == 0 and sorted(found["above"]) == [[1, 0], [2, 0]], "the seeds do not decide between the first two"
+    curve = Curve("v", "?", (Point("1", Of("n")), Point("2", Of("m"))), "x", "y")
+    found = class_questions.truth(curve, [number(50, 50, 50), number(10, 20, 30)], "")
+    assert found["answer"] == [50, 20] and found["low"][0] == found["high"][0] == 50 and found["low"][1] < 10 < 30 < found["high"][1]
+    json.dumps(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a **b** c", "a b c"),
+        ("[arXiv 1](https://a.b/c_d)", "arXiv 1"),
+        ("*so* and `code`, _too_", "so and code, too"),
+        ("snake_case * 3 < 4", "snake_case * 3 < 4"),
+    ],
+)
+def test_markdown_as_words(text: str, words: str) -> None:
+    assert class_questions.unmarked(text) == words
