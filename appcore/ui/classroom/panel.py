@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from appcore.names import counted
 
 from ..app import page, web_server
 from ..widgets import live_chart
+from ..words.text import harmless
 from . import door, listener
 
 _KEY, _ASKED, _SHOWN = "_class", "_class_asked", "class-code-shown"
@@ -50,23 +51,33 @@ def bar(is_asking: bool = False) -> str:
     return code
 
 
-def ask(code: str, question: dict[str, Any] | None, truth: Callable[[], dict[str, Any]]) -> bool:
-    """Show phones a question in plain data (service/class_questions.py), and here how many have answered; once the teacher wants it, phones
-    its truth, and here all answers. Returns whether the truth is shown."""
+def ask(code: str, question: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Let phones show a question in plain data (service/class_questions.py), or None; returns its truth where that is shown already."""
     classes = page.store().classes
     classes.ask(code, question)
-    if question is None:
-        return False
-    shown = classes.get(code)["truths"].get(question["id"])
-    if shown is None:
-        with st.container(horizontal=True, vertical_alignment="center", key="class-count"):
-            _count(code, question["id"])
-            st.button("Show answers", key="class-show", type="primary", on_click=_reveal, args=(code, question["id"], truth))
-        return False
-    given = classes.answers(code, question["id"])
-    token = (code, question["id"], len(given))
-    live_chart.chart("class-answers", token, lambda: figure(question, given, shown), alt=_said(question, given))
-    return True
+    return classes.get(code)["truths"].get(question["id"]) if question else None
+
+
+def vote(code: str, question: dict[str, Any], truth: dict[str, Any]) -> None:
+    """The question for the projector, and how many have answered; if the teacher wants it what they answered, and at last the truth."""
+    st.markdown(f"**{harmless(question['text'])}**")
+    if question["kind"] != "curve":
+        st.markdown("\n".join(f"- {harmless(text)}" for text in question["options"]))
+    with st.container(horizontal=True, vertical_alignment="center", key="class-count"):
+        _count(code, question["id"])
+        shows = st.toggle(
+            "Show answers", key=f"class-shows-{question['id']}", help="Phones may still change theirs until the truth is shown."
+        )
+        st.button("Show the truth", key="class-truth", type="primary", on_click=_reveal, args=(code, question["id"], truth))
+    if shows:
+        _live(code, question)
+
+
+def answers(code: str, question: dict[str, Any], truth: dict[str, Any] | None = None) -> None:
+    """What the phones answered, the truth marked where it is given."""
+    given = page.store().classes.answers(code, question["id"])
+    token = code, question["id"], truth is None, json.dumps(given)
+    live_chart.chart("class-answers", token, lambda: figure(question, given, truth), alt=_said(question, given))
 
 
 def spaced(code: str) -> str:
@@ -119,7 +130,7 @@ def _begin() -> None:
     except ValueError as error:
         if not hasattr(error, "message"):
             raise
-        st.toast(markup.markdown(error.message), icon=":material/error:")
+        st.toast(harmless(error), icon=":material/error:")
 
 
 def _end(code: str) -> None:
@@ -127,8 +138,8 @@ def _end(code: str) -> None:
     _leave()
 
 
-def _reveal(code: str, question: str, truth: Callable[[], dict[str, Any]]) -> None:
-    page.store().classes.reveal(code, question, truth())
+def _reveal(code: str, question: str, truth: dict[str, Any]) -> None:
+    page.store().classes.reveal(code, question, truth)
 
 
 # ---- what is drawn
@@ -181,6 +192,11 @@ def _count(code: str, question: str) -> None:
     came, answered = page.store().classes.counts(code, question)
     have = "has" if answered == 1 else "have"
     st.markdown(f":material/how_to_vote: **{answered} of {counted(came, 'phone')}** {have} answered", width="content")
+
+
+@st.fragment(run_every=_EVERY)
+def _live(code: str, question: dict[str, Any]) -> None:
+    answers(code, question)
 
 
 def _said(question: dict[str, Any], given: list[Any]) -> str:
