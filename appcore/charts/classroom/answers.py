@@ -17,7 +17,7 @@ from .. import style
 _BY_SURE = (style.GREY, "#3D8FC4", "#0072B2")  # a guess, fairly sure, certain
 _CLASS, _TRUTH = "#0072B2", "#D55E00"
 _WIDE = 34  # letters in a line beside a bar
-_PER_BAR, _AROUND = 62, 110
+_PER_BAR, _AROUND, _CURVE = 42, 118, 330
 
 
 def answers(question: Mapping[str, Any], given: Sequence[Any], truth: Mapping[str, Any] | None = None) -> go.Figure:
@@ -52,9 +52,7 @@ def _order(question: Mapping[str, Any], given: Sequence[Any], truth: Mapping[str
     rows = list(range(len(items))) if truth is None else list(truth["answer"])
     said = "each row: how many put it in which place" + ("" if truth is None else "; rows in the true order, true places framed")
     height = _AROUND + _PER_BAR * len(items)
-    figure = style.figure(
-        "Where the class put each", _many(given, said), x="place, the first is the largest", y="", height=height, legend=False
-    )
+    figure = style.figure("Where the class put each", _many(given, said), x="place, the highest first", y="", height=height, legend=False)
     names, columns = [_lines(items[item]) for item in rows], [f"{place + 1}." for place in range(len(items))]
     shares = counts[rows] / max(1, len(given))
     scale = style.scale(style.SEQUENTIAL)
@@ -88,11 +86,11 @@ def _order(question: Mapping[str, Any], given: Sequence[Any], truth: Mapping[str
 def _curve(question: Mapping[str, Any], given: Sequence[Any], truth: Mapping[str, Any] | None) -> go.Figure:
     points, unit = question["options"], question["unit"]
     figure = style.figure(
-        "What the class drew", _many(given, "dark: the middle half"), x=question["x"], y=f"{question['y']}, {unit}", height=420
+        "What the class drew", _many(given, "dark: the middle half"), x=question["x"], y=f"{question['y']}, {unit}", height=_CURVE
     )
     band = class_answers.band(given)
     if given:
-        for name, edges, opacity in (("all of the class", ("lowest", "highest"), 0.16), ("the middle half", ("lower", "upper"), 0.34)):
+        for name, edges, opacity in (("all of the class", ("lowest", "highest"), 0.22), ("the middle half", ("lower", "upper"), 0.42)):
             around = np.concatenate([band[edges[1]], band[edges[0]][::-1]])
             fill = {"fill": "toself", "fillcolor": _CLASS, "opacity": opacity, "line": {"width": 0}, "hoverinfo": "skip"}
             figure.add_scatter(x=[*points, *points[::-1]], y=around, mode="lines", name=name, **fill)

@@ -61,16 +61,19 @@ def ask(code: str, question: dict[str, Any] | None) -> dict[str, Any] | None:
 def vote(code: str, question: dict[str, Any], truth: dict[str, Any]) -> None:
     """The question for the projector, and how many have answered; if the teacher wants it what they answered, and at last the truth."""
     st.markdown(f"**{harmless(question['text'])}**")
-    if question["kind"] != "curve":
-        st.markdown("\n".join(f"- {harmless(text)}" for text in question["options"]))
     with st.container(horizontal=True, vertical_alignment="center", key="class-count"):
         _count(code, question["id"])
-        shows = st.toggle(
-            "Show answers", key=f"class-shows-{question['id']}", help="Phones may still change theirs until the truth is shown."
-        )
+        st.toggle("Show answers", key=_toggle(question), help="Phones may still change theirs until the truth is shown.")
         st.button("Show the truth", key="class-truth", type="primary", on_click=_reveal, args=(code, question["id"], truth))
-    if shows:
+    if are_shown(question):
         _live(code, question)
+    elif question["kind"] != "curve":
+        st.markdown("\n".join(f"- {harmless(text)}" for text in question["options"]))
+
+
+def are_shown(question: dict[str, Any]) -> bool:
+    """Whether the teacher has the answers to a question shown before its truth, which takes room."""
+    return bool(st.session_state.get(_toggle(question)))
 
 
 def answers(code: str, question: dict[str, Any], truth: dict[str, Any] | None = None) -> None:
@@ -136,6 +139,10 @@ def _begin() -> None:
 def _end(code: str) -> None:
     page.store().classes.close(code)
     _leave()
+
+
+def _toggle(question: dict[str, Any]) -> str:
+    return f"class-shows-{question['id']}"
 
 
 def _reveal(code: str, question: str, truth: dict[str, Any]) -> None:

@@ -155,7 +155,7 @@
       make('button', { 'aria-label': `${question.options[item]} up`, disabled: place === 0, onclick: () => move(place, -1) }, '↑'),
       make('button', { 'aria-label': `${question.options[item]} down`, disabled: place === draft.length - 1, onclick: () => move(place, 1) }, '↓'))));
     fill();
-    return [make('p', { class: 'key' }, 'The first is the largest.'), list];
+    return [make('p', { class: 'key' }, 'The highest first.'), list];
   }
 
   // ---- curves
