@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-_COUNTS = ("errors", "images", "parameters")
+_COUNTS = ("errors", "images", "parameters", "layers")
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,17 @@ _ALL = (
     *_flops("test", "Test FLOPs", "Forward of the test images and of the training images that the clean train accuracy takes"),
     *_flops("total", "All FLOPs", "Training, scoring, growth, validation and tests together"),
     _fraction("flops_share", "Training FLOPs left (theoretical)", -1, 0, "Sparse training FLOPs as a share of dense ones", "FLOPs left"),
+    _fraction(
+        "forward_flops_share", "Forward FLOPs left (theoretical)", -1, 1,
+        "If work shrank with density; masks alone make nothing faster", "FLOPs left",
+    ),
+    Measure(
+        "forward_flops", "Forward FLOPs left per image", "Forward", "MFLOP", 1e-6, -1, 2,
+        "Multiplications and additions for one image, zeros left out",
+    ),
+    _fraction("least_kept", "Emptiest layer keeps", 0, 2, "The smallest share that any layer keeps of its weights", "Emptiest layer"),
+    _plain("empty_layers", "Empty layers", "layers", -1, 0, "Layers without a weight: nothing passes, unless a skip leads around", "Empty"),
+    _fraction("first_empty_sparsity", "First layer empty at", 0, 3, "Sparsity from which one layer has no weight left", "First empty at"),
     _plain("seconds", "Time", "s", -1, 1, "For training and scoring; waiting and pauses are left out"),
     _plain("eta_seconds", "Time left", "s", -1, 0, "From the plan and the measured speed"),
     _plain("images_per_second", "Speed", "images/s", 1, 0, "Training images per second, measured"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from appcore.analysis import what_if
-from appcore.analysis.measures import fraction_kept
+from appcore.analysis.measures import MEASURES, fraction_kept
 from appcore.analysis.what_if import Answer
 from appcore.charts import what_if as what_if_charts
 from appcore.charts.masks import mask_words
@@ -18,6 +19,7 @@ from appcore.names import display
 
 from ..app import page
 from ..widgets import live_chart
+from ..words import number_columns
 from ..words.text import cells, harmless
 from .choose import Source
 
@@ -112,35 +114,29 @@ def numbers(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: 
         rows.append(
             {
                 "criterion": display(name),
-                "flops": 100 * cost["flops"] / cost["flops_dense"],
-                "left": f"{cost['flops'] / 1e6:,.2f} MFLOP",
-                "bytes": f"{cost['bytes'] / 1e6:.2f} of {cost['bytes_dense'] / 1e6:.2f} MB",
-                "lowest": 100 * float(shares.min()) if len(shares) else None,
-                "empty": int((found.layers["kept"] == 0).sum()),
+                "forward_flops_share": cost["flops"] / cost["flops_dense"],
+                "forward_flops": cost["flops"],
+                "size": cost["bytes"],
+                "least_kept": shares.min(),
+                "empty_layers": (found.layers["kept"] == 0).sum(),
                 "first": mask_words.short(fall["layer"].iloc[0]) if len(fall) else "",
-                "sparsity": 100 * (1 - float(fall["density"].iloc[0])) if len(fall) else None,
+                "first_empty_sparsity": 1 - fall["density"].iloc[0] if len(fall) else math.nan,
             }
         )
-    column = st.column_config.NumberColumn
+    table = pd.DataFrame(rows)
+    measured = number_columns.columns(table)
     st.subheader("Criteria side by side", anchor=False)
     st.dataframe(
-        cells(pd.DataFrame(rows)),
+        cells(table.assign(**{name: MEASURES[name].shown(table[name].astype(float)) for name in measured})),
         hide_index=True,
         alt="FLOPs, bytes and first layer to run empty for each criterion",
-        column_config={
-            "criterion": "Criterion",
-            "flops": column("Forward FLOPs left", format="%.1f %%", help="If work shrank with density; masks alone make nothing faster"),
-            "left": "per image",
-            "bytes": st.column_config.TextColumn(
-                "Stored", help="fp32: kept values, one bit per prunable weight for the mask, all else dense"
-            ),
-            "lowest": column("Emptiest layer keeps", format="%.2f %%"),
-            "empty": column("Empty layers", format="%d"),
-            "first": "First to run empty",
-            "sparsity": column("at sparsity", format="%.3f %%"),
-        },
+        placeholder="–",
+        column_config={"criterion": "Criterion", "first": "First to run empty"} | measured,
     )
-    st.caption("Unstructured sparsity saves bytes; it saves no time on today's GPUs. FLOPs are theoretical.")
+    dense = (
+        f"Dense: {MEASURES['forward_flops'].text(cost['flops_dense'] / 1e6)} MFLOP, {MEASURES['size'].text(cost['bytes_dense'] / 1e6)} MB."
+    )
+    st.caption(f"{dense} Unstructured sparsity saves bytes; it saves no time on today's GPUs. FLOPs are theoretical.")
 
 
 def figures(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: Mapping[str, pd.DataFrame], asked: tuple) -> None:
