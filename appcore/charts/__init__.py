@@ -15,7 +15,7 @@ from .curves import accuracy, errors, gap, loss
 from .density_meter import disagreements, truth_meter
 from .final_numbers import BEST, COLUMNS, final_table, mean_text, summary_table
 from .heatmaps import difference_map, sparsity_map
-from .layers import early_layers, kept_by_layer, network_name, networks
+from .layers import early_layers, kept_by_layer, network_name, networks, reached
 from .masks.mask_history import overlap_by_layer, same_weights
 from .phase_profile import profile
 from .run_styles import experiment_labels, labels, looks
@@ -57,6 +57,7 @@ __all__ = [
     "pairing",
     "planned",
     "profile",
+    "reached",
     "same_weights",
     "setting_differences",
     "setting_text",

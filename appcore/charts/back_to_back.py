@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from .. import markup
 from ..analysis.measures import fraction_kept
 from . import style
-from .layers import layer_axes, newest
+from .layers import layer_axes, newest, staged
 from .run_styles import looks
 
 Run = Mapping[str, Any]
@@ -20,11 +20,12 @@ MOST_BESIDE = 34  # characters of two names that have room beside each other
 
 
 def mirrored(layers: pd.DataFrame, first: Run, second: Run, chosen: int, *, revision: str = "", among: Sequence[Run] = ()) -> go.Figure:
-    """Bars to the left: kept by the first run; to the right: by the second; one pair for each layer, at megabatch `chosen` (from 0)."""
+    """Bars to the left: kept by the first run; to the right: by the second; one pair for each layer, at stage `chosen` (from 0)."""
+    layers, word, labels = staged(layers, among or [first, second])
     found = looks(among or [first, second])
     a, b = found[first["run_id"]], found[second["run_id"]]
     figure = style.figure(
-        f"Who keeps more of each layer, at megabatch {chosen + 1}?",
+        f"Who keeps more of each layer, at {word} {labels[min(chosen, len(labels) - 1)]}?",
         "share of the layer's weights · top: nearest the input",
         x="kept, %",
         y="layer",

@@ -11,9 +11,10 @@ from ..analysis.measures import MEASURES, fraction_kept
 from ..analysis.repeats import Repeats, by_seed
 from ..analysis.samples import Sample
 from ..names import counted, display
+from ..planning import stages
 from ..statuses import ACTIVE
 from . import style
-from .layers import networks, newest
+from .layers import networks, newest, staged
 from .run_styles import experiment_labels, labels, looks
 
 Runs = Sequence[Mapping[str, Any]]
@@ -78,22 +79,22 @@ def early_names(layers: pd.DataFrame) -> list[str]:
     return names[: max(1, round(len(names) / 3))]
 
 
-def early_shares(layers: pd.DataFrame) -> pd.DataFrame:
-    """Mean over the early layers of the fraction kept: columns run_id, megabatch, early."""
-    rows = newest(layers)
+def early_shares(layers: pd.DataFrame, runs: Runs) -> pd.DataFrame:
+    """Mean over the early layers of the fraction kept: columns run_id, megabatch (the stage, see `staged`), early."""
+    rows = newest(staged(layers, runs)[0])
     rows = rows[rows["layer"].isin(early_names(layers))]
     shares = rows.assign(early=fraction_kept)
     return shares.groupby(["run_id", "megabatch"], as_index=False)["early"].mean()
 
 
 def who_prunes_early(layers: pd.DataFrame, first: Mapping[str, Any], second: Mapping[str, Any], among: Runs = ()) -> tuple[str, str]:
-    """(headline, detail): which of two runs prunes the early layers harder, by how much, and at which megabatches."""
+    """(headline, detail): which of two runs prunes the early layers harder, by how much, and at which megabatches or rounds."""
     look = looks(among or [first, second])
     a, b = first["run_id"], second["run_id"]
     layers = layers[layers["run_id"].isin([a, b])]
     if not len(layers):
         return "No layer has been counted yet", "The answer appears here with the first prune point."
-    table = early_shares(layers).pivot(index="megabatch", columns="run_id", values="early")
+    table = early_shares(layers, among or [first, second]).pivot(index="megabatch", columns="run_id", values="early")
     if not {a, b} <= set(table.columns) or table.dropna().empty:
         return "Only one of the two has been counted yet", "The answer appears here when both have passed a prune point."
     if len(networks(layers, [first, second])) > 1:
@@ -105,27 +106,29 @@ def who_prunes_early(layers: pd.DataFrame, first: Mapping[str, Any], second: Map
         if len(names) > 1
         else f"the first layer ({style.short_layer(names[0])})"
     )
-    ended = len(table) >= min(int(first["config"]["megabatches"]), int(second["config"]["megabatches"]))
-    return _verdict(table[[look[a].label, look[b].label]], where, "" if ended else " so far")
+    places = stages.axis_of(among or [first, second])
+    lengths = [sum(place in places for place in stages.of_run(run).places) for run in (first, second)]
+    return _verdict(table[[look[a].label, look[b].label]], where, "" if table.index.max() + 1 >= min(lengths) else " so far", places)
 
 
-def _verdict(kept: pd.DataFrame, where: str, so_far: str) -> tuple[str, str]:
-    """The verdict on `kept`: one column per run, named by its label, and one row per megabatch."""
+def _verdict(kept: pd.DataFrame, where: str, so_far: str, places: Sequence[stages.Place]) -> tuple[str, str]:
+    """The verdict on `kept`: one column per run, named by its label, and one row per stage."""
+    word, names = stages.named(places)
     a, b = kept.columns
     lead = kept[b] - kept[a]  # positive: a prunes harder
     harder = {a: lead.index[lead > NOTEWORTHY], b: lead.index[lead < -NOTEWORTHY]}
     if not len(harder[a]) and not len(harder[b]):
         return (
             f"{a} and {b} prune the early layers equally hard{so_far}",
-            f"Of {where} both keep the same share, to half a point, at every megabatch.",
+            f"Of {where} both keep the same share, to half a point, at every {word}.",
         )
     winner, loser = sorted((a, b), key=lambda name: (-len(harder[name]), *harder[name][:1]))  # more often; when equal, earlier
     times, most = harder[winner], lead.abs()[harder[winner]].idxmax()
-    when = f"at every megabatch{so_far}" if len(times) == len(lead) > 1 else f"at megabatch {spans(times)}"
+    when = f"at every {word}{so_far}" if len(times) == len(lead) > 1 else f"at {word} {spans(times, names)}"
     shares = f"{winner} keeps {_whole(kept[winner][most])}, {loser} {_whole(kept[loser][most])}"
-    detail = f"The difference is largest at megabatch {most + 1}: of {where} {shares}."
+    detail = f"The difference is largest at {word} {names[most]}: of {where} {shares}."
     if len(harder[loser]):
-        detail += f" At megabatch {spans(harder[loser])} it is the other way round."
+        detail += f" At {word} {spans(harder[loser], names)} it is the other way round."
     return f"{winner} prunes the early layers harder {when}", detail
 
 
@@ -133,15 +136,15 @@ def _whole(fraction: float) -> str:
     return f"{100 * fraction:.0f}\u00a0%"
 
 
-def spans(megabatches: Sequence[int]) -> str:
-    """Megabatches (from 0) as text, counted from 1: 0, 1, 2, 5 -> 1 to 3 and 6."""
+def spans(places: Sequence[int], names: Sequence[str]) -> str:
+    """Stages (from 0) as text, by their names: 0, 1, 2, 5 -> 1 to 3 and 6."""
     runs: list[list[int]] = []
-    for value in sorted(int(v) + 1 for v in megabatches):
+    for value in sorted(map(int, places)):
         if runs and value == runs[-1][1] + 1:
             runs[-1][1] = value
         else:
             runs.append([value, value])
-    parts = [str(low) if low == high else f"{low} {'and' if high == low + 1 else 'to'} {high}" for low, high in runs]
+    parts = [names[low] if low == high else f"{names[low]} {'and' if high == low + 1 else 'to'} {names[high]}" for low, high in runs]
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + f" and {parts[-1]}"
 
 

@@ -14,7 +14,7 @@ from ..analysis.measures import MEASURES, fraction_kept
 from ..planning import stages
 from . import style
 from .axes import stage_axis
-from .layers import grid, layer_axes
+from .layers import grid, layer_axes, staged
 from .run_styles import looks
 
 Run = Mapping[str, Any]
@@ -68,18 +68,19 @@ def sparsity_map(layers: pd.DataFrame, run: Mapping[str, Any], *, chosen: int | 
 def difference_map(
     layers: pd.DataFrame, first: Run, second: Run, chosen: int, *, revision: str = "", among: Sequence[Run] = ()
 ) -> go.Figure:
-    """Kept fraction of the first run minus that of the second, in points, for every layer and megabatch; `chosen` (from 0) is outlined."""
+    """Kept fraction of the first run minus that of the second, in points, for every layer and stage; `chosen` (from 0) is outlined."""
+    layers, word, labels = staged(layers, among or [first, second])
     found = looks(among or [first, second])
     a, b = (found[run["run_id"]].label for run in (first, second))
     figure = style.figure(
         "Where do they differ, and when?",
         f"blue: {a} keeps more · orange: {b} keeps more",
-        x="megabatch",
+        x=word,
         y="layer",
         revision=revision,
         legend=False,
     )
-    count = max(int(first["config"]["megabatches"]), int(second["config"]["megabatches"]))
+    count = len(labels)
     names, left, right = _shares(layers, first, second, count)
     points = (100 * (left - right)).astype(np.float32)
     limit = float(max(5.0, 5 * np.ceil(np.nanmax(np.abs(points), initial=0) / 5))) if np.isfinite(points).any() else 5.0
@@ -93,10 +94,10 @@ def difference_map(
             zmid=0,
             colorscale=style.scale(style.DIVERGING),
             **_gaps(points),
-            text=_hover_names(names, count),
+            text=[[f"{name}, {word} {label}" for label in labels] for (name, *_) in _hover_names(names, 1)],
             customdata=np.nan_to_num(np.stack([100 * left, 100 * right], axis=-1)).astype(np.float32),
             hovertemplate=markup.hover(
-                f"{markup.bold('%{text}')}, megabatch %{{x}}",
+                markup.bold("%{text}"),
                 f"{markup.literal(a)} keeps %{{customdata[0]:.1f}} %",
                 f"{markup.literal(b)} keeps %{{customdata[1]:.1f}} %",
                 "difference %{z:+.1f} points",
@@ -107,7 +108,7 @@ def difference_map(
     )
     _add_cell_labels(figure, points, -limit, limit, style.DIVERGING, signed=True)
     _outline(figure, chosen, len(names))
-    return layer_axes(figure, names, count)
+    return stage_axis(layer_axes(figure, names, count), labels)
 
 
 def _outline(figure: go.Figure, megabatch: int, rows: int) -> None:

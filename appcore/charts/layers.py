@@ -12,7 +12,9 @@ import plotly.graph_objects as go
 from .. import markup
 from ..analysis.measures import fraction_kept
 from ..names import display
+from ..planning import stages
 from . import style
+from .axes import stage_axis
 from .run_styles import looks
 
 Run = Mapping[str, Any]
@@ -34,6 +36,23 @@ def grid(layers: pd.DataFrame, column: str, megabatches: int) -> tuple[list[str]
     return names, values
 
 
+def staged(layers: pd.DataFrame, runs: Runs) -> tuple[pd.DataFrame, str, list[str]]:
+    """(the layers with the stage of each row in place of its megabatch, the word for a stage, the label of each): rounds where all of
+    these runs have rounds, else megabatches."""
+    places = stages.axis_of(runs)
+    word, labels = stages.named(places)
+    if word == "megabatch":
+        return layers, word, labels
+    parts = [layers[layers["run_id"] == run["run_id"]] for run in runs]
+    found = [part.assign(megabatch=stages.of_run(run).of(part)) for part, run in zip(parts, runs)]
+    return pd.concat(found, ignore_index=True), word, labels
+
+
+def reached(layers: pd.DataFrame, runs: Runs) -> pd.Series:
+    """The newest stage (from 0) with counted layers, by run id."""
+    return staged(layers, runs)[0].groupby("run_id")["megabatch"].max()
+
+
 def networks(layers: pd.DataFrame, runs: Runs) -> list[list[Run]]:
     """The runs with counted layers by their network, in their order: those whose layers have the same names and sizes."""
     found: dict[tuple, list[Run]] = {}
@@ -51,13 +70,13 @@ def network_name(runs: Runs) -> str:
 
 
 def kept_by_layer(layers: pd.DataFrame, runs: Runs, chosen: int, *, revision: str = "", among: Runs = (), network: str = "") -> go.Figure:
-    """Fraction kept of every layer at the chosen megabatch (from 0), one mark per run, joined by lines that show the differences.
+    """Fraction kept of every layer at the chosen stage (from 0), one mark per run, joined by lines that show the differences.
 
     A run that ended before is shown at its end. `network` names it in the title, where a page shows several.
     """
-    layers = layers[layers["run_id"].isin([run["run_id"] for run in runs])]
+    layers, word, labels = staged(layers[layers["run_id"].isin([run["run_id"] for run in runs])], among or runs)
     figure = style.figure(
-        f"What is kept of each layer{network and ' of '}{network}, at megabatch {chosen + 1}?",
+        f"What is kept of each layer{network and ' of '}{network}, at {word} {labels[min(chosen, len(labels) - 1)]}?",
         "a mark for each run, at its end if it has not come so far · bar: from the lowest to the highest",
         x="kept, % of the layer's weights",
         y="layer",
@@ -106,17 +125,17 @@ def _add_joins(figure: go.Figure, shares: pd.DataFrame) -> None:
 
 
 def early_layers(shares: pd.DataFrame, runs: Runs, names: Sequence[str], *, revision: str = "", among: Runs = ()) -> go.Figure:
-    """Mean fraction kept of the early layers over the megabatches; `shares` has run_id, megabatch, early (a fraction)."""
+    """Mean fraction kept of the early layers over the stages; `shares` has run_id, megabatch (the stage), early (a fraction)."""
+    word, labels = stages.named(stages.axis_of(among or runs))
     figure = style.figure(
         "Who prunes the early layers harder?",
         f"{_first(names)} · lower means pruned harder" if names else "no layer yet",
-        x="megabatch",
+        x=word,
         y="kept of the early layers, %",
         height=style.COMPARED,
         revision=revision,
     )
     found = looks(among or runs)
-    count = max((int(run["config"]["megabatches"]) for run in runs), default=1)
     for run in runs:
         look = found[run["run_id"]]
         mine = shares[shares["run_id"] == run["run_id"]]
@@ -128,18 +147,13 @@ def early_layers(shares: pd.DataFrame, runs: Runs, names: Sequence[str], *, revi
                 mode="lines+markers",
                 line={"color": look.colour, "dash": look.dash, "width": 2.5},
                 marker={"symbol": look.symbol, "size": 9},
-                hovertemplate="keeps %{y:.1f} %",
+                text=[labels[place] for place in mine["megabatch"]],
+                hovertemplate=f"keeps %{{y:.1f}} % at {word} %{{text}}",
             )
         )
-    figure.update_xaxes(
-        range=[0.5, count + 0.5],
-        dtick=1 if count <= 20 else None,
-        showgrid=False,
-        unifiedhovertitle={"text": "megabatch %{x}"},
-        hoverformat=".0f",
-    )
+    figure.update_xaxes(unifiedhovertitle={"text": "early layers"})
     figure.update_yaxes(range=[0, 103], ticksuffix=" %")
-    return figure
+    return stage_axis(figure, labels)
 
 
 def _first(names: Sequence[str]) -> str:

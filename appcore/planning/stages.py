@@ -75,6 +75,12 @@ def named(places: Sequence[Place]) -> tuple[str, list[str]]:
     return "megabatch · round", [f"{megabatch + 1}·{number}" for megabatch, number in places]
 
 
+def axis_of(runs: Sequence[Mapping[str, Any]]) -> list[Place]:
+    """The stages on which all of these runs stand; their megabatches where the stages are of different kinds."""
+    places = shared(of_run(run) for run in runs)
+    return list(places) if places else [(t, 0) for t in range(max((run["config"]["megabatches"] for run in runs), default=1))]
+
+
 def in_words(place: Place, word: str) -> str:
     """A stage in a sentence: megabatch 2, round 3."""
     megabatch, number = place

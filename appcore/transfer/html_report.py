@@ -98,11 +98,10 @@ def _figures(runs: Sequence[Mapping[str, Any]], data: Data) -> list[tuple[str, g
     if len(runs) == 1 and len(data.layers):
         found.append(("Heatmap: sparsity of each layer at each megabatch or round", charts.sparsity_map(data.layers, runs[0])))
     elif len(data.layers):
-        last = int(data.layers.groupby("run_id")["megabatch"].max().min())
-        found.append(("Marks: share kept of each layer at the newest megabatch", charts.kept_by_layer(data.layers, runs, last)))
-        found.append(
-            ("Heatmap: difference of the shares kept of the first two runs", charts.difference_map(data.layers, runs[0], runs[1], last))
-        )
+        last = int(charts.reached(data.layers, runs).min())
+        found.append(("Marks: share kept of each layer at the newest megabatch or round", charts.kept_by_layer(data.layers, runs, last)))
+        difference = charts.difference_map(data.layers, runs[0], runs[1], last, among=runs)
+        found.append(("Heatmap: difference of the shares kept of the first two runs", difference))
     found.append(("Curves: loss over the stream", charts.loss(runs, *curves)))
     found.append(("Curves: test errors summed over the megabatches", charts.errors(runs, *curves)))
     return found

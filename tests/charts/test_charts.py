@@ -80,11 +80,11 @@ def every_figure() -> dict[str, go.Figure]:
         "map": charts.sparsity_map(layers(), SNIP),
         "kept": charts.kept_by_layer(both_layers, two, 0),
         "mirrored": charts.mirrored(both_layers, SNIP, MAGNITUDE, 0),
-        "same weights": charts.same_weights([0, 1], [0.6, 0.5], [0.4, 0.3], ("SNIP", "Magnitude"), 2),
+        "same weights": charts.same_weights([0, 1], [0.6, 0.5], [0.4, 0.3], ("SNIP", "Magnitude"), ("megabatch", ["1", "2"])),
         **{f"band of {name}": charts.bands(name, groups, *both) for name in charts.BANDS},
         **{f"difference of {name}": charts.differences(name, groups, groups[0], both[1]) for name in charts.DIFFERENCES},
         "difference": charts.difference_map(both_layers, SNIP, MAGNITUDE, 0),
-        "early": charts.early_layers(charts.early_shares(both_layers), two, ["conv1.weight"]),
+        "early": charts.early_layers(charts.early_shares(both_layers, two), two, ["conv1.weight"]),
     }
 
 
@@ -358,9 +358,31 @@ def test_the_answer_says_who_and_when() -> None:
     assert comparison_words.who_prunes_early(layers().iloc[:0], SNIP, MAGNITUDE)[0] == "No layer has been counted yet"
 
 
+def test_layers_of_runs_with_rounds_stand_over_rounds() -> None:
+    config = {"method": "imp", "pruner": "magnitude", "megabatches": 1, "epochs": 2, "tau": 3.0, "seed": 0}
+    segments = [segment for segment in plan(RunConfig(**config)) if segment.kind == "prune"]
+    ticket = {**SNIP, "run_id": "r1", "method": "imp", "pruner": "magnitude", "config": RunConfig(**config).model_dump(mode="json")}
+    control = {**ticket, "run_id": "r2", "config": {**ticket["config"], "options": {"control": "reinit"}}}
+    counted = pd.concat(
+        [
+            layers(run_id, (10 - 2 * place - lead, 50, 100)).assign(segment=segment.index)
+            for run_id, lead in (("r1", 0), ("r2", 1))
+            for place, segment in enumerate(segments)
+        ]
+    )
+    assert charts.reached(counted, [ticket, control]).tolist() == [3, 3]
+    heat = charts.difference_map(counted, ticket, control, 2)
+    assert heat.layout.xaxis.title.text == "round" and list(heat.layout.xaxis.ticktext) == ["0", "1", "2", "3"]
+    assert heat.data[0].z[0][1:] == pytest.approx([10, 10, 10])  # a point of the first layer in each round that cuts
+    assert charts.mirrored(counted, ticket, control, 3).layout.title.text == "Who keeps more of each layer, at round 3?"
+    head, _ = comparison_words.who_prunes_early(counted, ticket, control)
+    assert head.endswith("prunes the early layers harder at every round")
+    assert charts.kept_by_layer(counted, [ticket, SNIP], 0).layout.title.text.endswith("at megabatch 1?")  # stages of different kinds
+
+
 def test_spans() -> None:
-    assert comparison_words.spans([0, 1, 2, 5]) == "1 to 3 and 6"
-    assert comparison_words.spans([0, 1]) == "1 and 2"
+    assert comparison_words.spans([0, 1, 2, 5], "123456") == "1 to 3 and 6"
+    assert comparison_words.spans([0, 1], "12") == "1 and 2"
 
 
 def test_final_table_and_differences_and_pairing() -> None:

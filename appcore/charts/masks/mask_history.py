@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from ... import markup
 from .. import style
+from ..axes import stage_axis
 from ..layers import layer_axes
 from ..run_styles import Look
 
@@ -197,13 +198,20 @@ def overlap_by_layer(
 
 
 def same_weights(
-    snapshots: Sequence[int], iou: Sequence[float], chance: Sequence[float], names: tuple[str, str], count: int, *, revision: str = ""
+    snapshots: Sequence[int],
+    iou: Sequence[float],
+    chance: Sequence[float],
+    names: tuple[str, str],
+    axis: tuple[str, Sequence[str]],
+    *,
+    revision: str = "",
 ) -> go.Figure:
-    """Overlap of the two masks over all layers after each megabatch (from 0), versus the random baseline."""
+    """Overlap of the two masks over all layers after each stage (from 0), versus the random baseline; `axis`: see `stages.named`."""
+    word, labels = axis
     figure = style.figure(
         "Do they keep the same weights?",
         f"{names[0]} and {names[1]} · solid: found, dotted: random baseline; above it they agree",
-        x="megabatch",
+        x=word,
         y="overlap of the masks (IoU), %",
         height=style.COMPARED,
         revision=revision,
@@ -215,8 +223,6 @@ def same_weights(
     ):
         y = (100 * np.asarray(values, dtype=float)).astype(np.float32)
         trace = go.Scatter(x=x, y=y, name=name, mode="lines+markers", line=line, marker={"symbol": symbol, "size": 8})
-        figure.add_trace(trace.update(hovertemplate="%{y:.1f} %"))
-    figure.update_xaxes(
-        range=[0.5, count + 0.5], dtick=1 if count <= 20 else None, unifiedhovertitle={"text": "megabatch %{x}"}, hoverformat=".0f"
-    )
+        figure.add_trace(trace.update(text=[labels[place] for place in snapshots], hovertemplate=f"%{{y:.1f}} % at {word} %{{text}}"))
+    stage_axis(figure.update_xaxes(unifiedhovertitle={"text": "overlap"}), labels)
     return figure.update_yaxes(range=[0, 103], ticksuffix=" %")

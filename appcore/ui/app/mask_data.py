@@ -86,9 +86,10 @@ def _shared(one: tuple[str, ...], other: tuple[str, ...] | None) -> dict[str, An
     return {name: getattr(found, name) for name in ("layers", "totals", "one", "other", "counts")}
 
 
-def at_megabatches(some: Sequence[Snapshot]) -> dict[int, str]:
-    """Megabatch (from 0) and the path of the mask in force at its end."""
-    return {snapshot.megabatch: snapshot.path for snapshot in some}  # in the order of time: the last one stays
+def at_ends(some: Sequence[Snapshot], word: str) -> dict[int, str]:
+    """Stage (from 0) and the path of the mask in force at its end, by megabatches where the `word` for a stage is that."""
+    at = [snapshot.megabatch if word == "megabatch" else snapshot.stage for snapshot in some]
+    return dict(zip(at, [snapshot.path for snapshot in some]))  # in the order of time: the last one stays
 
 
 @st.cache_data(max_entries=400, show_spinner=False)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from appcore import charts
+from appcore.planning import stages
 
 from ..widgets.run_picker import Runs
 
@@ -24,6 +25,16 @@ class Chosen:
     def key(self) -> tuple[Any, ...]:
         """What figures of several runs depend on, beside their data."""
         return tuple(run["run_id"] for run in self.runs), tuple(run["run_id"] for run in self.among)
+
+    @property
+    def places(self) -> list[stages.Place]:
+        """The megabatches, or the rounds where all runs have some, on which the runs of this page stand."""
+        return stages.axis_of(self.among)
+
+    @property
+    def word(self) -> str:
+        """What one of these is called."""
+        return stages.named(self.places)[0]
 
     @property
     def revision(self) -> str:

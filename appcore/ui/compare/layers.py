@@ -1,4 +1,4 @@
-"""The layers of two runs at one megabatch, chosen by a slider or timer: shares kept, their difference, overlap of the masks."""
+"""The layers of two runs at one megabatch or round, chosen by a slider or timer: shares kept, their difference, overlap of the masks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import streamlit as st
 
 from appcore import charts, plugins
 from appcore.charts.masks import mask_words
+from appcore.planning import stages
 
 from ..app import mask_data, tables
 from ..widgets import live_chart, player
@@ -23,32 +24,29 @@ Runs = Sequence[Run]
 KEY = "megabatch"
 
 
-def megabatches(runs: Runs) -> int:
-    """The most megabatches of any of the runs."""
-    return max(run["config"]["megabatches"] for run in runs)
-
-
-def _pick_megabatch(runs: Runs, data: tables.Frames) -> int:
-    """The megabatch (from 0) whose layers are shown: chosen with the slider, played, or the newest that all runs have reached.
+def _pick_megabatch(chosen: Chosen, data: tables.Frames) -> int:
+    """The megabatch or round (from 0) whose layers are shown: chosen with the slider, played, or the newest that all runs have reached.
 
     Of finished runs the last one is shown first: that is what the headlines speak of.
     """
-    count = megabatches(runs)
+    word, count = chosen.word, len(chosen.places)
+    first = int(word != "round")  # the dense network is round 0
     if count < 2:
         return 0
-    if KEY not in st.session_state and KEY not in st.query_params and len(data.layers):
-        st.session_state[KEY] = int(data.layers["megabatch"].max()) + 1
-    st.session_state[KEY] = min(st.session_state[KEY], count) if KEY in st.session_state else 1
-    is_live = any(run_status.is_active(run) for run in runs)
+    newest = data.once(("reached", chosen.key), lambda: charts.reached(data.layers, chosen.among)) if len(data.layers) else None
+    if KEY not in st.session_state and KEY not in st.query_params and newest is not None:
+        st.session_state[KEY] = int(newest.max()) + first
+    st.session_state[KEY] = min(st.session_state[KEY], count - 1 + first) if KEY in st.session_state else first
+    is_live = any(run_status.is_active(run) for run in chosen.runs)
     player.advance(count, KEY)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         if player.button(count, KEY):
             st.rerun()
         follows = is_live and not player.is_playing(KEY) and st.toggle("Follow the newest", value=True, key="follow", width=180)
-        if follows and len(data.layers):
-            st.session_state[KEY] = int(data.layers.groupby("run_id")["megabatch"].max().min()) + 1
-        chosen = st.slider("Megabatch", 1, count, key=KEY, bind="query-params", disabled=follows, width="stretch")
-    return chosen - 1
+        if follows and newest is not None:
+            st.session_state[KEY] = int(newest.min()) + first
+        at = st.slider(word.capitalize(), first, count - 1 + first, key=KEY, bind="query-params", disabled=follows, width="stretch")
+    return at - first
 
 
 def show(chosen: Chosen, data: tables.Frames) -> None:
@@ -56,7 +54,7 @@ def show(chosen: Chosen, data: tables.Frames) -> None:
     if len(chosen.runs) < 2:
         return
     st.subheader("Layer by layer", anchor=False)
-    megabatch = _pick_megabatch(chosen.runs, data)
+    megabatch = _pick_megabatch(chosen, data)
     by_id = {run["run_id"]: run for run in chosen.runs}
     first, second = by_id[chosen.pair[0]], by_id[chosen.pair[1]]
     networks = data.once(("networks", chosen.key), lambda: charts.networks(data.layers, chosen.runs))
@@ -80,7 +78,7 @@ def _pair(first: Run, second: Run, megabatch: int, chosen: Chosen, data: tables.
     pair = chosen.pair
     layers = data.once(("layers", pair), lambda: data.layers[data.layers["run_id"].isin(pair)])
     both, token = ",".join(pair), (chosen.key, pair, megabatch, data.token("layers"))
-    common = shared_snapshots(first, second, data)
+    common = shared_snapshots(first, second, data, chosen.word)
     with live_chart.grid(3 if common and not mask_words.chaotic(first, second) else 2, 265):
         live_chart.chart(
             "mirrored",
@@ -96,7 +94,7 @@ def _pair(first: Run, second: Run, megabatch: int, chosen: Chosen, data: tables.
             alt="Heatmap: difference of the shares kept, by layer and megabatch",
             shared=data.figures,
         )
-        words = _same_weights(first, second, common, megabatch, data)
+        words = _same_weights(first, second, common, megabatch, chosen, data)
     st.markdown(words)
 
 
@@ -117,14 +115,14 @@ def _everyone(networks: Sequence[Sequence[Mapping[str, Any]]], megabatch: int, c
             )
 
 
-def shared_snapshots(first: Run, second: Run, data: tables.Frames) -> dict[int, tuple[str, str]]:
-    """Megabatches (from 0) at whose end both runs have a stored mask, and the two files."""
+def shared_snapshots(first: Run, second: Run, data: tables.Frames, word: str) -> dict[int, tuple[str, str]]:
+    """Megabatches or rounds (from 0), as the `word` says, at whose end both runs have a stored mask, and the two files."""
     one, other = (data.once(("snapshots", run["run_id"]), partial(mask_data.snapshots, run, data)) for run in (first, second))
-    files, others = mask_data.at_megabatches(one), mask_data.at_megabatches(other)
+    files, others = mask_data.at_ends(one, word), mask_data.at_ends(other, word)
     return {t: (files[t], others[t]) for t in sorted(files.keys() & others.keys())}
 
 
-def _same_weights(first: Run, second: Run, common: dict[int, tuple[str, str]], megabatch: int, data: tables.Frames) -> str:
+def _same_weights(first: Run, second: Run, common: dict[int, tuple[str, str]], megabatch: int, chosen: Chosen, data: tables.Frames) -> str:
     """Whether equal shares mean the same weights: by layer as a figure, over all layers as a sentence (Markdown)."""
     if not common:
         if not (plugins.prunes(first["method"]) and plugins.prunes(second["method"])):
@@ -145,7 +143,7 @@ def _same_weights(first: Run, second: Run, common: dict[int, tuple[str, str]], m
         alt="Marks: overlap of the two masks in each layer versus the random baseline",
         legend=False,
     )
-    return harmless(mask_words.alike(iou, chance, f"At megabatch {at + 1}, {names[0]}", names[1]))
+    return harmless(mask_words.alike(iou, chance, f"At {stages.in_words(chosen.places[at], chosen.word)}, {names[0]}", names[1]))
 
 
 def same_weights_over_time(chosen: Chosen, data: tables.Frames) -> None:
@@ -153,16 +151,16 @@ def same_weights_over_time(chosen: Chosen, data: tables.Frames) -> None:
     by_id, pair = {run["run_id"]: run for run in chosen.runs}, chosen.pair
     first, second = by_id[pair[0]], by_id[pair[1]]
     is_shown = len(chosen.runs) > 1 and not mask_words.chaotic(first, second)
-    common = shared_snapshots(first, second, data) if is_shown else {}
+    common = shared_snapshots(first, second, data, chosen.word) if is_shown else {}
     with suppress(ValueError, OSError):  # said above, at the layers
         found = [mask_data.alike(*files) for files in common.values()]
         if found:
             iou, chance = [both[0] for both in found], [both[1] for both in found]
-            count = megabatches([first, second])
+            axis = stages.named(chosen.places)
             live_chart.chart(
                 "same-weights",
                 (pair, tuple(common)),
-                lambda: charts.same_weights(list(common), iou, chance, _names(first, second), count, revision=",".join(pair)),
+                lambda: charts.same_weights(list(common), iou, chance, _names(first, second), axis, revision=",".join(pair)),
                 alt="Curves: overlap of the two masks after each megabatch versus the random baseline",
                 legend=False,
             )

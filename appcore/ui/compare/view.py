@@ -82,7 +82,7 @@ def answer(chosen: Chosen, data: tables.Frames) -> None:
                 "early-layers",
                 (chosen.key, pair, data.token("layers")),
                 lambda: charts.early_layers(
-                    charts.early_shares(counted_layers),
+                    charts.early_shares(counted_layers, chosen.among),
                     [first, second],
                     charts.early_names(counted_layers),
                     revision=chosen.revision,
