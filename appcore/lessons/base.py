@@ -1,7 +1,7 @@
 """The contract of a lesson file: two literals, and a function that says what is on each step.
 
     CHOICES = {"first-layer": "Who prunes the first layer?"}    # its name and title
-    NUMBER = {"first-layer": 3}    # its place and its address, ?lesson=3; without it ?lesson=first-layer, after all others
+    NUMBER = {"first-layer": 3}    # its place and its address, ?lesson=3; 0, or none, ?lesson=first-layer, before or after them
     def lesson() -> Lesson: ...
 
 A lesson is data and short texts. Numbers stand in braces and are filled in from recordings (`numbers.py`); a text that depends on them is
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from .numbers import FAILS, HOLDS, UNDECIDED, Images, Kept, Less, Number, Of, Playground, Quantity, Recorded, Setting, Times
+from .numbers import FAILS, HOLDS, UNDECIDED, Images, Kept, Less, Number, Of, Playground, Quantity, Recorded, Setting, Timed, Times
 from .questions import SURE, Choice, Curve, Item, Option, Order, Point, Question
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "Setting",
     "Step",
     "Text",
+    "Timed",
     "Times",
 ]
 

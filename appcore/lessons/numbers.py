@@ -23,6 +23,13 @@ class Playground:
 
 
 @dataclass(frozen=True)
+class Timed:
+    """A row of what `python -m appcore bench` measured, as it lies in the repository: one value for each pair that was timed."""
+
+    row: str
+
+
+@dataclass(frozen=True)
 class Recorded:
     """A measure of `analysis/measures.py` of the recorded runs, at one megabatch (from 0, -1: the last) or, without, of the whole run."""
 
@@ -78,7 +85,7 @@ class Times:
     second: Quantity
 
 
-Quantity: TypeAlias = Playground | Recorded | Kept | Setting | Images | Of | Less | Times
+Quantity: TypeAlias = Playground | Timed | Recorded | Kept | Setting | Images | Of | Less | Times
 
 HOLDS, UNDECIDED, FAILS = "holds", "undecided", "fails"  # what an interval says of "more than 0": above it, around it, below it
 
@@ -92,6 +99,7 @@ class Number:
     digits: int = 1
     is_difference: bool = False
     limits: tuple[float, float] = (-math.inf, math.inf)
+    each: str = "seed"  # what there is one value of
 
     @cached_property
     def sample(self) -> Sample:
@@ -128,13 +136,13 @@ class Number:
     @property
     def seeds(self) -> str:
         """How many there are, in words."""
-        return f"{len(self.by_seed)} seed" + "s" * (len(self.by_seed) != 1)
+        return f"{len(self.by_seed)} {self.each}" + "s" * (len(self.by_seed) != 1)
 
     @property
     def says(self) -> str:
         """A difference with its interval, and what that decides."""
         if len(self.by_seed) < 2:
-            return f"{self.mean} with one seed, which decides nothing"
+            return f"{self.mean} with one {self.each}, which decides nothing"
         decides = {
             HOLDS: "the interval lies above zero: **this holds here**",
             FAILS: "the interval lies below zero: **the opposite holds here**",

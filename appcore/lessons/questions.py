@@ -42,6 +42,7 @@ class Choice:
     ask: str
     of: str
     options: tuple[Option, ...]
+    label: str = "measured"  # of that number, in a picture
     beside: tuple[tuple[str, str], ...] = ()  # (label, name of a number)
 
     def checked(self, answer: Any) -> dict[str, int]:

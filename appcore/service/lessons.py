@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -15,11 +16,12 @@ from .. import files, plugins
 from ..analysis.measures import MEASURES, Measure, fraction_kept, newest
 from ..config import RunConfig
 from ..errors import InputError
-from ..lessons.base import Depends, Images, Kept, Less, Lesson, Number, Of, Playground, Quantity, Recorded, Setting, Text, Times
+from ..lessons.base import Depends, Images, Kept, Less, Lesson, Number, Of, Playground, Quantity, Recorded, Setting, Text, Timed, Times
 from ..lessons.questions import Choice, Curve, Order, Question
 from ..planning import plan, stream_timeline
 
-KEPT = Path(__file__).parents[2] / "benchmarks" / "spiral.jsonl"  # beside the package, as pages/
+KEPT = Path(__file__).parents[2] / "benchmarks"  # beside the package, as pages/
+_SPIRAL, _BENCH = "spiral.jsonl", "results-amd-epyc-2-threads.json"
 _SEED = re.compile(r"(.+) seed (\d+)")
 Runs = Sequence[Mapping[str, Any]]
 
@@ -36,13 +38,13 @@ class MissingError(InputError):
 
 
 def found() -> dict[str, plugins.Choice]:
-    """All lessons by name: those with a number in its order, then the others."""
+    """All lessons by name: in the order of their numbers, then those without one."""
     known = plugins.choices("lessons")
-    return dict(sorted(known.items(), key=lambda item: (number(item[1]) is None, number(item[1]) or 0)))
+    return dict(sorted(known.items(), key=lambda item: item[1].literals.get("NUMBER", {}).get(item[0], math.inf)))
 
 
 def number(choice: plugins.Choice) -> int | None:
-    """The number of a lesson among those that are taught one after the other."""
+    """The number of a lesson among those that are taught one after the other; None of others, which stand before them as number 0."""
     return choice.literal("NUMBER") or None
 
 
@@ -101,6 +103,8 @@ class Evidence:
             return _combined(quantity, self.number(quantity.first, lesson), self.number(quantity.second, lesson))
         if isinstance(quantity, Playground):
             return self._of_playground(quantity)
+        if isinstance(quantity, Timed):
+            return self._timed(quantity)
         if isinstance(quantity, Images):
             return Number({0: float(_images(json.dumps(dict(quantity.settings), sort_keys=True)))}, "images", 0)
         runs = self.runs(quantity.recording)
@@ -108,18 +112,31 @@ class Evidence:
             return Number({run["config"]["seed"]: float(run["config"][quantity.name]) for run in runs}, digits=_digits(runs, quantity.name))
         if isinstance(quantity, Kept):
             return Number({run["config"]["seed"]: 100 * self._kept_of(quantity, run) for run in runs}, "%", limits=(0.0, 100.0))
-        measure = MEASURES[quantity.measure]
-        return _measured(measure, {run["config"]["seed"]: self._value(quantity, run) for run in runs})
+        values = {run["config"]["seed"]: self._value(quantity, run) for run in runs}
+        if any(math.isnan(value) for value in values.values()):
+            raise MissingError(f"the recording {quantity.recording} has no {quantity.measure}", quantity.recording)
+        return _measured(MEASURES[quantity.measure], values)
 
     def _of_playground(self, quantity: Playground) -> Number:
-        try:
-            rows = _rows(self._kept, self._kept.stat().st_mtime_ns)
-        except OSError:
-            raise MissingError(f"{self._kept.name} is not here; `python benchmarks/{self._kept.stem}.py` measures it") from None
+        rows = self._read(_SPIRAL, "python benchmarks/spiral.py", _rows)
         by_seed = {seed: 100 * value[quantity.field] for (key, seed), value in rows.items() if key == quantity.key}
         if not by_seed:
-            raise MissingError(f"{self._kept.name} has no {quantity.key}; `python benchmarks/{self._kept.stem}.py` measures it")
+            raise MissingError(f"{_SPIRAL} has no {quantity.key}; `python benchmarks/spiral.py` measures it")
         return Number(by_seed, "%", limits=(0.0, 100.0))
+
+    def _timed(self, quantity: Timed) -> Number:
+        rows = self._read(_BENCH, "python -m appcore bench --write benchmarks", _benchmarks)
+        if quantity.row not in rows:
+            raise MissingError(f"{_BENCH} has no row {quantity.row}")
+        unit, values = rows[quantity.row]
+        return Number(dict(enumerate(values)), {"x": "times"}.get(unit, unit), 2, each="pair")
+
+    def _read(self, name: str, command: str, read: Callable[[Path, int], dict[Any, Any]]) -> dict[Any, Any]:
+        path = self._kept / name
+        try:
+            return read(path, path.stat().st_mtime_ns)
+        except OSError:
+            raise MissingError(f"{name} is not here; `{command}` measures it") from None
 
     def _table(self, name: str, run: Mapping[str, Any]) -> pd.DataFrame:
         key = (name, run["run_id"])
@@ -128,17 +145,21 @@ class Evidence:
         return self._tables[key]
 
     def _value(self, quantity: Recorded, run: Mapping[str, Any]) -> float:
-        ends = self._table("megabatches", run).sort_values("megabatch")
-        if not len(ends):
-            raise MissingError(f"the recording {quantity.recording} has not finished a megabatch", quantity.recording)
-        row = ends.iloc[-1 if quantity.megabatch is None else quantity.megabatch].to_dict()
+        rows = _at(self._table("megabatches", run), -1 if quantity.megabatch is None else quantity.megabatch, quantity.recording)
+        row = rows.iloc[-1].to_dict()
         return float(row[quantity.measure] if quantity.megabatch is not None else newest(run, row)[quantity.measure])
 
     def _kept_of(self, quantity: Kept, run: Mapping[str, Any]) -> float:
-        rows = self._table("layers", run)
-        megabatches = sorted(rows["megabatch"].unique())
-        rows = rows[rows["megabatch"] == megabatches[quantity.megabatch]].sort_values("segment").drop_duplicates("layer")
+        rows = _at(self._table("layers", run), quantity.megabatch, quantity.recording).sort_values("segment").drop_duplicates("layer")
         return float(fraction_kept(rows.sort_values("seq").iloc[quantity.layer]))
+
+
+def _at(rows: pd.DataFrame, megabatch: int, recording: str) -> pd.DataFrame:
+    """The rows of one megabatch (from 0, -1: the last); MissingError where there are none."""
+    found = rows[rows["megabatch"] == (rows["megabatch"].max() if megabatch < 0 else megabatch)]
+    if not len(found):
+        raise MissingError(f"the recording {recording} has no megabatch {megabatch + 1}", recording)
+    return found
 
 
 def _combined(quantity: Less | Times, first: Number, second: Number) -> Number:
@@ -146,6 +167,8 @@ def _combined(quantity: Less | Times, first: Number, second: Number) -> Number:
         pairs = {0: (first.sample.mean, second.sample.mean)}
     else:
         pairs = {seed: (first.by_seed[seed], second.by_seed[seed]) for seed in sorted(first.by_seed.keys() & second.by_seed.keys())}
+    if not pairs:
+        raise MissingError("no seed is common to the recordings that are compared")
     if isinstance(quantity, Times):
         return Number({seed: one / other for seed, (one, other) in pairs.items()}, "times", 2, limits=(0.0, float("inf")))
     unit = {"%": "points"}.get(first.unit, first.unit)
@@ -175,6 +198,11 @@ def _rows(path: Path, changed: int) -> dict[tuple[str, int], dict[str, float]]:
         if match := _SEED.fullmatch(row["key"]):
             found[match[1], int(match[2])] = row["value"]
     return found
+
+
+@cache
+def _benchmarks(path: Path, changed: int) -> dict[str, tuple[str, list[float]]]:
+    return {row["what"]: (row["unit"], row["values"]) for row in json.loads(files.read(path))["rows"] if row["values"]}
 
 
 # ---- texts and questions with their numbers

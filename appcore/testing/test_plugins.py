@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .. import plugins
 from .launcher_suite import LauncherSuite
+from .lesson_suite import LessonSuite
 from .plugin_suites import DatasetSuite, MethodSuite, ModelSuite, PrunerSuite, ScheduleSuite
 
 _PACKAGE = Path(__file__).parents[1]
@@ -37,6 +38,10 @@ class TestSchedules(ScheduleSuite):
 
 class TestLaunchers(LauncherSuite):
     """Every launcher."""
+
+
+class TestLessons(LessonSuite):
+    """Every lesson."""
 
 
 def test_no_plug_in_was_left_out() -> None:

@@ -37,6 +37,7 @@ MARKDOWN = {  # functions of ours that return Markdown, or words of this program
     "time_left": "ablations/board: a duration",
     "_words": "stream/results: numbers",
     "_fine": "what_if/view: a percentage",
+    "filled": "lessons: the Markdown of a lesson's file, with numbers",
     "size": "bytes",
     "len": "a number",
     "min": "a number",
@@ -55,9 +56,14 @@ KNOWN: dict[str, set[str]] = {
     "appcore/ui/ablations/board.py": {"about.label", "about.unit", "waiting.index(run_id) + 1", "words"},
     "appcore/ui/ablations/form.py": {"help", "note", "how", "share", "many"},
     "appcore/ui/ablations/list.py": {"done", "count"},
+    "appcore/ui/classroom/panel.py": {"answered", "have", "spaced(code)", "spaced(known)", "_UNREACHABLE.format(line=line)"},
     "appcore/ui/compare/layers.py": {"words"},  # of _same_weights, which returns Markdown
     "appcore/ui/compare/view.py": {"words", "charts.PAIRING[name]", "elsewhere"},
     "appcore/ui/export/view.py": {"state", "text", "lines", "title", "ABOUT[what]"},
+    # words of a lesson's file, which is code, and counts
+    "appcore/ui/lessons/overview.py": {"lesson.surprise", "lesson.minutes", "number", "step", "count", "far", "label"},
+    "appcore/ui/lessons/view.py": {"lesson.source", "one.notes", "link.label", "number", "step", "count", "names", "' '.join(names)"},
+    "appcore/ui/questions/ask.py": {"question.ask", "item.text", "rank"},
     "appcore/ui/masks/choose.py": {"side.snapshots[0].words"},
     "appcore/ui/masks/view.py": {"words", "found"},  # of mask_words.collapse, which returns Markdown
     "appcore/ui/run/launch.py": {"note"},
@@ -86,6 +92,7 @@ KNOWN: dict[str, set[str]] = {
     "appcore/ui/widgets/download.py": {"label"},
     "appcore/ui/widgets/image_answers.py": {"text"},  # stages in words, and counts
     "appcore/ui/widgets/layer_view.py": {"what.capitalize()"},
+    "appcore/ui/widgets/paper_table.py": {"language"},
     "appcore/ui/widgets/player.py": {"label"},
     "appcore/ui/widgets/run_controls.py": {"label", "resume", "pause"},
     "appcore/ui/widgets/run_list.py": {"facts", "share"},  # each of them is Markdown
@@ -227,6 +234,8 @@ def test_tables_and_figures_go_through_one_door() -> None:
                 assert name not in ("write", "html", "latex", "image", "link_button", "iframe") or place in (
                     "app.py",
                     "appcore/ui/widgets/projector.py",
+                    "appcore/ui/classroom/panel.py",  # the code of a class, escaped there
+                    "pages/lessons.py",  # a style sheet
                     "appcore/ui/widgets/sparsity_slider.py",  # its marks: numbers
                     "appcore/ui/widgets/image_answers.py",  # names of classes, escaped there
                 ), place

@@ -9,7 +9,7 @@ from typing import Any
 import fake_runs
 import pytest
 
-from appcore.lessons.base import Choice, Depends, Images, Kept, Less, Lesson, Of, Option, Playground, Recorded, Setting, Times
+from appcore.lessons.base import Choice, Depends, Images, Kept, Less, Lesson, Of, Option, Playground, Recorded, Setting, Timed, Times
 from appcore.service import lessons
 from appcore.storage.store import Store
 
@@ -26,6 +26,7 @@ NUMBERS = {
     "same": Times(Of("time"), Of("time")),
     "replay": Times(*(Images({"dataset": "cifar10", "megabatches": 8, "replay": rule}) for rule in ("full", "none"))),
     "spiral": Playground("snip 0.1"),
+    "step": Timed("masked / dense"),
     "gone": Recorded("nowhere", "test_accuracy"),
     "far": Playground("nothing 0.1"),
 }
@@ -44,7 +45,9 @@ def evidence(tmp_path: Path) -> lessons.Evidence:
 
     kept = tmp_path / "spiral.jsonl"
     kept.write_text("".join(json.dumps({"key": f"snip 0.1 seed {s}", "value": {"accuracy": 0.5 + s / 10}}) + "\n" for s in (0, 1, 10)))
-    return lessons.Evidence(runs_of, store, kept)
+    rows = [{"what": "masked / dense", "unit": "x", "values": [1.0, 1.1, 0.9]}]
+    (tmp_path / "results-amd-epyc-2-threads.json").write_text(json.dumps({"rows": rows}))
+    return lessons.Evidence(runs_of, store, tmp_path)
 
 
 def test_numbers_are_those_of_the_rows(evidence: lessons.Evidence) -> None:
@@ -64,6 +67,7 @@ def test_numbers_are_those_of_the_rows(evidence: lessons.Evidence) -> None:
         assert found["lead"].by_seed[seed] == pytest.approx(100 * lead)
     assert (str(found["parts"]), str(found["tau"]), str(found["time"]), str(found["share"])) == ("8", "4.5", "34.2 s", "60 %")
     assert (str(found["same"]), found["replay"].mean) == ("1.00 times", "4.50 times")
+    assert (str(found["step"]), found["step"].seeds) == ("1.00 ± 0.10 times", "3 pairs")
     assert str(found["spiral"]) == "86.7 ± 55.1 %" and found["spiral"].seeds == "3 seeds" and found["spiral"].high == "100.0 %"
 
 

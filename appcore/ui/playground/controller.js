@@ -109,7 +109,8 @@ export class Playground {
     this.buildPanels();
     const isMissing = this.settings.data === 'csv' && !pasted;
     this.remember();
-    this.toolbar.say(isMissing ? 'Paste your points below; until then these are the first set.' : 'Nothing is trained yet: press Train.');
+    const fresh = actions.length ? 'Doing what the link says.' : 'Nothing is trained yet: press Train.';
+    this.toolbar.say(isMissing ? 'Paste your points below; until then these are the first set.' : fresh);
     this.loop.refresh();
   }
 
