@@ -17,6 +17,7 @@ def lesson() -> Lesson:
         surprise="Most people think that criteria which remove equally many weights prune alike.",
         minutes=7,
         numbers={
+            "images": Setting(_SNIP, "limit_train"),
             "parts": Setting(_SNIP, "megabatches"),
             "all": Recorded(_SNIP, "density_mask", -1),
             "all_first": Recorded(_SNIP, "density_mask", 0),
@@ -34,8 +35,9 @@ def lesson() -> Lesson:
         },
         steps=(
             Step(
-                "A ResNet-20 learns from CIFAR-10 pictures that arrive in {parts} parts. Before each part some weights go for good, over "
-                "the whole network at once, until {all} are left. Two recordings, equal in every setting but one: which weights go.",
+                "A ResNet-20 learns from {images} small pictures of CIFAR-10, which arrive in {parts} parts. Before each part some "
+                "weights go for good, over the whole network at once, until {all} are left. Two recordings, equal in every setting but "
+                "one: which weights go.",
                 Chart("accuracy", (_SNIP, _MAGNITUDE)),
                 notes="Each part is a megabatch. Everything earlier is seen again (full replay), so nothing is forgotten for want of data.",
             ),

@@ -163,7 +163,7 @@ def write(
 def record(store: Any, *recordings: str, seeds: int = 2) -> None:
     """Fake runs in the place of recorded ones: short, under the ids that these have in every store."""
     for recording in map(catalog.recording, recordings):
-        settings = {name: value for name, value in recording.settings.items() if name not in {"limit_train", "limit_test", "budget"}}
+        settings = {name: value for name, value in recording.settings.items() if name not in {"limit_test", "budget"}}
         settings |= {"epochs": 2 if settings["megabatches"] < 50 else 1}
         for seed in recording.seeds[:seeds]:
             run_id = catalog.run_id(recording.name, seed)
