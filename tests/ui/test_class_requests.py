@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
@@ -262,3 +263,41 @@ def test_addresses_that_phones_cannot_open_are_refused(text: str) -> None:
 def test_an_own_address_is_spelled_in_one_way() -> None:
     assert limits.parse({"class_address": "[FE80::1]:8502"}).class_address == "[fe80::1]:8502"
     assert limits.parse({"class_address": "Lab.Example.org:80"}).class_address == "lab.example.org:80"
+
+
+# ---- the real app behind a sign-in
+
+SECRETS = """
+[auth]
+redirect_uri = "{app}/oauth2callback"
+cookie_secret = "a long random text that only this server knows"
+client_id = "pruning-lab"
+client_secret = "secret"
+server_metadata_url = "http://127.0.0.1:9/.well-known/openid-configuration"
+"""
+
+
+@pytest.mark.slow
+def test_the_real_app_lets_phones_in_behind_a_sign_in_and_shows_them_a_question_alone(tmp_path: Path) -> None:
+    port = browser.free_port()
+    address, secrets = f"http://127.0.0.1:{port}", tmp_path / "secrets.toml"
+    secrets.write_text(SECRETS.format(app=address))
+    (tmp_path / "limits.toml").write_text('class = "on"\n')
+    store = Store(tmp_path / "runs.db")
+    code = store.of("ada@example.org").classes.open()
+    store.of("ada@example.org").classes.ask(code, ASKED)
+
+    def sent(path: str, body: Any = None, **headers: str) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        given = {"Content-Type": "application/json", **headers}
+        return urllib.request.urlopen(urllib.request.Request(f"{address}/class{path}", data, given), timeout=20)
+
+    with browser.app(tmp_path, f"--secrets.files={secrets}", port=port):
+        assert b"<script>" in sent(f"/{code}").read()
+        cookie = sent(f"/{code}/join", {}).headers["Set-Cookie"].partition(";")[0]
+        assert json.load(sent(f"/{code}/state", Cookie=cookie))["question"] == ASKED
+        sent(f"/{code}/answer", GOOD, Cookie=cookie, Origin=address)
+        for headers in ({"Origin": "http://evil.example"}, {"Host": "evil.example"}):
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                sent(f"/{code}/answer", GOOD, Cookie=cookie, **headers)
+    assert store.of("ada@example.org").classes.answers(code, "l.c") == [GOOD["answer"]]
