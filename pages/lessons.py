@@ -18,6 +18,7 @@ PAGE = {
 page.guard(__file__)
 
 from appcore.service import lessons  # noqa: E402
+from appcore.ui.classroom import panel  # noqa: E402
 from appcore.ui.lessons import browser, overview, view  # noqa: E402
 from appcore.ui.words.text import harmless  # noqa: E402
 
@@ -33,6 +34,9 @@ if name is None:
         "Each takes a claim about pruning and asks you before it tells you. The numbers in the texts are read from recorded runs while "
         "you look, with their seeds and intervals. Arrow keys turn the steps."
     )
+    class_code = panel.bar()
+    if class_code:
+        panel.ask(class_code, None)
     overview.show()
 else:
     view.show(name)

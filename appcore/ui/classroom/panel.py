@@ -101,7 +101,7 @@ def _open_now() -> str:
             if getattr(error, "field", "") != "class":
                 raise
             _leave()
-            st.info("That class is over.", icon=":material/groups:")
+            st.toast("That class is over.", icon=":material/groups:")
             return ""
         _hold(code)
     return code

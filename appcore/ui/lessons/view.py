@@ -12,9 +12,10 @@ import streamlit as st
 from appcore.charts.lessons import answers as pictures
 from appcore.lessons.base import Choice, Lesson, Link, Number, Order, Question, Step
 from appcore.recordings import catalog
-from appcore.service import lessons
+from appcore.service import class_questions, lessons
 
 from ..app import page
+from ..classroom import panel
 from ..questions import answers, ask
 from ..settings import address
 from ..widgets import live_chart
@@ -32,12 +33,13 @@ def show(name: str) -> None:
     _head(name, step, count)
     found, numbers = evidence.of(name, lesson)
     one = lesson.steps[step - 1]
+    class_code = panel.bar(is_asking=one.question is not None)
     with st.container(key="lesson-step", gap="small"):
         if step == 1:
             with st.container(key="lesson-claim", gap=None):
                 st.markdown(f"**The claim.** {lessons.filled(lesson.claim, numbers)}")
                 st.caption(lesson.source)
-        _step(name, lesson, one, numbers, found, f"{name}-{step}")
+        _step(name, lesson, one, numbers, found, f"{name}-{step}", class_code)
     if st.session_state.get("lesson_notes"):
         with st.container(border=True, key="lesson-speaker"):
             st.markdown(f":material/record_voice_over: **For the speaker.** {one.notes or 'Nothing to add.'}")
@@ -90,13 +92,20 @@ def _following(name: str) -> str:
 # ---- a step
 
 
-def _step(name: str, lesson: Lesson, step: Step, numbers: Mapping[str, Number], found: lessons.Evidence, place: str) -> None:
+def _step(
+    name: str, lesson: Lesson, step: Step, numbers: Mapping[str, Number], found: lessons.Evidence, place: str, class_code: str
+) -> None:
+    """`class_code`: of the class whose phones answer, if one is open."""
     try:
         with st.container(key=f"{place}-text"):
             st.markdown(lessons.filled(step.text, numbers))
+        if class_code and step.question is None:
+            panel.ask(class_code, None)
         if step.question is None:
             _figure(step.figure, numbers, found, place)
             _afterwards(step, numbers, found, place)
+        elif class_code:
+            _in_class(class_code, name, lesson, step, numbers, found, place)
         elif answers.is_given(name, step.question):
             _answered(name, lesson, step, numbers, found, place)
         else:
@@ -129,6 +138,42 @@ def _ask(name: str, step: Step, numbers: Mapping[str, Number], found: lessons.Ev
         ask.show(question, place, give)
 
 
+def _in_class(
+    class_code: str, name: str, lesson: Lesson, step: Step, numbers: Mapping[str, Number], found: lessons.Evidence, place: str
+) -> None:
+    """The question as the class answers it on phones; then its answers beside the truth."""
+    question = step.question
+    assert question is not None
+    truths = lessons.truth(question, lesson, found)
+    asked = class_questions.plain(question, name)
+    shown = panel.ask(class_code, asked)
+    if shown is None:
+        figure = None if panel.are_shown(asked) else step.figure
+        left, right = st.columns([3, 2], gap="medium") if figure else (st.container(), st.container())
+        with left:
+            _figure(figure, numbers, found, place)
+        with right, st.container(key="lesson-question", gap="small"):
+            panel.vote(class_code, asked, class_questions.truth(question, truths, lessons.filled(step.why, numbers)))
+        return
+    left, right = st.columns(2, gap="medium")
+    with left:
+        panel.answers(class_code, asked, shown)
+    with right:
+        _measured(question, truths, None, numbers, place)
+    _afterwards(step, numbers, found, place)
+    if step.after is not None:
+        figures.show(step.after, numbers, found, f"{place}-after")
+
+
+def _measured(question: Question, truths: list[Number], answer: Any, numbers: Mapping[str, Number], place: str) -> None:
+    live_chart.chart(
+        f"lesson-answer-{place}",
+        (str(answer), *(str(truth) for truth in truths)),
+        lambda: figures.low(_picture(question, truths, answer, numbers)),
+        alt=f"The measured answer to: {question.ask}" + ("" if answer is None else ", beside your own"),
+    )
+
+
 def _answered(name: str, lesson: Lesson, step: Step, numbers: Mapping[str, Number], found: lessons.Evidence, place: str) -> None:
     """Truth and own answer in one picture, beside what that means; then what can be tried."""
     question = step.question
@@ -137,12 +182,7 @@ def _answered(name: str, lesson: Lesson, step: Step, numbers: Mapping[str, Numbe
     answer = answers.given(name, question)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        live_chart.chart(
-            f"lesson-answer-{place}",
-            (str(answer), *(str(truth) for truth in truths)),
-            lambda: figures.low(_picture(question, truths, answer, numbers)),
-            alt=f"The measured answer to: {question.ask}" + ("" if answer is None else ", beside your own"),
-        )
+        _measured(question, truths, answer, numbers, place)
     with right, st.container(key="lesson-why", gap="small"):
         if answer is not None:
             st.markdown(f"**{harmless(_judged(question, truths, answer))}**")
