@@ -44,25 +44,24 @@ def lesson() -> Lesson:
                 notes="Two means whose seeds do not separate them count either way, so be generous. Who had random last, and why?",
             ),
             Step(
-                "Look at the grey dashes. A weight works only if something comes in and something goes out: it must lie on a path from an "
-                "input to an output.",
-                Play(f"{_TWO}&crit=random&crit2=magnitude&do=c90rm"),
-                Choice(
+                "A weight works only if something comes in and something goes out: it must lie on a path from an input to an output. SNIP "
+                "looks at the whole network and asks of each weight how much the loss would feel it if it were gone.",
+                question=Choice(
                     "on-a-path",
-                    "Random keeps a tenth of the weights. How many of these lie on a path?",
-                    "random_path",
+                    "SNIP keeps a tenth of the weights. How many of these lie on a path?",
+                    "snip_path",
                     (Option("Nearly all of them", 80), Option("About half", 30, 80), Option("Fewer than a third", below=30)),
-                    "random, on a path",
+                    "SNIP, on a path",
                     beside=tuple((text, f"{name}_path") for name, text in _NAMES.items()),
                 ),
-                "{random_path}. The others are kept, stored, counted and dead: a network that looks a tenth as large is a hundredth. "
-                "Magnitude has {magnitude_path} alive, SNIP {snip_path}, SynFlow {synflow_path}: it cuts a little at a time and looks "
-                "after each cut which paths are left.",
+                why="{snip_path}. Each kept weight was felt while all the others were there; that its path would break, SNIP did not see. "
+                "The dead ones are kept, stored and counted. Random has {random_path} alive, magnitude {magnitude_path}, SynFlow "
+                "{synflow_path}: it cuts a little at a time and looks after each cut which paths are left.",
+                after=Play(f"{_TWO}&crit=snip&crit2=synflow&do=c90sy"),
                 notes="This is why the product shows *alive* beside *kept* everywhere.",
             ),
             Step(
-                "SNIP asks how much the loss would feel each weight; magnitude asks how large it is. Before training the sizes are drawn "
-                "by lot.",
+                "Magnitude asks only how large a weight is, and before training sizes are drawn by lot. SNIP asks the loss.",
                 question=Choice(
                     "snip-or-magnitude",
                     "Does SNIP beat magnitude, seed by seed?",

@@ -20,9 +20,9 @@ from appcore.service import lessons
 
 from ..app import tables
 from ..playground import element
-from ..widgets import live_chart
+from ..widgets import live_chart, projector
 
-MOST = 400  # pixels: text and question are to be seen with it
+MOST, MOST_PROJECTED = 400, 290  # pixels: text and question are to be seen with it
 
 
 @dataclass(frozen=True)
@@ -102,10 +102,11 @@ def show(figure: Play | Chart, numbers: Mapping[str, Number], evidence: lessons.
         raise lessons.MissingError(f"the number {missing[0]} is not known here")
     runs = [run for recording in figure.recordings for run in evidence.runs(recording)]
     shown = Shown(figure, numbers, runs)
-    token = (place, shown.revision, *(str(numbers[name]) for _, name in figure.numbers))
+    token = (place, projector.is_on(), shown.revision, *(str(numbers[name]) for _, name in figure.numbers))
     live_chart.chart(f"{figure.kind}-{place}", token, lambda: low(draw(shown)), alt=alt)
 
 
 def low(figure: go.Figure) -> go.Figure:
     """No higher than what leaves room for the words beside it."""
-    return figure.update_layout(height=min(int(figure.layout.height or MOST), MOST))
+    most = MOST_PROJECTED if projector.is_on() else MOST
+    return figure.update_layout(height=min(int(figure.layout.height or most), most))

@@ -109,7 +109,7 @@ export class Playground {
     this.buildPanels();
     const isMissing = this.settings.data === 'csv' && !pasted;
     this.remember();
-    const fresh = actions.length ? 'Doing what the link says.' : 'Nothing is trained yet: press Train.';
+    const fresh = actions.length ? 'On the way to where you begin.' : 'Nothing is trained yet: press Train.';
     this.toolbar.say(isMissing ? 'Paste your points below; until then these are the first set.' : fresh);
     this.loop.refresh();
   }
@@ -256,7 +256,8 @@ export class Playground {
       this.pause('The training has diverged: start again with a smaller learning rate.');
     } else if (!isReplay && this.left && this.isDone()) this.pause('Done: every point is right.');
     else if (!this.left && !this.queue.length) {
-      this.pause(isReplay ? 'This is what the link shows: go on from here.' : this.isDone() ? 'Done: every point is right.' : this.enough());
+      const here = this.isGiven ? 'Ready: go on from here.' : 'This is what the link shows: go on from here.';
+      this.pause(isReplay ? here : this.isDone() ? 'Done: every point is right.' : this.enough());
     }
   }
 

@@ -148,7 +148,8 @@ class Drawing {
     const every = Math.ceil(labels.length / Math.max(2, Math.floor(width / 60)));
     labels.forEach((label, place) => {
       if (place % every) return;
-      this.svg.append(node('text', { x: this.x(place), y: height - BOTTOM + 18, 'text-anchor': 'middle' }, label));
+      const anchor = place === labels.length - 1 && label.length > 3 ? 'end' : 'middle';
+      this.svg.append(node('text', { x: this.x(place) + (anchor === 'end' ? RIGHT - 2 : 0), y: height - BOTTOM + 18, 'text-anchor': anchor }, label));
     });
     this.svg.append(node('text', { class: 'title', x: LEFT, y: 12 }, unit === '%' ? y : `${y}, ${unit}`));
     this.svg.append(node('text', { class: 'title', x: width - RIGHT, y: height - 6, 'text-anchor': 'end' }, x));
