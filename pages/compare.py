@@ -1,5 +1,7 @@
 """Compare: "which, and by how much?" Runs side by side: curves, layers, who prunes the early layers harder, proof of pairing."""
 
+from functools import partial
+
 import streamlit as st
 
 from appcore.ui.app import page
@@ -10,6 +12,7 @@ PAGE = {
     "order": 30,
     "help": "Put runs side by side, layer by layer.",
     "of_run": ("Compare with …", "runs"),
+    "plays": True,
     "on_start": (
         "Compare runs",
         "Curves on top of each other, layers side by side, and proof that the runs are paired.",
@@ -22,7 +25,7 @@ from appcore.ui.app import tables  # noqa: E402
 from appcore.ui.compare import chosen as choice  # noqa: E402
 from appcore.ui.compare import layers, numbers, ticket, view  # noqa: E402
 from appcore.ui.run import launch  # noqa: E402
-from appcore.ui.widgets import player, run_controls, run_picker, run_rail  # noqa: E402
+from appcore.ui.widgets import playback, run_controls, run_picker, run_rail  # noqa: E402
 from appcore.ui.words import run_status  # noqa: E402
 
 st.title("Compare")
@@ -47,7 +50,7 @@ if not runs:
 
 chosen = choice.Chosen(seen, runs, pair, bands, curves)
 shown = [(run["status"], run["command"], run_status.state(run)) for run in runs]
-tick = 1.0 if any(run_status.is_active(run) for run in runs) or player.is_playing(layers.KEY) else None
+tick = 1.0 if any(run_status.is_active(run) for run in runs) else None
 
 
 @st.fragment(run_every=tick)
@@ -57,23 +60,23 @@ def moving() -> None:
     now = [page.manager().get(run_id) for run_id in picked]
     if [(run["status"], run["command"], run_status.state(run)) for run in now] != shown:
         st.rerun()
-    data = tables.read(now)
-    page.name_unreadable(data.unreadable)
+    everything = tables.read(now)
+    page.name_unreadable(everything.unreadable)
+    data = playback.played(now, everything, partial(layers.moment_of_link, chosen, everything))
     with run_rail.place():
         view.rail(now, data)
         with st.container(key="charts"):
-            what = chosen.now(now)
+            what = chosen.now([playback.as_of(run, data) for run in now])
             view.broken(now)
             view.answer(what, data)
             layers.show(what, data)
             numbers.curves(what, data)
             numbers.differences(what, data)
             numbers.numbers(what.runs, data)
+            ticket.show(what.among, data)
 
 
 with page.own_place():
     moving()
-ticket.show(runs, tick)
 view.settings(runs)
 view.proof(runs)
-player.ask()

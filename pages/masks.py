@@ -10,6 +10,7 @@ PAGE = {
     "order": 40,
     "help": "Go through the masks of a run: which weights went, which came back, what collapsed.",
     "of_run": ("Masks", "run"),
+    "plays": True,
 }
 
 page.guard(__file__)
@@ -18,7 +19,7 @@ from appcore import charts  # noqa: E402
 from appcore.ui.app import mask_data, tables  # noqa: E402
 from appcore.ui.masks import choose, view  # noqa: E402
 from appcore.ui.run import launch  # noqa: E402
-from appcore.ui.widgets import bars, player  # noqa: E402
+from appcore.ui.widgets import bars, playback  # noqa: E402
 from appcore.ui.words import run_status, text  # noqa: E402
 
 st.title("Masks: where did the weights go?")
@@ -57,13 +58,11 @@ if not found:
     st.stop()
 at_first = len(side(found[0][0][0], found[0][1]).snapshots)
 with st.container(horizontal=True, vertical_alignment="center"):
-    player.button(at_first)
-    follows = is_live and not player.is_playing() and st.toggle("Follow the newest", value=True, key="follow_masks")
+    follows = not playback.is_for(runs[:1]) and st.toggle("Follow the newest", value=True, key="follow_masks")
     st.markdown(f"{run_status.markdown(runs[0])} &nbsp; {run_status.sentence(runs[0]) if runs[0]['status'] != 'done' else ''}")
-tick = player.SECONDS if player.is_playing() else 1.0 if is_live else None
 
 
-@st.fragment(run_every=tick)
+@st.fragment(run_every=1.0 if is_live else None)
 @page.careful
 def moving() -> None:
     """All parts that the slider, the timer or an active run changes."""
@@ -75,8 +74,7 @@ def moving() -> None:
     if not first.snapshots:
         choose.nothing_yet(now[0])
         return
-    player.advance(len(first.snapshots))
-    at = choose.pick_snapshot(first, follows)
+    at = choose.pick_snapshot(first, follows, data)
     try:
         changes = view.answer(first, at, data)
         layer = view.network(first, at, data)
@@ -97,4 +95,3 @@ def moving() -> None:
 
 with page.own_place():
     moving()
-player.ask()

@@ -1,5 +1,7 @@
 """Run: "what is it doing now?" Without ?run= the launch form with plan and cost; with ?run=ID the live view of a run."""
 
+from functools import partial
+
 import streamlit as st
 
 from appcore.ui.app import page
@@ -10,6 +12,7 @@ PAGE = {
     "order": 20,
     "help": "Set up a run, see its plan and cost, start it, watch it.",
     "of_run": ("Curves", "run"),
+    "plays": True,
     "on_start": (
         "Set up a run of your own",
         "Data set, network, method, pruner: see the plan and its cost before it starts.",
@@ -25,7 +28,7 @@ from appcore.transfer import reproduce  # noqa: E402
 from appcore.ui.app import tables  # noqa: E402
 from appcore.ui.run import launch, machine, network, next_steps, ticket, view  # noqa: E402
 from appcore.ui.settings import address, form  # noqa: E402
-from appcore.ui.widgets import bars, image_answers, live_chart, projector, run_controls, run_labels  # noqa: E402
+from appcore.ui.widgets import bars, image_answers, live_chart, playback, projector, run_controls, run_labels  # noqa: E402
 from appcore.ui.words import format, run_status, run_text, text  # noqa: E402
 
 
@@ -75,16 +78,17 @@ def run_page(run: dict) -> None:
         now = page.manager().get(run["run_id"])
         if (now["status"], now["command"], run_status.state(now)) != shown:
             st.rerun()
-        data = tables.read([now])
+        everything = tables.read([now])
+        page.name_unreadable(everything.unreadable)
+        data = playback.played([now], everything, partial(view.moment_of_link, now, everything))
         with st.container():  # whatever is in it, what follows keeps its place
-            page.name_unreadable(data.unreadable)
-            view.progress_bar(now)
+            view.progress_bar(now, data)
             if now["traceback"] and now["status"] == "failed":
                 with st.expander("Traceback", icon=":material/terminal:"):
                     st.code(now["traceback"], language=None)
         on_top = st.container() if projector.is_on() else None  # an audience sees charts first
         with st.container():
-            view.header_numbers(now, data)
+            view.header_numbers(playback.as_of(now, data), data)
             machine.line(now)
             ticket.section(now, data, beside)
         shown_as = view.controls(now, data)
@@ -93,13 +97,14 @@ def run_page(run: dict) -> None:
         network.section(now, data, shown_as)
         if image_answers.is_waiting(run["run_id"]) != looks:
             st.rerun()
-        view.costs(now, data, shown_as)
+        view.costs(playback.as_of(now, data), data, shown_as)
         with st.expander("Pairing hashes and machine", icon=":material/fingerprint:"):
             view.facts(now)
+        if data.played is None:  # else it would speak of the end
+            next_steps.show(now)
 
     with page.own_place():
         moving()
-    next_steps.show(run)
     with st.expander("Name, tags and note", icon=":material/edit_note:"):
         run_labels.details(run, [])
     with st.expander("Copy as command or Python", icon=":material/content_copy:"):

@@ -27,6 +27,7 @@ AXES = {  # name: (title, unit in the hover)
     "time": ("time spent, s", "s"),
     "FLOPs": ("training FLOPs of the dense network, T", "TFLOP"),
 }
+CLOCK = "clock"  # `layout.meta` of a figure over this axis: what comes later lies further right, so browsers can play it
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,22 @@ class TimeAxis:
             return f"{word} (of {lengths[0]} to {lengths[-1]} epochs, drawn equally wide)"
         return f"{word} (each of {lengths[0]} epochs)" if lengths and lengths[0] > 1 else word
 
+    def words(self, place: float, *, is_cut: bool = False) -> str:
+        """A place on the axis in words; `is_cut`: with the prune point there, which opens what follows."""
+        if not place and not is_cut:
+            return "the start"
+        where = self._in_stages(place, is_cut) if self._view.x == "megabatches" else _amount(place, AXES[self._view.x][1])
+        return f"{where}, prune point" if is_cut else where
+
+    def _in_stages(self, place: float, begins: bool) -> str:
+        """The stage of a place and the epoch in it; where two stages meet, the one that ends, or the one that `begins`."""
+        (word, labels), length = self._named(), self._length()
+        slot, within = divmod(round(place, 6), length)
+        if slot == len(labels) or (not within and not begins):
+            slot, within = slot - 1, length
+        where = f"{word} {labels[int(slot)]} of {labels[-1]}"
+        return f"{where}, epoch {within:.3g} of {length}" if within else where
+
     def mark(self, figure: go.Figure) -> None:
         """Draw the band of the chosen stage."""
         if self._view.moment is not None and self._runs:
@@ -165,6 +182,11 @@ class TimeAxis:
         if name == "FLOPs":
             return samples * float((run.get("started") or {}).get("training_flops") or np.nan) / 1e12
         return samples / run["config"]["batch_size"] if name == "steps" else samples
+
+
+def _amount(place: float, unit: str) -> str:
+    number = f"{place:,.0f}" if place >= 1000 or unit in ("epoch", "step") else f"{place:.3g}"
+    return f"{unit} {number}" if unit in ("epoch", "step") else f"{number} {unit}"
 
 
 def smoothed(values: np.ndarray, smoothing: float) -> np.ndarray:

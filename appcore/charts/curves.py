@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from .. import markup
 from ..analysis.measures import MEASURES, lower
 from . import style
-from .axes import TimeAxis, View, mark_beyond, smoothed
+from .axes import CLOCK, TimeAxis, View, mark_beyond, smoothed
 from .run_styles import Look, looks
 
 Runs = Sequence[Mapping[str, Any]]
@@ -180,7 +180,7 @@ def _over_time(
     revision = f"{revision or 'fixed'}/{view.x}"
     height = style.COMPARED if len(runs) > 1 else style.ORDINARY
     figure = style.figure(title, subtitle, x="", y=y, height=height, revision=revision, xaxis=axis.settings())
-    figure.update_layout(hovermode="x unified" if len(runs) == 1 else "closest")
+    figure.update_layout(hovermode="x unified" if len(runs) == 1 else "closest", meta=CLOCK)
     axis.mark(figure)
     return figure, axis
 

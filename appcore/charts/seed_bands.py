@@ -16,7 +16,7 @@ from appcore.analysis.repeats import Repeats, band, by_seed, difference
 from .. import markup
 from ..names import counted
 from . import style
-from .axes import TimeAxis, View, mark_beyond, smoothed
+from .axes import CLOCK, TimeAxis, View, mark_beyond, smoothed
 from .curves import PLAIN, logarithmic
 from .run_styles import Look, experiment_labels, looks
 
@@ -54,7 +54,7 @@ def bands(
         revision=f"{revision or 'fixed'}/{view.x}/bands",
         xaxis=axis.settings(),
     )
-    figure.update_layout(hovermode="closest")
+    figure.update_layout(hovermode="closest", meta=CLOCK)
     frame = megabatches if name == "errors" else epochs.assign(generalization_gap=epochs["train_accuracy"] - epochs["val_accuracy"])
     edges: list[float] = []
     for group, look in _looked(groups, among):

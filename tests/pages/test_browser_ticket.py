@@ -24,7 +24,7 @@ def layout(key: str, path: str) -> str:
 def test_a_ticket_reads_in_rounds_on_run_and_masks(address: str, store: Store, page: Any) -> None:
     run_id = fake_masks.write(store, **TICKET)
     fake_runs.write(store, **{**TICKET, "method": "dense"})
-    page.goto(f"{address}/run?run={run_id}&moment=2")
+    page.goto(f"{address}/run?run={run_id}")
     page.wait_for_function(READY)
     points = page.locator(".st-key-ticket-chart .chart").evaluate(
         "node => Array.from(node._fullData.find((trace) => trace.name === 'ticket').x)"
@@ -34,12 +34,9 @@ def test_a_ticket_reads_in_rounds_on_run_and_masks(address: str, store: Store, p
     assert page.evaluate(layout("accuracy-chart", "xaxis.title.text")) == "round (each of 3 epochs)"
     assert page.evaluate(layout("staircase-chart", "xaxis.ticktext")) == ["0", "1", "2", "3"]
     assert page.evaluate(layout("layers-map-chart", "xaxis.title.text")) == "round"
-    page.locator(".st-key-moment input[type=range]").focus()
-    page.keyboard.press("ArrowRight")
-    page.wait_for_function("() => location.search.includes('moment=3')")
     page.goto(f"{address}/masks?run={run_id}&point=1")
     page.locator(".st-key-answer").get_by_text("The start of round 1").first.wait_for()
-    page.locator(".st-key-point input[type=range]").focus()
+    page.locator(".playback input").focus()
     page.keyboard.press("ArrowRight")
     page.locator(".st-key-answer").get_by_text("The start of round 2").first.wait_for()
     page.wait_for_function(READY)

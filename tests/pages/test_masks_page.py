@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from test_pages import no_warm_up, opened, store, words
 
-from appcore import paths
 from appcore.analysis.mask_history import BORN, DIED, GONE, KEPT
 from appcore.charts.masks import mask_history, mask_one_layer, mask_words
 from appcore.charts.masks import mask_layers as layer_charts
@@ -106,7 +105,7 @@ def test_a_finished_run_is_scrubbed(store: Store) -> None:
     app = opened("masks", run=run_id)
     assert "The start of megabatch 8" in words(app)  # the newest, unless the address says otherwise
     assert "1 of 8 in conv1" in words(app)
-    app.slider(key="point").set_value(2).run()
+    app = opened("masks", run=run_id, point="2")  # as links of before playback
     assert "The start of megabatch 2" in words(app)
     assert "none came back" in words(app)
     app.selectbox(key="layer").select("conv2").run()
@@ -153,15 +152,6 @@ def test_a_run_that_goes_on_is_followed(store: Store) -> None:
 def test_a_failed_run_with_masks_can_be_looked_at(store: Store) -> None:
     app = opened("masks", run=fake_masks.write(store, until=40, status="failed"))
     assert "of the weights are removed" in words(app)
-
-
-def test_play_begins_and_holds(store: Store) -> None:
-    app = opened("masks", run=fake_masks.write(store))
-    app.button(key="play").click().run()
-    assert app.slider(key="point").value == 1
-    assert app.button(key="play").label == "Pause"
-    app.button(key="play").click().run()
-    assert app.button(key="play").label == "Play"
 
 
 def test_a_damaged_mask_and_a_missing_run_are_told_in_one_line(store: Store) -> None:

@@ -60,7 +60,7 @@ print(json.dumps({
     "pages": list(page_files.found()),
     "links": [link.proto.label for link in opened("home", {}).get("page_link")],
     "title": opened("weather", {"day": "Monday"}).title[0].value,
-    "charts": [json.loads(chart.proto.json)["alt"] for chart in run.get("bidi_component")],
+    "charts": [json.loads(chart.proto.json).get("alt", "") for chart in run.get("bidi_component")],
     "figure": json.loads(run.session_state["_figures"]["mistakes-chart"][1]),
     "table": json.loads(opened("runs", {}).dataframe[0].value[["Name", "Batch", "Alive"]].to_json(orient="records")),
 }))

@@ -93,7 +93,6 @@ KNOWN: dict[str, set[str]] = {
     "appcore/ui/widgets/image_answers.py": {"text"},  # stages in words, and counts
     "appcore/ui/widgets/layer_view.py": {"what.capitalize()"},
     "appcore/ui/widgets/paper_table.py": {"language"},
-    "appcore/ui/widgets/player.py": {"label"},
     "appcore/ui/widgets/run_controls.py": {"label", "resume", "pause"},
     "appcore/ui/widgets/run_list.py": {"facts", "share"},  # each of them is Markdown
     "appcore/ui/widgets/sparsity_slider.py": {"label", "help"},

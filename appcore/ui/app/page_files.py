@@ -24,6 +24,7 @@ class PageFile:
     in_bar: bool = True  # False: reached by links alone
     on_start: tuple[str, str] | None = None  # for the page Start: the text of the link, and a sentence below
     of_run: tuple[str, str] | None = None  # for pages about a run: what they are called beside a run, and the parameter that names it
+    plays: bool = False  # True: it can show a run at a moment of its course
 
     @property
     def path(self) -> str:

@@ -9,11 +9,12 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import pandas as pd
 
+from appcore.charts.playback.moments import Moments
 from appcore.locks import Locks
 from appcore.planning import stages
 
@@ -25,6 +26,7 @@ _SHARE = 0.03
 _LONGEST_WAIT = 10.0  # seconds
 _MOST = 8  # sets of runs whose tables are kept
 _T = TypeVar("_T")
+TABLES = ("epochs", "megabatches", "prunes", "layers", "rounds")
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,31 @@ class Frames:
     titles: tuple[str, ...]
     unreadable: tuple[Any, ...] = ()  # rows that were left out, see storage/rows.py
     figures: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # that pages drew of them last, see `live_chart.chart`
+    played: Frames | None = field(default=None, repr=False, compare=False)  # everything, where these are its rows up to a moment
+    at: int | None = None  # the moment that is shown; None where runs are not played
+    edge: float | None = None  # where it lies on the x axis of the curves
     _known: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def whole(self) -> Frames:
+        """All recorded tables, also while these are played up to a moment."""
+        return self.played or self
+
+    def until(self, known: Moments, at: int) -> Frames:
+        """What there was at a moment of these runs; at the last one, everything."""
+        there = replace(self, at=at, edge=float(known.places[at]))
+        if at >= known.last:
+            return there
+        cut: dict[str, Any] = {name: known.until(at, name, getattr(self, name)) for name in TABLES}
+        return replace(there, **cut, played=self, figures={}, _known={})
 
     def token(self, *names: str) -> tuple[tuple[str, ...] | int, ...]:
         """Changes when one of these tables has grown or a run was renamed, since figures show the names."""
         return self.titles, *(len(getattr(self, name)) for name in names)
+
+    def layers_of(self, run_ids: Sequence[str]) -> pd.DataFrame:
+        """The rows of layers of some of these runs."""
+        return self.once(("layers", tuple(run_ids)), lambda: self.layers[self.layers["run_id"].isin(run_ids)])
 
     def once(self, key: Hashable, compute: Callable[[], _T]) -> _T:
         """The result of `compute` for these tables, computed once for each key."""

@@ -1,4 +1,4 @@
-"""The layers of two runs at one megabatch or round, chosen by a slider or timer: shares kept, their difference, overlap of the masks."""
+"""The layers of two runs at one megabatch or round: shares kept, their difference, overlap of the masks."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
 from appcore import charts, plugins
 from appcore.charts.masks import mask_words
+from appcore.charts.playback.moments import Moments
 from appcore.planning import stages
 
 from ..app import mask_data, tables
-from ..widgets import live_chart, player
+from ..widgets import live_chart, playback
 from ..words import run_status
 from ..words.text import harmless
 from .chosen import Chosen
@@ -25,7 +28,8 @@ KEY = "megabatch"
 
 
 def _pick_megabatch(chosen: Chosen, data: tables.Frames) -> int:
-    """The megabatch or round (from 0) whose layers are shown: chosen with the slider, played, or the newest that all runs have reached.
+    """The megabatch or round (from 0) whose layers are shown: chosen with the slider, or the newest that all runs have reached, as they
+    are played.
 
     Of finished runs the last one is shown first: that is what the headlines speak of.
     """
@@ -34,19 +38,31 @@ def _pick_megabatch(chosen: Chosen, data: tables.Frames) -> int:
     if count < 2:
         return 0
     newest = data.once(("reached", chosen.key), lambda: charts.reached(data.layers, chosen.among)) if len(data.layers) else None
+    if data.at is not None:
+        return 0 if newest is None else int(newest.min() if data.played else newest.max())
     if KEY not in st.session_state and KEY not in st.query_params and newest is not None:
         st.session_state[KEY] = int(newest.max()) + first
     st.session_state[KEY] = min(st.session_state[KEY], count - 1 + first) if KEY in st.session_state else first
     is_live = any(run_status.is_active(run) for run in chosen.runs)
-    player.advance(count, KEY)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        if player.button(count, KEY):
-            st.rerun()
-        follows = is_live and not player.is_playing(KEY) and st.toggle("Follow the newest", value=True, key="follow", width=180)
+        follows = is_live and st.toggle("Follow the newest", value=True, key="follow", width=180)
         if follows and newest is not None:
             st.session_state[KEY] = int(newest.min()) + first
         at = st.slider(word.capitalize(), first, count - 1 + first, key=KEY, bind="query-params", disabled=follows, width="stretch")
     return at - first
+
+
+def moment_of_link(chosen: Chosen, data: tables.Frames, known: Moments) -> int | None:
+    """The end of the megabatch or round that a link of before playback names."""
+    with suppress(KeyError, ValueError):
+        at = int(st.query_params[KEY]) - int(chosen.word != "round")
+        by_then = np.zeros(len(data.epochs), dtype=bool)
+        for run in chosen.among:
+            mine = data.epochs["run_id"] == run["run_id"]
+            rows = data.epochs[mine]
+            by_then[mine] = (rows["megabatch"] if chosen.word == "megabatch" else stages.of_run(run).of(rows)) <= at
+        return known.with_all("epochs", by_then) if at >= 0 else None
+    return None
 
 
 def show(chosen: Chosen, data: tables.Frames) -> None:
@@ -57,7 +73,8 @@ def show(chosen: Chosen, data: tables.Frames) -> None:
     megabatch = _pick_megabatch(chosen, data)
     by_id = {run["run_id"]: run for run in chosen.runs}
     first, second = by_id[chosen.pair[0]], by_id[chosen.pair[1]]
-    networks = data.once(("networks", chosen.key), lambda: charts.networks(data.layers, chosen.runs))
+    everything = data.whole  # so that every figure has its place from the start
+    networks = everything.once(("networks", chosen.key), lambda: charts.networks(everything.layers, chosen.runs))
     if not any({first["run_id"], second["run_id"]} <= {run["run_id"] for run in alike} for alike in networks):
         st.markdown(f":gray[:material/info: {harmless(_not_side_by_side(first, second, networks))}]")
     else:
@@ -76,23 +93,24 @@ def _not_side_by_side(first: Run, second: Run, networks: Sequence[Sequence[Mappi
 def _pair(first: Run, second: Run, megabatch: int, chosen: Chosen, data: tables.Frames) -> None:
     """The two chosen runs: shares, differences and overlap of each layer."""
     pair = chosen.pair
-    layers = data.once(("layers", pair), lambda: data.layers[data.layers["run_id"].isin(pair)])
-    both, token = ",".join(pair), (chosen.key, pair, megabatch, data.token("layers"))
-    common = shared_snapshots(first, second, data, chosen.word)
-    with live_chart.grid(3 if common and not mask_words.chaotic(first, second) else 2, 265):
-        live_chart.chart(
+    both, token = ",".join(pair), (chosen.key, pair, megabatch)
+    common, everything = (shared_snapshots(first, second, frames, chosen.word) for frames in (data, data.whole))
+    with live_chart.grid(3 if everything and not mask_words.chaotic(first, second) else 2, 265):
+        playback.chart(
             "mirrored",
             token,
-            lambda: charts.mirrored(layers, first, second, megabatch, revision=both, among=chosen.among),
+            lambda frames: charts.mirrored(frames.layers_of(pair), first, second, megabatch, revision=both, among=chosen.among),
+            data,
+            ("layers",),
             alt="Bars back to back: share that each of the two runs keeps of each layer",
-            shared=data.figures,
         )
-        live_chart.chart(
+        playback.chart(
             "difference-map",
             token,
-            lambda: charts.difference_map(layers, first, second, megabatch, revision=both, among=chosen.among),
+            lambda frames: charts.difference_map(frames.layers_of(pair), first, second, megabatch, revision=both, among=chosen.among),
+            data,
+            ("layers",),
             alt="Heatmap: difference of the shares kept, by layer and megabatch",
-            shared=data.figures,
         )
         words = _same_weights(first, second, common, megabatch, chosen, data)
     st.markdown(words)
@@ -105,14 +123,19 @@ def _everyone(networks: Sequence[Sequence[Mapping[str, Any]]], megabatch: int, c
     with live_chart.grid(min(2, max(1, len(networks))), live_chart.NARROW):
         for place, alike in enumerate(networks):
             name = charts.network_name(alike) if len(networks) > 1 else ""
-            live_chart.chart(
+            playback.chart(
                 f"kept-by-layer-{place}" if place else "kept-by-layer",
-                (chosen.key, name, megabatch, data.token("layers")),
-                partial(charts.kept_by_layer, data.layers, alike, megabatch, revision=chosen.revision, among=chosen.among, network=name),
+                (chosen.key, name, megabatch),
+                partial(_kept, alike, megabatch, name, chosen),
+                data,
+                ("layers",),
                 alt=f"Marks: share kept of each layer {name and 'of '}{name}, one mark per run",
-                shared=data.figures,
                 legend=False,
             )
+
+
+def _kept(alike: Sequence[Mapping[str, Any]], megabatch: int, network: str, chosen: Chosen, frames: tables.Frames) -> go.Figure:
+    return charts.kept_by_layer(frames.layers, alike, megabatch, revision=chosen.revision, among=chosen.among, network=network)
 
 
 def shared_snapshots(first: Run, second: Run, data: tables.Frames, word: str) -> dict[int, tuple[str, str]]:

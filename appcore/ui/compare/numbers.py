@@ -13,7 +13,7 @@ from appcore.analysis.measures import MEASURES
 from appcore.analysis.repeats import Repeats, grouped
 
 from ..app import old_links, tables
-from ..widgets import live_chart, paper_table
+from ..widgets import live_chart, paper_table, playback
 from ..words import number_columns
 from ..words.text import cells, plain
 from . import layers
@@ -38,16 +38,19 @@ def pick_bands(runs: Runs) -> bool:
 def curve(name: str, chosen: Chosen, data: tables.Frames) -> None:
     """One curve of each run, or the band of each experiment."""
     drawn: Any = grouped(chosen.runs) if chosen.bands else chosen.runs
-    more = {"rounds": data.rounds} if name == "accuracy" and not chosen.bands else {}
-    live_chart.chart(
+    more = {"rounds": data.whole.rounds} if name == "accuracy" and not chosen.bands else {}
+    draw = partial(charts.bands, name) if chosen.bands else getattr(charts, name)
+    playback.chart(
         f"compare-{name}",
-        (chosen.key, chosen.bands, chosen.view, data.token("epochs", "megabatches", "rounds")),
-        lambda: (partial(charts.bands, name) if chosen.bands else getattr(charts, name))(
-            drawn, data.epochs, data.megabatches, revision=chosen.revision, view=chosen.view, among=chosen.among, **more
+        (chosen.key, chosen.bands, chosen.view),
+        lambda frames: draw(
+            drawn, frames.epochs, frames.megabatches, revision=chosen.revision, view=chosen.view, among=chosen.among, **more
         ),
+        data.whole,  # the browser cuts it
+        ("epochs", "megabatches", "rounds"),
         alt=_ALT[name],
-        shared=data.figures,
         legend=False,
+        edge=data.edge,
     )
 
 
@@ -78,12 +81,13 @@ def differences(chosen: Chosen, data: tables.Frames) -> None:
         )
     alike = [group for group in groups if _data_of(group) == _data_of(base)]
     if len(alike) > 1:
-        live_chart.chart(
+        playback.chart(
             "differences",
-            (chosen.key, base.first["run_id"], metric, data.token("megabatches")),
-            lambda: charts.differences(metric, alike, base, data.megabatches, revision=chosen.revision, among=chosen.among),
+            (chosen.key, base.first["run_id"], metric),
+            lambda frames: charts.differences(metric, alike, base, frames.megabatches, revision=chosen.revision, among=chosen.among),
+            data,
+            ("megabatches",),
             alt="Curves: difference of each experiment from the baseline after each megabatch, with 95 % intervals",
-            shared=data.figures,
             legend=False,
         )
     if len(alike) < len(groups):

@@ -12,7 +12,7 @@ from appcore.names import counted
 from appcore.statuses import BROKEN
 
 from ..app import tables
-from ..widgets import live_chart, run_rail
+from ..widgets import live_chart, playback, run_rail
 from ..widgets.run_picker import Runs
 from ..words import format, run_status, setting_labels
 from ..words.text import harmless, plain, table
@@ -68,28 +68,32 @@ def answer(chosen: Chosen, data: tables.Frames) -> None:
         return
     by_id = {run["run_id"]: run for run in runs}
     first, second = by_id[pair[0]], by_id[pair[1]]
-    counted_layers = data.once(("layers", pair), lambda: data.layers[data.layers["run_id"].isin(pair)])
+    counted_layers = data.layers_of(pair)
     statuses = tuple(run["status"] for run in runs)
     ahead = data.once(("ahead", chosen.key, statuses), lambda: charts.who_is_more_accurate(grouped(runs), data.megabatches, chosen.among))
+    if data.played and not ahead[0]:  # two answers at every moment, so that the figures below keep their places
+        ahead = "Nothing is tested yet", "The answer appears here with the end of the first megabatch."
     harder = data.once(("who", pair, chosen.key), lambda: charts.who_prunes_early(counted_layers, first, second, chosen.among))
     with st.container(border=True, key="answer"):
         st.markdown("\n\n".join(f"#### {harmless(head)}  \n{harmless(detail)}" for head, detail in (ahead, harder) if head))
-    is_one_network = len(data.once(("networks", pair), lambda: charts.networks(counted_layers, [first, second]))) < 2
+    whole = data.whole
+    is_one_network = len(whole.once(("networks", pair), lambda: charts.networks(whole.layers_of(pair), [first, second]))) < 2
     with live_chart.grid(2, live_chart.NARROW):
         numbers.curve("accuracy", chosen, data)
         if is_one_network:
-            live_chart.chart(
+            playback.chart(
                 "early-layers",
-                (chosen.key, pair, data.token("layers")),
-                lambda: charts.early_layers(
-                    charts.early_shares(counted_layers, chosen.among),
+                (chosen.key, pair),
+                lambda frames: charts.early_layers(
+                    charts.early_shares(frames.layers_of(pair), chosen.among),
                     [first, second],
-                    charts.early_names(counted_layers),
+                    charts.early_names(frames.whole.layers_of(pair)),
                     revision=chosen.revision,
                     among=chosen.among,
                 ),
+                data,
+                ("layers",),
                 alt="Curves: share kept of the early layers at each megabatch",
-                shared=data.figures,
                 legend=False,
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,15 +11,17 @@ import streamlit as st
 
 from appcore import plugins
 from appcore.analysis import mask_history
+from appcore.charts.playback.moments import Moments
 from appcore.statuses import RESUMABLE
 
-from ..app import page
+from ..app import page, tables
 from ..app.mask_data import Snapshot
+from ..widgets import playback
 from ..widgets.run_picker import not_here
 from ..words import run_status, run_text
 
 Run = Mapping[str, Any]
-_SNAPSHOT = "A prune point, or the end of a megabatch whose epochs moved the mask; arrow keys step, Play goes through"
+_SNAPSHOT = "A prune point, or the end of a megabatch whose epochs moved the mask; arrow keys step"
 
 
 @dataclass(frozen=True)
@@ -91,16 +94,40 @@ def nothing_yet(run: Run) -> None:
         st.page_link(page.link("run"), label="Open the run", icon=":material/play_circle:", query_params={"run": run["run_id"]})
 
 
-def pick_snapshot(side: Side, follows: bool) -> int:
-    """The snapshot (from 0) on the slider, or the newest while the run is followed."""
+def pick_snapshot(side: Side, follows: bool, data: tables.Frames) -> int:
+    """The snapshot (from 0) on the slider: of a run that is played that of the moment, else the newest while the run is followed."""
     count = len(side.snapshots)
-    if follows or st.session_state.get("point", 1) > count:
-        st.session_state["point"] = count
     if count == 1:
         st.caption(f"One mask so far: {side.snapshots[0].words}.")
         return 0
+    known = playback.moments_of([side.run], data)
+    if known is not None:
+        return _at_moment(side, known, data)
+    if follows or st.session_state.get("point", 1) > count:
+        st.session_state["point"] = count
     newest: dict[str, Any] = {} if "point" in st.session_state else {"value": count}
     return st.slider("Snapshot", 1, count, **newest, key="point", bind="query-params", disabled=follows, help=_SNAPSHOT) - 1
+
+
+def _at_moment(side: Side, known: Moments, data: tables.Frames) -> int:
+    """The newest snapshot by the moment of the playback; its slider goes from snapshot to snapshot."""
+    of_segment: dict[int, int] = {}
+    for name in ("prunes", "megabatches"):
+        rows = getattr(data, name)
+        mine = (rows["run_id"] == side.run["run_id"]).to_numpy()
+        of_segment |= dict(zip(rows["segment"][mine].tolist(), known.of_rows[name][mine].tolist(), strict=True))
+    moments = [of_segment[snapshot.segment] for snapshot in side.snapshots]
+    moments[-1] = known.last  # with the last snapshot everything is there
+
+    def of_link(_: Moments) -> int | None:
+        with suppress(KeyError, ValueError, IndexError):  # ?point= of before playback
+            chosen = int(st.query_params["point"])
+            return moments[chosen - 1] if chosen > 0 else None
+        return None
+
+    stops = {moment: snapshot.words for moment, snapshot in zip(moments, side.snapshots, strict=True)}
+    at = playback.bar(known, stops, of_link)
+    return max((place for place, moment in enumerate(moments) if moment <= at), default=0)
 
 
 def beside(side: Side, at: int, other: Side) -> int:

@@ -14,7 +14,7 @@ from appcore.names import counted
 from appcore.planning import stages
 
 from ..app import page, tables
-from ..widgets import live_chart
+from ..widgets import playback
 from ..words import run_status
 from ..words.run_text import title
 from ..words.text import harmless
@@ -36,20 +36,17 @@ def section(run: dict[str, Any], data: tables.Frames, beside: list[Any]) -> None
         return
     now = [page.manager().get(other["run_id"]) if run_status.is_active(other) else other for other in beside]
     theirs = tables.read(now) if now else None
-    tests = pd.concat([data.rounds, theirs.rounds]) if theirs else data.rounds
-    ends = pd.concat([data.megabatches, theirs.megabatches]) if theirs else data.megabatches
+    tests, ends = _with(data, theirs)
     runs = [run, *now]
     found = rounds.sorted_out(runs)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        live_chart.chart(
+        playback.chart(
             "ticket-chart",
-            (
-                tuple(other["run_id"] for other in runs),
-                data.token("rounds", "megabatches"),
-                theirs and theirs.token("rounds", "megabatches"),
-            ),
-            lambda: charts.ticket(runs, tests, ends, revision=run["run_id"]),
+            (tuple(other["run_id"] for other in runs), theirs and theirs.token("rounds", "megabatches")),
+            lambda frames: charts.ticket(runs, *_with(frames, theirs), revision=run["run_id"]),
+            data,
+            ("rounds", "megabatches"),
             alt="Curves: test accuracy of each round over the weights left, beside the control and the dense network",
         )
     with right, st.container(key="ticket-words"):
@@ -66,6 +63,13 @@ def section(run: dict[str, Any], data: tables.Frames, beside: list[Any]) -> None
         moving = [other for other in now if run_status.is_active(other)]
         for other in moving:
             st.caption(f"{run_status.markdown(other)} {harmless(other['title'] or other['run_id'])}")
+
+
+def _with(data: tables.Frames, theirs: tables.Frames | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tests of rounds and the ends of megabatches of the run and of those beside it."""
+    if theirs is None:
+        return data.rounds, data.megabatches
+    return pd.concat([data.rounds, theirs.rounds]), pd.concat([data.megabatches, theirs.megabatches])
 
 
 def _add(run: dict[str, Any], found: rounds.Beside) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
@@ -10,10 +11,11 @@ import streamlit as st
 from appcore import charts
 from appcore.analysis.measures import MEASURES, PURPOSES, lower, newest
 from appcore.charts import run as run_charts
+from appcore.charts.playback.moments import Moments
 from appcore.planning import stages
 
 from ..app import page, tables
-from ..widgets import live_chart
+from ..widgets import playback
 from ..words import format, run_status
 from ..words.number_columns import metric
 from ..words.text import code, harmless, plain
@@ -66,24 +68,27 @@ def _measured(run: dict[str, Any], test: Any) -> str:
     return f"Test accuracy and gap: after {stages.in_words(place, known.word)}, at {format.percent(1 - test['density_mask'])} sparsity."
 
 
-def progress_bar(run: dict[str, Any]) -> None:
-    """The progress bar, with a sentence on what happened and what to do next."""
+def progress_bar(run: dict[str, Any], seen: tables.Frames) -> None:
+    """The progress bar, with a sentence on what happened and what to do next; of a run that is played the slider is the bar."""
     text = run_status.sentence(run, **page.place_in_line(run))
     name = run_status.state(run)
     if name == "failed":
         st.error(text, icon=":material/error:")
     elif name in ("lost", "stalled"):
         st.warning(text, icon=":material/link_off:" if name == "lost" else ":material/hourglass_disabled:")
+    elif seen.at is not None:
+        st.caption("Numbers and figures below are as they were at this moment." if seen.played else text)
     else:
         share = run_status.share_done(run)
         st.progress(share, text=f"{text} {100 * share:.0f} %" if name in ("running", "starting") else text)
 
 
 def controls(run: dict[str, Any], data: tables.Frames) -> charts.View:
-    """What the figures show: a stage (live: the newest), the x axis, smoothing and a logarithmic loss; all in the address but live."""
+    """What the figures show: a stage (live: the newest; of a run that is played that of its slider), the x axis, smoothing and a
+    logarithmic loss; all in the address but live."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="view"):
         with st.container(horizontal=True, vertical_alignment="bottom", width="content"):  # one place, whether a run has a slider or not
-            moment = _moment(run, data)
+            moment = _moment(run, data) if data.at is None else None
         x = st.selectbox("Curves over", list(charts.AXES), format_func=_axis(run), key="x", bind="query-params", width=190)
         smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smooth", bind="query-params", width=170)
         logarithmic = st.toggle("Logarithmic loss", key="log", bind="query-params", width=170)
@@ -113,6 +118,15 @@ def _moment(run: dict[str, Any], data: tables.Frames) -> int | None:
     return None if is_live else chosen - first
 
 
+def moment_of_link(run: dict[str, Any], data: tables.Frames, known: Moments) -> int | None:
+    """The end of the stage that a link of before playback names (?moment=)."""
+    with suppress(KeyError, ValueError):
+        known_stages = stages.of_run(run)
+        chosen = int(st.query_params["moment"]) - int(known_stages.word != "round")
+        return known.with_all("epochs", known_stages.of(data.epochs) <= chosen) if chosen >= 0 else None
+    return None
+
+
 def _axis(run: dict[str, Any]) -> Any:
     """The names of the axes for this run."""
     return lambda name: "rounds" if name == "megabatches" and stages.of_run(run).are_rounds else name
@@ -123,7 +137,7 @@ def figures(run: dict[str, Any], data: tables.Frames, view: charts.View) -> None
     nothing yet keep their places; one that has ended shows what it has."""
     live = [chart for chart in run_charts.found().values() if chart.live and chart.is_for(run)]
     if not run_status.is_active(run):
-        live = [chart for chart in live if not chart.rows or len(getattr(data, chart.rows))]
+        live = [chart for chart in live if not chart.rows or len(getattr(data.whole, chart.rows))]
     if not live:
         st.caption("It ended before anything was measured, so there is no chart.")
     for row in run_charts.ROWS:
@@ -167,15 +181,18 @@ def _spent(numbers: dict[str, float]) -> str:
 
 
 def _figure(chart: run_charts.RunChart, run: dict[str, Any], data: tables.Frames, view: charts.View) -> None:
-    """One chart; its token covers the data that it needs, and the end of the run when it is drawn from the totals."""
+    """One chart; its token covers the data that it needs, and the end of the run when it is drawn from the totals. Of a run that is played
+    the browser has the whole curve, and cuts it."""
     grown = [name for name in chart.needs if name in run_charts.TABLES]
     seen = {name: view if name == "view" else getattr(view, name) for name in chart.needs if name not in grown}
-    live_chart.chart(
+    playback.chart(
         f"{chart.name.replace('_', '-')}-chart",
-        (run["run_id"], *seen.values(), data.token(*grown), None if chart.live else run["totals"]["seconds"]),
-        lambda: chart.draw(run, **{name: getattr(data, name) for name in grown}, **seen),
+        (run["run_id"], *seen.values(), None if chart.live else run["totals"]["seconds"]),
+        lambda frames: chart.draw(run, **{name: getattr(frames, name) for name in grown}, **seen),
+        data.whole if "view" in chart.needs else data,
+        grown,
         alt=chart.alt,
-        shared=data.figures,
+        edge=data.edge,
     )
 
 

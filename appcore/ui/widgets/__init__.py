@@ -1,1 +1,1 @@
-"""Elements that several pages draw: charts, players, downloads, lists of runs."""
+"""Elements that several pages draw: charts, playback, downloads, lists of runs."""

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from ..app import page, page_files
+from . import playback
 
 
 def of_pages() -> None:
@@ -20,9 +21,10 @@ def of_pages() -> None:
 
 
 def of_run(run: Mapping[str, Any]) -> None:
-    """The pages about this run."""
+    """The pages about this run, at the moment that is shown."""
     page.take_up(run["run_id"])
     about = [(*file.of_run, file) for file in page_files.found().values() if file.of_run]
     with st.container(horizontal=True, key="of-run"):
         for label, parameter, file in sorted(about, key=lambda one: one[1] != "run"):
-            st.page_link(file.path, label=label, icon=file.icon, query_params={parameter: run["run_id"]})
+            moment = playback.address() if file.plays else {}
+            st.page_link(file.path, label=label, icon=file.icon, query_params={parameter: run["run_id"], **moment})

@@ -52,6 +52,8 @@ def show(run: Mapping[str, Any], data: tables.Frames, until: int | None) -> None
     st.subheader("Twelve test images", anchor=False)
     if moment:
         _words(moment)
+    elif data.played:
+        st.caption("Nothing was asked about them by this moment.")
     else:
         st.caption("The version that made this run did not record what it said of single images.")
     answer = reply["answer"] if reply and reply["state"] == "ready" else None

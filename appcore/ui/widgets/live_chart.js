@@ -32,13 +32,13 @@ function drawNext(host) {
   clearTimeout(host.rest);
   const next = host.next;
   host.next = null;
-  if (next) next();
+  return next?.();
 }
 
 function drawWhenSeen(host) {
   clearTimeout(host.rest);
-  if (host.isFar === false && !document.hidden) drawNext(host);
-  else if (!host.data) host.rest = setTimeout(() => drawNext(host), REST);
+  if (host.isFar === false && !document.hidden) return drawNext(host);
+  if (!host.data) host.rest = setTimeout(() => drawNext(host), REST);
 }
 
 if (!window.__liveCharts) {
@@ -132,6 +132,8 @@ function hoverAgain(host) {
 
 __TABLE__
 
+__CLIP__
+
 // For a room: every font, line and mark grows; the room that titles take grows with them.
 function enlarge(node, factor, inFont) {
   if (Array.isArray(node)) { node.forEach((item) => enlarge(item, factor, inFont)); return; }
@@ -195,12 +197,14 @@ export default function (component) {
   showPanel(frame, host, data, setTriggerValue);
   showAbout(frame, data.about);
   const dark = isDark(host);
-  const wanted = (dark ? 'dark' : 'light') + data.scale + data.legend + data.figure;
+  const plays = data.edge !== null;
+  const wanted = (dark ? 'dark' : 'light') + data.scale + data.legend + plays + data.figure;
   if (host.wanted === wanted) return;
   host.wanted = wanted;
   watch(host);
   load().then((Plotly) => {
     if (host.wanted !== wanted) return;
+    host.play = null;  // its film is of the figure before
     host.next = () => draw(Plotly).catch(failed);
     drawWhenSeen(host);
   }).catch(failed);
@@ -222,13 +226,26 @@ export default function (component) {
     figure.layout.title.text = fit['title.text'];
     figure.layout.title.subtitle.text = fit['title.subtitle.text'];
     figure.layout.title.pad.t = fit['title.pad.t'];
-    return Plotly.react(host, figure.data, figure.layout, CONFIG).then(() => makeRoom(Plotly, host, top)).then(() => {
+    const film = plays && figure.layout.meta === 'clock' ? new Film(figure) : null;
+    const traces = film ? film.until(window.__playback?.edge ?? data.edge) : figure.data;
+    return Plotly.react(host, traces, figure.layout, CONFIG).then(() => makeRoom(Plotly, host, top)).then(() => {
       prepare(Plotly, host, note, setStateValue);
       placeInfo(host);
-      host.dataset.updates = Number(host.dataset.updates || 0) + 1;
-      hoverAgain(host);
-      if (button.getAttribute('aria-pressed') === 'true') fillTable(frame.querySelector('.table'), host);
+      host.play = film && ((edge) => play(Plotly, film, edge));
+      drawn();
     });
+  }
+
+  function play(Plotly, film, edge) {
+    if (!film.changes(edge)) return undefined;
+    host.next = () => Plotly.react(host, film.until(edge), host.layout, CONFIG).then(drawn).catch(failed);
+    return drawWhenSeen(host);
+  }
+
+  function drawn() {
+    host.dataset.updates = Number(host.dataset.updates || 0) + 1;
+    hoverAgain(host);
+    if (button.getAttribute('aria-pressed') === 'true') fillTable(frame.querySelector('.table'), host);
   }
 
   function failed(error) {

@@ -65,7 +65,7 @@ def _beside(name: str) -> str:
 
 def _script() -> str:
     """live_chart.js with what it is made of: the other scripts, whose functions stand in its scope, and the settings of charts."""
-    places = {name.upper(): _beside(f"{name}.js") for name in ("table", "paper", "about")}
+    places = {name.upper(): _beside(f"{name}.js") for name in ("table", "paper", "about", "clip")}
     places |= {"TEMPLATES": _templates(), "CONFIG": json.dumps(_CONFIG), "LEGEND": str(charts.LEGEND_ROOM)}
     return re.sub("__([A-Z]+)__", lambda found: places[found[1]], _beside("live_chart.js"))
 
@@ -80,13 +80,21 @@ _component = st.components.v2.component(
 
 
 def chart(
-    key: str, token: Hashable, build: Callable[[], go.Figure], *, alt: str, shared: dict[str, Any] | None = None, legend: bool = True
+    key: str,
+    token: Hashable,
+    build: Callable[[], go.Figure],
+    *,
+    alt: str,
+    shared: dict[str, Any] | None = None,
+    legend: bool = True,
+    edge: float | None = None,
 ) -> list[Any]:
     """Show the figure that `build` makes; it is rebuilt only when `token` changes, so that a tick without new data costs nothing.
 
     Pages share built figures through `shared`, if the token and the owner of `shared` determine all that the figure shows. Without
-    `legend` the figure's legend is left out on the page, which has one of its own. Returns the ranges that were drawn on the axes of
-    parallel coordinates, None for an axis without one; of other figures nothing.
+    `legend` the figure's legend is left out on the page, which has one of its own. `edge`: how far a figure over the clock is shown, on a
+    page that plays (clip.js). Returns the ranges that were drawn on the axes of parallel coordinates, None for an axis without one; of
+    other figures nothing.
     """
     mine = st.session_state.setdefault("_figures", {})
     made = next((known[key] for known in (mine, shared or {}) if key in known and known[key][0] == token), None)
@@ -116,6 +124,7 @@ def chart(
         "scale": scale,
         "name": name,
         "legend": legend,
+        "edge": edge,
         "about": _about(key),
         **_pdf(key),
     }
