@@ -15,7 +15,7 @@ from appcore.charts.playback.moments import Moments
 from appcore.planning import stages
 
 from ..app import page, tables
-from ..widgets import playback
+from ..widgets import playback, projector
 from ..words import format, run_status
 from ..words.number_columns import metric
 from ..words.text import code, harmless, plain
@@ -76,6 +76,8 @@ def progress_bar(run: dict[str, Any], seen: tables.Frames) -> None:
         st.error(text, icon=":material/error:")
     elif name in ("lost", "stalled"):
         st.warning(text, icon=":material/link_off:" if name == "lost" else ":material/hourglass_disabled:")
+    elif seen.at is not None and projector.is_on():
+        pass  # the slider says where it is, and a whole chart must fit below
     elif seen.at is not None:
         st.caption("Numbers and figures below are as they were at this moment." if seen.played else text)
     else:

@@ -102,6 +102,7 @@ class Player {
       this.button.setAttribute('aria-label', label);
     }
     this.slider.value = this.at;
+    this.slider.style.setProperty('--done', `${(100 * this.at) / (this.data.stops.length - 1)}%`);
     this.words.textContent = isLast ? `the end: ${this.data.words[this.at]}` : this.data.words[this.at];
     this.slider.setAttribute('aria-valuetext', this.words.textContent);
     this.end.disabled = isLast;
