@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from test_pages import no_warm_up, opened, store, words
 
+from appcore import paths
 from appcore.analysis.mask_history import BORN, DIED, GONE, KEPT
 from appcore.charts.masks import mask_history, mask_one_layer, mask_words
 from appcore.charts.masks import mask_layers as layer_charts

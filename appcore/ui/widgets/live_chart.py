@@ -113,7 +113,7 @@ def chart(
     if shared is not None:
         shared[key] = made
     _, text, height, name = made
-    if st.session_state.get("_no_live_charts") or not SCRIPT.exists():
+    if not are_live():
         _still(key, text, height, alt)
         return []
     scale = projector.scale()
@@ -136,6 +136,11 @@ def chart(
         st.session_state["_no_live_charts"] = True
         st.rerun()
     return result.ranges or []
+
+
+def are_live() -> bool:
+    """Whether charts are drawn by our script; else each change of one replaces it."""
+    return not st.session_state.get("_no_live_charts") and SCRIPT.exists()
 
 
 def _file_name(key: str, figure: go.Figure) -> str:

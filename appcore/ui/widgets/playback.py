@@ -52,7 +52,7 @@ _component = st.components.v2.component(
 
 def is_for(runs: Sequence[Run]) -> bool:
     """Whether these runs can be played: a run that trains has its newest state shown instead."""
-    return not any(run["status"] in MOVING for run in runs)
+    return live_chart.are_live() and not any(run["status"] in MOVING for run in runs)
 
 
 def played(runs: Sequence[Run], data: tables.Frames, old: Callable[[Moments], int | None] = lambda _: None) -> tables.Frames:
