@@ -23,8 +23,12 @@ h1 {{ font-size: 1.25rem !important; line-height: 1.2 !important; padding: 0 !im
 [data-testid='stProgress'] p {{ font-size: 0.75rem; }}
 .st-key-compare-head :is(button, p) {{ font-size: 0.75rem; min-height: 0; }}
 .st-key-compare-head button {{ padding: 0.15rem 0.5rem; }}
-.playback {{ font-size: 0.7rem !important; padding: 0.1rem 0 !important; }}
-.playback button {{ width: 1.5rem !important; height: 1.5rem !important; }}
+.playback {{ font-size: 0.68rem !important; padding: 0 !important; }}
+.playback button {{ width: 1.3rem !important; height: 1.3rem !important; }}
+.playback svg {{ width: 0.9rem !important; height: 0.9rem !important; }}
+.playback input {{ margin: 0.35rem 0 !important; }}
+:has(> .st-key-playback), :has(> .st-key-answer) {{ margin-bottom: -0.6rem; }}
+.st-key-compare-head {{ margin-top: -0.4rem; }}
 .rail {{ font-size: 0.68rem !important; line-height: 1.15 !important; }}
 .rail .run {{ padding: 0.12rem 0 !important; grid-template-columns: 1.2rem 0.7rem 1fr auto !important; }}
 .rail .eye svg {{ width: 0.9rem !important; height: 0.9rem !important; }}
