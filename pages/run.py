@@ -125,6 +125,7 @@ def change_and_run_again(run: dict) -> None:
 
 def not_here(reason: str) -> None:
     """What is said of a run that cannot be shown, and where to go."""
+    st.title("Run")
     said = f"{reason[0].upper()}{reason[1:]}.".replace("..", ".")
     st.error(text.harmless(said), icon=":material/search_off:", title="This run cannot be shown")
     with st.container(horizontal=True):

@@ -179,7 +179,7 @@ function showTable(frame, host, isOn) {
   table.hidden = !isOn;
   host.style.display = isOn ? 'none' : '';
   if (isOn) {
-    table.style.height = host.style.height;
+    table.style.height = `calc(${host.style.height} - 1.8rem)`;  // the tools stand below it
     table.setAttribute('aria-label', host.getAttribute('aria-label'));
     fillTable(table, host);
   } else if (host.data) window.Plotly.Plots.resize(host).then(() => settle(window.Plotly, host));

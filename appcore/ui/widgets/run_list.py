@@ -78,7 +78,7 @@ def _result(run: Row, accuracy: float | None) -> str:
     if accuracy is not None:
         return f"{format.percent(accuracy)} test"
     if run["status"] == "failed":
-        return f"it failed: {plain(run['error'] or 'with an error', 60)}"
+        return plain(run["error"] or "it ended with an error", 60)
     return "ended before a result" if run["status"] in ENDED else "no result yet"
 
 
