@@ -1,9 +1,9 @@
 """How fast Runs is with 1,000 runs in the store, and Compare with twelve runs of which two go on, in headless Chromium.
 
-    python benchmarks/many.py [--runs 1000] [--compare 12] [--rounds 5] [--against CHECKOUT]
+    python benchmarks/many.py [--runs 1000] [--compare 12] [--rounds 5] [--against CHECKOUT] [--folder FOLDER]
 
 Runs are made up, nothing trains. Median (lowest to highest). `--against`: another checkout of this program, measured by turns with this
-one. Writes many.md beside itself. A rerun is from the Enter after a condition until the table says how many runs fit; a tick is the
+one. `--folder`: where the store is kept for the next time; it takes minutes to write. Writes many.md beside itself. A rerun is from the Enter after a condition until the table says how many runs fit; a tick is the
 processor time of the app in each second in which both runs have had an epoch.
 """
 
@@ -105,22 +105,24 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--compare", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--folder", type=Path, help="where the store is kept")
     parser.add_argument("--against", type=Path, help="another checkout, measured by turns")
     args = parser.parse_args()
     checkouts = {"": ROOT} | ({"before: ": args.against.absolute()} if args.against else {})
     found: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        store = Store(Path(folder) / "runs.db")
-        for number in range(args.runs):
-            pruner = ("snip", "magnitude", "random")[number % 3]
-            is_last = number >= args.runs - 2
-            run_id = fake_runs.write(store, pruner=pruner, seed=number // 3, **({"until": 30, "status": "running"} if is_last else {}))
-            if is_last:
-                fake_runs.keep_alive(store, run_id)
+    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
+        folder = args.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        store = Store(folder / "runs.db")
+        for number in range(len(store.runs()), args.runs):
+            fake_runs.write(store, pruner=("snip", "magnitude", "random")[number % 3], seed=number // 3)
+        for run in store.runs()[:2]:
+            store.update(run["run_id"], status="running")
+            fake_runs.keep_alive(store, run["run_id"])
         chromium = playwright.chromium.launch(executable_path=browser.CHROMIUM, args=list(browser.ARGUMENTS))
         for _ in range(args.rounds):
             for before, checkout in checkouts.items():
-                for name, seconds in one_round(Path(folder), checkout, chromium, args, store).items():
+                for name, seconds in one_round(folder, checkout, chromium, args, store).items():
                     found.setdefault(before + name, []).append(seconds)
         store.close()
     versions = f"Python {platform.python_version()}, streamlit {metadata.version('streamlit')}"

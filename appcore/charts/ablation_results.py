@@ -202,7 +202,8 @@ def parallel(
         line = {"color": done[metric].to_numpy(dtype=float), "colorscale": style.scale(style.SEQUENTIAL[:8]), "showscale": True}
         line["colorbar"] = {"title": {"text": about.unit, "side": "right"}, "thickness": 10}
         names, pale = done["run_id"].tolist(), {"line": {"opacity": 0.08}}
-        figure.add_trace(go.Parcoords(ids=names, dimensions=shown, line=line, labelangle=0, unselected=pale))
+        shown_by_ticks = {"color": "rgba(0,0,0,0)"}  # the ends of an axis with four decimals
+        figure.add_trace(go.Parcoords(ids=names, dimensions=shown, line=line, labelangle=0, rangefont=shown_by_ticks, unselected=pale))
     return figure.update_layout(margin={"l": 60, "r": 40, "t": 110, "b": 30})
 
 

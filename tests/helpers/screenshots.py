@@ -40,7 +40,7 @@ DRAWN = """() => document.querySelector('[data-testid=stApp]')?.dataset.testScri
   && [...document.querySelectorAll('.frame .chart')].every(host => host.data || host.getBoundingClientRect().top > innerHeight + 300)"""
 
 
-def scenes(store: Store) -> dict[str, tuple[str, dict[str, str]]]:
+def scenes(store: Store) -> dict[str, tuple[str, dict[str, Any]]]:
     """The page and address of each scene by name, of runs that are written into the store."""
     six = [fake_masks.write(store, title=f"Run {place + 1}", **settings) for place, settings in enumerate(SIX)]
     seeds = [fake_masks.write(store, pruner=pruner, seed=seed, group="seeds") for pruner in ("snip", "magnitude") for seed in range(3)]
@@ -66,7 +66,7 @@ def scenes(store: Store) -> dict[str, tuple[str, dict[str, str]]]:
         "ablations": ("ablations", {}),
         "what-if": ("what_if", {"arch": "mlp", "criteria": "SNIP,Magnitude", "sparsity": "90"}),
         "runs": ("runs", {}),
-        "runs-conditions": ("runs", {"q": "sparsity>60 pruner=snip,magnitude seed<2", "columns": "tau,epochs", "open": sweep}),
+        "runs-conditions": ("runs", {"q": "sparsity>60 pruner=snip,magnitude seed<2", "columns": ["tau", "epochs"], "open": sweep}),
         "runs-grouped": ("runs", {"by": "equal settings"}),
         "stream": ("stream", {"runs": ",".join(six[:3])}),
         "masks": ("masks", {"run": six[0], "against": six[1]}),
@@ -109,7 +109,7 @@ def main() -> None:
                 for scene in chosen:
                     name, query = known[scene]
                     page.set_viewport_size({"width": width, "height": height})
-                    page.goto(f"{address}/{name}?{urlencode(query | ({'projector': '1'} if size == 'projector' else {}))}")
+                    page.goto(f"{address}/{name}?{urlencode(query | ({'projector': '1'} if size == 'projector' else {}), doseq=True)}")
                     _take(page, args.folder / f"{scene}_{size}_{theme}.png", is_whole=size != "projector")
                 page.context.close()
 
