@@ -2,9 +2,10 @@
 
     python benchmarks/many.py [--runs 1000] [--compare 12] [--rounds 5] [--against CHECKOUT] [--folder FOLDER]
 
-Runs are made up, nothing trains. Median (lowest to highest). `--against`: another checkout of this program, measured by turns with this
-one. `--folder`: where the store is kept for the next time; it takes minutes to write. Writes many.md beside itself. A rerun is from the Enter after a condition until the table says how many runs fit; a tick is the
-processor time of the app in each second in which both runs have had an epoch.
+Runs are made up, nothing trains. Median (lowest to highest). `--against`: another checkout of this program, measured by turns with
+this one. `--folder`: where the store is kept for the next time; it takes minutes to write. Writes many.md beside itself. A rerun is
+from the Enter after a condition until the table says how many runs fit; a tick is the processor time of the app in each second in
+which both runs have had an epoch.
 """
 
 from __future__ import annotations
