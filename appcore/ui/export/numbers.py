@@ -16,7 +16,6 @@ from ..widgets import paper_table, run_files
 from ..words.text import cells, harmless
 
 Runs = Sequence[dict[str, Any]]
-_USUAL = ("test_accuracy", "generalization_gap", "cer", "sparsity")
 
 
 def show(runs: Runs) -> None:
@@ -25,11 +24,10 @@ def show(runs: Runs) -> None:
     offered = {name: MEASURES[name].head for name in charts.COLUMNS}
     old_links.renamed("numbers", offered)
     chosen = st.multiselect(
-        "Columns", list(offered), default=list(_USUAL), key="numbers", bind="query-params", format_func=offered.__getitem__
+        "Columns", list(offered), default=list(paper_table.USUAL), key="numbers", bind="query-params", format_func=offered.__getitem__
     )
     megabatches = page.store().megabatches([run["run_id"] for run in runs])
-    heads = [offered[name] for name in offered if name in chosen]
-    table, caption = paper_table.of_experiments(grouped(runs), megabatches, heads)
+    table, caption = paper_table.of_experiments(grouped(runs), megabatches, chosen)
     st.dataframe(cells(table), hide_index=True, alt="Mean and standard deviation of each experiment")
     st.caption(f"{harmless(caption)} Only finished runs count.")
     paper_table.codes(table, caption)

@@ -8,14 +8,17 @@ import pandas as pd
 import streamlit as st
 
 from appcore import charts
+from appcore.analysis.measures import MEASURES
 from appcore.analysis.repeats import Repeats
 from appcore.transfer import paper_table
 
+USUAL = ("test_accuracy", "generalization_gap", "cer", "sparsity")  # measures that fit the width of a page
 
-def of_experiments(groups: Sequence[Repeats], megabatches: pd.DataFrame, columns: Sequence[str] | None = None) -> tuple[pd.DataFrame, str]:
-    """(table, caption): one row for each experiment, with these heads of measures or with all."""
+
+def of_experiments(groups: Sequence[Repeats], megabatches: pd.DataFrame, names: Sequence[str] = USUAL) -> tuple[pd.DataFrame, str]:
+    """(table, caption): one row for each experiment, with these measures."""
     table = charts.summary_table(groups, megabatches)
-    table = table if columns is None else table[[*table.columns[:2], *columns]]
+    table = table[[*table.columns[:2], *(MEASURES[name].head for name in charts.COLUMNS if name in names)]]
     seeds = [sum(run["status"] == "done" for run in group.runs.values()) for group in groups]
     return table, paper_table.caption(seeds, any(charts.BEST in str(value) for value in table.to_numpy().ravel()))
 
