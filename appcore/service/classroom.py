@@ -95,7 +95,7 @@ class Door:
     def _row(self, code: str, digest: str, address: str) -> dict[str, Any]:
         """The class of a code. Whoever tries too many wrong ones gets no answer to a right one either, unless their phone is in."""
         is_code, may_guess = len(code) == DIGITS and set(code) <= set(LETTERS), self._wrong.is_free(address) and self._all_wrong.is_free()
-        if not may_guess and not (is_code and self._is_in(code, digest)):
+        if not may_guess and (code, digest) not in self._in:
             raise TooOftenError("Too many wrong codes were tried; wait a minute.", "class")
         row = self._rows(code, lambda: self._phones.find(code), lambda found: found is not None) if is_code else None
         if row is None:

@@ -82,7 +82,8 @@ def test_a_class_is_its_teachers(store: Store) -> None:
     ):
         with pytest.raises(InputError, match="there is none with this code"):
             act()
-    assert ben.classes.newest() is None and admin.classes.newest() == code
+    assert ben.classes.newest() is admin.classes.newest() is None and ada.classes.newest() == code
+    assert admin.classes.get(code)["code"] == code
     ben.phones.join(code, "one")
     assert ada.classes.counts(code) == (1, 0)
 

@@ -35,8 +35,8 @@ class Teacher:
         return code
 
     def newest(self) -> str | None:
-        """The code of the class that was opened last, if one is open."""
-        query = select(classrooms.c.code).where(*self._mine, lasts()).order_by(classrooms.c.opened.desc())
+        """The code of the class that this teacher opened last, if one is open."""
+        query = select(classrooms.c.code).where(classrooms.c.owner == self._owner, lasts()).order_by(classrooms.c.opened.desc())
         with self._database.read() as connection:
             return connection.scalar(query.limit(1))
 

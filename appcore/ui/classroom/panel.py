@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial, wraps
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,11 +33,11 @@ def bar(is_asking: bool = False) -> str:
     if not web_server.has_classes():
         return ""
     code, place = _open_now(), limits.load().class_address
-    if code and place:
-        listener.ensure(place)
     if not code:
         _offer()
         return ""
+    if place:
+        page.careful(partial(listener.ensure, place))()
     with st.container(horizontal=True, vertical_alignment="center", key="class-bar"):
         st.markdown(f":material/groups: **Class {spaced(code)}**", width="content")
         _came(code)
@@ -66,7 +68,7 @@ def vote(code: str, question: dict[str, Any], truth: dict[str, Any]) -> None:
         st.toggle("Show answers", key=_toggle(question), help="Phones may still change theirs until the truth is shown.")
         st.button("Show the truth", key="class-truth", type="primary", on_click=_reveal, args=(code, question["id"], truth))
     if are_shown(question):
-        _live(code, question)
+        _ticking(lambda: answers(code, question), "stretch")
     elif question["kind"] != "curve":
         st.markdown("\n".join(f"- {harmless(text)}" for text in question["options"]))
 
@@ -127,24 +129,37 @@ def _offer() -> None:
             st.button(f"Go on with {spaced(known)}", icon=":material/history:", key="class-resume", on_click=_hold, args=(known,))
 
 
+def _pressed(act: Callable[..., None]) -> Callable[..., None]:
+    """What a button does; where it cannot, say so in a line and leave the page as it is."""
+
+    @wraps(act)
+    def done(*arguments: Any) -> None:
+        try:
+            act(*arguments)
+        except ValueError as error:
+            if not hasattr(error, "message"):
+                raise
+            st.toast(harmless(error), icon=":material/error:")
+
+    return done
+
+
+@_pressed
 def _begin() -> None:
-    try:
-        _hold(page.store().classes.open())
-    except ValueError as error:
-        if not hasattr(error, "message"):
-            raise
-        st.toast(harmless(error), icon=":material/error:")
+    _hold(page.store().classes.open())
 
 
+@_pressed
 def _end(code: str) -> None:
-    page.store().classes.close(code)
     _leave()
+    page.store().classes.close(code)
 
 
 def _toggle(question: dict[str, Any]) -> str:
     return f"class-shows-{question['id']}"
 
 
+@_pressed
 def _reveal(code: str, question: str, truth: dict[str, Any]) -> None:
     page.store().classes.reveal(code, question, truth)
 
@@ -177,8 +192,7 @@ def _root() -> tuple[str, bool]:
     if own:
         return f"http://{own}", True
     here = urlsplit(st.context.url or "http://localhost")
-    names = sorted(name for name in web_server.allowed() if "*" not in name)
-    others = [name for name in names if name not in web_server.LOCAL]
+    others = [name for name in limits.load().hosts if "*" not in name and name not in web_server.LOCAL]
     base = st.get_option("server.baseUrlPath").strip("/")
     if here.hostname in web_server.LOCAL and others:
         name = f"[{others[0]}]" if ":" in others[0] else others[0]
@@ -189,21 +203,26 @@ def _root() -> tuple[str, bool]:
     return root, bool(others) or here.hostname not in web_server.LOCAL
 
 
-@st.fragment(run_every=_EVERY)
 def _came(code: str) -> None:
-    st.markdown(f":gray[{counted(page.store().classes.counts(code)[0], 'phone')}]", width="content")
+    def came() -> None:
+        st.markdown(f":gray[{counted(page.store().classes.counts(code)[0], 'phone')}]", width="content")
+
+    _ticking(came)
 
 
-@st.fragment(run_every=_EVERY)
 def _count(code: str, question: str) -> None:
-    came, answered = page.store().classes.counts(code, question)
-    have = "has" if answered == 1 else "have"
-    st.markdown(f":material/how_to_vote: **{answered} of {counted(came, 'phone')}** {have} answered", width="content")
+    def count() -> None:
+        came, answered = page.store().classes.counts(code, question)
+        have = "has" if answered == 1 else "have"
+        st.markdown(f":material/how_to_vote: **{answered} of {counted(came, 'phone')}** {have} answered", width="content")
+
+    _ticking(count)
 
 
-@st.fragment(run_every=_EVERY)
-def _live(code: str, question: dict[str, Any]) -> None:
-    answers(code, question)
+def _ticking(draw: Callable[[], None], width: Any = "content") -> None:
+    """Draw it, and again every two seconds, in a container of its own for the reason that `page.own_place` gives."""
+    with st.container(width=width):
+        st.fragment(page.careful(draw), run_every=_EVERY)()
 
 
 def _said(question: dict[str, Any], given: list[Any]) -> str:
