@@ -21,6 +21,7 @@ def draw() -> None:
     installation.share_cores()
     installation.warm_up(("appcore.engine.loop", "appcore.engine.flops", "appcore.runner.driver"))
     signin.require()
+    page.manager().recorded.begin()
     pages = {
         name: st.Page(
             file.path,

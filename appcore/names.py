@@ -8,6 +8,7 @@ from typing import Any
 
 from . import plugins
 
+RECORDED = "recorded-"  # how the ids of recorded runs begin, which come with the program
 _KINDS = ("methods", "pruners", "models", "datasets")  # a schedule is shown by its name, since its title is a formula
 
 
@@ -40,6 +41,11 @@ def apart(values: Iterable[str]) -> dict[str, str]:
 def method_and_pruner(method: str, pruner: str) -> str:
     """APP · SNIP; the method alone where no criterion is used."""
     return f"{display(method)} · {display(pruner)}" if plugins.has_pruner(method) and pruner else display(method)
+
+
+def tail(run_id: str) -> str:
+    """The part of an id by which a run is told from others of its name: c9cf, or app-snip-0 of a recorded one."""
+    return run_id.removeprefix(RECORDED) if run_id.startswith(RECORDED) else run_id[-4:]
 
 
 def counted(number: int, noun: str) -> str:

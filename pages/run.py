@@ -64,7 +64,8 @@ def run_page(run: dict) -> None:
         st.title(text.plain(run["title"] or run["run_id"]))
         st.markdown(f"{run_status.markdown(run)} &nbsp; {run_text.summary(run)}")
     with right:
-        run_controls.buttons(run)
+        if not run["recorded"]:
+            run_controls.buttons(run)
         with st.container(horizontal=True, horizontal_alignment="right", key="again"):
             change_and_run_again(run)
     bars.of_run(run)
@@ -105,8 +106,9 @@ def run_page(run: dict) -> None:
 
     with page.own_place():
         moving()
-    with st.expander("Name, tags and note", icon=":material/edit_note:"):
-        run_labels.details(run, [])
+    if not run["recorded"]:
+        with st.expander("Name, tags and note", icon=":material/edit_note:"):
+            run_labels.details(run, [])
     with st.expander("Copy as command or Python", icon=":material/content_copy:"):
         as_program(run)
     with st.expander("All settings", icon=":material/settings:"):

@@ -17,7 +17,7 @@ from appcore.analysis import run_library  # noqa: E402
 from appcore.ui.run import launch  # noqa: E402
 from appcore.ui.runs import actions, files, table, views  # noqa: E402
 from appcore.ui.widgets import run_files, run_labels  # noqa: E402
-from appcore.ui.words import text  # noqa: E402
+from appcore.ui.words import run_status, text  # noqa: E402
 
 store = page.store()
 
@@ -28,7 +28,7 @@ def states() -> tuple[tuple[str, str], ...]:
 
 
 shown = states()
-runs, unreadable = store.survey()
+runs, unreadable = store.survey(recorded=True)
 by_id = {run["run_id"]: run for run in runs}
 
 left, right = st.columns([3, 2], vertical_alignment="bottom")
@@ -50,21 +50,27 @@ if "_runs_said" in st.session_state:
     st.toast(st.session_state.pop("_runs_said"), icon=":material/check:")
 
 page.name_unreadable(unreadable)
-if not runs:
+has_own = any(not run["recorded"] for run in runs)
+if not has_own:
     st.markdown(
         "**No runs yet.** Start the first ones, or import a bundle that somebody gave you: every run stays here until you delete it."
     )
     launch.first_pair()
+if not runs:
     st.stop()
+if not has_own:
+    st.subheader("Recorded runs, which came with the program", anchor=False)
 
 ablations, unreadable_ablations = store.ablations.survey()
 page.name_unreadable(unreadable_ablations)
 frame = run_library.overview(runs, store.megabatches(list(by_id), newest=True), ablations)
-found, by = table.filters(frame)
+found, by = table.filters(frame, has_own)
 titles = {ablation["sweep_id"]: ablation["title"] or ablation["sweep_id"] for ablation in ablations}
 more, opened = ([], []) if by else table.added(frame, {one: titles[one] for one in frame["ablation"].unique() if one})
 hidden = int(frame["archived"].sum())
-st.caption(table.counted(len(found), len(frame), hidden))
+recorded = sum(bool(run["recorded"]) for run in runs)
+all_runs = len(frame) if st.session_state.get("recorded") or not has_own else len(frame) - recorded
+st.caption(table.counted(len(found), all_runs, hidden, recorded))
 
 if found.empty:
     st.markdown("**No run fits.** Use fewer words or filters" + (", or show the archived ones." if hidden else "."))
@@ -81,7 +87,10 @@ if chosen:
     with st.container(border=True, key="picked"):
         actions.bar(chosen, tags, run_files.downloads, folded)
         if len(chosen) == 1:
-            run_labels.details(chosen[0], tags)
+            if chosen[0]["recorded"]:
+                st.caption(run_status.recorded(chosen[0]))
+            else:
+                run_labels.details(chosen[0], tags)
             if chosen[0]["error"]:
                 st.error(text.plain(chosen[0]["error"], 500), icon=":material/error:")
 elif len(found):

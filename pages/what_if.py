@@ -58,8 +58,9 @@ def dragged() -> None:
     view.in_words(answers, deaths)
     view.numbers(sketches, answers, deaths)
     view.figures(sketches, answers, deaths, asked)
-    accuracy.section(source, list(sketches), density, scope, exempt)
-    train.section(source, list(sketches), density, scope, exempt)
+    if not source.is_recorded:  # what follows reads data, which may not be here
+        accuracy.section(source, list(sketches), density, scope, exempt)
+        train.section(source, list(sketches), density, scope, exempt)
     view.scores(sketches, answers, asked)
     choose.small_print(source, criteria, one, milliseconds)
     if accuracy.is_waiting() != testing:

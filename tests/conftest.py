@@ -88,6 +88,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _set_folders(patch: pytest.MonkeyPatch, folder: Path) -> None:
     patch.setenv("APPCORE_STORE", f"sqlite:///{folder / 'runs' / 'appcore.db'}")
     patch.setenv("APPCORE_DATA", str(folder / "data"))
+    patch.setenv("APPCORE_RECORDINGS", "off")  # a test that wants recorded runs says so
     patch.setenv("APPCORE_SLOTS", str(folder / "slots"))  # or tests beside each other would wait in one line
 
 

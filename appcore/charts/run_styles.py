@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import plugin_styles, plugins
 from ..analysis.repeats import Repeats, experiment
-from ..names import display
+from ..names import display, tail
 from ..planning import sparsity
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "x")
@@ -78,7 +78,7 @@ def labels(runs: Sequence[Mapping[str, Any]], aside: Iterable[str] = ()) -> dict
             shown, apart = [*shown, field], found
     names = {run_id: _name(fields, shown or ["method", "pruner"]) for run_id, fields in values.items()}
     often = Counter(names.values())
-    return {run_id: f"{name} · {run_id[-4:]}" if often[name] > 1 else name for run_id, name in names.items()}
+    return {run_id: f"{name} · {tail(run_id)}" if often[name] > 1 else name for run_id, name in names.items()}
 
 
 def experiment_labels(groups: Iterable[Repeats], among: Sequence[Mapping[str, Any]] = ()) -> dict[str, str]:

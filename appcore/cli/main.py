@@ -13,6 +13,7 @@ import os
 import sys
 from collections import Counter
 from contextlib import nullcontext, redirect_stdout
+from pathlib import Path
 from typing import Any, NoReturn
 
 from .. import paths, plugins
@@ -21,6 +22,7 @@ from ..datasets.base import Description
 from ..errors import InputError
 from ..files import UnreadableError
 from ..names import counted
+from ..recordings import catalog, shipped
 from ..runner.slots import SHARE_VARIABLE
 from ..statuses import ACTIVE
 from . import check as checks
@@ -130,6 +132,14 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--repair", action="store_true", help=safely)
     bench = verb("bench", _bench, "measure this machine: masked steps, prune points, and the engine against the published style")
     bench.add_argument("--quick", action="store_true", help="fewer rounds, some minutes")
+    record = verb("record", _record, "make the recorded runs that come with the program; what was interrupted goes on")
+    record.add_argument("names", nargs="*", metavar="NAME", help="recordings to make [all that are not made yet]")
+    record.add_argument("--list", action="store_true", help="say which there are, and which are made")
+    record.add_argument("--anew", action="store_true", help="also those that are made already")
+    record.add_argument("--images", type=flags.file, metavar="FILE", help="zip of CIFAR-10 [../shared/data/cifar10-small.zip]")
+    record.add_argument("--to", type=flags.path, metavar="DIR", help="folder of their files [that of the package]")
+    record.add_argument("--work", type=flags.path, metavar="DIR", help="folder in which they train [recordings, beside the runs]")
+    flags.add_share(record)
     check = verb("check", _check, "test what the literature says, at small scale; or the sanity card of a finished run")
     checks.add(check)
     flags.add_share(check)
@@ -266,6 +276,25 @@ def _bench(args: argparse.Namespace) -> int:
 
     found = measure(quick=args.quick)
     answer(args, found, table(found))
+    return 0
+
+
+def _record(args: argparse.Namespace) -> int:
+    from . import record
+
+    to = Path(args.to) if args.to else shipped.FOLDER
+    if args.list:
+        found = record.listed(to)
+        lines = [
+            f"{one['name']:24s} {len(one['made'])} of {len(one['runs'])}  {one['seconds']:6.0f} s  {one['bytes']:9,} bytes  {one['title']}"
+            for one in found
+        ]
+        answer(args, found, "\n".join(lines))
+        return 0
+    _check_torch()
+    work = Path(args.work) if args.work else record.default_work()
+    made = record.record(args.names or catalog.names(), args.images or record.IMAGES, work, to, anew=args.anew)
+    answer(args, {"runs": made}, "\n".join(made) or "all are made already")
     return 0
 
 

@@ -1,19 +1,20 @@
 """The recorded runs that come with the program: name, title, what one sees, settings and seeds. `python -m appcore record` makes them.
 
 A run of a recording has the same id in every store: `run_id("app-snip", 0)` is `recorded-app-snip-0`. Images are those of a zip of CIFAR-10
-(`images:cifar10.zip`), of which each seed draws its own; its folder is that of whoever records, and is no part of a recording.
+(`images:cifar10-small.zip`, 5,000 and 1,000 of them), of which each seed draws its own; the folder that the zip lies in is no part of a
+recording.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from ..config import RunConfig, build
 from ..errors import InputError
+from ..names import RECORDED
 
-PREFIX = "recorded-"  # of the ids of recorded runs
-DATASET = "images:cifar10.zip"
+DATASET = "images:cifar10-small.zip"
 
 
 @dataclass(frozen=True)
@@ -41,16 +42,39 @@ class Recording:
 
 
 @dataclass(frozen=True)
+class Scored:
+    """A network at its initial values whose scores by some criteria come with the program, for the page What if."""
+
+    name: str
+    title: str
+    settings: dict[str, Any]
+    criteria: tuple[str, ...] = ("snip", "magnitude", "synflow")
+
+    @property
+    def config(self) -> RunConfig:
+        """The settings that draw it and its scoring images."""
+        return build({**_COMMON, **self.settings})
+
+
+@dataclass(frozen=True)
 class Picture:
-    """A question of the gallery: the recordings that answer it, and the curve of their megabatches that its small picture shows."""
+    """A question of the gallery, and the curves that its small picture shows: for each a name and its recordings.
+
+    A curve is `measure` (of analysis/measures, or first_layer: its share kept) over the stream, or over the sparsity: one point for each
+    megabatch or round, the mean over the seeds.
+    """
 
     name: str
     title: str
     about: str
-    recordings: tuple[str, ...]
+    curves: dict[str, tuple[str, ...]]
     measure: str
-    page: str = "compare"
-    query: dict[str, str] = field(default_factory=dict)  # of the page, besides the runs
+    over: Literal["stream", "sparsity"] = "stream"
+
+    @property
+    def recordings(self) -> list[str]:
+        """The recordings of all curves."""
+        return [name for names in self.curves.values() for name in names]
 
 
 _COMMON = {
@@ -63,14 +87,15 @@ _COMMON = {
     "precision": "fp32",
 }
 # A stream of eight: few images and no augmentation, so that the training images are learned by heart and the gap is wide.
-_STREAM = {"arch": "resnet20", "limit_train": 1200, "limit_test": 2000, "megabatches": 8, "epochs": 8, "lr": 0.05, "batch_size": 32}
-_LONG = {**_STREAM, "limit_test": 500, "megabatches": 100, "epochs": 2, "budget": 600}
-_ONE_PART = {**_STREAM, "limit_test": 1000, "megabatches": 1, "epochs": 12}
-_IMP = {"arch": "mlp", "method": "imp", "prunable": "all", "limit_train": 8000, "limit_test": 4000, "megabatches": 1, "epochs": 16}
+_STREAM = {"arch": "resnet20", "limit_train": 480, "limit_test": 1000, "megabatches": 8, "epochs": 6, "lr": 0.05, "batch_size": 32}
+_LONG = {**_STREAM, "limit_train": 500, "limit_test": 200, "megabatches": 100, "epochs": 2, "budget": 240}
+_ONCE = {"arch": "mlp", "limit_train": 2000, "limit_test": 1000, "megabatches": 1, "epochs": 10, "lr": 0.02, "batch_size": 64}
+_IMP = {"arch": "mlp", "method": "imp", "prunable": "all", "limit_train": 4000, "limit_test": 1000, "megabatches": 1, "epochs": 12}
 _IMP |= {"lr": 0.02, "batch_size": 64, "tau": 12.0, "options": {"rate": 0.36}}
-_CS = {**_ONE_PART, "method": "cs", "epochs": 8, "options": {"search_rounds": 3, "rewind_epoch": 2}}
+_CS = {**_STREAM, "method": "cs", "megabatches": 1, "epochs": 8, "options": {"search_rounds": 3, "rewind_epoch": 2}}
 _DEEP = 17.76  # tau at which paper semantics end at density 0.019, where the released code does
 _COLLAPSE = {366: 4.5, 107: 10.0, 23: 17.0, 5: 24.0, 1: 30.0}  # density at the end in thousandths: tau
+_ONCE_BY = {"snip": "SNIP", "magnitude": "magnitude"}
 
 
 def _app(**settings: Any) -> dict[str, Any]:
@@ -113,13 +138,16 @@ RECORDINGS: tuple[Recording, ...] = (
         "The same stream, but each part is seen once and put away.",
         _app(replay="none"),
     ),
-    Recording("long-dense", "100 parts, never pruned", "A hundred small parts without any pruning.", {**_LONG, "method": "dense"}),
-    Recording("long-app", "100 parts, APP with SNIP", "A hundred small parts, a little pruned before each, to 37 % kept.", _app(**_LONG)),
+    Recording("long-dense", "100 parts, never pruned", "A hundred small parts without any pruning.", {**_LONG, "method": "dense"}, (0,)),
+    Recording(
+        "long-app", "100 parts, APP with SNIP", "A hundred small parts, a little pruned before each, to 37 % kept.", _app(**_LONG), (0,)
+    ),
     Recording(
         "long-released",
         "100 parts, released code",
-        "A hundred parts with the published code's defects: below 1 % kept at the end.",
+        "A hundred parts with the published code's defects: about 1 % kept at the end.",
         _app(**_LONG, semantics="released-code"),
+        (0,),
     ),
     Recording("imp-ticket", "Lottery ticket", "Six rounds of training, pruning by magnitude and rewinding, to 7 % kept.", {**_IMP}),
     Recording(
@@ -134,12 +162,16 @@ RECORDINGS: tuple[Recording, ...] = (
             f"collapse-{pruner}-{density}",
             f"Pruned once by {word} to {density / 10:g} %",
             "One part of data, pruned once before training: how far can it go?",
-            {**_ONE_PART, "method": "osp", "pruner": pruner, "tau": tau},
+            {**_ONCE, "method": "osp", "pruner": pruner, "tau": tau},
             (0,),
         )
-        for pruner, word in (("snip", "SNIP"), ("magnitude", "magnitude"))
+        for pruner, word in _ONCE_BY.items()
         for density, tau in _COLLAPSE.items()
     ),
+)
+SCORED: tuple[Scored, ...] = (
+    Scored("resnet20", "ResNet-20 on CIFAR-10", {**_STREAM}),
+    Scored("vgg16", "VGG-16 on CIFAR-10", {**_STREAM, "arch": "vgg16_bn"}),
 )
 _BY_NAME = {recording.name: recording for recording in RECORDINGS}
 
@@ -148,43 +180,50 @@ GALLERY: tuple[Picture, ...] = (
         "which-weights",
         "Who prunes the first layer?",
         "SNIP and magnitude remove equally many weights, from different layers.",
-        ("app-snip", "app-magnitude"),
-        "sparsity",
+        {"SNIP": ("app-snip",), "magnitude": ("app-magnitude",)},
+        "first_layer",
     ),
     Picture(
         "gap",
         "Does pruning close the gap?",
-        "Training minus test accuracy over the stream: dense, pruned once, pruned a little at a time.",
-        ("dense", "osp-snip", "app-snip"),
+        "Training minus test accuracy over the stream, by how much is kept at the end, and whether it went in steps.",
+        {
+            "never pruned": ("dense",),
+            "37 %, in steps": ("app-snip",),
+            "2 %, in steps": ("app-snip-deep",),
+            "2 %, at once": ("osp-snip-deep",),
+        },
         "clean_gap",
     ),
     Picture(
         "released-code",
         "Where does the code really end?",
         "One setting, two readings of it: 37 % kept as the paper says, 2 % as its code does.",
-        ("app-snip", "app-released"),
+        {"as published": ("app-snip",), "as released": ("app-released",)},
         "sparsity",
     ),
     Picture(
         "long-stream",
         "A hundred parts",
         "With a hundred parts the gap rises, and falls again where the density does.",
-        ("long-dense", "long-app", "long-released"),
+        {"never pruned": ("long-dense",), "to 37 %": ("long-app",), "released code": ("long-released",)},
         "clean_gap",
     ),
     Picture(
         "lottery",
         "The mask or the values?",
         "A lottery ticket beside the same mask with newly drawn values.",
-        ("imp-ticket", "imp-control"),
+        {"ticket": ("imp-ticket",), "new values": ("imp-control",)},
         "test_accuracy",
+        "sparsity",
     ),
     Picture(
         "collapse",
         "How far can one cut go?",
         "Pruned once before training, from 63 % to 99.9 % removed.",
-        tuple(f"collapse-{pruner}-{density}" for pruner in ("snip", "magnitude") for density in _COLLAPSE),
+        {word: tuple(f"collapse-{pruner}-{density}" for density in _COLLAPSE) for pruner, word in _ONCE_BY.items()},
         "test_accuracy",
+        "sparsity",
     ),
 )
 
@@ -203,7 +242,7 @@ def recording(name: str) -> Recording:
 
 def run_id(name: str, seed: int = 0) -> str:
     """The id, in every store, of the run of a recording."""
-    return f"{PREFIX}{name}-{seed}"
+    return f"{RECORDED}{name}-{seed}"
 
 
 def run_ids(name: str) -> list[str]:

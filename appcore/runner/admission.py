@@ -78,7 +78,7 @@ class Room:
 
     def _measure(self, everybody: Store) -> int:
         """Bytes of the files of the owner's runs, and of uploaded images; runs that were measured before are not measured again."""
-        run_ids = [run_id for run_id, _, _ in everybody.of(self._owner).revision()]
+        run_ids = everybody.of(self._owner).own_ids()
         for run_id in run_ids:
             if run_id not in self._sizes:
                 self._sizes[run_id] = folder_bytes(paths.run_folder(everybody.folder, run_id))

@@ -31,6 +31,7 @@ from .estimates import Estimates
 from .labels import checked_labels
 from .model_files import Exports
 from .once import Once
+from .recorded import Recorded
 from .starting import Starting
 from .what_if import WhatIfQueue
 
@@ -51,6 +52,7 @@ class Manager:
         self._starting = Starting(self.store, self._work, self._launchers)
         self.ablations = Ablations(self.store, partial(self._starting.start, self.store), self._work)
         self.exports: Exports | access.Owned = Exports(self.store)
+        self.recorded = Recorded(self.store)
         self._scoring = WhatIfQueue(self.store)
         self._estimates = Estimates(self.store, self._work, self._launchers[plugins.DEFAULT_LAUNCHER].call)
         self._started = Once(_TOKENS, TWICE_SECONDS)
@@ -152,7 +154,7 @@ class Manager:
     # ---- queries
 
     def runs(self, limit: int | None = None) -> list[dict[str, Any]]:
-        """Every run, newest first, without the long columns `started` and `traceback`."""
+        """Every run but for recorded ones, newest first, without the long columns `started` and `traceback`."""
         return self.store.runs(limit)
 
     def get(self, run_id: str) -> dict[str, Any]:

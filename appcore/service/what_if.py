@@ -16,11 +16,12 @@ from typing import Any
 
 from .. import paths
 from ..analysis.pairing import require_same_data
-from ..config import build
+from ..config import RunConfig, build
 from ..errors import InputError
 from ..runner.failures import explain
 from ..storage import checkpoint
 from ..storage.store import Store
+from . import recorded_scores
 
 _SKETCHES = 24  # a sketch of ResNet-50 has about 7 MB
 SCORES, CUT, SENSITIVITY, LOOK = "scores", "cut", "sensitivity", "look"
@@ -64,6 +65,8 @@ class WhatIfQueue:
         question = self._question(config, run_id, criterion, what, cursor, about)
         key = question["key"]
         if not self._is_known(key):
+            if what == SCORES and run_id is None and (sketch := recorded_scores.find(_built(config, criterion), criterion, _IGNORED)):
+                return {"state": "ready", "sketch": sketch, "seconds": 0.0, "key": key}
             allow()
         with self._lock:
             if key in self._done:
@@ -100,7 +103,7 @@ class WhatIfQueue:
         asked: dict[str, Any] = {"criterion": criterion, "what": what, "about": about}
         named = f"{what} {criterion} {json.dumps(about, sort_keys=True)}"
         if run_id is None:
-            built = build({**(config or {}), **({"pruner": criterion} if criterion else {})})
+            built = _built(config, criterion)
             values = {name: value for name, value in built.model_dump(mode="json").items() if name not in _IGNORED}
             source = json.dumps(values, sort_keys=True)
             return asked | {"key": f"{named} {source}", "source": source, "config": config or {}, "run_id": None, "cursor": None}
@@ -108,7 +111,8 @@ class WhatIfQueue:
         if cursor is None:
             here = checkpoint.cursors(paths.run_folder(self._store.folder, row["run_id"]))
             if not here:
-                raise InputError(f"run {row['run_id']} has no checkpoint here yet; ask for its network at the start", "run_id")
+                why = "came without weights" if row["status"] == "done" else "has no checkpoint here yet"
+                raise InputError(f"run {row['run_id']} {why}; ask for its network at the start", "run_id")
             cursor = here[0]
         source = f"{row['run_id']} {cursor}"
         asked |= {"config": row["config"], "run_id": row["run_id"], "hashes": row["hashes"], "cursor": cursor}
@@ -195,6 +199,10 @@ class WhatIfQueue:
         state = sketching.present(config, tensors, {**body["facts"], "cursor": body["cursor"]})
         require_same_data(config.dataset, question["hashes"], {"data": state.stream.data.digest})
         return state
+
+
+def _built(config: dict[str, Any] | None, criterion: str) -> RunConfig:
+    return build({**(config or {}), **({"pruner": criterion} if criterion else {})})
 
 
 def _engine(name: str) -> Any:

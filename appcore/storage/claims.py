@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, null, or_, select, update
 
 from ..errors import InputError
 from ..statuses import ACTIVE
@@ -33,11 +33,18 @@ def is_held_by(owner: Mapping[str, Any]) -> ColumnElement[bool]:
     return and_(*(runs.c[name] == owner[name] for name in ("pid", "host", "process_started")))
 
 
+def is_own() -> ColumnElement[bool]:
+    """The condition that a run is no recorded one, which is only read."""
+    return runs.c.recorded.is_(null())
+
+
 def locked(connection: Connection, run_id: str, visible: tuple, sightings: heartbeat.Sightings) -> dict[str, Any]:
-    """A run as `live` gives it, which nobody else can change before the end of the transaction."""
+    """A run as `live` gives it, which nobody else can change before the end of the transaction. InputError for a recorded one."""
     row = connection.execute(select(runs).where(runs.c.run_id == run_id, *visible).with_for_update()).mappings().one_or_none()
     if row is None:
         raise unknown(run_id)
+    if row["recorded"]:
+        raise read_only(run_id)
     return live(row, sightings)
 
 
@@ -57,11 +64,14 @@ def change(connection: Connection, run_id: str, columns: Mapping[str, Any], visi
     changes = {name: plain(value) for name, value in columns.items()}
     held = () if fence is None else (runs.c.fence == fence, is_held_by(heartbeat.me()))
     result = connection.execute(
-        update(runs).where(runs.c.run_id == run_id, *visible, *held).values(revision=runs.c.revision + 1, **changes)
+        update(runs).where(runs.c.run_id == run_id, is_own(), *visible, *held).values(revision=runs.c.revision + 1, **changes)
     )
     if result.rowcount == 0:
-        row = connection.execute(select(runs.c.pid, runs.c.host).where(runs.c.run_id == run_id, *visible)).mappings().one_or_none()
-        raise unknown(run_id) if row is None else taken_over(run_id, row)
+        query = select(runs.c.pid, runs.c.host, runs.c.recorded).where(runs.c.run_id == run_id, *visible)
+        row = connection.execute(query).mappings().one_or_none()
+        if row is None:
+            raise unknown(run_id)
+        raise read_only(run_id) if row["recorded"] else taken_over(run_id, row)
 
 
 def hold(connection: Connection, chosen: tuple) -> None:
@@ -80,6 +90,13 @@ def forfeit(connection: Connection, run_id: str, owner: Mapping[str, Any], colum
 def unknown(run_id: str) -> InputError:
     """The error for a run that is not there."""
     return InputError(f"no run {run_id!r} in this store: it was deleted, or belongs to another one; see the list of all runs", "run_id")
+
+
+def read_only(run_id: str) -> InputError:
+    """The error for a recorded run that somebody wants to change."""
+    return InputError(
+        f"run {run_id} is recorded: it comes with the program and stays as it is; the page Runs hides recorded runs", "run_id"
+    )
 
 
 def taken_over(run_id: str, row: Mapping[Any, Any]) -> TakenOverError:

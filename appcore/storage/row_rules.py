@@ -19,11 +19,12 @@ from sqlalchemy.types import Integer
 
 from .. import events
 from ..config import RunConfig
+from ..names import RECORDED
 from ..statuses import ACTIVE, COMMANDS, ENDED
 from ..untrusted.refusals import shown
 from . import schema
 
-RUN_ID = "^(?:[0-9]{8}-[0-9]{6}-[0-9a-f]{4}|recorded-[a-z0-9-]{1,28}[0-9])$"  # the second: of a run that comes with the program
+RUN_ID = f"^(?:[0-9]{{8}}-[0-9]{{6}}-[0-9a-f]{{4}}|{RECORDED}[a-z0-9-]{{1,28}}[0-9])$"
 MOST = 2**62  # of whole numbers, and of the amount of others: a database takes no larger ones
 _YEARS = range(2000, 2200)  # pandas counts nanoseconds, which end in 2262
 
@@ -137,6 +138,19 @@ class Progress(BaseModel):
     updated: Instant | Annotated[float, Strict(), Field(ge=0, lt=7e9)] | None = None  # seconds: before 2192
 
 
+class Recorded(BaseModel):
+    """Of a recorded run: which one it is, and when, where and how it was made. `sha256` is that of its file."""
+
+    model_config = _RULES
+
+    name: Word
+    date: Instant
+    machine: Text
+    command: Text
+    seconds: Number
+    sha256: Annotated[str, Strict(), Field(pattern="^[0-9a-f]{64}$")]
+
+
 def _settings() -> type[BaseModel]:
     """The rules of RunConfig but for those that ask plug-ins: a run outlives a plug-in."""
     needed = ("arch", "dataset", "method", "pruner", "megabatches", "epochs", "seed", "batch_size")
@@ -189,6 +203,7 @@ class _Run(BaseModel):
     note: Text | None = None
     archived: Flag | None = None
     owner: Annotated[str, Strict(), Field(max_length=320)] = ""
+    recorded: Recorded | None = None
 
 
 class _Ablation(BaseModel):

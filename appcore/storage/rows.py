@@ -125,6 +125,17 @@ def record(connection: Connection, run_id: str, event: Event, nth: int) -> None:
             connection.execute(insert(table), rows)
 
 
+def record_new(connection: Connection, run_id: str, events: Iterable[Event], seqs: Iterable[int]) -> None:
+    """Record all events of a run that has no rows yet: a statement for each table."""
+    found: dict[Table, list[dict[str, Any]]] = {}
+    for event, nth in zip(events, seqs, strict=True):
+        for table, rows in schema.rows(run_id, event, nth):
+            found.setdefault(table, []).extend(rows)
+    for table, rows in found.items():
+        if rows:
+            connection.execute(insert(table), rows)
+
+
 def frame(connection: Connection, table: Table, run_ids: list[str], conditions: tuple, newest: bool) -> pandas.DataFrame:
     """Rows of a table in order, for those of these runs that fulfil the conditions; `newest`: only the last segment of each run, without
     its `facts`, which take as long to read as all that lists of runs show.

@@ -50,6 +50,7 @@ runs = Table(
     Column("note", Text),
     Column("archived", Boolean),
     Column("owner", String(320), nullable=False, server_default="", index=True),  # who started it, where users sign in
+    Column("recorded", JSON(none_as_null=True)),  # how a run was made that came with the program; all see it, nobody changes it
 )
 
 sweeps = Table(
@@ -133,7 +134,7 @@ def rows(run_id: str, event: events.Event, nth: int) -> Iterator[tuple[Table, li
     table, point = _TABLE_OF.get(event.kind, (None, ""))
     if table is None:
         return
-    values = asdict(event)
+    values = {field.name: getattr(event, field.name) for field in fields(event)}
     place = {"run_id": run_id, "segment": values["segment"]}
     own = {column.name: values[column.name] for column in table.columns if column.name in values and column.name not in place}
     yield table, [{**place, "seq": nth, **{name: plain(value) if isinstance(value, (dict, str)) else value for name, value in own.items()}}]
@@ -142,7 +143,12 @@ def rows(run_id: str, event: events.Event, nth: int) -> Iterator[tuple[Table, li
         yield (
             layers,
             [
-                {**common, "seq": position, "layer": plain(layer["name"]), **{name: layer[name] for name in ("kept", "alive", "total")}}
+                {
+                    **common,
+                    "seq": position,
+                    "layer": plain(layer.name),
+                    **{name: getattr(layer, name) for name in ("kept", "alive", "total")},
+                }
                 for position, layer in enumerate(values["layers"])
             ],
         )

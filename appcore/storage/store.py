@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, case, delete, insert, not_, or_, select, update
 
 from .. import paths
 from ..config import RunConfig
@@ -30,7 +30,7 @@ from .database import Database, StoreError
 from .new_runs import NewRun
 from .ownership import RunFiles
 from .row_rules import RUN_ID
-from .rows import Unreadable, described, frame, has, live, named, padded, readable, record, survey
+from .rows import Unreadable, described, frame, has, live, named, padded, readable, record, record_new, survey
 from .saved_views import SavedViews
 from .schema import plain, runs, sweeps
 from .sign_outs import SignOuts
@@ -60,7 +60,7 @@ class Store:
         self.saved_views = SavedViews(self._database)
         self.classes, self.phones = Teacher(self._database), Phones(self._database)
         self.owner = ""  # of the runs that are added here
-        self._mine: tuple = ()  # what a row of `runs` must fulfil to be seen or changed here
+        self._mine: tuple = ()  # what a row of `runs` must fulfil to be seen here; recorded ones are seen by all, and changed by nobody
 
     def of(self, owner: str, *, sees_all: bool = False) -> Store:
         """This store as one user sees it: runs that they add are theirs, and unless `sees_all` no others exist."""
@@ -68,7 +68,7 @@ class Store:
 
     def _view(self, database: Database, owner: str, sees_all: bool) -> Store:
         seen = copy.copy(self)
-        seen._database, seen.owner, seen._mine = database, owner, () if sees_all else (runs.c.owner == owner,)
+        seen._database, seen.owner, seen._mine = database, owner, () if sees_all else (or_(runs.c.owner == owner, not_(claims.is_own())),)
         seen.ablations, seen.saved_views = AblationTable(database, owner, sees_all), SavedViews(database, owner)
         seen.classes = Teacher(database, owner, sees_all)
         return seen
@@ -117,8 +117,7 @@ class Store:
             if has(connection, run_id):
                 raise InputError(f"run {run_id} is in this store already", "run_id")
             connection.execute(insert(runs).values(run_id=run_id, **values))
-            for event, nth in zip(events, seqs, strict=True):
-                record(connection, run_id, event, nth)
+            record_new(connection, run_id, events, seqs)
             place(connection)
 
     def write(
@@ -180,6 +179,16 @@ class Store:
                 connection.execute(delete(table).where(table.c.run_id == run_id))
         return True
 
+    def delete_recorded(self, run_id: str) -> None:
+        """Remove a recorded run with its rows and files; nothing where there is none."""
+        with self.files.leaving(run_id) as leave, self._database.alone() as connection:
+            if connection.scalar(select(runs.c.run_id).where(runs.c.run_id == run_id, not_(claims.is_own()))) is None:
+                return
+            if re.fullmatch(RUN_ID, run_id):
+                leave(connection)
+            for table in (*schema.OWNED_TABLES, runs):
+                connection.execute(delete(table).where(table.c.run_id == run_id))
+
     @contextmanager
     def held(self, run_id: str) -> Iterator[None]:
         """A transaction in which no driver can take a run and nobody delete it. InputError where a driver has it."""
@@ -222,7 +231,7 @@ class Store:
         changes = {name: plain(value) for name, value in columns.items()} | ({"command": None} if obeying else {})
         held = (is_held_by(heartbeat.me()),) if is_held else ()
         told = (runs.c.command.in_(obeying),) if obeying else ()
-        chosen = (runs.c.run_id.in_(list(run_ids)), runs.c.status.in_(statuses), *self._mine, *held, *told)
+        chosen = (runs.c.run_id.in_(list(run_ids)), runs.c.status.in_(statuses), claims.is_own(), *self._mine, *held, *told)
         with self._database.write() as connection:
             claims.hold(connection, chosen)
             connection.execute(update(runs).where(*chosen).values(revision=runs.c.revision + 1, **changes))
@@ -266,17 +275,34 @@ class Store:
             raise claims.unknown(name)
         return found
 
-    def runs(self, limit: int | None = None) -> list[dict[str, Any]]:
-        """Every run that can be read, newest first, without the long columns `started` and `traceback` (see `get`)."""
-        return self.survey(limit)[0]
+    def runs(self, limit: int | None = None, *, recorded: bool = False) -> list[dict[str, Any]]:
+        """Every run that can be read, newest first, without the long columns `started` and `traceback` (see `get`).
 
-    def survey(self, limit: int | None = None, *, of_ablations: bool = True) -> tuple[list[dict[str, Any]], list[Unreadable]]:
+        `recorded`: followed by the recorded runs that came with the program, by id.
+        """
+        return self.survey(limit, recorded=recorded)[0]
+
+    def survey(
+        self, limit: int | None = None, *, of_ablations: bool = True, recorded: bool = False
+    ) -> tuple[list[dict[str, Any]], list[Unreadable]]:
         """As `runs`, and those of the runs that cannot be read. `of_ablations`: whether runs that an ablation started are among them."""
         light = [column for column in runs.columns if column.name not in _HEAVY]
-        query = select(*light).where(*self._mine).order_by(runs.c.created.desc(), runs.c.run_id.desc())
+        place = case((claims.is_own(), ""), else_=runs.c.run_id)  # own runs first
+        query = select(*light).where(*self._mine).order_by(place, runs.c.created.desc(), runs.c.run_id.desc())
+        query = query if recorded else query.where(claims.is_own())
         query = query if of_ablations else query.where(runs.c.group_id.not_in(select(sweeps.c.sweep_id)))
         with self._database.read() as connection:
             return survey(connection, query, limit, self._database.sightings)
+
+    def recorded(self) -> dict[str, dict[str, Any]]:
+        """What the recorded runs are, by id."""
+        with self._database.read() as connection:
+            return dict(connection.execute(select(runs.c.run_id, runs.c.recorded).where(not_(claims.is_own()))).all())
+
+    def own_ids(self) -> list[str]:
+        """The ids of all runs that are seen here but for recorded ones, also of those that cannot be read."""
+        with self._database.read() as connection:
+            return list(connection.scalars(select(runs.c.run_id).where(claims.is_own(), *self._mine)))
 
     def revision(self, run_ids: str | Iterable[str] | None = None) -> tuple:
         """A token that changes whenever pages would show something else of these runs (default: of all). Cheap: made for polling."""
@@ -308,9 +334,9 @@ class Store:
             return {row["run_id"]: dict(row) for row in connection.execute(query).mappings()}
 
     def fingerprints(self) -> list[str]:
-        """Of the settings of all runs that are seen here, without reading the runs."""
+        """Of the settings of all runs that are seen here but for recorded ones, without reading the runs."""
         with self._database.read() as connection:
-            return list(connection.scalars(select(runs.c.fingerprint).where(*self._mine)))
+            return list(connection.scalars(select(runs.c.fingerprint).where(claims.is_own(), *self._mine)))
 
     def epochs(self, run_ids: str | Iterable[str]) -> pandas.DataFrame:
         """One row for each epoch of these runs, in order."""

@@ -1,8 +1,9 @@
 """Backup of a whole store as one file, and its restore: every row and file of every run, between SQLite and PostgreSQL too.
 
 A backup is a zip of `files/RUN/...`, `tables/NAME.jsonl` and, last, `manifest.json` with size and SHA-256 of each. It may be made
-while runs go on: files come first, so no checkpoint is newer than the rows. It is read back by the rules of a restore before it counts.
-A restore needs an empty store, and checks the file like a bundle from an untrusted source.
+while runs go on: files come first, so no checkpoint is newer than the rows. Recorded runs stay out: every installation brings them. It is
+read back by the rules of a restore before it counts. A restore needs an empty store, and checks the file like a bundle from an untrusted
+source.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import psutil
-from sqlalchemy import func, select, text, update
+from sqlalchemy import null, select, text, update
 
 from .. import files, paths
 from ..errors import InputError
@@ -259,13 +260,13 @@ def _restore(store: Store, found: _Backup) -> dict[str, int]:
             with store.files.arriving() as place, database.alone() as connection:
                 if connection.dialect.name == "postgresql":
                     connection.execute(text("LOCK TABLE runs"))  # nobody adds one meanwhile
-                taken = sum(connection.scalar(select(func.count()).select_from(table)) or 0 for table in backup_rows.TABLES.values())
+                taken = sum(backup_rows.own(connection, table) for table in backup_rows.TABLES.values())
                 _require(taken == 0, f"the store {database.name} is not empty; name another with {paths.STORE_VARIABLE}")
                 lengths: dict[str, int] = {}
                 for name, table in backup_rows.TABLES.items():
                     if (folder / name).exists():
                         backup_rows.fill(connection, table, folder / name, lengths)
-                known = list(connection.scalars(select(runs.c.run_id)))
+                known = list(connection.scalars(select(runs.c.run_id).where(runs.c.recorded.is_(null()))))
                 for run_id in known:
                     source = paths.run_folder(folder / "files", run_id)
                     if not paths.manifests(source):  # none was saved, or not yet when its files were copied

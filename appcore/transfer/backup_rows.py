@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Column, Connection, Table, insert, select
+from sqlalchemy import Column, Connection, Table, func, insert, null, select
 from sqlalchemy.exc import IntegrityError
 
 from ..errors import InputError
@@ -35,6 +35,13 @@ def _no_json(value: Any) -> dict[str, str]:
     return {type(value).__name__: repr(value)}
 
 
+def own(connection: Connection, table: Table) -> int:
+    """How many rows a table has, but for those of recorded runs."""
+    query = select(func.count()).select_from(table)
+    recorded = select(runs.c.run_id).where(runs.c.recorded.is_not(null()))
+    return connection.scalar(query.where(table.c.run_id.not_in(recorded)) if "run_id" in table.c else query) or 0
+
+
 def fill(connection: Connection, table: Table, path: Path, lengths: dict[str, int]) -> None:
     """Add the rows of a file to a table, judged; `lengths` as in `read`."""
     with path.open("rb") as file:
@@ -54,6 +61,8 @@ def read(table: Table, file: IO[bytes], lengths: dict[str, int]) -> Iterator[dic
         _judge(table, row, lengths)
         if table is runs and row["status"] in ACTIVE:  # by a process that does not know this store
             row |= {"pid": None, "host": None, "heartbeat": 0.0, "command": None}
+        if table is runs:  # only this program's own files make a run a recorded one
+            row |= {"recorded": None}
         yield {column.name: _value(column, row) for column in table.columns}
 
 

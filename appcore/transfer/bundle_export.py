@@ -11,7 +11,7 @@ import hashlib
 import json
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -93,13 +93,14 @@ def _weights(data: bytes) -> dict[str, numpy.ndarray]:
     return found
 
 
-def light_bundle(store: Store, run_id: str, path: Path, named: str) -> None:
-    """Write the light bundle of a run, under another id."""
+def light_bundle(store: Store, run_id: str, path: Path, changes: Mapping[str, Any]) -> None:
+    """Write the light bundle of a run into a file, with these fields of its record (id, title and so on) changed."""
     record, lines = bundle_record.describe(store, run_id)
     run_folder = paths.run_folder(store.folder, run_id)
     masks = [paths.masks(run_folder, pruned["segment"]) for line in lines if (pruned := json.loads(line).get("pruned"))]
-    members = _text_members(bundle_record.renamed(record, named), lines) | _mask_members(run_folder, masks, light=True)
-    files.commit(path, lambda file: _pack(file, path, named, members), _REMEDY, "to")
+    known = bundle_record.Record.model_validate_json(record).model_copy(update=changes)
+    members = _text_members(known.model_dump_json(), lines) | _mask_members(run_folder, masks, light=True)
+    files.commit(path, lambda file: _pack(file, path, known.run_id, members), _REMEDY, "to")
 
 
 def _text_members(record: str, lines: list[str]) -> dict[str, bytes]:

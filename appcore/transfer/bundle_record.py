@@ -123,11 +123,6 @@ def _describe(store: Store, row: dict[str, Any]) -> tuple[str, list[str]]:
     return text(Record(**known), entries)
 
 
-def renamed(record: str, run_id: str) -> str:
-    """The same run as JSON text under another id."""
-    return Record.model_validate_json(record).model_copy(update={"run_id": run_id}).model_dump_json()
-
-
 def _started(values: dict[str, Any] | None) -> dict[str, Any] | None:
     """The event without the fields that the store adds to it."""
     layers = [{key: layer[key] for key in ("name", "shape", "flops")} for layer in values["layers"]] if values else []
@@ -161,17 +156,22 @@ def _entries(frame: pandas.DataFrame, kind: type, layers: pandas.DataFrame | Non
 
 def read(record: str | bytes, lines: Iterable[str | bytes]) -> tuple[Record, RunConfig, list[RecordedEvent]]:
     """The typed run from its texts, checked against its own plan; InputError for anything that a run could not have recorded."""
-    with _one_line():
-        known = Record.model_validate_json(record)
-        entries = [RecordedEvent.model_validate_json(line) for line in lines]
-    # A setting that is newer than the run gets its default, which changes nothing, and not a recipe's value.
-    config = build(completed(known.config))
-    known = known.model_copy(update={"config": schema.plain(config.model_dump(mode="json"))})
+    known, config, entries = parsed(record, lines)
     planned = plugins.load("methods", config.method).segments(config) if config.megabatches * config.epochs <= MOST_SEGMENTS else ()
     length = sum(1 for _ in islice(planned, MOST_SEGMENTS + 1))
     _require(0 < length <= MOST_SEGMENTS, f"its plan has more than {MOST_SEGMENTS:,} segments")
     _check(known, config, entries)
     return known, config, entries
+
+
+def parsed(record: str | bytes, lines: Iterable[str | bytes]) -> tuple[Record, RunConfig, list[RecordedEvent]]:
+    """The typed run from its texts, unchecked: InputError for what is no run at all."""
+    with _one_line():
+        known = Record.model_validate_json(record)
+        entries = [RecordedEvent.model_validate_json(line) for line in lines]
+    # A setting that is newer than the run gets its default, which changes nothing, and not a recipe's value.
+    config = build(completed(known.config))
+    return known.model_copy(update={"config": schema.plain(config.model_dump(mode="json"))}), config, entries
 
 
 def columns(record: Record, config: RunConfig) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def tables(store: Any, run_ids: Sequence[str]) -> dict[str, pd.DataFrame]:
     measured numbers.
     """
     wanted = set(run_ids)
-    found = {"runs": _runs_table([run for run in store.runs() if run["run_id"] in wanted])}
+    found = {"runs": _runs_table([run for run in store.runs(recorded=True) if run["run_id"] in wanted])}
     for name in _TABLES[1:]:
         frame = getattr(store, name)(run_ids)
         counted = {column: frame[column] + 1 for column in ("megabatch", "epoch") if column in frame}

@@ -188,7 +188,7 @@ class Upload:
 
 
 def test_bundles_of_the_page_go_out_and_come_back(store: Store, four: list[str], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    def export(store: Any, run_id: str, to: Path, say: Any) -> list[str]:
+    def export(store: Any, run_id: str, to: Path, say: Any, *, light: bool) -> list[str]:
         to.mkdir()
         with zipfile.ZipFile(to / f"{run_id}.zip", "w") as file:
             file.writestr(bundle_export.MANIFEST, json.dumps({"run_id": run_id}))

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from appcore.config import RunConfig, build
-from appcore.names import counted
+from appcore.names import counted, tail
 from appcore.planning import ablation_grid, sparsity
 from appcore.presets import PRESETS
 
@@ -79,7 +79,7 @@ def _with(base: dict[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:
 def _base() -> dict[str, Any]:
     runs = {run["run_id"]: run for run in page.manager().runs(_RUNS)}
     names = {**{name: f"Preset: {preset.title}" for name, preset in PRESETS.items()}}
-    names |= {run_id: f"Run: {run['title'] or run_id} · {run_id[-4:]}" for run_id, run in runs.items()}
+    names |= {run_id: f"Run: {run['title'] or run_id} · {tail(run_id)}" for run_id, run in runs.items()}
     asked = st.query_params.get("base")
     if asked in names and "base-choice" not in st.session_state:
         st.session_state["base-choice"] = asked

@@ -13,12 +13,14 @@ from typing import Any
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
+from appcore.names import RECORDED
 from appcore.presets import PRESETS
 
 from ..words import text
 from . import page_files, signin
 
 _NAMED = 3
+_ARRIVAL_SECONDS = 5.0
 _spent, _lock, _this_thread = [0.0], threading.Lock(), threading.local()
 
 
@@ -101,8 +103,8 @@ def store() -> Any:
 
 
 def runs(limit: int | None = None) -> list[dict[str, Any]]:
-    """The runs that this user may see, newest first; those that cannot be read are named on the page."""
-    found, unreadable = store().survey(limit)
+    """The runs that this user may see, newest first, then recorded ones; those that cannot be read are named on the page."""
+    found, unreadable = store().survey(limit, recorded=True)
     name_unreadable(unreadable)
     return found
 
@@ -118,8 +120,11 @@ def name_unreadable(found: Sequence[Any]) -> None:
 
 
 def requested(name: str) -> list[str]:
-    """Run ids in the address: ?runs=a,b (or ?run=a) -> [a, b]."""
-    return [part for part in st.query_params.get(name, "").split(",") if part]
+    """Run ids in the address: ?runs=a,b (or ?run=a) -> [a, b]. Waits for recorded ones, which a new store has within seconds."""
+    found = [part for part in st.query_params.get(name, "").split(",") if part]
+    if any(run_id.startswith(RECORDED) for run_id in found):
+        manager().recorded.wait(_ARRIVAL_SECONDS)
+    return found
 
 
 def settle_address() -> None:

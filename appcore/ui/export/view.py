@@ -9,7 +9,7 @@ import streamlit as st
 
 from appcore.analysis import run_library
 from appcore.charts import reality_check as figures
-from appcore.names import counted
+from appcore.names import counted, tail
 from appcore.transfer import model_formats, sparse_sizes
 
 from ..app import page
@@ -46,7 +46,7 @@ def pick(everything: dict[str, dict[str, Any]]) -> str | None:
     """The run of the address (?run=), changed by the picker; without one, the newest finished run."""
     if "run" not in st.query_params:
         named = [run_id for run_id in (*page.requested("runs"), page.taken_up()) if run_id in everything]
-        done = named or [run_id for run_id, run in everything.items() if run["status"] == "done"]
+        done = named or [run_id for run_id, run in everything.items() if run["saved"] is not None and run["status"] == "done"]
         st.query_params["run"] = (done or list(everything))[0]
     asked = st.query_params["run"]
     st.session_state["export_run"] = asked if asked in everything else None
@@ -102,8 +102,8 @@ def nothing_yet(run: dict[str, Any]) -> None:
             st.markdown(f"#### No checkpoint yet  \n{run_status.sentence(run)} The first checkpoint appears here by itself.")
         elif run["status"] == "done":
             st.markdown(
-                "#### The weights of this run are not on this machine  \nIts rows are in the store, its checkpoint is not: it lies in the "
-                "run's folder on the machine that ran it. Import its bundle, or repeat the run, to have it here."
+                "#### The weights of this run are not on this machine  \nIts rows are in the store, its checkpoint is not: it came without "
+                "one, as recorded runs and light bundles do. Import its whole bundle, or repeat the run, to have it here."
             )
         else:
             st.markdown(f"#### It ended before its first checkpoint  \n{run_status.sentence(run)}")
@@ -135,7 +135,7 @@ def _card(run: dict[str, Any], what: str, state: dict[str, Any]) -> None:
 
 
 def _download(run: dict[str, Any], what: str, path: Path) -> None:
-    name = f"{what}-{run['run_id'][-4:]}{path.suffix}"
+    name = f"{what}-{tail(run['run_id'])}{path.suffix}"
     download.button(
         f"Download · {size(path.stat().st_size)}",
         path.read_bytes,

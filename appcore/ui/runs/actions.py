@@ -23,6 +23,7 @@ Runs = Sequence[dict[str, Any]]
 def bar(runs: Runs, tags: Sequence[str], files: Callable[[Runs], None], ablations: Sequence[str] = ()) -> None:
     """The buttons for the picked runs; `files` draws the downloads. `ablations`: those of which a row was picked."""
     ids = [run["run_id"] for run in runs]
+    own = [run for run in runs if not run["recorded"]]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="actions"):
         st.markdown(f"**{len(runs)} picked**" if len(runs) > 1 else f"**{plain(name_of(runs[0]), 60)}**", width="content")
         if len(runs) == 1:
@@ -34,26 +35,35 @@ def bar(runs: Runs, tags: Sequence[str], files: Callable[[Runs], None], ablation
             st.page_link(page.link("compare"), label="Compare", icon=":material/compare_arrows:", query_params={"runs": ",".join(ids)})
         else:
             st.caption(f"Compare takes up to {MOST} runs")
-        with st.popover("Tag", icon=":material/sell:", key="tag-popover"):
-            _tag_many(runs, tags)
-        pinned = all(PINNED in run["tags"] for run in runs)
-        st.button(
-            "Unpin" if pinned else "Pin",
-            icon=":material/keep_off:" if pinned else ":material/keep:",
-            key="pin",
-            on_click=_pin,
-            args=(runs, not pinned),
-            help=f"Pinned runs stand first; they have the tag {PINNED}",
-        )
-        away = not all(run["archived"] for run in runs)
-        label, icon = ("Archive", ":material/archive:") if away else ("Unarchive", ":material/unarchive:")
-        st.button(label, icon=icon, key="archive", on_click=keep, args=(ids,), kwargs={"archived": away}, help="Out of sight, not deleted")
+        if own:
+            _labelling(own, tags)
         with st.popover("Download", icon=":material/download:", key="download"):
             files(runs)
             query = {"part": "Numbers", "runs": ",".join(ids)}
             st.page_link(page.link("export"), label="A table for a paper, figures", icon=":material/article:", query_params=query)
-        if st.button("Delete", icon=":material/delete:", key="delete"):
-            _ask(runs)
+        if own and st.button("Delete", icon=":material/delete:", key="delete"):
+            _ask(own)
+        if len(own) < len(runs):
+            st.caption("Recorded runs came with the program and stay as they are.")
+
+
+def _labelling(runs: Runs, tags: Sequence[str]) -> None:
+    """Buttons that tag, pin and archive runs."""
+    ids = [run["run_id"] for run in runs]
+    with st.popover("Tag", icon=":material/sell:", key="tag-popover"):
+        _tag_many(runs, tags)
+    pinned = all(PINNED in run["tags"] for run in runs)
+    st.button(
+        "Unpin" if pinned else "Pin",
+        icon=":material/keep_off:" if pinned else ":material/keep:",
+        key="pin",
+        on_click=_pin,
+        args=(runs, not pinned),
+        help=f"Pinned runs stand first; they have the tag {PINNED}",
+    )
+    away = not all(run["archived"] for run in runs)
+    label, icon = ("Archive", ":material/archive:") if away else ("Unarchive", ":material/unarchive:")
+    st.button(label, icon=icon, key="archive", on_click=keep, args=(ids,), kwargs={"archived": away}, help="Out of sight, not deleted")
 
 
 def _unfold(ablations: Sequence[str]) -> None:

@@ -70,6 +70,11 @@ def choices(known: Mapping[str, Field]) -> dict[str, str]:
     return {name: field.measure.head if field.measure else label(name) for name, field in known.items() if name not in there}
 
 
+def _states(rows: pd.DataFrame) -> pd.Series:
+    known = rows["status"].map(lambda status: _STATES.get(status, f"▸ {status}"))
+    return known.where([not run.get("recorded") for run in rows["run"]], "◉ recorded")
+
+
 def _name(rows: pd.DataFrame) -> pd.Series:
     return rows["title"].where(rows["title"] != "", rows["run_id"])
 
@@ -93,7 +98,7 @@ _FIRST = ("test_accuracy", "generalization_gap", "cer", "sparsity")  # numbers t
 _STARTED = Column("Started", lambda rows: pd.to_datetime(rows["created"], utc=True), st.column_config.DatetimeColumn(format="distance"))
 
 RUNS = (
-    Column("State", lambda rows: rows["status"].map(lambda status: _STATES.get(status, f"▸ {status}")), _text(width=72)),
+    Column("State", lambda rows: _states(rows), _text(width=72)),
     Column("Pinned", lambda rows: rows["pinned"].astype(bool), is_rare=True),
     Column("Archived", lambda rows: rows["archived"], is_rare=True),
     Column("Name", _name, _text(width=178)),

@@ -26,8 +26,8 @@ _SEARCH = (
 )
 
 
-def filters(frame: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
-    """(the matching rows, the column to group them by or None)."""
+def filters(frame: pd.DataFrame, has_own: bool) -> tuple[pd.DataFrame, str | None]:
+    """(the matching rows, the column to group them by or None). Recorded runs are shown where asked for, or where there are no others."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         text = st.text_input(
             "Search",
@@ -48,6 +48,11 @@ def filters(frame: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
             width=230,
         )
         archived = st.toggle("Archived too", key="archived", bind="query-params", width="content")
+        are_recorded = frame["run"].map(lambda run: bool(run["recorded"]))
+        if has_own and are_recorded.any():
+            about = "Runs that came with the program; they are only read, and count against no limit"
+            with_recorded = st.toggle("Recorded too", key="recorded", bind="query-params", width="content", help=about)
+            frame = frame if with_recorded else frame[~are_recorded]
     shown = run_library.choose(frame, {}, archived=archived)
     try:
         shown = conditions.search(shown, text or "")
@@ -160,7 +165,7 @@ def _remember(key: str) -> None:
         del st.query_params["runs"]
 
 
-def counted(shown: int, all_runs: int, archived: int) -> str:
+def counted(shown: int, all_runs: int, archived: int, recorded: int = 0) -> str:
     """How many runs the table shows, and why not all."""
     text = names.counted(all_runs, "run") if shown == all_runs else f"{shown:,} of {names.counted(all_runs, 'run')}"
-    return f"{text} · {archived} archived" if archived else text
+    return " · ".join([text, *([f"{archived} archived"] if archived else []), *([f"{recorded} recorded"] if recorded else [])])

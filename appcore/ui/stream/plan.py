@@ -16,7 +16,7 @@ from ..app import page
 from ..settings import address, fields, form
 from ..widgets import live_chart
 from ..widgets.run_picker import not_here
-from ..words import format, setting_labels
+from ..words import format, run_text, setting_labels
 from ..words.number_columns import metric
 from ..words.text import harmless
 
@@ -53,7 +53,7 @@ def _base(everything: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The settings of the run in the address (?from=), or none: then the data set's recipe applies."""
     chosen = st.query_params.get("from")
     st.session_state["stream_from"] = chosen if chosen in everything else None
-    names = {key: f"{run['title'] or key} · {format.age(run['created'])} · {key[-4:]}" for key, run in everything.items()}
+    names = {key: f"{run['title'] or key} · {run_text.which(run)}" for key, run in everything.items()}
     if everything:
         st.selectbox(
             "Settings of",

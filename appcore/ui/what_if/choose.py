@@ -9,13 +9,15 @@ from typing import Any
 import streamlit as st
 
 from appcore import plugins
-from appcore.names import apart, display
+from appcore.names import RECORDED, apart, display
 from appcore.planning import sparsity as sparsities
+from appcore.recordings import catalog, shipped
+from appcore.service.recorded import are_wanted
 
 from ..app import old_links
 from ..widgets import sparsity_slider
 from ..widgets.run_picker import not_here
-from ..words import format, run_text
+from ..words import run_text
 from ..words.text import harmless
 
 SCOPES = {"global": "Whole network", "layer": "Each layer alike", "erk": "Erdős–Rényi kernel"}
@@ -30,22 +32,32 @@ class Source:
     config: dict[str, Any] | None
     run_id: str | None
     words: str  # Markdown
+    is_recorded: bool = False  # its scores came with the program, its data may not be here
 
 
 def source(everything: Mapping[str, dict[str, Any]]) -> Source:
     """The network of the address: ?run=ID, or arch, dataset and seed."""
+    there = [known for known in catalog.SCORED if are_wanted() and shipped.scores(known.name, known.criteria[0]).exists()]
+    recorded = {f"{RECORDED}{known.name}": known for known in there}
     names = {
         "": "A fresh network",
-        **{key: f"{run['title'] or key} · {format.age(run['created'])} · {key[-4:]}" for key, run in everything.items()},
+        **{key: f"{known.title} · recorded" for key, known in recorded.items()},
+        **{key: f"{run['title'] or key} · {run_text.which(run)}" for key, run in everything.items()},
     }
     asked = st.query_params.get("run", "")
     st.session_state["what_if_run"] = asked if asked in names else ""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox("Weights of", list(names), format_func=names.__getitem__, key="what_if_run", on_change=_picked, width=320)
-        found = _fresh() if not st.session_state["what_if_run"] else _of_run(everything[st.session_state["what_if_run"]])
+        chosen = st.session_state["what_if_run"]
+        found = _recorded(recorded[chosen]) if chosen in recorded else _of_run(everything[chosen]) if chosen else _fresh()
     if asked not in names:
         not_here([asked])
     return found
+
+
+def _recorded(known: catalog.Scored) -> Source:
+    words = f"{harmless(known.title)}, at its initial values; its scores came with the program"
+    return Source(known.config.model_dump(mode="json"), None, words, is_recorded=True)
 
 
 def _picked() -> None:

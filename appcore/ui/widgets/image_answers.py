@@ -57,7 +57,9 @@ def show(run: Mapping[str, Any], data: tables.Frames, until: int | None) -> None
     else:
         st.caption("The version that made this run did not record what it said of single images.")
     answer = reply["answer"] if reply and reply["state"] == "ready" else None
-    if reply is None:
+    if run.get("recorded"):
+        st.caption("The images themselves, and all mistakes, need the data and the weights, which a recorded run came without.")
+    elif reply is None:
         _button(run_id)
     elif reply["state"] == "failed":
         st.error(harmless(reply["error"]), icon=":material/error:")

@@ -23,6 +23,7 @@ import streamlit as st
 
 from appcore import charts, files, markup
 from appcore.errors import InputError
+from appcore.names import tail
 from appcore.storage.row_rules import RUN_ID
 from appcore.transfer import figure_files
 
@@ -145,7 +146,7 @@ def are_live() -> bool:
 
 def _file_name(key: str, figure: go.Figure) -> str:
     """What the chart shows and of which runs: accuracy_c9cf-3ffa. The browser puts the page before it."""
-    ids = [found[-4:] for found in re.findall(RUN_ID.strip("^$"), str(figure.layout.uirevision).partition("/")[0])]
+    ids = [tail(found) for found in re.findall(RUN_ID.strip("^$"), str(figure.layout.uirevision).partition("/")[0])]
     more = [f"and-{len(ids) - _NAMED}"] if len(ids) > _NAMED else []
     return "_".join(filter(None, (key.removesuffix("-chart").replace("-", "_"), "-".join([*ids[:_NAMED], *more]))))
 

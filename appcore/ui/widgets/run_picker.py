@@ -7,8 +7,10 @@ from typing import Any
 
 import streamlit as st
 
+from appcore.recordings import catalog
+
 from ..app import page
-from ..words import format
+from ..words import run_text
 from ..words.text import plain
 
 Runs = Sequence[dict[str, Any]]
@@ -52,11 +54,17 @@ def _picked() -> None:
 
 
 def _option(run: dict[str, Any]) -> str:
-    return f"{run['title'] or run['run_id']} · {format.age(run['created'])} · {run['run_id'][-4:]}"
+    return f"{run['title'] or run['run_id']} · {run_text.which(run)}"
 
 
 def newest_group(runs: Runs) -> list[str]:
-    """The runs that were started together last, in their order, six at most; `runs` are sorted, the newest first."""
+    """The runs that were started together last, in their order, six at most; `runs` are sorted, the newest first, recorded ones last.
+
+    Where all are recorded, the pair that the gallery begins with.
+    """
+    first = [run["run_id"] for run in runs if run["recorded"] and run["recorded"]["name"] in catalog.GALLERY[0].recordings]
+    if first and all(run["recorded"] for run in runs):
+        return first[:USUAL]
     for run in runs:
         together = [other["run_id"] for other in reversed(runs) if run["group_id"] and other["group_id"] == run["group_id"]]
         if len(together) > 1:

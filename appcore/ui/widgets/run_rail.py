@@ -130,6 +130,8 @@ def show(runs: Sequence[Mapping[str, Any]], data: tables.Frames, numbers: Mappin
 def _state(run: Mapping[str, Any]) -> dict[str, Any]:
     """The line below the name: the state, while it goes on how far and how long yet."""
     about, parts = f"{run['title']} · {run['run_id']}", [run_status.word(run)]
+    if mark := run.get("recorded"):
+        about, parts = f"{about} · {mark['machine']} · {mark['command']}", [*parts, mark["date"][:10]]
     share, left = run_status.share_done(run), (run["progress"] or {}).get("eta_seconds")
     if not run_status.is_active(run):
         parts += [f"at {100 * share:.0f}\u00a0%"] if share < 1 else []

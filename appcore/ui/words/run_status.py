@@ -13,9 +13,9 @@ from appcore.planning import stages
 from appcore.statuses import ACTIVE
 
 from . import format
-from .text import harmless
+from .text import code, harmless
 
-Colour = Literal["gray", "blue", "orange", "green", "red"]
+Colour = Literal["gray", "blue", "orange", "green", "red", "violet"]
 _BADGES: dict[str, tuple[str, str, Colour]] = {  # state: (words, icon, colour)
     "queued": ("Queued", ":material/schedule:", "gray"),
     "starting": ("Starting", ":material/hourglass_top:", "blue"),
@@ -29,6 +29,7 @@ _BADGES: dict[str, tuple[str, str, Colour]] = {  # state: (words, icon, colour)
     "failed": ("Failed", ":material/error:", "red"),
     "stopped": ("Stopped", ":material/stop_circle:", "gray"),
     "lost": ("Lost", ":material/link_off:", "orange"),
+    "recorded": ("Recorded", ":material/album:", "violet"),
 }
 _COMMANDED = {"pause": "pausing", "resume": "resuming", "stop": "stopping", "preempt": "stopping"}
 _QUIET_SECONDS = 15.0
@@ -40,7 +41,10 @@ def is_active(run: Mapping[str, Any]) -> bool:
 
 
 def state(run: Mapping[str, Any], now: datetime | None = None) -> str:
-    """The displayed state: the status, with extra names for a waiting command, a start without a step yet, and a missing heartbeat."""
+    """The displayed state: the status, with extra names for a waiting command, a start without a step yet, and a missing heartbeat; and
+    for a run that came with the program."""
+    if run.get("recorded"):
+        return "recorded"
     if run["command"] and is_active(run):
         return _COMMANDED.get(run["command"], run["status"])
     if run["status"] == "running" and not (run["progress"] or {}).get("samples_seen"):
@@ -91,6 +95,8 @@ def sentence(run: Mapping[str, Any], position: int | None = None, waits_for: str
         place = f"position {position} in the queue" if position else "about to start"
         before = f", behind {harmless(', '.join(ahead))}" if ahead else ", behind the run that trains now" if position else ""
         return f"Waiting: {place}{before}. Runs on one device take turns; pausing or stopping another one lets this one start."
+    if name == "recorded":
+        return recorded(run)
     texts = {
         "starting": "Loading the data and building the network; the first step follows in a few seconds.",
         "running": _place(run),
@@ -105,6 +111,16 @@ def sentence(run: Mapping[str, Any], position: int | None = None, waits_for: str
         "lost": f"Its process ended without a word (closed or killed). {done}; Resume carries on from the last checkpoint.",
     }
     return texts[name]
+
+
+def recorded(run: Mapping[str, Any]) -> str:
+    """When, where and how a recorded run was made, as Markdown."""
+    about, versions = run["recorded"], run["versions"] or {}
+    programs = ", ".join(f"{name} {versions[name]}" for name in ("appcore", "torch") if name in versions)
+    return (
+        f"Recorded on {about['date'][:10]} in {format.duration(about['seconds'])}: {harmless(about['machine'])}; {harmless(programs)}. "
+        f"Its numbers and masks came with the program, its weights did not. Again: {code(about['command'])}"
+    )
 
 
 def _place(run: Mapping[str, Any]) -> str:

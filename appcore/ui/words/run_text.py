@@ -29,7 +29,12 @@ def title(settings: dict[str, Any]) -> str:
 def option(run: dict[str, Any]) -> str:
     """A run in a menu: name, age, and the end of its id. A long name is cut, with an ellipsis."""
     name = run["title"] or run["run_id"]
-    return f"{name if len(name) <= 44 else name[:43] + '…'} · {format.age(run['created'])} · {run['run_id'][-4:]}"
+    return f"{name if len(name) <= 44 else name[:43] + '…'} · {which(run)}"
+
+
+def which(run: dict[str, Any]) -> str:
+    """What tells a run from others of its name in a menu: its age and the end of its id, or that it is recorded."""
+    return "recorded" if run.get("recorded") else f"{format.age(run['created'])} · {names.tail(run['run_id'])}"
 
 
 def colour(config: RunConfig) -> str:
