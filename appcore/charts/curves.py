@@ -236,6 +236,7 @@ def _marks(
             mode="markers",
             showlegend=listed,
             marker={"symbol": look.symbol, "size": 9, "color": look.colour, "line": {"width": 1.5, "color": "white"}},
+            cliponaxis=False,  # the last one lies on the edge
             **_hover(figure, name, f"%{{y:.{digits}f}}{unit}", *axis.hover_ends(run, frame)),
         )
     )
