@@ -66,6 +66,13 @@ def test_two_runs_are_compared_at_the_same_place_of_the_stream(store: Store) -> 
     assert "Nothing is tested yet" in words(opened("compare", runs=",".join(pair), at="0"))
 
 
+def test_a_run_that_ended_early_does_not_hold_up_the_layers_of_the_others(store: Store) -> None:
+    runs = [fake_runs.write(store, pruner=pruner, **SHORT) for pruner in ("snip", "magnitude")]
+    runs.append(fake_runs.write(store, pruner="random", until=6, status="stopped", **SHORT))
+    app = opened("compare", runs=",".join(runs), at="75")
+    assert "at megabatch 3" in drawn(app, "mirrored")["layout"]["title"]["text"]
+
+
 def test_masks_are_shown_at_the_last_cut_before_the_moment(store: Store) -> None:
     run_id = fake_masks.write(store, **SHORT)
     for at, said in (("0", "The start of megabatch 1"), ("50", "The start of megabatch 2"), ("56.25", "The start of megabatch 3")):

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -37,9 +38,9 @@ def _pick_megabatch(chosen: Chosen, data: tables.Frames) -> int:
     first = int(word != "round")  # the dense network is round 0
     if count < 2:
         return 0
-    newest = data.once(("reached", chosen.key), lambda: charts.reached(data.layers, chosen.among)) if len(data.layers) else None
+    newest = data.once(("reached", chosen.key), partial(_newest, chosen, data)) if len(data.layers) else None
     if data.at is not None:
-        return 0 if newest is None else int(newest.min() if data.played else newest.max())
+        return _reached(chosen, data)
     if KEY not in st.session_state and KEY not in st.query_params and newest is not None:
         st.session_state[KEY] = int(newest.max()) + first
     st.session_state[KEY] = min(st.session_state[KEY], count - 1 + first) if KEY in st.session_state else first
@@ -50,6 +51,18 @@ def _pick_megabatch(chosen: Chosen, data: tables.Frames) -> int:
             st.session_state[KEY] = int(newest.min()) + first
         at = st.slider(word.capitalize(), first, count - 1 + first, key=KEY, bind="query-params", disabled=follows, width="stretch")
     return at - first
+
+
+def _reached(chosen: Chosen, data: tables.Frames) -> int:
+    """The newest megabatch or round by a moment that all runs have reached which go on after it; the last one where none does."""
+    ends, now = (one.once(("reached", chosen.key), partial(_newest, chosen, one)) for one in (data.whole, data))
+    now = now.reindex(ends.index, fill_value=0)
+    going_on = now[now < ends]
+    return int(going_on.min() if len(going_on) else now.max()) if len(now) else 0
+
+
+def _newest(chosen: Chosen, data: tables.Frames) -> pd.Series:
+    return charts.reached(data.layers, chosen.among)
 
 
 def moment_of_link(chosen: Chosen, data: tables.Frames, known: Moments) -> int | None:
