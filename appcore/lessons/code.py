@@ -14,7 +14,7 @@ def lesson() -> Lesson:
         claim="The log of a training says how sparse the network became.",
         source="Anytime progressive pruning, [arXiv 2204.01640](https://arxiv.org/abs/2204.01640), and its released code",
         surprise="Most people believe a log: it was written by the program itself.",
-        minutes=7,
+        minutes=6,
         numbers={
             "parts": Setting(_CODE, "megabatches"),
             "asked": Recorded(_CODE, "density_requested", -1),

@@ -16,7 +16,7 @@ def lesson() -> Lesson:
         source="SNIP [arXiv 1810.02340](https://arxiv.org/abs/1810.02340), GraSP [2002.07376](https://arxiv.org/abs/2002.07376), SynFlow "
         "[2006.05467](https://arxiv.org/abs/2006.05467); the spiral of [2407.04075](https://arxiv.org/abs/2407.04075)",
         surprise="Most people think that the density tells it all, and that a weight which was kept is at work.",
-        minutes=7,
+        minutes=9,
         numbers={
             **{name: Playground(f"{name} 0.1") for name in _NAMES},
             **{f"{name}_path": Playground(f"{name} 0.1", "onPath") for name in _NAMES},

@@ -15,7 +15,7 @@ def lesson() -> Lesson:
         claim="SNIP spares the first layer. Magnitude does not.",
         source="Anytime progressive pruning, [arXiv 2204.01640](https://arxiv.org/abs/2204.01640)",
         surprise="Most people think that criteria which remove equally many weights prune alike.",
-        minutes=7,
+        minutes=6,
         numbers={
             "images": Setting(_SNIP, "limit_train"),
             "parts": Setting(_SNIP, "megabatches"),

@@ -23,7 +23,7 @@ def lesson() -> Lesson:
         claim="A trained network can lose half of its weights, the smallest first, and hardly notice.",
         source="LeCun, Denker and Solla, *Optimal Brain Damage*, 1989; Han et al., [arXiv 1506.02626](https://arxiv.org/abs/1506.02626)",
         surprise="Most people expect damage in proportion: half of the weights, half of the skill.",
-        minutes=7,
+        minutes=10,
         numbers={
             "whole": Playground("after", "whole"),
             **{name: _cut(density) for name, density in (("half", "0.5"), ("fifth", "0.2"), ("tenth", "0.1"), ("twentieth", "0.05"))},

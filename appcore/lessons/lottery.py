@@ -20,7 +20,7 @@ def lesson() -> Lesson:
         claim="Hidden in a large network is a small one that learns as well, but only from the very values it began with.",
         source="The lottery ticket hypothesis, [arXiv 1803.03635](https://arxiv.org/abs/1803.03635)",
         surprise="Most people think that a ticket always wins, and that one run proves it.",
-        minutes=8,
+        minutes=7,
         numbers={
             "ticket": Playground("ticket", "ticket"),
             "redrawn": Playground("ticket", "redrawn"),
@@ -77,7 +77,7 @@ def lesson() -> Lesson:
             ),
             Step(
                 "Now pictures. A fully connected network, CIFAR-10, the same rounds down to {pictures_left.mean} of the weights, and the "
-                "same control. The last lesson was so clear.",
+                "same control. On the spiral it was so clear.",
                 question=Choice(
                     "pictures",
                     "Does the ticket beat the new values here too?",
@@ -87,8 +87,8 @@ def lesson() -> Lesson:
                 ),
                 why=Depends(
                     "pictures_lead",
-                    holds="{pictures} against {pictures_new}: {pictures_lead.says}. It holds here too, but look how much smaller it is "
-                    "than the {lead.mean} on the spiral: a claim travels, its size does not.",
+                    holds="{pictures} against {pictures_new}: {pictures_lead.says}. On the spiral it was {lead.mean}. A claim may travel; its size "
+                    "does not.",
                     undecided="{pictures} against {pictures_new}: {pictures_lead.says}. On the spiral it was {lead.mean}; here we do not "
                     "know. That is a result, too: it says how much this experiment can see.",
                     fails="{pictures} against {pictures_new}: {pictures_lead.says}. The same recipe, another problem, the other answer.",
