@@ -32,9 +32,9 @@ def lesson() -> Lesson:
         },
         steps=(
             Step(
-                "A paper prunes before each of {parts} parts, by a rule that ends at {asked.mean} of the weights. Its released code "
-                "writes the density into the log at every part, and the last line says just that number. This program can run the code's "
-                "rule as it is written, and count the weights.",
+                "A paper prunes before each of {parts} parts, by a rule that ends at {asked.mean} of the weights. Its released code logs "
+                "the density at every part, and the last line says just that. Here the code's rule runs as it is written, and the weights "
+                "are counted.",
                 question=Curve(
                     "density",
                     "Draw the share of weights that the code really keeps, part after part.",

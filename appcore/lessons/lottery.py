@@ -87,8 +87,8 @@ def lesson() -> Lesson:
                 ),
                 why=Depends(
                     "pictures_lead",
-                    holds="{pictures} against {pictures_new}: {pictures_lead.says}. On the spiral it was {lead.mean}. A claim may travel; its size "
-                    "does not.",
+                    holds="{pictures} against {pictures_new}: {pictures_lead.says}. On the spiral it was {lead.mean}. A claim may travel; "
+                    "its size does not.",
                     undecided="{pictures} against {pictures_new}: {pictures_lead.says}. On the spiral it was {lead.mean}; here we do not "
                     "know. That is a result, too: it says how much this experiment can see.",
                     fails="{pictures} against {pictures_new}: {pictures_lead.says}. The same recipe, another problem, the other answer.",

@@ -172,7 +172,7 @@ def test_answers_and_progress_are_kept_in_the_browser(address: str, page: Any) -
     again.wait_for_selector(".st-key-half-2-answer")  # what is no answer is not taken
 
 
-@pytest.mark.parametrize(("lesson", "step"), [("1", 2), ("1", 3), ("2", 2), ("2", 3), ("3", 2), ("5", 2), ("6", 2)])
+@pytest.mark.parametrize(("lesson", "step"), [("1", 2), ("1", 3), ("2", 2), ("2", 3), ("3", 2), ("5", 2), ("6", 1), ("6", 2), ("8", 1)])
 def test_on_a_projector_text_figure_and_question_fit(lesson: str, step: int, address: str, page: Any) -> None:
     page.set_viewport_size({"width": 1280, "height": 720})
     opened(page, address, lesson, step, "&projector=1")

@@ -25,16 +25,17 @@ _EVERY = 2.0  # seconds between two counts
 _UNREACHABLE = "Phones cannot reach this address, which is this machine's name for itself. Write `{line}` into limits.toml, then reload."
 
 
-def bar(is_asking: bool = False) -> str:
+def bar(is_asking: bool = False, offer: Any = None) -> str:
     """Let a teacher open a class, show its code and end it. Returns the code of the class that is open on this page, or nothing.
 
     `is_asking`: whether a question follows below, which needs the room; so the first of a class puts the large code away.
+    `offer`: a place for the button that opens a class; by default a line of its own.
     """
     if not web_server.has_classes():
         return ""
     code, place = _open_now(), limits.load().class_address
     if not code:
-        _offer()
+        _offer(offer)
         return ""
     if place:
         page.careful(partial(listener.ensure, place))()
@@ -120,8 +121,8 @@ def _leave() -> None:
     st.query_params.pop(door.PATH, None)
 
 
-def _offer() -> None:
-    with st.container(horizontal=True, key="class-offer"):
+def _offer(place: Any) -> None:
+    with place or st.container(horizontal=True, key="class-offer"):
         help = "Students answer the questions on their phones, without names; what they answered is shown here. Gone after a day."
         st.button("Open a class", icon=":material/groups:", key="class-open", help=help, on_click=_begin)
         known = page.store().classes.newest()

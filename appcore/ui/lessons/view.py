@@ -30,10 +30,10 @@ def show(name: str) -> None:
     lesson, titles = lessons.load(name), lessons.found()
     step, count = _asked(len(lesson.steps)), len(lesson.steps)
     browser.saw(name, step)
-    _head(name, step, count)
+    offer = _head(name, step, count)
     found, numbers = evidence.of(name, lesson)
     one = lesson.steps[step - 1]
-    class_code = panel.bar(is_asking=one.question is not None)
+    class_code = panel.bar(one.question is not None, offer)
     with st.container(key="lesson-step", gap="small"):
         if step == 1:
             with st.container(key="lesson-claim", gap=None):
@@ -55,18 +55,21 @@ def _asked(count: int) -> int:
 # ---- the head: where one is, and the way on
 
 
-def _head(name: str, step: int, count: int) -> None:
+def _head(name: str, step: int, count: int) -> Any:
+    """Draw it; returns a place in it for the button that opens a class."""
     choice = lessons.found()[name]
     number = lessons.number(choice)
     with st.container(horizontal=True, vertical_alignment="center", key="lesson-head"):
         st.title(f"{number}. {harmless(choice.title)}" if number else harmless(choice.title), anchor=False, width="stretch")
         st.toggle("Notes", key="lesson_notes", help="What to say, for whoever teaches")
+        offer = st.container(horizontal=True, width="content", key="class-offer")
         st.button("All lessons", key="lesson-all", type="tertiary", on_click=_leave)
         st.button("Back", key="lesson-back", icon=":material/arrow_back:", disabled=step == 1, on_click=_turn, args=(name, step - 1))
         st.markdown(f"{step} of {count}", width="content")
         following = (name, step + 1) if step < count else (_following(name), 1)
         label = "Next" if step < count else "Next lesson" if following[0] else "Finish"
         st.button(label, key="lesson-next", icon=":material/arrow_forward:", type="primary", on_click=_turn, args=following)
+    return offer
 
 
 def _turn(name: str, step: int) -> None:

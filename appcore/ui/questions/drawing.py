@@ -10,7 +10,7 @@ from appcore.lessons.questions import Curve
 
 from ..widgets import projector
 
-HEIGHT = 230
+HEIGHT, PROJECTED = 230, 165  # pixels, before a projector enlarges them
 _FOLDER = Path(__file__).parent
 _component = st.components.v2.component(
     "drawing",
@@ -32,7 +32,7 @@ def show(question: Curve, key: str) -> list[float] | None:
         "x": question.x,
         "y": question.y,
         "start": start,
-        "height": HEIGHT,
+        "height": PROJECTED if projector.is_on() else HEIGHT,
         "scale": projector.scale(),
     }
     drawn = _component(key=key, data=data, height="content", on_drawn_change=lambda: None).drawn
