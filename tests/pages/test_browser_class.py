@@ -98,17 +98,21 @@ def test_a_teacher_and_three_phones_from_the_code_to_the_truth(address: str, chr
     for place, phone in enumerate(phones[:2]):
         phone.locator("#sure").wait_for()
         send(phone, phone.locator("div.list > button").nth(2 * place), phone.locator(".row > button").nth(1))
+    asked = Store(folder / "runs.db").classes.get(code.replace(" ", ""))["question"]["id"]
     phones[1].reload()
     phones[1].get_by_text("Your answer is in").wait_for()
     teacher.get_by_text("2 of 3 phones").wait_for()
     press(teacher, ".st-key-class-truth button", SHOWN)
-    for phone, says in zip(phones, ("Not so", "Right", ""), strict=True):
-        phone.get_by_text("The answer", exact=True).wait_for()
-        assert (phone.locator(".verdict").inner_text() if says else phone.locator("#note").inner_text()) == (
-            says or "You did not answer this one."
-        )
     store = Store(folder / "runs.db")
-    assert len(store.classes.get(store.classes.newest() or "")["truths"]) == 2
+    truths = store.classes.get(store.classes.newest() or "")["truths"]
+    assert len(truths) == 2
+    right = truths[asked]["answer"]
+    for phone, option in zip(phones, (0, 2, None), strict=True):
+        phone.get_by_text("The answer", exact=True).wait_for()
+        if option is None:
+            assert phone.locator("#note").inner_text() == "You did not answer this one."
+        else:
+            assert phone.locator(".verdict").inner_text() == ("Right" if option == right else "Not so")
     # The end of it.
     press(teacher, ".st-key-class-bar [data-testid=stPopover] button", "() => document.querySelector('.st-key-class-end')")
     press(teacher, ".st-key-class-end button", "() => document.querySelector('.st-key-class-open')")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,10 @@ def test_the_address_for_phones(opened_as: str, text: str, shown: tuple, tmp_pat
     monkeypatch.setenv("APPCORE_LIMITS", str(tmp_path / "limits.toml"))
     monkeypatch.setattr(type(panel.st.context), "url", property(lambda self: opened_as))
     assert panel._root() == shown
+
+
+def test_the_picture_holds_the_address_and_can_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = panel._picture("http://x/class/B<b>'")
+    assert "<b>" not in found and found.startswith("<img alt='QR code of http://x/class/B&lt;b&gt;&#x27;' src='data:image/svg+xml")
+    monkeypatch.setitem(sys.modules, "segno", None)
+    assert panel._picture("http://x/class/BCDFGHJK") == ""

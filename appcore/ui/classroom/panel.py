@@ -8,7 +8,6 @@ from functools import partial, wraps
 from typing import Any
 from urllib.parse import urlsplit
 
-import segno
 import streamlit as st
 
 from appcore import limits, markup
@@ -172,15 +171,24 @@ def _card(code: str) -> None:
     """Address, code and QR in large type, to be read from the last row."""
     root, can_be_reached = _root()
     address = f"{root}/{door.PATH}/{code}"
-    picture = segno.make(address, error="m").svg_data_uri(scale=8, border=3)
     shown = markup.html(f"{root.partition('://')[2]}/{door.PATH}")
     st.html(
-        f"<div class='class-card'><img alt='QR code of {markup.html(address)}' src='{markup.html(picture)}'>"
+        f"<div class='class-card'>{_picture(address)}"
         f"<div><p>With a phone, open</p><p class='address'>{shown}</p><p>and type</p><p class='code'>{spaced(code)}</p></div></div>"
     )
     if not can_be_reached:
         line = f'class_address = "{listener.own_number()}:8502"'
         st.caption(f":material/info: {_UNREACHABLE.format(line=line)} docs/SERVER.md, A class, says more.")
+
+
+def _picture(address: str) -> str:
+    """The QR code as HTML; nothing where the package for it is not installed."""
+    try:
+        import segno
+    except ImportError:
+        return ""
+    source = segno.make(address, error="m").svg_data_uri(scale=8, border=3)
+    return f"<img alt='QR code of {markup.html(address)}' src='{markup.html(source)}'>"
 
 
 def _root() -> tuple[str, bool]:
