@@ -41,7 +41,8 @@ def app(folder: Path, *options: str, port: int = 0, script: str = "app.py") -> I
     environment = {**os.environ, "APPCORE_STORE": str(folder / "runs.db"), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
     command = [sys.executable, "-m", "streamlit", "run", script, "--server.headless=true", f"--server.port={port}", *options]
     log = (folder / "app.log").open("wb")
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    place = Path(script).parent if Path(script).is_absolute() else ROOT  # of another checkout: with its modules
+    process = subprocess.Popen(command, cwd=place, env=environment, stdout=log, stderr=subprocess.STDOUT)
     address = f"http://127.0.0.1:{port}"
     try:
         _wait(f"{address}/_stcore/health", process)
