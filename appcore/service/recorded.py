@@ -40,7 +40,8 @@ class Recorded:
         return not self._thread.is_alive()
 
     def _work(self) -> None:
-        time.sleep(_FIRST_PAINT_SECONDS)
+        if are_wanted():
+            time.sleep(_FIRST_PAINT_SECONDS)
         try:
             bring_up_to_date(self._store)
         except InputError as error:  # such as a store that is locked: what is in it can be seen all the same

@@ -70,6 +70,14 @@ def test_pages_are_full_before_anybody_has_run_anything(there: Store) -> None:
     assert app.query_params["runs"] == ",".join(catalog.run_ids("app-snip"))
 
 
+def test_an_address_of_recorded_runs_waits_for_a_new_store_to_have_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {KNOWN: shipped.runs()[KNOWN]}
+    monkeypatch.setattr(shipped, "runs", lambda folder=None: found)
+    monkeypatch.setenv(recorded.VARIABLE, "on")
+    assert "APP · SNIP" in words(opened("run", run=KNOWN))
+    assert store.recorded() == found
+
+
 @pytest.mark.parametrize(("page", "says"), [("export", "came without one"), ("what_if", "came without weights")])
 def test_what_needs_weights_says_in_one_line_that_there_are_none(page: str, says: str, there: Store) -> None:
     app = opened(page, run=KNOWN)

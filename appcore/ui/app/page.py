@@ -103,8 +103,14 @@ def store() -> Any:
 
 
 def runs(limit: int | None = None) -> list[dict[str, Any]]:
-    """The runs that this user may see, newest first, then recorded ones; those that cannot be read are named on the page."""
+    """The runs that this user may see, newest first, then recorded ones; those that cannot be read are named on the page.
+
+    A store that is empty yet, or is asked for recorded runs, is given the seconds that a new one needs to get them.
+    """
     found, unreadable = store().survey(limit, recorded=True)
+    if not found or any(RECORDED in value for value in st.query_params.to_dict().values()):
+        manager().recorded.wait(_ARRIVAL_SECONDS)
+        found, unreadable = store().survey(limit, recorded=True)
     name_unreadable(unreadable)
     return found
 
