@@ -100,6 +100,7 @@ class Number:
     is_difference: bool = False
     limits: tuple[float, float] = (-math.inf, math.inf)
     each: str = "seed"  # what there is one value of
+    is_exact: bool = False  # counted, not measured
 
     @cached_property
     def sample(self) -> Sample:
@@ -108,7 +109,13 @@ class Number:
     @cached_property
     def bounds(self) -> tuple[float, float]:
         """The 95 % interval of the mean; the value itself where all seeds agree, as in what is counted."""
-        return self.sample.interval(*self.limits) if self.sample.sd or len(self.by_seed) == 1 else (self.sample.mean, self.sample.mean)
+        is_known = self.is_exact or (len(self.by_seed) > 1 and not self.sample.sd)
+        return (self.sample.mean, self.sample.mean) if is_known else self.sample.interval(*self.limits)
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether anything is known of its spread: nothing is of one seed."""
+        return self.is_exact or len(self.by_seed) > 1
 
     @property
     def verdict(self) -> str:
@@ -131,6 +138,8 @@ class Number:
     @property
     def interval(self) -> str:
         """The 95 % interval in words."""
+        if not self.has_interval:
+            return f"unknown from one {self.each}"
         return self._with_unit(f"{self._text(self.bounds[0])} to {self._text(self.bounds[1])}")
 
     @property

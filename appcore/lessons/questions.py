@@ -139,7 +139,8 @@ class Curve:
     def judge(self, answer: list[float], truths: Sequence[Number]) -> Judgement:
         """How near the curve is: 1 on the means, 0 at half of the picture's height away, on average."""
         away = [abs(drawn - truth.sample.mean) for drawn, truth in zip(answer, truths, strict=True)]
-        inside = sum(truth.bounds[0] <= drawn <= truth.bounds[1] for drawn, truth in zip(answer, truths, strict=True))
+        known = [(drawn, *truth.bounds) for drawn, truth in zip(answer, truths, strict=True) if truth.has_interval]
+        inside = sum(low <= drawn <= high for drawn, low, high in known)
         mean, farthest = math.fsum(away) / len(away), max(range(len(away)), key=away.__getitem__)
         unit = {"%": "points"}.get(self.unit, self.unit)
         words = f"You were {mean:.0f} {unit} away on average, most at {self.points[farthest].text} ({away[farthest]:.0f})."

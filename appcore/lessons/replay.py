@@ -24,7 +24,7 @@ def lesson() -> Lesson:
             "parts": Setting(_FULL, "megabatches"),
             "times": Times(_images(8), _images(8, replay="none")),
             "times_long": Times(_images(100, epochs=1), _images(100, epochs=1, replay="none")),
-            "times_capped": Times(_images(8, budget=62_500), _images(8, replay="none")),
+            "times_capped": Times(_images(8, budget=56_250), _images(8, replay="none")),
             "full_errors": Recorded(_FULL, "cer"),
             "none_errors": Recorded(_NONE, "cer"),
             "saved": Less(Of("none_errors"), Of("full_errors")),
@@ -105,7 +105,7 @@ def lesson() -> Lesson:
             Step(
                 "There is something between all and nothing: a budget. Here every part may cost no more than it would without replay, old "
                 "and new images mixed; the bill is {times_capped.mean} that of no replay, however long the stream is.",
-                Chart("timeline", settings={**_STREAM, "megabatches": 8, "replay": "full", "budget": 62_500}),
+                Chart("timeline", settings={**_STREAM, "megabatches": 8, "replay": "full", "budget": 56_250}),
                 links=(
                     Link("Plan a stream", "stream", {"dataset": "cifar10", "megabatches": "8", "replay": "full", "epochs": "10"}),
                     Link("Try it for real", "run", {"megabatches": 8, "replay": "none", "arch": "resnet20"}),

@@ -106,7 +106,7 @@ class Evidence:
         if isinstance(quantity, Timed):
             return self._timed(quantity)
         if isinstance(quantity, Images):
-            return Number({0: float(_images(json.dumps(dict(quantity.settings), sort_keys=True)))}, "images", 0)
+            return Number({0: float(_images(json.dumps(dict(quantity.settings), sort_keys=True)))}, "images", 0, is_exact=True)
         runs = self.runs(quantity.recording)
         if isinstance(quantity, Setting):
             return Number({run["config"]["seed"]: float(run["config"][quantity.name]) for run in runs}, digits=_digits(runs, quantity.name))
@@ -169,10 +169,13 @@ def _combined(quantity: Less | Times, first: Number, second: Number) -> Number:
         pairs = {seed: (first.by_seed[seed], second.by_seed[seed]) for seed in sorted(first.by_seed.keys() & second.by_seed.keys())}
     if not pairs:
         raise MissingError("no seed is common to the recordings that are compared")
+    is_exact = first.is_exact and second.is_exact
     if isinstance(quantity, Times):
-        return Number({seed: one / other for seed, (one, other) in pairs.items()}, "times", 2, limits=(0.0, float("inf")))
+        shares = {seed: one / other for seed, (one, other) in pairs.items()}
+        return Number(shares, "times", 2, limits=(0.0, math.inf), is_exact=is_exact)
     unit = {"%": "points"}.get(first.unit, first.unit)
-    return Number({seed: one - other for seed, (one, other) in pairs.items()}, unit, first.digits, is_difference=True)
+    differences = {seed: one - other for seed, (one, other) in pairs.items()}
+    return Number(differences, unit, first.digits, is_difference=True, is_exact=is_exact)
 
 
 def _measured(measure: Measure, by_seed: dict[int, float]) -> Number:

@@ -56,3 +56,11 @@ def test_a_curve_is_drawn_over_the_measured_one() -> None:
     assert drawn["your curve"] == [1, 2, 3] and drawn["measured, 2 seeds"] == [11, 21, 50]
     assert max(drawn["interval, above"]) == 50  # no further than the picture
     assert "your curve" not in {trace.name for trace in answers.curve(question, truths, None).data}
+
+
+def test_of_one_seed_no_interval_is_drawn() -> None:
+    question = Curve("q", "?", tuple(Point(str(place), Of("a")) for place in range(3)), "part", "gap", low=0, high=100, unit="points")
+    alone = [Number({0: value}, "points", limits=(-100.0, 100.0)) for value in (10.0, 20.0, 30.0)]
+    drawn = {trace.name: list(trace.y) for trace in answers.curve(question, alone, None).data}
+    assert drawn["interval, above"] == drawn["interval, below"] == [10, 20, 30]
+    assert question.judge([10.0, 20.0, 30.0], alone).words == "You were 0 points away on average, most at 0 (0)."

@@ -24,7 +24,7 @@ def numbers(title: str, rows: Rows, *, revision: str = "", places: Sequence[str]
     unit = rows[0][1].unit if rows else ""
     figure = style.figure(title, _READ, x=unit, y="", height=height or 130 + 46 * max(3, len(rows)), revision=revision, legend=False)
     for place, (label, number) in enumerate(rows):
-        low, high = number.bounds
+        low, high = bounds(number)
         figure.add_trace(
             go.Scatter(
                 x=list(number.by_seed.values()),
@@ -36,7 +36,6 @@ def numbers(title: str, rows: Rows, *, revision: str = "", places: Sequence[str]
                 name=f"{label}, seeds",
             )
         )
-        has_interval = abs(low) < _FARTHEST and abs(high) < _FARTHEST and len(number.by_seed) > 1
         bar = {"type": "data", "array": [high - number.sample.mean], "arrayminus": [number.sample.mean - low], "thickness": 3, "width": 8}
         figure.add_trace(
             go.Scatter(
@@ -48,7 +47,7 @@ def numbers(title: str, rows: Rows, *, revision: str = "", places: Sequence[str]
                 textfont={"size": 13},
                 cliponaxis=False,
                 marker={"size": 12, "color": TRUTH},
-                error_x=bar if has_interval else None,
+                error_x=bar if number.has_interval else None,
                 hovertemplate=markup.hover(markup.bold(markup.literal(label)), f"{number.mean}, 95 %: {number.interval}"),
                 name=label,
             )
@@ -60,9 +59,14 @@ def numbers(title: str, rows: Rows, *, revision: str = "", places: Sequence[str]
     return figure.update_yaxes(range=[len(rows) - 0.4, -0.75], **ticks).update_xaxes(range=_reach(rows))
 
 
+def bounds(number: Number) -> tuple[float, float]:
+    """What is drawn of its interval: nothing, where nothing is known of it."""
+    return number.bounds if number.has_interval else (number.sample.mean, number.sample.mean)
+
+
 def _reach(rows: Rows) -> list[float]:
     """The axis: all seeds and intervals; percent begin at 0, differences hold it."""
-    values = [value for _, number in rows for value in (*number.by_seed.values(), *number.bounds) if abs(value) < _FARTHEST]
+    values = [value for _, number in rows for value in (*number.by_seed.values(), *bounds(number))]
     low, high = min(values, default=0.0), max(values, default=1.0)
     if all(number.is_difference for _, number in rows):
         low, high = min(low, 0.0), max(high, 0.0)
@@ -111,9 +115,10 @@ def order(question: Order, truths: Sequence[Number], answer: Sequence[int] | Non
 def curve(question: Curve, truths: Sequence[Number], answer: Sequence[float] | None) -> go.Figure:
     """The measured means with their 95 % intervals as a band, and the curve that was drawn."""
     unit = f"{question.y}, {question.unit}"
-    figure = style.figure("What was measured", "line: mean · band: 95 % interval", x=question.x, y=unit, revision=question.id, height=400)
+    how = "line: mean · band: 95 % interval" if truths[0].has_interval else "one seed: nothing is known of its interval"
+    figure = style.figure("What was measured", how, x=question.x, y=unit, revision=question.id, height=400)
     x = list(range(len(question.points)))
-    low, high = (np.clip([truth.bounds[side] for truth in truths], question.low, question.high) for side in (0, 1))
+    low, high = (np.clip([bounds(truth)[side] for truth in truths], question.low, question.high) for side in (0, 1))
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
     figure.add_trace(go.Scatter(x=x, y=high, name="interval, above", **edge))
     figure.add_trace(go.Scatter(x=x, y=low, name="interval, below", fill="tonexty", fillcolor="rgba(0,114,178,0.18)", **edge))
