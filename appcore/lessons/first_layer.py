@@ -38,7 +38,7 @@ def lesson() -> Lesson:
                 "A ResNet-20 learns from {images} small pictures of CIFAR-10, which arrive in {parts} parts. Before each part some "
                 "weights go for good, over the whole network at once, until {all} are left. Two recordings, equal in every setting but "
                 "one: which weights go.",
-                Chart("accuracy", (_SNIP, _MAGNITUDE)),
+                Chart("staircase", (_SNIP,)),
                 notes="Each part is a megabatch. Everything earlier is seen again (full replay), so nothing is forgotten for want of data.",
             ),
             Step(

@@ -81,8 +81,7 @@ def lesson() -> Lesson:
             Step(
                 "A stream is used while it runs. So one counts the errors after every part and adds them up: the CER. Two networks may "
                 "end alike and have made quite different numbers of mistakes on the way.",
-                Chart("errors", (_FULL, _NONE)),
-                Choice(
+                question=Choice(
                     "errors",
                     "Does replay save errors over the whole stream?",
                     "saved",
@@ -93,14 +92,15 @@ def lesson() -> Lesson:
                     ),
                     "errors saved by replay",
                 ),
-                Depends(
+                why=Depends(
                     "saved",
                     holds="{full_errors} against {none_errors}: {saved.says}. The last accuracy is one look at the end; the CER is the "
                     "life of everybody who had to use the network before.",
                     undecided="{full_errors} against {none_errors}: {saved.says}.",
                     fails="{full_errors} against {none_errors}: {saved.says}.",
                 ),
-                notes="Cover the right half of the picture: who is ahead after two parts?",
+                after=Chart("errors", (_FULL, _NONE)),
+                notes="In the picture below: who is ahead after two parts, and who at the end?",
             ),
             Step(
                 "There is something between all and nothing: a budget. Here every part may cost no more than it would without replay, old "

@@ -41,12 +41,16 @@ def test_its_first_step_has_the_claim_and_no_error(name: str, store: Store) -> N
 @pytest.mark.parametrize("name", [name for name in NAMES if lessons.load(name).recordings()])
 def test_without_its_recordings_it_says_so_and_goes_on(name: str) -> None:
     app = at(name)
-    text = words(app)
-    for step in range(2, len(lessons.load(name).steps) + 1):
+    text = ""
+    for step in range(1, len(lessons.load(name).steps) + 1):
+        if f"{name}-{step}-skip" in {button.key for button in app.button}:
+            app.button(key=f"{name}-{step}-skip").click().run()
+        text += words(app)
+        if step == len(lessons.load(name).steps):
+            break
         app.button(key="lesson-next").click().run()
         assert not app.exception
-        text += words(app)
-        assert app.query_params["step"] == str(step)
+        assert app.query_params["step"] == str(step + 1)
     assert "not in this store" in text or "not known here" in text
     assert "python -m appcore record" in text
 

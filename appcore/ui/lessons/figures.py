@@ -73,6 +73,14 @@ def _truth_meter(shown: Shown) -> go.Figure:
     return charts.truth_meter(point, total, revision=shown.revision)
 
 
+def _staircase(shown: Shown) -> go.Figure:
+    from appcore.charts.run import staircase
+
+    run = shown.runs[0]
+    prunes = shown.data.prunes
+    return staircase.draw(run, prunes=prunes[prunes["run_id"] == run["run_id"]], moment=None)
+
+
 def _timeline(shown: Shown) -> go.Figure:
     config = RunConfig(**shown.chart.settings)
     found = planned.timeline(config, plan.check(config))
@@ -86,6 +94,7 @@ _KINDS: dict[str, tuple[Callable[[Shown], go.Figure], str]] = {
     "gap": (_bands("gap"), "Curves: train minus validation accuracy over training, mean and range over seeds"),
     "errors": (_bands("errors"), "Curves: errors so far, mean and range over seeds"),
     "truth-meter": (_truth_meter, "Bars: requested density, and density counted in the mask, in forward and alive"),
+    "staircase": (_staircase, "Steps: planned sparsity at each part of the stream, with what was counted"),
     "timeline": (_timeline, "Picture: which parts of the data are trained on and validated on at each megabatch"),
 }
 KINDS = tuple(_KINDS)

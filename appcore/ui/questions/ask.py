@@ -27,6 +27,8 @@ def show(question: Question, key: str, give: Give) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Answer", key=f"{key}-answer", type="primary", disabled=answer is None, on_click=give, args=(answer,))
         st.button("Skip", key=f"{key}-skip", type="tertiary", on_click=give, args=(answers.SKIPPED,), help="Show what was measured")
+        if isinstance(question, Curve):
+            st.caption("Draw with mouse or finger, or move a point with Tab and the arrow keys.", width="stretch")
 
 
 def _choice(question: Choice, key: str) -> dict[str, int] | None:
@@ -67,6 +69,4 @@ def _press(picked: list[int], place: int, count: int) -> None:
 
 
 def _curve(question: Curve, key: str) -> list[float] | None:
-    drawn = drawing.show(question, f"{key}-drawing")
-    st.caption("Draw with mouse or finger, or move a point with Tab and the arrow keys.")
-    return drawn
+    return drawing.show(question, f"{key}-drawing")
