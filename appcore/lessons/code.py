@@ -71,13 +71,13 @@ def lesson() -> Lesson:
                 ),
                 why=Depends(
                     "cost",
-                    holds="{paper_accuracy} against {code_accuracy}: {cost.says}. And yet the code's network works, with {code} of its "
-                    "weights: the method is better than its authors said.",
-                    undecided="{paper_accuracy} against {code_accuracy}: {cost.says}. With {code} of the weights it does about as well: "
-                    "the method is better than its authors said.",
+                    holds="{paper_accuracy} against {code_accuracy}: {cost.says}. And yet a network with {code} of its weights still "
+                    "works, so that nobody looked.",
+                    undecided="{paper_accuracy} against {code_accuracy}: {cost.says}. With {code} of the weights it does about as well. "
+                    "From the accuracy nobody could have noticed.",
                     fails="{paper_accuracy} against {code_accuracy}: {cost.says}.",
                 ),
-                notes="An error need not flatter whoever makes it. This one hid how far the method can go.",
+                notes="An error need not flatter whoever makes it: this one hid how few weights were needed.",
             ),
             Step(
                 "It matters for whoever compares. The paper sets its method beside pruning once, at what the log calls the same density. "
