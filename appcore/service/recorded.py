@@ -13,7 +13,8 @@ from ..transfer import bundle_recorded
 
 VARIABLE = "APPCORE_RECORDINGS"  # "off": a store has none
 _FIRST_PAINT_SECONDS = 0.5  # the first page is drawn meanwhile
-_BREATH_SECONDS = 0.01  # between two runs, for whoever draws a page
+_BREATH_SECONDS = 0.01  # between two transactions, for whoever draws a page
+_TOGETHER = 8  # runs in one transaction: each waits for the disk
 
 
 class Recorded:
@@ -59,19 +60,27 @@ def bring_up_to_date(store: Store) -> list[str]:
     InputError when all else is done, where one could not be added.
     """
     wanted, here = shipped.runs() if are_wanted() else {}, store.recorded()
-    added: list[str] = []
     problems: list[InputError] = []
     for run_id, mark in here.items():
         if mark != wanted.get(run_id):
             store.delete_recorded(run_id)
-    for run_id, mark in wanted.items():
-        if here.get(run_id) != mark:
-            try:
-                added.append(bundle_recorded.add(store, shipped.read(run_id), mark))
-            except InputError as error:
-                if not store.revision([run_id]):  # else another process was quicker, or somebody imported the file
-                    problems.append(error)
-            time.sleep(_BREATH_SECONDS)
+    missing = [run_id for run_id, mark in wanted.items() if here.get(run_id) != mark]
+    added: list[str] = []
+    for start in range(0, len(missing), _TOGETHER):
+        added += _added(store, missing[start : start + _TOGETHER], problems)
+        time.sleep(_BREATH_SECONDS)
     if problems:
         raise problems[0]
     return added
+
+
+def _added(store: Store, run_ids: list[str], problems: list[InputError]) -> list[str]:
+    """Add runs in one transaction; where that fails one by one, and what fails then is a problem."""
+    try:
+        return bundle_recorded.add(store, [(shipped.read(run_id), shipped.runs()[run_id]) for run_id in run_ids])
+    except InputError as error:
+        if len(run_ids) > 1:
+            return [run_id for one in run_ids for run_id in _added(store, [one], problems)]
+        if not store.revision(run_ids):  # else another process was quicker, or somebody imported the file
+            problems.append(error)
+        return []
