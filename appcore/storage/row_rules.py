@@ -26,6 +26,7 @@ from . import schema
 
 RUN_ID = f"^(?:[0-9]{{8}}-[0-9]{{6}}-[0-9a-f]{{4}}|{RECORDED}[a-z0-9-]{{1,28}}[0-9])$"
 MOST = 2**62  # of whole numbers, and of the amount of others: a database takes no larger ones
+MOST_LOSS = 1e39  # of a run that diverges: no fp32 is larger
 _YEARS = range(2000, 2200)  # pandas counts nanoseconds, which end in 2262
 
 
@@ -47,6 +48,12 @@ def _number(value: float) -> float:
     return value
 
 
+def _loss(value: float) -> float:
+    if abs(value) >= MOST_LOSS:
+        raise ValueError("is too large")
+    return value
+
+
 def _share(value: float) -> float:
     if not 0 <= value <= 1 and not math.isnan(value):
         raise ValueError("is not between 0 and 1")
@@ -57,6 +64,7 @@ RunId = Annotated[str, Strict(), Field(pattern=RUN_ID)]
 Instant = Annotated[str, Strict(), Field(max_length=40), AfterValidator(_instant)]
 Count = Annotated[int, Strict(), Field(ge=0, lt=MOST)]
 Number = Annotated[float, Strict(), AfterValidator(_number)]  # NaN is one: a diverged run may have it
+Loss = Annotated[float, Strict(), AfterValidator(_loss)]
 Share = Annotated[float, Strict(), AfterValidator(_share)]
 Flag = Annotated[bool, Strict()]
 Text = Annotated[str, Strict(), Field(max_length=2**20)]
@@ -88,11 +96,23 @@ def is_share(name: str) -> bool:
     return name.startswith("density") or name.endswith("_accuracy")
 
 
+def is_loss(name: str) -> bool:
+    """Whether a number of this name is a loss."""
+    return name == "loss" or name.endswith("_loss")
+
+
+def limits(name: str) -> tuple[float, float]:
+    """The least and the most that a number of this name can be."""
+    return (0.0, 1.0) if is_share(name) else (-MOST_LOSS, MOST_LOSS) if is_loss(name) else (-MOST, MOST)
+
+
 def rule(name: str, hint: Any) -> Any:
     """The rule for a field of this type: numbers within limits, shares between 0 and 1, and nothing converted."""
     origin, parts = get_origin(hint), get_args(hint)
     if hint is float and is_share(name):
         return Share
+    if hint is float and is_loss(name):
+        return Loss
     if name == "facts":
         return _Facts
     if hint in _SCALARS:
@@ -132,7 +152,7 @@ class Progress(BaseModel):
     phase: Text | None = None
     samples_seen: Count | None = None
     samples_total: Count | None = None
-    loss: Number | None = None
+    loss: Loss | None = None
     images_per_second: Number | None = None
     eta_seconds: Number | None = None
     updated: Instant | Annotated[float, Strict(), Field(ge=0, lt=7e9)] | None = None  # seconds: before 2192

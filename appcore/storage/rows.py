@@ -186,9 +186,8 @@ def _are_sound(table: Table, typed: pandas.DataFrame, lengths: _Lengths | None) 
     """Whether no row breaks a rule: the same rules as `_problem`, for whole columns."""
     kinds = {name: values.dtype.kind for name, values in typed.items()}
     floats, counts = ([name for name, kind in kinds.items() if kind == wanted] for wanted in "fi")
-    highest = [1.0 if row_rules.is_share(name) else row_rules.MOST for name in floats]
-    lowest = [0.0 if row_rules.is_share(name) else -row_rules.MOST for name in floats]
-    for names, low, high in ((floats, lowest, highest), (counts, 0, row_rules.MOST - 1)):
+    limits = [row_rules.limits(name) for name in floats]
+    for names, low, high in ((floats, [low for low, _ in limits], [high for _, high in limits]), (counts, 0, row_rules.MOST - 1)):
         values = typed[names].to_numpy()  # all at once: column by column this is a tenth of drawing a live page
         if ((values < low) | (values > high)).any():  # no comparison holds for what is not there
             return False

@@ -148,3 +148,13 @@ def test_a_broken_ablation_is_named_and_the_others_are_shown(store: Store, axes:
 def test_times_are_instants() -> None:
     for text in ("2026-01-31T12:00:00+00:00", "2026-01-31T12:00:00.123456+02:00", "2026-01-31T12:00:00Z"):
         assert row_rules._instant(text) == text
+
+
+def test_the_losses_of_a_run_that_diverges_are_readable(store: Store) -> None:
+    run_id = fake_runs.write(store)
+    for table, column in (("epochs", "val_loss"), ("megabatches", "test_loss")):
+        with closing(sqlite3.connect(file_of(store))) as connection, connection:
+            connection.execute(f"UPDATE {table} SET {column} = 1.5e32")
+    assert set(store.epochs(run_id)["val_loss"]) == set(store.megabatches(run_id)["test_loss"]) == {1.5e32}
+    assert "unreadable" not in store.epochs(run_id).attrs
+    assert row_rules.Progress(loss=1e25).loss == 1e25
