@@ -25,7 +25,7 @@ from appcore.ui.app import tables  # noqa: E402
 from appcore.ui.compare import chosen as choice  # noqa: E402
 from appcore.ui.compare import layers, numbers, ticket, view  # noqa: E402
 from appcore.ui.run import launch  # noqa: E402
-from appcore.ui.widgets import playback, run_controls, run_picker, run_rail  # noqa: E402
+from appcore.ui.widgets import bell, playback, run_controls, run_picker, run_rail  # noqa: E402
 from appcore.ui.words import run_status  # noqa: E402
 
 st.title("Compare")
@@ -50,33 +50,65 @@ if not runs:
 
 chosen = choice.Chosen(seen, runs, pair, bands, curves)
 shown = [(run["status"], run["command"], run_status.state(run)) for run in runs]
-tick = 1.0 if any(run_status.is_active(run) for run in runs) else None
 
 
-@st.fragment(run_every=tick)
-@page.careful
-def moving() -> None:
-    """All live parts; a change of state redraws the whole page with its buttons. One fragment, since several would queue up."""
+def read() -> tuple[list[dict], tables.Frames]:
+    """The present state of the runs and their tables; a change of state draws the whole page again with its buttons."""
     now = [page.manager().get(run_id) for run_id in picked]
     if [(run["status"], run["command"], run_status.state(run)) for run in now] != shown:
         st.rerun()
-    everything = tables.read(now)
-    page.name_unreadable(everything.unreadable)
+    return now, tables.read(now)
+
+
+def figures(now: list[dict], data: tables.Frames) -> None:
+    """All that is drawn of the tables."""
+    page.name_unreadable(data.whole.unreadable)
+    what = chosen.now([playback.as_of(run, data) for run in now])
+    view.broken(now)
+    view.answer(what, data)
+    layers.show(what, data)
+    numbers.curves(what, data)
+    numbers.differences(what, data)
+    numbers.numbers(what.runs, data)
+    ticket.show(what.among, data)
+
+
+@st.fragment
+@page.careful
+def ended() -> None:
+    """Runs that do not go on, at the moment of the slider."""
+    now, everything = read()
     data = playback.played(now, everything, partial(layers.moment_of_link, chosen, everything))
     with run_rail.place():
         view.rail(now, data)
         with st.container(key="charts"):
-            what = chosen.now([playback.as_of(run, data) for run in now])
-            view.broken(now)
-            view.answer(what, data)
-            layers.show(what, data)
-            numbers.curves(what, data)
-            numbers.differences(what, data)
-            numbers.numbers(what.runs, data)
-            ticket.show(what.among, data)
+            figures(now, data)
 
 
-with page.own_place():
-    moving()
+@st.fragment(run_every=1.0)
+@page.careful
+def moving() -> None:
+    """The rail of runs that go on, each second; it has their figures drawn when there is something new."""
+    now, data = read()
+    view.rail(now, data)
+    bell.ring("figures", data.news)
+
+
+@st.fragment(key="figures")
+@page.careful
+def new_figures() -> None:
+    """The figures of runs that go on."""
+    figures(*read())
+
+
+if any(run_status.is_active(run) for run in runs):
+    with run_rail.place():
+        with page.own_place():
+            moving()
+        with st.container(key="charts"):
+            new_figures()
+else:
+    with page.own_place():
+        ended()
 view.settings(runs)
 view.proof(runs)

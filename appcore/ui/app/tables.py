@@ -63,6 +63,11 @@ class Frames:
         """Changes when one of these tables has grown or a run was renamed, since figures show the names."""
         return self.titles, *(len(getattr(self, name)) for name in names)
 
+    @property
+    def news(self) -> str:
+        """Changes when any of the tables has grown: what a page rings its charts for."""
+        return str(self.token(*TABLES)[1:])
+
     def layers_of(self, run_ids: Sequence[str]) -> pd.DataFrame:
         """The rows of layers of some of these runs."""
         return self.once(("layers", tuple(run_ids)), lambda: self.layers[self.layers["run_id"].isin(run_ids)])
