@@ -61,7 +61,7 @@ def test_a_tick_without_news_reads_nothing(page: Any) -> None:
 
 def test_news_wait_until_the_last_ones_took_their_share_of_the_time(page: Any) -> None:
     first = page.read(0)
-    page.spent += 0.15  # drawing them took 0.15 s of the processor: 5 s at three percent
+    page.spent += 0.2  # drawing them took 0.2 s of the processor: 5 s at four percent
     page.clock += 4.9
     assert page.read(1) is first
     page.clock += 0.2

@@ -22,7 +22,7 @@ from ..words import run_status
 from . import page
 
 # Share of one core for drawing: Python runs one thread at a time, so drawing slows the training thread.
-_SHARE = 0.03
+_SHARE = 0.04
 _LONGEST_WAIT = 10.0  # seconds
 _MOST = 8  # sets of runs whose tables are kept
 _T = TypeVar("_T")

@@ -123,9 +123,9 @@ def _of_experiments(groups: Sequence[Repeats], data: tables.Frames) -> None:
 
 
 def _of_runs(runs: Runs, data: tables.Frames) -> None:
-    table = data.once("final", lambda: cells(charts.final_table(runs, data.megabatches)))
+    table = data.once("final", lambda: charts.final_table(runs, data.megabatches))
     st.dataframe(
-        table,
+        data.once("final as text", lambda: cells(table)),
         hide_index=True,
         alt="Final numbers of each run",
         placeholder="–",

@@ -33,8 +33,8 @@ def show() -> bool:
         for picture in pictures:
             with st.container(border=True, height="stretch", gap="xsmall", key=f"picture-{picture.name}"):
                 st.html(_drawn(picture, known[picture.name]))
-                st.page_link(page.link("compare"), label=f"**{picture.title}**", query_params={"runs": ",".join(_runs(picture))})
-                st.caption(picture.about)
+                st.page_link(page.link("compare"), label=f"**{harmless(picture.title)}**", query_params={"runs": ",".join(_runs(picture))})
+                st.caption(harmless(picture.about))
     if problem := page.manager().recorded.problem:
         st.caption(f":orange[:material/warning: The runs of these pictures are not in the store: {harmless(problem)}]")
     return True

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from ..app import page_files
+from ..words.text import harmless
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ def show(first_pair: Callable[[], None]) -> set[str]:
     with st.grid(len(here) + 1, min_column_width=230, gap="medium", key="ways-in"):
         for way in here:
             with st.container(border=True, height="stretch", gap="xsmall", key=f"way-{way.name}"):
-                st.page_link(known[way.page].path, label=f"**{way.label}**", icon=way.icon, query_params=way.query or None)
-                st.caption(way.about)
+                st.page_link(known[way.page].path, label=f"**{harmless(way.label)}**", icon=way.icon, query_params=way.query or None)
+                st.caption(harmless(way.about))
         with st.container(border=True, height="stretch", gap="xsmall", key="pair"):
             first_pair()
     return {way.page for way in here}

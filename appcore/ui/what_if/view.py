@@ -136,7 +136,7 @@ def numbers(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: 
     dense = (
         f"Dense: {MEASURES['forward_flops'].text(cost['flops_dense'] / 1e6)} MFLOP, {MEASURES['size'].text(cost['bytes_dense'] / 1e6)} MB."
     )
-    st.caption(f"{dense} Unstructured sparsity saves bytes; it saves no time on today's GPUs. FLOPs are theoretical.")
+    st.caption(f"{harmless(dense)} Unstructured sparsity saves bytes; it saves no time on today's GPUs. FLOPs are theoretical.")
 
 
 def figures(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: Mapping[str, pd.DataFrame], asked: tuple) -> None:
