@@ -91,10 +91,10 @@ def moving() -> None:
     """The rail of runs that go on, each second; it has their figures drawn when there is something new."""
     now, data = read()
     view.rail(now, data)
-    bell.ring("figures", data.news)
+    bell.ring("compare-figures", data.news)
 
 
-@st.fragment(key="figures")
+@st.fragment(key="compare-figures")
 @page.careful
 def new_figures() -> None:
     """The figures of runs that go on."""

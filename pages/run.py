@@ -28,7 +28,7 @@ from appcore.transfer import reproduce  # noqa: E402
 from appcore.ui.app import tables  # noqa: E402
 from appcore.ui.run import launch, machine, network, next_steps, ticket, view  # noqa: E402
 from appcore.ui.settings import address, form  # noqa: E402
-from appcore.ui.widgets import bars, image_answers, live_chart, playback, projector, run_controls, run_labels  # noqa: E402
+from appcore.ui.widgets import bars, bell, image_answers, live_chart, playback, projector, run_controls, run_labels  # noqa: E402
 from appcore.ui.words import format, run_status, run_text, text  # noqa: E402
 
 
@@ -71,22 +71,15 @@ def run_page(run: dict) -> None:
     bars.of_run(run)
     shown = (run["status"], run["command"], run_status.state(run))
     beside, looks = ticket.others(run), image_answers.is_waiting(run["run_id"])
-    is_moving = looks or any(run_status.is_active(one) for one in (run, *beside))
+    is_watched = looks or any(run_status.is_active(one) for one in beside)
 
-    @st.fragment(run_every=1.0 if is_moving else 5.0 if run["status"] in RESUMABLE else None)
-    @page.careful
-    def moving() -> None:
+    def read() -> tuple[dict, tables.Frames]:
         now = page.manager().get(run["run_id"])
         if (now["status"], now["command"], run_status.state(now)) != shown:
             st.rerun()
-        everything = tables.read([now])
-        page.name_unreadable(everything.unreadable)
-        data = playback.played([now], everything, partial(view.moment_of_link, now, everything))
-        with st.container():  # whatever is in it, what follows keeps its place
-            view.progress_bar(now, data)
-            if now["traceback"] and now["status"] == "failed":
-                with st.expander("Traceback", icon=":material/terminal:"):
-                    st.code(now["traceback"], language=None)
+        return now, tables.read([now])
+
+    def figures(now: dict, data: tables.Frames) -> None:
         on_top = st.container() if projector.is_on() else None  # an audience sees charts first
         with st.container():
             view.header_numbers(playback.as_of(now, data), data)
@@ -104,8 +97,41 @@ def run_page(run: dict) -> None:
         if data.played is None:  # else it would speak of the end
             next_steps.show(now)
 
-    with page.own_place():
-        moving()
+    @st.fragment(run_every=1.0 if is_watched else 5.0 if run["status"] in RESUMABLE else None)
+    @page.careful
+    def everything() -> None:
+        now, whole = read()
+        page.name_unreadable(whole.unreadable)
+        data = playback.played([now], whole, partial(view.moment_of_link, now, whole))
+        with st.container():  # whatever is in it, what follows keeps its place
+            view.progress_bar(now, data)
+            if now["traceback"] and now["status"] == "failed":
+                with st.expander("Traceback", icon=":material/terminal:"):
+                    st.code(now["traceback"], language=None)
+        figures(now, data)
+
+    @st.fragment(run_every=1.0)
+    @page.careful
+    def progress() -> None:
+        now, data = read()
+        view.progress_bar(now, data)
+        bell.ring("run-figures", data.news)
+
+    @st.fragment(key="run-figures")
+    @page.careful
+    def new_figures() -> None:
+        now, data = read()
+        page.name_unreadable(data.unreadable)
+        figures(now, data)
+
+    if run_status.is_active(run) and not is_watched:  # the bar moves each second, the rest when there is something new
+        with page.own_place():
+            progress()
+        with st.container():
+            new_figures()
+    else:
+        with page.own_place():
+            everything()
     if not run["recorded"]:
         with st.expander("Name, tags and note", icon=":material/edit_note:"):
             run_labels.details(run, [])

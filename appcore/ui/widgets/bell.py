@@ -10,6 +10,10 @@ from functools import partial
 import streamlit as st
 
 _HTML = "<span hidden></span>"
+_CSS = """
+/* It takes no room, nor a gap. */
+[class*="st-key-"][class*="-bell"] { position: absolute; }
+"""
 _JS = """
 export default function ({ data, parentElement, setTriggerValue }) {
   const mark = parentElement.querySelector('span');
@@ -18,7 +22,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (isNew) setTriggerValue('rung', data.news);
 }
 """
-_component = st.components.v2.component("bell", html=_HTML, js=_JS, isolate_styles=False)
+_component = st.components.v2.component("bell", html=_HTML, css=_CSS, js=_JS, isolate_styles=False)
 
 
 def ring(fragment: str, news: object) -> None:
