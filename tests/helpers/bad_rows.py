@@ -82,6 +82,7 @@ WRONG: dict[str, list[Any]] = {
     "tags": [*_JSONS, "{}", "[5]", "5"],
     "note": _TEXTS,
     "archived": [],  # whatever is there counts as yes or no
+    "recorded": [*_JSONS, "{}", "[5]", '{"name": 5}'],
     "owner": ["x" * 1000, b"x"],
 }
 

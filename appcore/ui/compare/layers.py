@@ -49,8 +49,8 @@ def _pick_megabatch(chosen: Chosen, data: tables.Frames) -> int:
         follows = is_live and st.toggle("Follow the newest", value=True, key="follow", width=180)
         if follows and newest is not None:
             st.session_state[KEY] = int(newest.min()) + first
-        name, last = harmless(word.capitalize()), count - 1 + first
-        at = st.slider(name, first, last, key=KEY, bind="query-params", disabled=follows, width="stretch")
+        last = count - 1 + first
+        at = st.slider(harmless(word.capitalize()), first, last, key=KEY, bind="query-params", disabled=follows, width="stretch")
     return at - first
 
 
