@@ -145,7 +145,7 @@ RECORDINGS: tuple[Recording, ...] = (
     Recording(
         "long-released",
         "100 parts, released code",
-        "A hundred parts with the published code's defects: about 1 % kept at the end.",
+        "A hundred parts with the published code's defects: below 2 % kept at the end.",
         _app(**_LONG, semantics="released-code"),
         (0,),
     ),
@@ -205,7 +205,7 @@ GALLERY: tuple[Picture, ...] = (
     Picture(
         "long-stream",
         "A hundred parts",
-        "With a hundred parts the gap rises, and falls again where the density does.",
+        "With a hundred parts the gap rises, and falls again where little is kept (one seed).",
         {"never pruned": ("long-dense",), "to 37 %": ("long-app",), "released code": ("long-released",)},
         "clean_gap",
     ),
