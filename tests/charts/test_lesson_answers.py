@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from appcore import markup
 from appcore.charts.lessons import answers
 from appcore.lessons.base import Choice, Curve, Item, Number, Of, Option, Order, Point
 from appcore.lessons.numbers import FAILS, HOLDS, UNDECIDED
@@ -46,6 +47,7 @@ def test_an_order_is_drawn_best_first_with_the_places_that_were_given() -> None:
     question = Order("q", "?", (Item("A", "a"), Item("B", "b"), Item("C", "c")))
     figure = answers.order(question, [number(1, 2), number(5, 6), number(3, 4)], [0, 1, 2])
     assert list(figure.layout.yaxis.ticktext) == ["B", "C", "A"]
+    assert answers.wrapped("The shuffled mask, with the first values").count(markup.BREAK) == 2
     assert [note.text for note in figure.layout.annotations] == ["you: 2.", "you: 3.", "you: 1."]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ TRUTH, OWN = "#0072B2", style.WARNING
 Rows = Sequence[tuple[str, Number]]
 _READ = "dot: mean · bar: 95 % interval · small marks: seeds"
 _FARTHEST = 1e6
+_LINE = 20  # characters
 
 
 def numbers(title: str, rows: Rows, *, revision: str = "", places: Sequence[str] = (), height: int = 0) -> go.Figure:
@@ -55,8 +57,13 @@ def numbers(title: str, rows: Rows, *, revision: str = "", places: Sequence[str]
     for place, text in enumerate(places):
         figure.add_annotation(x=1.01, xref="paper", xanchor="left", y=place, text=text, showarrow=False, font={"color": OWN, "size": 13})
     figure.update_layout(hovermode="closest", margin_t=72, margin_r=70 if places else 24)
-    ticks = {"tickvals": list(range(len(rows))), "ticktext": [label for label, _ in rows], "ticks": "", "showgrid": False}
+    ticks = {"tickvals": list(range(len(rows))), "ticktext": [wrapped(label) for label, _ in rows], "ticks": "", "showgrid": False}
     return figure.update_yaxes(range=[len(rows) - 0.4, -0.75], **ticks).update_xaxes(range=_reach(rows))
+
+
+def wrapped(label: str) -> str:
+    """A long label in lines, which leave the numbers room on a phone."""
+    return markup.BREAK.join(textwrap.wrap(label, _LINE)) or label
 
 
 def bounds(number: Number) -> tuple[float, float]:
