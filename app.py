@@ -21,7 +21,6 @@ def draw() -> None:
     installation.share_cores()
     installation.warm_up(("appcore.engine.loop", "appcore.engine.flops", "appcore.runner.driver"))
     signin.require()
-    page.manager().recorded.begin()
     pages = {
         name: st.Page(
             file.path,
@@ -41,7 +40,10 @@ def draw() -> None:
         st.switch_page(pages[goto[0]], query_params=goto[1])
     bars.of_pages()
     projector.switch()
-    page.careful(chosen.run)()
+    try:
+        page.careful(chosen.run)()
+    finally:  # whichever way the page ended
+        page.manager().recorded.begin()
 
 
 if __name__ == "__main__":  # each session runs this file

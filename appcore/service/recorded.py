@@ -12,7 +12,7 @@ from ..storage.store import Store
 from ..transfer import bundle_recorded
 
 VARIABLE = "APPCORE_RECORDINGS"  # "off": a store has none
-_FIRST_PAINT_SECONDS = 0.5  # the first page is drawn meanwhile
+_FIRST_PAINT_SECONDS = 0.5  # the browser draws the first page meanwhile
 _BREATH_SECONDS = 0.01  # between two transactions, for whoever draws a page
 _TOGETHER = 8  # runs in one transaction: each waits for the disk
 
@@ -24,6 +24,7 @@ class Recorded:
         self._store = store
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._is_awaited = threading.Event()
         self.problem = ""  # why they could not be brought up to date
 
     def begin(self) -> None:
@@ -35,14 +36,15 @@ class Recorded:
 
     def wait(self, seconds: float) -> bool:
         """Wait for them, at most so many seconds; whether they are up to date, as far as that could be done."""
-        if self._thread is None:
-            return True
+        self._is_awaited.set()
+        self.begin()
+        assert self._thread is not None
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def _work(self) -> None:
         if are_wanted():
-            time.sleep(_FIRST_PAINT_SECONDS)
+            self._is_awaited.wait(_FIRST_PAINT_SECONDS)
         try:
             bring_up_to_date(self._store)
         except InputError as error:  # such as a store that is locked: what is in it can be seen all the same
