@@ -13,13 +13,16 @@ from appcore.statuses import ENDED
 
 from ..app import page
 
-_MOST = 32
+_MOST, _ARRIVAL_SECONDS = 32, 5.0
 _kept: dict[tuple[str, str], tuple[tuple, lessons.Evidence, dict[str, Any]]] = {}
 
 
 def of(name: str, lesson: Lesson) -> tuple[lessons.Evidence, dict[str, Any]]:
     """The evidence of a lesson, and its numbers by name; those whose recording is not here are missing."""
-    store, runs = page.store(), {recording: _runs(recording) for recording in lesson.recordings()}
+    store, runs = page.store(), _all(lesson)
+    if not all(runs.values()):  # a new store has them within seconds
+        page.manager().recorded.wait(_ARRIVAL_SECONDS)
+        runs = _all(lesson)
     token = tuple((run["run_id"], run["status"], run["title"]) for found in runs.values() for run in found)
     kept = _kept.get((store.url, name))
     if kept is None or kept[0] != token:
@@ -29,6 +32,10 @@ def of(name: str, lesson: Lesson) -> tuple[lessons.Evidence, dict[str, Any]]:
             _kept.clear()
         _kept[store.url, name] = kept
     return kept[1], kept[2]
+
+
+def _all(lesson: Lesson) -> dict[str, list[Mapping[str, Any]]]:
+    return {recording: _runs(recording) for recording in lesson.recordings()}
 
 
 def _runs(recording: str) -> list[Mapping[str, Any]]:
