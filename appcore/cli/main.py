@@ -133,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     bench = verb("bench", _bench, "measure this machine: masked steps, prune points, and the engine against the published style")
     bench.add_argument("--quick", action="store_true", help="fewer rounds, some minutes")
     record = verb("record", _record, "make the recorded runs that come with the program; what was interrupted goes on")
-    record.add_argument("names", nargs="*", metavar="NAME", help="recordings to make [all that are not made yet]")
+    record.add_argument("names", nargs="*", default=[], metavar="NAME", help="recordings to make [all that are not made yet]")
     record.add_argument("--list", action="store_true", help="say which there are, and which are made")
     record.add_argument("--anew", action="store_true", help="also those that are made already")
     record.add_argument("--images", type=flags.file, metavar="FILE", help="zip of CIFAR-10 [../shared/data/cifar10-small.zip]")
