@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from ..config import RunConfig, build
 from ..errors import InputError
-from ..names import RECORDED
+from ..names import RECORDED, display
 
 DATASET = "images:cifar10-small.zip"
 
@@ -95,7 +95,7 @@ _IMP |= {"pruner": "magnitude", "lr": 0.02, "batch_size": 64, "tau": 12.0, "opti
 _CS = {**_STREAM, "method": "cs", "megabatches": 1, "epochs": 8, "options": {"search_rounds": 3, "rewind_epoch": 2}}
 _DEEP = 17.76  # tau at which paper semantics end at density 0.019, where the released code does
 _COLLAPSE = {366: 4.5, 107: 10.0, 23: 17.0, 5: 24.0, 1: 30.0}  # density at the end in thousandths: tau
-_ONCE_BY = {"snip": "SNIP", "magnitude": "magnitude"}
+_CRITERIA = {"snip": display("snip"), "magnitude": display("magnitude").lower()}
 
 
 def _app(**settings: Any) -> dict[str, Any]:
@@ -165,7 +165,7 @@ RECORDINGS: tuple[Recording, ...] = (
             {**_ONCE, "method": "osp", "pruner": pruner, "tau": tau},
             (0,),
         )
-        for pruner, word in _ONCE_BY.items()
+        for pruner, word in _CRITERIA.items()
         for density, tau in _COLLAPSE.items()
     ),
 )
@@ -180,7 +180,7 @@ GALLERY: tuple[Picture, ...] = (
         "which-weights",
         "Who prunes the first layer?",
         "SNIP and magnitude remove equally many weights, from different layers.",
-        {"SNIP": ("app-snip",), "magnitude": ("app-magnitude",)},
+        {word: (f"app-{name}",) for name, word in _CRITERIA.items()},
         "first_layer",
     ),
     Picture(
@@ -221,7 +221,7 @@ GALLERY: tuple[Picture, ...] = (
         "collapse",
         "How far can one cut go?",
         "Pruned once before training, from 63 % to 99.9 % removed.",
-        {word: tuple(f"collapse-{pruner}-{density}" for density in _COLLAPSE) for pruner, word in _ONCE_BY.items()},
+        {word: tuple(f"collapse-{pruner}-{density}" for density in _COLLAPSE) for pruner, word in _CRITERIA.items()},
         "test_accuracy",
         "sparsity",
     ),

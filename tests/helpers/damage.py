@@ -129,11 +129,13 @@ def _outcome(database: Path, run_id: str, whole: list[list[str]], is_flip: bool)
 
 
 def _read(database: Path, run_id: str) -> list[list[str]]:
-    """Every row of a run, table by table."""
+    """Every row of a run, table by table; ValueError where rows are left out, which pages and commands name."""
     store = Store(database)
     try:
         row = {name: value for name, value in store.get(run_id).items() if name not in ("heartbeat",)}
         tables = [getattr(store, name)([run_id]) for name in ("epochs", "megabatches", "prunes", "layers")]
+        if unreadable := [str(one) for table in tables for one in table.attrs.get("unreadable", ())]:
+            raise ValueError(unreadable)
         return [[repr(row)], *([repr(line) for line in table.to_dict("records")] for table in tables)]
     finally:
         store.close()

@@ -175,7 +175,7 @@ def test_the_table_has_mean_spread_and_n_and_marks_no_winner_without_proof(store
     app.run()
     latex, _ = (code.value for code in app.code)
     assert r"Pruner & Runs & Test accuracy, \% \\" in latex and "ahead of every other pruner" in latex
-    assert f"SNIP & 2 & ${table['Mean'][table['Pruner'] == 'SNIP'].iloc[0]:.1f} \\pm" in latex
+    assert f"SNIP & $2$ & ${table['Mean'][table['Pruner'] == 'SNIP'].iloc[0]:.1f} \\pm" in latex
 
 
 def test_an_ablation_that_is_not_there_is_told_in_one_line() -> None:

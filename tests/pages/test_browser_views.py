@@ -29,13 +29,13 @@ def test_scrubbing_masks_by_keyboard_moves_sentence_figures_and_address(address:
     chart = page.locator(".st-key-kernels .chart")
     chart.evaluate("node => { node.mine = 'the same node' }")
     updates = int(chart.evaluate("node => node.dataset.updates"))
-    page.locator(".st-key-point input[type=range]").focus()
+    page.locator(".playback input").focus()
     page.keyboard.press("ArrowRight")
     headline(page, "The start of megabatch 4")
     chart.scroll_into_view_if_needed()
     page.wait_for_function("seen => Number(document.querySelector('.st-key-kernels .chart').dataset.updates) > seen", arg=updates)
     assert chart.evaluate("node => node.mine") == "the same node"  # redrawn in place
-    page.wait_for_function("() => location.search.includes('point=4')")
+    page.wait_for_function("() => location.search.includes('at=') && !location.search.includes('point=')")
     assert "layer=conv2" in page.url and run_id in page.url
     assert page.locator("[data-testid=stException]").count() == 0
 
@@ -48,17 +48,18 @@ def test_play_goes_through_and_steps_where_less_motion_is_wanted(address: str, s
         page = context.new_page()
         page.goto(f"{address}/masks?run={run_id}&point=1")
         headline(page, "The start of megabatch 1")
-        page.locator(".st-key-play button").get_by_text(label, exact=True).click()
-        headline(page, "The start of megabatch 2")
+        page.locator(f".playback .play[title='{label}']").click()
         if label == "Play":
-            headline(page, "The start of megabatch 3")
-            page.locator(".st-key-play button").get_by_text("Play", exact=True).wait_for()  # it holds at the end
+            headline(page, "The end")
+            page.locator(".playback .play[title='Play']").wait_for()  # it holds at the end
+        else:
+            headline(page, "The start of megabatch 2")
         context.close()
 
 
 def test_snip_against_magnitude_moves_with_the_slider_and_plays(address: str, store: Store, page: Any) -> None:
     pair = [fake_runs.write(store, pruner=pruner, megabatches=4) for pruner in ("snip", "magnitude")]
-    page.goto(f"{address}/compare?runs={','.join(pair)}&megabatch=2")
+    page.goto(f"{address}/compare?runs={','.join(pair)}&megabatch=2")  # a link of before playback
     page.wait_for_function(READY)
     chart = page.locator(".st-key-mirrored .chart")
     shown = "() => document.querySelector('.st-key-mirrored .chart').layout.title.text"
@@ -66,16 +67,17 @@ def test_snip_against_magnitude_moves_with_the_slider_and_plays(address: str, st
     widths = "node => Array.from(node._fullData[0].x)"
     before = chart.evaluate(widths)
     chart.evaluate("node => { node.mine = 'the same node' }")
-    page.locator(".st-key-megabatch input[type=range]").focus()
-    page.keyboard.press("ArrowRight")
-    page.wait_for_function(f"() => ({shown})().endsWith('at megabatch 3?')")
+    page.locator(".playback input").focus()
+    while not page.evaluate(shown).endswith("at megabatch 3?"):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(100)
     after = chart.evaluate(widths)
     assert len(after) == len(before) > 0 and after != before
     assert chart.evaluate("node => node.mine") == "the same node"  # redrawn in place
-    page.wait_for_function("() => location.search.includes('megabatch=3')")
-    page.locator(".st-key-play button").get_by_text("Play", exact=True).click()
+    page.wait_for_function("() => location.search.includes('at=')")
+    page.locator(".playback .play").click()
     page.wait_for_function(f"() => ({shown})().endsWith('at megabatch 4?')")
-    page.locator(".st-key-play button").get_by_text("Play", exact=True).wait_for()  # it holds at the end
+    page.locator(".playback .play[title='Play']").wait_for()  # it holds at the end
     assert page.locator("[data-testid=stException]").count() == 0
 
 
