@@ -10,6 +10,7 @@ import fake_masks
 import fake_runs
 import pytest
 from test_browser import READY, address, chromium, page, store
+from test_browser_playback import DRAG
 
 from appcore.storage.store import Store
 
@@ -50,8 +51,9 @@ def test_play_goes_through_and_steps_where_less_motion_is_wanted(address: str, s
         headline(page, "The start of megabatch 1")
         page.locator(f".playback .play[title='{label}']").click()
         if label == "Play":
-            headline(page, "The end")
+            page.wait_for_function("() => document.querySelector('.playback output').textContent.startsWith('the end')")
             page.locator(".playback .play[title='Play']").wait_for()  # it holds at the end
+            headline(page, "megabatch 3")
         else:
             headline(page, "The start of megabatch 2")
         context.close()
@@ -67,10 +69,8 @@ def test_snip_against_magnitude_moves_with_the_slider_and_plays(address: str, st
     widths = "node => Array.from(node._fullData[0].x)"
     before = chart.evaluate(widths)
     chart.evaluate("node => { node.mine = 'the same node' }")
-    page.locator(".playback input").focus()
-    while not page.evaluate(shown).endswith("at megabatch 3?"):
-        page.keyboard.press("ArrowRight")
-        page.wait_for_timeout(100)
+    page.locator(".playback input").evaluate(DRAG, 0.75)
+    page.wait_for_function(f"() => ({shown})().endsWith('at megabatch 3?')")
     after = chart.evaluate(widths)
     assert len(after) == len(before) > 0 and after != before
     assert chart.evaluate("node => node.mine") == "the same node"  # redrawn in place
