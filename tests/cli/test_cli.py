@@ -503,7 +503,7 @@ def test_stop_from_another_process(running: Running, call: Callable, uninterrupt
     assert_resumed(call, running.run_id, uninterrupted)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_run_that_does_not_answer_is_said_to_be_active(running: Running, call: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("appcore.cli.main.STOP_SECONDS", 0.3)
     running.freeze()

@@ -24,7 +24,7 @@ print(sorted({"torch._dynamo", "sympy", "sklearn", "scipy"} & set(sys.modules)))
 """
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [["--arch", "resnet20"], ["--arch", "lenet5", "--method", "cs"]], ids=["resnet20", "cs"])
 def test_a_run_imports_no_compiler(more: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", RUN, *more], capture_output=True, text=True, timeout=300)

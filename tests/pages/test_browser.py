@@ -118,6 +118,7 @@ def _settled(page: Any, expression: str, seconds: float = 2.0) -> Any:
     return value
 
 
+@pytest.mark.slow
 def test_a_tick_without_news_draws_nothing(address: str, store: Store, page: Any) -> None:
     run_id = fake_runs.keep_alive(store, fake_runs.write(store, until=20, status="running"))
     page.goto(f"{address}/run?run={run_id}")
@@ -129,6 +130,7 @@ def test_a_tick_without_news_draws_nothing(address: str, store: Store, page: Any
     assert page.evaluate(count) == before
 
 
+@pytest.mark.slow
 def test_a_chart_out_of_sight_waits_and_is_up_to_date_when_it_comes_into_view(address: str, store: Store, page: Any) -> None:
     run_id = fake_runs.keep_alive(store, fake_runs.write(store, until=20, status="running"))
     page.goto(f"{address}/run?run={run_id}")
@@ -156,6 +158,7 @@ def test_a_chart_out_of_sight_waits_and_is_up_to_date_when_it_comes_into_view(ad
     page.wait_for_function("index => !document.querySelectorAll('.chart')[index].next", arg=waiting[-1])
 
 
+@pytest.mark.slow
 def test_the_theme_of_the_browser_reaches_the_charts(address: str, store: Store, chromium: Any) -> None:
     run_id = fake_runs.write(store)
     inks = {}
@@ -170,6 +173,7 @@ def test_the_theme_of_the_browser_reaches_the_charts(address: str, store: Store,
     assert inks == {"light": "#1B2430", "dark": "#E6E9EE"}
 
 
+@pytest.mark.slow
 def test_a_chart_as_table_by_keyboard_in_projector_mode(address: str, store: Store, page: Any) -> None:
     run_id = fake_runs.write(store)
     page.goto(f"{address}/run?run={run_id}&projector=1")

@@ -29,6 +29,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Store
         yield address, Store(folder / "runs.db")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [400, 900])
 def test_captions_of_charts_are_never_cut_off(place: tuple[str, Store], page: Any, width: int) -> None:
     address, store = place
@@ -45,6 +46,7 @@ def _twelve(store: Store) -> list[str]:
     return [fake_runs.write(store, pruner=("snip", "magnitude")[n % 2], megabatches=2, lr=0.01 * (1 + n // 2)) for n in range(12)]
 
 
+@pytest.mark.slow
 def test_twelve_runs_have_a_rail_and_plots_that_are_tall_enough(place: tuple[str, Store], page: Any) -> None:
     address, store = place
     runs = _twelve(store)
@@ -68,6 +70,7 @@ def test_twelve_runs_have_a_rail_and_plots_that_are_tall_enough(place: tuple[str
     assert len(tags) == 12 and max(tags) <= box["y"] + box["height"]  # none is cut off
 
 
+@pytest.mark.slow
 def test_a_run_is_hidden_and_shown_again_and_the_address_keeps_it(place: tuple[str, Store], page: Any) -> None:
     address, store = place
     runs = [fake_runs.write(store, pruner=pruner, megabatches=2) for pruner in ("snip", "magnitude", "random")]

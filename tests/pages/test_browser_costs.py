@@ -18,6 +18,7 @@ __all__ = ["address", "chromium", "page", "store"]  # fixtures
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(browser.CHROMIUM is None, reason="needs Chromium")]
 
 
+@pytest.mark.slow
 def test_a_link_to_a_stream_opens_the_same_in_a_second_browser(address: str, store: Store, page: Any, chromium: Any) -> None:
     fake_runs.write(store)
     page.goto(f"{address}/stream?megabatches=5&replay=one")
@@ -37,6 +38,7 @@ def test_a_link_to_a_stream_opens_the_same_in_a_second_browser(address: str, sto
     context.close()
 
 
+@pytest.mark.slow
 def test_a_model_file_is_made_and_downloaded(address: str, store: Store, page: Any, tmp_path: Path) -> None:
     run_id = fake_models.write(store)
     page.goto(f"{address}/export?run={run_id}")

@@ -74,6 +74,7 @@ def test_a_form_is_the_same_after_reload_back_forward_and_in_a_copied_link(lab: 
     assert copied.url == page.url
 
 
+@pytest.mark.slow
 def test_a_run_is_kept_from_bar_to_bar(lab: tuple[str, dict], page: Any) -> None:
     address, runs = lab
     older = runs["magnitude"]
@@ -90,6 +91,7 @@ def test_a_run_is_kept_from_bar_to_bar(lab: tuple[str, dict], page: Any) -> None
     assert f"runs={older}" in page.url
 
 
+@pytest.mark.slow
 def test_run_in_the_bar_always_leads_to_the_form(lab: tuple[str, dict], page: Any) -> None:
     address, runs = lab
     page.goto(f"{address}/run?run={runs['snip']}")
@@ -101,6 +103,7 @@ def test_run_in_the_bar_always_leads_to_the_form(lab: tuple[str, dict], page: An
     assert page.get_by_role("heading", name="The snip").count() == 0
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_changed_and_run_again(lab: tuple[str, dict], page: Any) -> None:
     address, runs = lab
     page.goto(f"{address}/run?run={runs['failed']}")

@@ -92,6 +92,7 @@ def test_a_bundle_goes_out_is_deleted_and_comes_back_with_the_same_numbers(addre
     assert before[2] == after[2]
 
 
+@pytest.mark.slow
 def test_settings_from_a_file_fill_the_form_and_start_nothing(address: str, store: Store, page: Any, tmp_path: Path) -> None:
     (tmp_path / "mine.json").write_text('{"config": {"pruner": "magnitude", "seed": 7}}')
     page.goto(f"{address}/runs")
@@ -102,6 +103,7 @@ def test_settings_from_a_file_fill_the_form_and_start_nothing(address: str, stor
     assert store.runs() == []
 
 
+@pytest.mark.slow
 def test_a_report_shows_its_charts_from_disk_without_a_network(address: str, store: Store, page: Any, tmp_path: Path) -> None:
     pair = [fake_runs.write(store, pruner=pruner, title="<i>one</i>") for pruner in ("snip", "magnitude")]
     page.goto(f"{address}/runs?runs={','.join(pair)}")
@@ -128,6 +130,7 @@ def test_a_report_shows_its_charts_from_disk_without_a_network(address: str, sto
     context.close()
 
 
+@pytest.mark.slow
 def test_ticked_rows_stand_in_the_address_also_after_another_run_has_come(address: str, store: Store, page: Any) -> None:
     first, second = (fake_runs.write(store, pruner=pruner) for pruner in ("snip", "magnitude"))
     page.goto(f"{address}/runs")

@@ -15,6 +15,7 @@ __all__ = ["address", "chromium", "page", "store"]  # fixtures
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(browser.CHROMIUM is None, reason="needs Chromium")]
 
 
+@pytest.mark.slow
 def test_a_click_on_a_layer_of_the_drawing_opens_it(address: str, store: Store, page: Any) -> None:
     run_id = fake_masks.write(store, pruner="snip", megabatches=3)
     page.goto(f"{address}/masks?run={run_id}")
@@ -29,6 +30,7 @@ def test_a_click_on_a_layer_of_the_drawing_opens_it(address: str, store: Store, 
     assert page.locator("[data-testid=stException]").count() == 0
 
 
+@pytest.mark.slow
 def test_images_are_shown_with_what_was_said_and_their_pictures_when_asked_for(address: str, store: Store, page: Any) -> None:
     run_id = fake_masks.write(store, pruner="snip", megabatches=3)
     page.goto(f"{address}/run?run={run_id}")
@@ -40,6 +42,7 @@ def test_images_are_shown_with_what_was_said_and_their_pictures_when_asked_for(a
     assert page.locator("[data-testid=stException]").count() == 0
 
 
+@pytest.mark.slow
 def test_a_drawing_out_of_sight_waits(address: str, store: Store, page: Any) -> None:
     run_id = fake_masks.write(store, pruner="snip", megabatches=3)
     page.set_viewport_size({"width": 900, "height": 500})

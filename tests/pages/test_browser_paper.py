@@ -34,6 +34,7 @@ def saved(page: Any, panel: Any, kind: str) -> Path:
     return path.rename(path.with_name(download.value.suggested_filename))
 
 
+@pytest.mark.slow
 def test_a_chart_for_a_paper(address: str, store: Store, page: Any) -> None:
     pair = [fake_runs.write(store, pruner=pruner, megabatches=3) for pruner in ("snip", "magnitude")]
     page.goto(f"{address}/compare?runs={','.join(pair)}")
@@ -66,6 +67,7 @@ def test_a_chart_for_a_paper(address: str, store: Store, page: Any) -> None:
     assert page.locator("[data-testid=stException]").count() == 0
 
 
+@pytest.mark.slow
 def test_the_i_beside_a_title_says_how_to_read_and_leads_to_the_glossary(address: str, store: Store, page: Any) -> None:
     run_id = fake_runs.write(store, megabatches=2)
     page.goto(f"{address}/run?run={run_id}")
@@ -82,6 +84,7 @@ def test_the_i_beside_a_title_says_how_to_read_and_leads_to_the_glossary(address
     page.locator(".st-key-asked").get_by_text("The moment at which").wait_for()
 
 
+@pytest.mark.slow
 def test_conditions_and_columns_stay_in_the_address(address: str, store: Store, page: Any) -> None:
     for seed in range(3):
         fake_runs.write(store, megabatches=2, epochs=1, seed=seed)

@@ -41,6 +41,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[
         yield address, [fake_masks.write(store, pruner=pruner, megabatches=4, epochs=3) for pruner in ("snip", "magnitude")]
 
 
+@pytest.mark.slow
 def test_a_run_plays_to_its_end_and_axes_keep_still(place: tuple[str, list[str]], page: Any) -> None:
     address, (run_id, _) = place
     page.goto(f"{address}/run?run={run_id}&at=0")
@@ -80,6 +81,7 @@ def test_the_middle_stands_in_the_address(place: tuple[str, list[str]], page: An
     assert "at=56.25" in page.url
 
 
+@pytest.mark.slow
 def test_compare_plays_two_runs_with_the_keyboard(place: tuple[str, list[str]], page: Any) -> None:
     address, pair = place
     page.goto(f"{address}/compare?runs={','.join(pair)}&at=25")
@@ -95,6 +97,7 @@ def test_compare_plays_two_runs_with_the_keyboard(place: tuple[str, list[str]], 
     page.get_by_role("heading", name="so far").wait_for()
 
 
+@pytest.mark.slow
 def test_masks_play_from_snapshot_to_snapshot(place: tuple[str, list[str]], page: Any) -> None:
     address, (run_id, _) = place
     page.goto(f"{address}/masks?run={run_id}&at=0")

@@ -59,6 +59,7 @@ def kept(page: Any) -> int:
     return int(page.evaluate(NUMBERS)[1].split(" of ")[0].replace(",", ""))
 
 
+@pytest.mark.slow
 def test_training_stops_by_itself_when_every_point_is_right(address: str, page: Any) -> None:
     sent: list[Any] = []
 

@@ -32,6 +32,7 @@ def address(folder: Path) -> Iterator[str]:
             yield address
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not COMPLETE, reason="not recorded yet")
 def test_the_first_page_has_pictures_and_each_leads_to_its_runs(address: str, folder: Path, chromium: Any) -> None:
     page = chromium.new_context(viewport={"width": 1280, "height": 900}).new_page()

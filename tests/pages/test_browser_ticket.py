@@ -21,6 +21,7 @@ def layout(key: str, path: str) -> str:
     return f"() => document.querySelector('.st-key-{key} .chart').layout.{path}"
 
 
+@pytest.mark.slow
 def test_a_ticket_reads_in_rounds_on_run_and_masks(address: str, store: Store, page: Any) -> None:
     run_id = fake_masks.write(store, **TICKET)
     fake_runs.write(store, **{**TICKET, "method": "dense"})

@@ -22,6 +22,7 @@ def headline(page: Any, text: str) -> None:
     page.locator(".st-key-answer").get_by_text(text).first.wait_for()
 
 
+@pytest.mark.slow
 def test_scrubbing_masks_by_keyboard_moves_sentence_figures_and_address(address: str, store: Store, page: Any) -> None:
     run_id = fake_masks.write(store)
     page.goto(f"{address}/masks?run={run_id}&point=3&layer=conv2")
@@ -41,6 +42,7 @@ def test_scrubbing_masks_by_keyboard_moves_sentence_figures_and_address(address:
     assert page.locator("[data-testid=stException]").count() == 0
 
 
+@pytest.mark.slow
 def test_play_goes_through_and_steps_where_less_motion_is_wanted(address: str, store: Store, chromium: Any) -> None:
     run_id = fake_masks.write(store, megabatches=3)
     for motion, label in (("no-preference", "Play"), ("reduce", "Next step")):
@@ -59,6 +61,7 @@ def test_play_goes_through_and_steps_where_less_motion_is_wanted(address: str, s
         context.close()
 
 
+@pytest.mark.slow
 def test_snip_against_magnitude_moves_with_the_slider_and_plays(address: str, store: Store, page: Any) -> None:
     pair = [fake_runs.write(store, pruner=pruner, megabatches=4) for pruner in ("snip", "magnitude")]
     page.goto(f"{address}/compare?runs={','.join(pair)}&megabatch=2")  # a link of before playback

@@ -277,7 +277,7 @@ def test_networks_of_the_paper_are_scored_bit_for_bit_as_published(arch: str, sh
         assert torch.equal(score, weight.detach() * gradient), name
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", ["mobilenet_v3_small", "squeezenet1_1", "regnet_y_400mf", "vit_b_32"])
 def test_torchvisions_kinds_have_no_negative_score(arch: str) -> None:
     model = base.create(f"torchvision:{arch}", (3, 32, 32), 10, seed=0)

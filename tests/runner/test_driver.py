@@ -297,7 +297,7 @@ def test_stop_ends_within_a_step_also_from_paused_and_queued(store: Store) -> No
     assert work.closed == 1
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_preempted_it_loses_the_segment_under_way_at_most(store: Store, uninterrupted: str) -> None:
     for events in range(1, 40):
         run_id, work = add(store), StandIn()

@@ -226,7 +226,7 @@ time.sleep(600)
 """
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_worker_ends_with_its_parent_and_the_run_can_be_resumed(store: Store) -> None:
     run_id = add(store, LONG)
     parent = subprocess.Popen([sys.executable, "-c", _PARENT, store.url, run_id])

@@ -230,6 +230,7 @@ def test_delete_removes_rows_and_files_of_ended_runs_only(store: Store) -> None:
         store.write(run_id, [epoch(1)])
 
 
+@pytest.mark.slow
 def test_many_writers_and_readers_share_one_file(store: Store) -> None:
     run_ids, problems = [add(store) for _ in range(4)], []
     store = Store(store.url)

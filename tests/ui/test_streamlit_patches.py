@@ -127,6 +127,7 @@ def counted(folder: Path, button: str, monkeypatch: pytest.MonkeyPatch, *, mende
 needs_chromium = pytest.mark.skipif(browser.CHROMIUM is None, reason="needs Chromium")
 
 
+@pytest.mark.slow
 @needs_chromium
 @pytest.mark.browser
 @pytest.mark.parametrize("button", ["outside", "inside"])
@@ -134,6 +135,7 @@ def test_a_click_counts_once_when_ticks_come_before_it_is_sent(button, tmp_path,
     assert counted(tmp_path, button, monkeypatch, mended=True) == 1
 
 
+@pytest.mark.slow
 @needs_chromium
 @pytest.mark.browser
 def test_streamlit_still_counts_such_a_click_twice(tmp_path, monkeypatch):
