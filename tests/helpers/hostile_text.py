@@ -12,7 +12,7 @@ import safetensors.numpy
 from hostile_bundles import members, packed
 
 from appcore.config import RunConfig, build
-from appcore.storage import checkpoint, mask_files
+from appcore.storage import checkpoint, removals
 
 # Told apart in a page: an icon, an emoji and a colour that the product does not use, and an address that nobody has.
 ATTACK = (
@@ -98,7 +98,7 @@ def _renamed(data: bytes, names: dict[str, str], folder: Path) -> bytes:
     }
     if "shapes" in about:
         shapes = {names[name]: shape for name, shape in json.loads(about["shapes"]).items()}
-        about = {"shapes": json.dumps(shapes), "sha256": mask_files._digest(tensors)}
+        about = {"shapes": json.dumps(shapes), "sha256": removals.digest(tensors)}
     return safetensors.numpy.save(tensors, metadata=about or None)
 
 
