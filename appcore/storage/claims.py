@@ -10,9 +10,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, null, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, not_, null, or_, select, update
 
 from ..errors import InputError
+from ..names import RECORDED
 from ..statuses import ACTIVE
 from . import heartbeat
 from .rows import live
@@ -34,8 +35,11 @@ def is_held_by(owner: Mapping[str, Any]) -> ColumnElement[bool]:
 
 
 def is_own() -> ColumnElement[bool]:
-    """The condition that a run is no recorded one, which is only read."""
-    return runs.c.recorded.is_(null())
+    """The condition that a run is no recorded one, which is only read, and goes when the program brings another.
+
+    The id of a recorded one says so too: a wrong value in the mark of any other is damage.
+    """
+    return or_(runs.c.recorded.is_(null()), not_(runs.c.run_id.startswith(RECORDED, autoescape=True)))
 
 
 def locked(connection: Connection, run_id: str, visible: tuple, sightings: heartbeat.Sightings) -> dict[str, Any]:

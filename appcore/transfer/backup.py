@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import psutil
-from sqlalchemy import null, select, text, update
+from sqlalchemy import select, text, update
 
 from .. import files, paths
 from ..errors import InputError
-from ..storage import row_rules, schema
+from ..storage import claims, row_rules, schema
 from ..storage.database import Database
 from ..storage.schema import runs
 from ..storage.store import Store
@@ -266,7 +266,7 @@ def _restore(store: Store, found: _Backup) -> dict[str, int]:
                 for name, table in backup_rows.TABLES.items():
                     if (folder / name).exists():
                         backup_rows.fill(connection, table, folder / name, lengths)
-                known = list(connection.scalars(select(runs.c.run_id).where(runs.c.recorded.is_(null()))))
+                known = list(connection.scalars(select(runs.c.run_id).where(claims.is_own())))
                 for run_id in known:
                     source = paths.run_folder(folder / "files", run_id)
                     if not paths.manifests(source):  # none was saved, or not yet when its files were copied

@@ -9,12 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Column, Connection, Table, func, insert, null, select
+from sqlalchemy import Column, Connection, Table, func, insert, not_, select
 from sqlalchemy.exc import IntegrityError
 
 from ..errors import InputError
 from ..statuses import ACTIVE
-from ..storage import row_rules, schema
+from ..storage import claims, row_rules, schema
 from ..storage.schema import plain, runs
 from ..untrusted.refusals import shown
 
@@ -38,7 +38,7 @@ def _no_json(value: Any) -> dict[str, str]:
 def own(connection: Connection, table: Table) -> int:
     """How many rows a table has, but for those of recorded runs."""
     query = select(func.count()).select_from(table)
-    recorded = select(runs.c.run_id).where(runs.c.recorded.is_not(null()))
+    recorded = select(runs.c.run_id).where(not_(claims.is_own()))
     return connection.scalar(query.where(table.c.run_id.not_in(recorded)) if "run_id" in table.c else query) or 0
 
 

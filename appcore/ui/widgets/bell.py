@@ -5,9 +5,11 @@ Drawing a fragment of charts takes 25 ms though nothing has changed; looking tak
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 _HTML = "<span hidden></span>"
 _CSS = """
@@ -27,4 +29,9 @@ _component = st.components.v2.component("bell", html=_HTML, css=_CSS, js=_JS, is
 
 def ring(fragment: str, news: object) -> None:
     """Draw the fragment of this key again when `news` is another than at the last call. It was drawn with the first."""
-    _component(key=f"{fragment}-bell", data={"news": str(news)}, height="content", on_rung_change=partial(st.rerun, fragment))
+    _component(key=f"{fragment}-bell", data={"news": str(news)}, height="content", on_rung_change=partial(_draw, fragment))
+
+
+def _draw(fragment: str) -> None:
+    with suppress(StreamlitAPIException):  # the page was drawn without it meanwhile: the run has ended
+        st.rerun(fragment)
