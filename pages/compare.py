@@ -103,7 +103,7 @@ def new_figures() -> None:
 
 if any(run_status.is_active(run) for run in runs):
     with run_rail.place():
-        with page.own_place():
+        with run_rail.own_place():
             moving()
         with st.container(key="charts"):
             new_figures()

@@ -90,3 +90,21 @@ def test_a_run_is_hidden_and_shown_again_and_the_address_keeps_it(place: tuple[s
     browser.insist(page, lambda: page.get_by_role("button", name="Show all").click(), f"() => ({lines})() === 3")
     page.wait_for_function("() => !location.search.includes('hide=')")
     assert page.locator("[data-testid=stException]").count() == 0
+
+
+@pytest.mark.slow
+def test_the_rail_takes_the_same_room_while_runs_go_on(place: tuple[str, Store], page: Any) -> None:
+    address, store = place
+    done = [fake_runs.write(store, pruner=pruner, megabatches=3) for pruner in ("snip", "magnitude")]
+    begun = [fake_runs.write(store, until=10, status="running", pruner=pruner) for pruner in ("snip", "magnitude")]
+    running = [fake_runs.keep_alive(store, run_id) for run_id in begun]
+    for width in (1440, 900, 400):
+        page.set_viewport_size({"width": width, "height": 1000})
+        rooms = []
+        for pair in (done, running):
+            page.goto(f"{address}/compare?runs={','.join(pair)}")
+            page.wait_for_function(READY)
+            page.locator(".rail .run").nth(1).wait_for()
+            rail, charts = (page.locator(f".st-key-{key}").bounding_box() for key in ("run-rail", "charts"))
+            rooms.append((rail["x"], rail["width"], charts["x"], charts["width"]))
+        assert rooms[0] == pytest.approx(rooms[1], abs=2), width

@@ -17,6 +17,7 @@ from ..words import format, run_status
 
 SHAPES = {"circle": "●", "square": "■", "diamond": "◆", "triangle-up": "▲", "cross": "✚", "star": "★", "hexagon": "⬢", "x": "✖"}
 HIDE = "hide"  # in the address
+_WIDTH = 250  # pixels, on a wide window
 _HTML = '<div class="rail" role="list" aria-label="Runs on this page"></div><button class="rail-all" type="button" hidden>Show all</button>'
 _CSS = """
 .rail { display: flex; flex-direction: column; font-size: 0.875rem; line-height: 1.3; }
@@ -34,13 +35,15 @@ _CSS = """
 .rail-all { margin-top: 0.4rem; padding: 0.1rem 0.4rem; font-size: 0.8rem; border-color: var(--st-border-color); }
 .rail .eye:hover, .rail-all:hover { color: var(--st-text-color); border-color: var(--st-border-color); }
 .rail .eye:focus-visible, .rail-all:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 1px; }
-.st-key-run-rail { position: sticky; top: 4.2rem; align-self: flex-start; max-height: calc(100vh - 5rem); overflow-y: auto; }
+.st-key-run-rail, :has(> .st-key-rail-place) { position: sticky; top: 4.2rem; align-self: flex-start;
+  max-height: calc(100vh - 5rem); overflow-y: auto; }
 @media (max-width: 1100px) {
   .rail { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); column-gap: 1.2rem; }
   .st-key-beside-rail { flex-wrap: wrap; }
-  .st-key-run-rail { position: static; width: 100% !important; flex: 1 1 100% !important; max-width: none !important; max-height: none; }
+  .st-key-run-rail, .st-key-rail-place, :has(> .st-key-rail-place) { position: static; width: 100% !important;
+    flex: 1 1 100% !important; max-width: none !important; max-height: none; }
 }
-@media (max-width: 640px) { .st-key-run-rail { max-height: 40vh; } }
+@media (max-width: 640px) { .st-key-run-rail, :has(> .st-key-rail-place) { max-height: 40vh; } }
 """
 _JS = """
 const SEEN = '<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2">'
@@ -96,6 +99,11 @@ def place() -> Any:
     return st.container(horizontal=True, gap="medium", key="beside-rail")
 
 
+def own_place() -> Any:
+    """A container for a rail that is a fragment of its own (see `page.own_place`), as wide as the rail."""
+    return st.container(key="rail-place", width=_WIDTH)
+
+
 def hidden(runs: Sequence[Mapping[str, Any]]) -> set[str]:
     """Ids of the runs that the address hides."""
     return {run["run_id"] for run in runs} & set(page.requested(HIDE))
@@ -116,7 +124,7 @@ def show(runs: Sequence[Mapping[str, Any]], data: tables.Frames, numbers: Mappin
         }
         for run in runs
     ]
-    pressed = _component(key="run-rail", data={"runs": rows}, width=250, height="content", on_pressed_change=lambda: None).pressed
+    pressed = _component(key="run-rail", data={"runs": rows}, width=_WIDTH, height="content", on_pressed_change=lambda: None).pressed
     if pressed is not None:
         kept = away ^ {pressed} if pressed else set()
         shown = [run["run_id"] for run in runs if run["run_id"] in kept]
