@@ -76,10 +76,10 @@ def visits(page: Any, address: str, count: int) -> tuple[list[float], list[int],
     sizes, listeners = [], []
     page.goto(f"{address}/playground")
     for visit in range(1, count + 1):
-        page.locator("[data-testid=stTopNavLink][href$='/playground']").first.click()
+        page.locator(".st-key-pages").get_by_role("link", name="Playground", exact=True).click()
         page.locator(".playground .primary").click()
         page.wait_for_timeout(200)
-        page.locator("[data-testid=stTopNavLink][href$='/runs']").first.click()
+        page.locator(".st-key-pages").get_by_role("link", name="Runs", exact=True).click()
         page.wait_for_function("() => !document.querySelector('.playground')")
         if visit % 10 == 0:
             sizes.append(heap(session))
