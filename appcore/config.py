@@ -47,6 +47,14 @@ class RunConfig(BaseModel):
         0.5, "Share of the earlier data that each new megabatch leaves in memory, for replay=fraction (ALMA; 1: full, 0: none)", "Stream",
         ge=0.0, le=1.0,
     )  # fmt: skip
+    classes_per_megabatch: int = _setting(
+        0, "Class-incremental stream: each megabatch brings all images of N new classes (0: some of every class)", "Stream",
+        ge=0, le=100_000,
+    )  # fmt: skip
+    class_order: tuple[str, ...] = _setting(
+        (), "Order in which classes come, by name or number, e.g. 3,1,0,2 (none: drawn by the seed, or with order native as stored)",
+        "Stream",
+    )  # fmt: skip
     budget: int = _setting(
         0, "At most N training images per megabatch and pass over its epochs, so that long streams cost linearly (0: no limit)", "Stream",
         ge=0, le=10**12,
@@ -151,6 +159,15 @@ class RunConfig(BaseModel):
             return tuple(sorted({name.strip() for name in names} - {""}))
         return value
 
+    @field_validator("class_order", mode="before")
+    @classmethod
+    def _are_classes(cls, value: Any) -> Any:
+        """Split "3, 1, 0" from a form or command line; numbers are names."""
+        names = value.split(",") if isinstance(value, str) else value
+        if isinstance(names, (list, tuple)) and all(isinstance(name, (str, int)) and not isinstance(name, bool) for name in names):
+            return tuple(name for name in (str(name).strip() for name in names) if name)
+        return value
+
     @model_validator(mode="after")
     def _combinations_make_sense(self) -> RunConfig:
         if self.semantics == "released-code" and self.method != "app":
@@ -163,6 +180,8 @@ class RunConfig(BaseModel):
             )
         if self.split and not plugins.declares("datasets", self.dataset, "TAKES_SPLIT"):
             raise ValueError(f"split: {self.dataset} has test images of its own; set it to 0")
+        if self.class_order and not self.classes_per_megabatch:
+            raise ValueError("class_order: it has an effect with classes_per_megabatch only; set that, or leave the order empty")
         if self.budget and self.budget < 2 * self.epochs:
             raise ValueError(f"budget: {self.budget} images are fewer than two for each epoch; choose at least {2 * self.epochs}")
         return self

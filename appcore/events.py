@@ -147,10 +147,13 @@ class MegabatchDone:
     `generalization_gap` is the published measure and no more. `clean_train_accuracy` is that of the weights carried on, in evaluation mode,
     on `clean_train_images` of the training images (replay included), and clean_gap = clean_train_accuracy - test_accuracy.
     `parameters` are those of the network that are not pruned, `cumulative_parameters` their sum over the megabatches (memory in ALMA).
+    `seen_accuracy` is the test accuracy on the classes that have come so far, None where all come at once; test_accuracy, test_errors and
+    cer are of all test images even then, but clean_gap is clean_train_accuracy - seen_accuracy, since training images are of these classes.
     `order_hash` chains every epoch order and augmentation draw that was used up to here. None: recorded by an earlier version.
 
     `facts` (plain numbers, for JSON; empty: of an earlier version): images, as in Pruned; parts, [part, right, images] of some training
-    images that this megabatch and earlier ones brought (engine/shown/looks.py).
+    images that this megabatch and earlier ones brought (engine/shown/looks.py); classes, where they come one after another,
+    [name, megabatch that brings it, right, images] of the test images of each class.
     """
 
     kind: ClassVar[Literal["MegabatchDone"]] = "MegabatchDone"
@@ -178,6 +181,7 @@ class MegabatchDone:
     clean_train_images: int | None = None
     parameters: int | None = None
     cumulative_parameters: int | None = None
+    seen_accuracy: float | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -203,6 +207,7 @@ class RoundDone:
     test_loss: float
     test_errors: int
     test_images: int
+    seen_accuracy: float | None = None
 
 
 @dataclass(frozen=True)

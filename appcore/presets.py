@@ -24,6 +24,10 @@ _LENET5 = {"arch": "lenet5", "method": "osp", "pruner": "snip", "prunable": "all
 _LOTTERY = {"arch": "mlp", "method": "imp", "prunable": "all", "megabatches": 1, "tau": 7.0, "momentum": 0.0, "weight_decay": 0.0}
 _CS = {"arch": "resnet20", "method": "cs", "megabatches": 1, "lr_drops": (0.66, 0.84), "options": {"search_rounds": 3, "rewind_epoch": 2}}
 
+_LIFELONG = {"megabatches": 5, "classes_per_megabatch": 2, "lr_drops": (0.6, 0.8), "weight_decay": 5e-4}
+_LIFELONG_CIFAR = {"dataset": "cifar10", "arch": "resnet18", **_LIFELONG, "epochs": 100, "lr": 0.01, "batch_size": 256}
+_LIFELONG_DIGITS = {"dataset": "digits", "arch": "resnet20", **_LIFELONG, "epochs": 6}
+
 ROWS = {  # of the form: title, and what its presets have in common
     "here": ("Minutes here", "small versions on digits, for two processor cores; nothing is downloaded"),
     "gpu": ("Hours on a GPU", "the published settings; their data are downloaded or yours"),
@@ -87,6 +91,20 @@ PRESETS: dict[str, Preset] = {
         f"Small twin of “Learned masks, CIFAR-10”: three rounds of 12 epochs, then the ticket; {_DIGITS}",
         {"dataset": "digits", **_CS, "epochs": 12},
     ),
+    "lifelong-td-small": Preset(
+        "Lifelong ticket, cut",
+        "here",
+        "Two new digits in each of five parts; after each a few more weights go, and what is left starts again from its first values.",
+        f"Small twin of “Lifelong ticket, cut, CIFAR-10”: ResNet-20 and 6 epochs; {_DIGITS}",
+        {**_LIFELONG_DIGITS, "method": "ll-td", "tau": 14.0},
+    ),
+    "lifelong-bu-small": Preset(
+        "Lifelong ticket, grown",
+        "here",
+        "Two new digits in each of five parts; a small ticket grows when it falls behind the dense network trained beside it.",
+        f"Small twin of “Lifelong ticket, grown, CIFAR-10”: ResNet-20 and 6 epochs; {_DIGITS}",
+        {**_LIFELONG_DIGITS, "method": "ll-bu"},
+    ),
     "poster-r50-cifar100": Preset(
         "Anytime pruning, CIFAR-100",
         "gpu",
@@ -140,5 +158,21 @@ PRESETS: dict[str, Preset] = {
         "Savarese et al., arXiv 1912.04427: 91.5 to 92.0 % on CIFAR-10 against 90 to 91 % dense; three rounds of 85 epochs, then the "
         "ticket. Initial weights by Xavier's rule there, Kaiming fan-out here",
         {"dataset": "cifar10", **_CS, "epochs": 85, "batch_size": 128},
+    ),
+    "lifelong-td": Preset(
+        "Lifelong ticket, cut, CIFAR-10",
+        "gpu",
+        "Top-down lifelong tickets: two new classes in each of five parts, down to 4.4 % of the weights of a ResNet-18.",
+        "Chen et al., Long Live the Lottery, ICLR 2021: published are 80, 64, 32.8, 13.4 and 4.4 % of the weights and some 72.5 % at the "
+        "end (read off a figure). Full replay here; exemplars, distillation and unlabelled images there",
+        {**_LIFELONG_CIFAR, "method": "ll-td", "tau": 14.0},
+    ),
+    "lifelong-bu": Preset(
+        "Lifelong ticket, grown, CIFAR-10",
+        "gpu",
+        "Bottom-up lifelong tickets: two new classes in each of five parts, and a ticket that gains weights when it falls behind.",
+        "Chen et al., Long Live the Lottery, ICLR 2021: published are 2.81 % of the weights that become 3.64 % and some 73.5 % at the end "
+        "(read off a figure). Judged by validation and with full replay here; by test images, with exemplars and distillation there",
+        {**_LIFELONG_CIFAR, "method": "ll-bu"},
     ),
 }

@@ -104,7 +104,9 @@ def test_published_presets_have_a_small_twin_of_the_same_kind_on_offline_images(
 def test_small_presets_run(name: str) -> None:
     images = {"shots": 6} if PRESETS[name].settings.get("shots") else {"limit_train": 60}
     shrunk = {"epochs": 3, "limit_test": 20, "device": "cpu", **images}
-    settings = RunConfig(**{**PRESETS[name].settings, **shrunk, "megabatches": min(2, PRESETS[name].settings["megabatches"])})
+    if "classes_per_megabatch" not in PRESETS[name].settings:  # else there are as many as the classes need
+        shrunk["megabatches"] = min(2, PRESETS[name].settings["megabatches"])
+    settings = RunConfig(**{**PRESETS[name].settings, **shrunk})
     *_, last = run(settings)
     assert last.seconds > 0
 

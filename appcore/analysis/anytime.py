@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Any
 
 
 def generalization_gap(train_accuracy: float, val_accuracy: float) -> float:
     """Train minus validation accuracy, a fraction (on screen: percentage points)."""
     return train_accuracy - val_accuracy
+
+
+def accuracy_on_seen(classes: Sequence[Sequence[Any]], megabatch: int) -> float | None:
+    """Test accuracy on the classes that have come by a megabatch (from 0), from [name, megabatch that brings it, right, images] of each;
+    None where there are none, or no test images of them."""
+    seen = [(right, images) for _, part, right, images in classes if part <= megabatch]
+    images = sum(images for _, images in seen)
+    return sum(right for right, _ in seen) / images if images else None
 
 
 def cumulative_errors(test_errors: Iterable[int]) -> int:

@@ -111,12 +111,25 @@ _ALL = (
     _fraction("train_accuracy", "Train accuracy", 1, 1, "Share of the training images classified correctly during the epoch, augmented"),
     _fraction("val_accuracy", "Validation accuracy", 1, 1, "Share of the held-out training images classified correctly"),
     _fraction("test_accuracy", "Test accuracy", 1, 1, "Share of the test images classified correctly after the newest finished megabatch"),
+    _fraction(
+        "seen_accuracy", "Test accuracy, classes seen", 1, 1,
+        "Share of the test images of the classes that have come so far that are classified correctly, in a class-incremental stream",
+        "Seen classes",
+    ),
     _points("generalization_gap", "Generalization gap", "Train minus validation accuracy, as published", "Gap"),
     _fraction(
         "clean_train_accuracy", "Clean train accuracy", 1, 1,
         "Share of the training images (5,000 at most) that the weights carried on classify correctly, without augmentation", "Clean train",
     ),
     _points("clean_gap", "Clean gap", "Clean train minus test accuracy of the weights carried on; none of these images chose the epoch"),
+    _points(
+        "average_forgetting", "Average forgetting",
+        "The best accuracy that each earlier part of the stream has had, minus that of now, on average (arXiv 1801.10112)",
+    ),
+    Measure(
+        "backward_transfer", "Backward transfer", "Backward transfer", "points", 100, 1, 1,
+        "Accuracy on each earlier part of the stream now, minus that at the end of its own megabatch, on average (arXiv 1706.08840)",
+    ),
     _plain("test_errors", "Test errors", "errors", -1, 0, "Misclassified test images after a megabatch"),
     _plain("cer", "CER", "errors", -1, 0, "Cumulative error rate: misclassified test images, summed over the megabatches; lower is better"),
     _points("relative_error", "Anytime relative error", "Change of the share of wrong test images from one megabatch to the next"),
@@ -183,6 +196,7 @@ OF_MEGABATCH = (
     "train_accuracy",
     "val_accuracy",
     "test_accuracy",
+    "seen_accuracy",
     "generalization_gap",
     "clean_train_accuracy",
     "clean_gap",

@@ -87,14 +87,3 @@ def mistakes(matrix: np.ndarray, most: int = 3) -> list[tuple[int, int, int]]:
     order = np.argsort(-wrong, axis=None, kind="stable")[:most]
     places = [(int(place // len(wrong)), int(place % len(wrong))) for place in order]
     return [(true, answered, int(wrong[true, answered])) for true, answered in places if wrong[true, answered]]
-
-
-def forgetting(megabatches: pd.DataFrame, run_id: str) -> pd.DataFrame:
-    """Accuracy on images of each watched part at the end of each megabatch: part, megabatch (from 0), accuracy, images. Empty where a run
-    did not record it."""
-    rows = []
-    for row in megabatches[megabatches["run_id"] == run_id].to_dict("records"):
-        facts = row.get("facts")
-        for part, right, images in (facts or {}).get("parts") or () if isinstance(facts, dict) else ():
-            rows.append({"part": int(part), "megabatch": int(row["megabatch"]), "accuracy": right / images, "images": int(images)})
-    return pd.DataFrame(rows, columns=["part", "megabatch", "accuracy", "images"])

@@ -106,7 +106,7 @@ class TimeAxis:
         }
 
     def _title(self, word: str) -> str:
-        lengths = sorted({int(max(self._planned(run))) for run in self._runs})
+        lengths = sorted({int(length) for run in self._runs for length in self._planned(run)})
         if len(lengths) > 1:
             return f"{word} (of {lengths[0]} to {lengths[-1]} epochs, drawn equally wide)"
         return f"{word} (each of {lengths[0]} epochs)" if lengths and lengths[0] > 1 else word

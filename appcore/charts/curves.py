@@ -56,6 +56,9 @@ def accuracy(
             unit=" %",
             listed=alone,
         )
+        if alone and "seen_accuracy" in tests and tests["seen_accuracy"].notna().any():  # where classes come one after another
+            seen = replace(look, symbol="diamond-wide")
+            _marks(figure, axis, run, tests, 100 * tests["seen_accuracy"], "test, classes seen", seen, unit=" %")
         lows += [100 * mine[c].min() for c in (("train_accuracy", "val_accuracy") if alone else ("val_accuracy",)) if len(mine)]
     low = max(0.0, 10 * np.floor(min(lows, default=0.0) / 10) - 2)
     figure.update_yaxes(range=[low, 100 + (_STRIP if alone else 0.015) * (100 - low)], ticksuffix=" %")

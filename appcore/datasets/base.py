@@ -27,13 +27,15 @@ from ..untrusted.refusals import refuse
 
 @dataclass(frozen=True)
 class Description:
-    """What a plan needs to know: counts, image shape (channels, height, width), class names, and remarks for the user."""
+    """What a plan needs to know: counts, image shape (channels, height, width), class names, remarks for the user, and training images of
+    each class, without which a stream cannot be class-incremental (empty: not known before the images are read)."""
 
     train_images: int
     test_images: int
     shape: tuple[int, int, int]
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    per_class: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ class _Survey:
     shorter_side: int  # the median
     grey: bool
     deep: bool  # some of them
+    per_class: tuple[int, ...]  # training images
 
 
 _surveys: dict[
@@ -114,7 +115,9 @@ def _survey(tree: Folder | Zip, split: float, layout: Layout | None = None) -> _
         for oldest in list(_surveys)[:-15]:
             _surveys.pop(oldest, None)
         size = next(iter(sizes)) if len(sizes) == 1 else None
-        _surveys[token] = _Survey(counts, layout.classes, layout.unused, layout.notes, size, shorter_side, grey, deep)
+        labels = Counter(label for _, label in layout.images["train"])
+        per_class = tuple(labels[label] for label in range(len(layout.classes)))
+        _surveys[token] = _Survey(counts, layout.classes, layout.unused, layout.notes, size, shorter_side, grey, deep, per_class)
     return _surveys[token]
 
 
@@ -154,7 +157,7 @@ def _description(config: RunConfig, survey: _Survey, values: Range | None = None
     if survey.unused:
         more = ", ..." if len(survey.unused) > 3 else ""
         notes.append(f"Not used: {', '.join(shown(name, 40) for name in survey.unused[:3])}{more}.")
-    found = Description(*survey.counts, (1 if survey.grey else 3, height, width), survey.classes, tuple(notes))
+    found = Description(*survey.counts, (1 if survey.grey else 3, height, width), survey.classes, tuple(notes), survey.per_class)
     remedy = "set a smaller image_size or use fewer images (limit_train, limit_test or shots)"
     check_memory(config, found, psutil.virtual_memory().available, remedy)
     return found

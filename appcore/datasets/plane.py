@@ -34,7 +34,7 @@ _NOTES = ("Points in the plane, as images of one pixel with two channels: for wa
 
 def describe(config: RunConfig) -> Description:
     """400 training and 400 test points, half of them of each class."""
-    return Description(POINTS, POINTS, (2, 1, 1), _CLASSES, _NOTES)
+    return Description(POINTS, POINTS, (2, 1, 1), _CLASSES, _NOTES, (POINTS // 2, POINTS // 2))
 
 
 def load(config: RunConfig) -> Images:

@@ -16,6 +16,7 @@ crops at random sizes and changes colours. Stored order: by superclass, then by 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
@@ -86,7 +87,9 @@ def describe(config: RunConfig) -> Description:
         notes.append("The stored order is by superclass, so a megabatch holds few of them.")
     if config.crop_padding * 4 > side:
         notes.append(f"Crops move by up to {config.crop_padding} of {side} pixels; about {side // 14} are usual.")
-    found = Description(len(train), len(test), (3, side, side), tuple(SUPERCLASSES), tuple(notes))
+    per_class = Counter(label for _, label in train)
+    images = tuple(per_class[label] for label in range(len(SUPERCLASSES)))
+    found = Description(len(train), len(test), (3, side, side), tuple(SUPERCLASSES), tuple(notes), images)
     remedy = "set shots (540 in the paper), limit_train and limit_test, or a smaller image_size"
     check_memory(config, found, psutil.virtual_memory().available, remedy)
     return found

@@ -20,6 +20,13 @@ COUNTS = {
     "cifar10": (50_000, 10_000),
     "cifar100": (50_000, 10_000),
 }
+PER_CLASS = {  # training images
+    "mnist": (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949),
+    "fashion-mnist": (6000,) * 10,
+    "svhn": (4948, 13861, 10585, 8497, 7458, 6882, 5727, 5595, 5045, 4659),
+    "cifar10": (5000,) * 10,
+    "cifar100": (500,) * 100,
+}
 SHAPES = {"mnist": (1, 28, 28), "fashion-mnist": (1, 28, 28), "svhn": (3, 32, 32), "cifar10": (3, 32, 32), "cifar100": (3, 32, 32)}
 MEGABYTES = {"mnist": 12, "fashion-mnist": 31, "svhn": 247, "cifar10": 171, "cifar100": 170}
 FILES = {

@@ -20,7 +20,7 @@ from ..config import RunConfig
 from ..files import UnreadableError
 from ..untrusted.refusals import refuse, shown
 from .base import Description, Images, data_root
-from .torchvision_names import CLASSES, COUNTS, FILES, MEGABYTES, SHAPES
+from .torchvision_names import CLASSES, COUNTS, FILES, MEGABYTES, PER_CLASS, SHAPES
 
 CHOICES = {
     "mnist": "MNIST, 28 x 28 grey",
@@ -44,7 +44,7 @@ def describe(config: RunConfig) -> Description:
     """Counts, shape and classes as published; no file is needed."""
     name = config.dataset
     notes = () if not _missing(name) else (f"Not on this machine yet: {MEGABYTES[name]} MB are downloaded to {data_root()} at the start.",)
-    return Description(*COUNTS[name], SHAPES[name], CLASSES[name], notes)
+    return Description(*COUNTS[name], SHAPES[name], CLASSES[name], notes, PER_CLASS[name])
 
 
 def load(config: RunConfig) -> Images:

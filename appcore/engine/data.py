@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..datasets.base import Images, data_root
 from ..datasets.torchvision_names import FILES
 from ..errors import InputError
 from ..locks import Locks
+from ..planning import class_stream
 from .digests import digest_of_data
 
 _Choice = np.ndarray | slice  # which images of an array
@@ -49,7 +51,8 @@ _loading = Locks()
 def load_data(config: RunConfig, device: torch.device) -> Data:
     """The data set of a run on its device; all runs in memory that use the same images share one copy."""
     fields = (config.dataset, config.split, config.image_size, config.limit_train, config.limit_test, config.crop_padding, config.shots)
-    key = (*fields, config.images_seed if config.is_subset else 0, str(device), str(data_root().resolve()))
+    seed = config.images_seed if config.is_subset else 0
+    key = (*fields, bool(config.classes_per_megabatch), seed, str(device), str(data_root().resolve()))
     with _loading.of(key):
         data = _loaded.get(key)
         if data is None:
@@ -94,10 +97,17 @@ def _read(config: RunConfig) -> tuple[Images, tuple[_Choice, _Choice]]:
 def _chosen(config: RunConfig, train_y: np.ndarray, test_y: np.ndarray, classes: tuple[str, ...]) -> tuple[_Choice, _Choice]:
     """Which training and test images a run uses, in the data set's own order: drawn by the seed alone, so the same for every method.
 
-    Test images too: of one subset for all seeds the error would be in every mean and in no interval.
+    Test images too: of one subset for all seeds the error would be in every mean and in no interval. Where classes arrive one after
+    another, limit_train leaves each its share, so that a plan knows how many images a megabatch brings.
     """
     seed = config.images_seed
-    train = _few(train_y, config.shots, classes, seed) if config.shots else _limited(len(train_y), config.limit_train, "limit_train", seed)
+    if config.shots:
+        train: _Choice = _few(train_y, config.shots, classes, seed)
+    elif config.classes_per_megabatch and config.limit_train:
+        per_class = np.bincount(train_y, minlength=len(classes)).tolist()
+        train = _of_each(train_y, class_stream.drawn(config, per_class), "limit_train", seed)
+    else:
+        train = _limited(len(train_y), config.limit_train, "limit_train", seed)
     return train, _limited(len(test_y), config.limit_test, "limit_test", seed)
 
 
@@ -113,8 +123,13 @@ def _few(y: np.ndarray, shots: int, classes: tuple[str, ...], seed: int) -> np.n
     if counts.min() < shots:
         name = classes[int(counts.argmin())]
         raise InputError(f"shots: {shots} per class, but class {name!r} has {counts.min()} training images; choose at most that", "shots")
-    order = torch.randperm(len(y), generator=seeds.generator(seed, "shots")).numpy()
-    return np.sort(np.concatenate([order[y[order] == label][:shots] for label in range(len(classes))]))
+    return _of_each(y, [shots] * len(classes), "shots", seed)
+
+
+def _of_each(y: np.ndarray, wanted: Sequence[int], purpose: str, seed: int) -> np.ndarray:
+    """So many random images of each class."""
+    order = torch.randperm(len(y), generator=seeds.generator(seed, purpose)).numpy()
+    return np.sort(np.concatenate([order[y[order] == label][:count] for label, count in enumerate(wanted)]))
 
 
 def _moments(x: np.ndarray) -> tuple[Tensor, Tensor]:

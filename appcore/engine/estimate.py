@@ -18,6 +18,7 @@ from .. import plugins
 from ..config import RunConfig
 from ..datasets.base import used
 from ..errors import BusyError, InputError
+from ..methods.base import hook
 from ..models import base as models
 from ..names import counted
 from ..planning.plan import check, plan
@@ -47,7 +48,8 @@ def _here(function: Callable[[], Any]) -> Any:
 
 
 def estimate(config: RunConfig, earlier: Sequence[tuple[RunConfig, float]] = (), in_trainer: InTrainer = _here) -> dict[str, Any]:
-    """The costs as plain numbers: samples, training_flops, seconds, memory_bytes, images_per_second, parameters, and a list of megabatches.
+    """The costs as plain numbers: samples, training_flops, seconds, memory_bytes, images_per_second, parameters, whether they are the most
+    that there can be (is_most), since a run may leave out epochs of its plan, and a list of megabatches.
 
     `earlier` holds settings and seconds of runs on this machine, newest first. Those with equal steps give the speed; without any, a few
     training steps are timed by `in_trainer`, which calls a function in the thread that trains or raises BusyError. On a busy machine
@@ -75,6 +77,7 @@ def estimate(config: RunConfig, earlier: Sequence[tuple[RunConfig, float]] = (),
         "train_images": description.train_images,
         "test_images": description.test_images,
         "device": device.type,
+        "is_most": bool(config.patience or hook(config, "is_needed")),
         "notes": list(description.notes),
         "megabatches": [
             {"megabatch": t, "density": densities[t], "train_images": images, "epochs": epochs[t]} for t, images in enumerate(per_epoch)
@@ -155,7 +158,7 @@ def _passes(config: RunConfig, description: Any, per_epoch: list[int]) -> float:
             total += trained + train * config.val_fraction / (1 - config.val_fraction) / 3
         elif segment.kind == "test":
             total += (test + min(train, CLEAN_TRAIN_IMAGES)) / 3
-        elif segment.kind == "prune":
+        elif segment.kind == "prune" and plugins.has_pruner(config.method):
             total += _scoring(config, description)
     return total
 

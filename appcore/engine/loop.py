@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,12 +36,13 @@ def start(config: RunConfig) -> Iterator[Event]:
 
 def run(state: RunState, segments: tuple[Segment, ...]) -> Iterator[Event]:
     """Carry out the rest of the plan: Started, then the events of each segment and its SegmentDone, then Finished."""
-    ends_of_rounds = tested(segments)
+    ends_of_rounds, is_needed = tested(segments), hook(state.config, "is_needed")
     yield first_and_last.started(state)
     for segment in segments[state.cursor :]:
-        yield from _CARRY_OUT.get(segment.kind, _other)(state, segment)
-        if segment.index in ends_of_rounds:
-            yield from _test_round(state, segment)
+        if is_needed is None or is_needed(state, segment):
+            yield from _CARRY_OUT.get(segment.kind, _other)(state, segment)
+            if segment.index in ends_of_rounds:
+                yield from _test_round(state, segment)
         state.cursor = segment.index + 1
         yield SegmentDone(state.cursor)
     yield first_and_last.finished(state)
@@ -129,6 +131,10 @@ def _test(state: RunState, segment: Segment) -> Iterator[Event]:
     images, parts = looks.at_images(state, segment), looks.parts(state, segment.megabatch)
     rest = looks.unanswered(parts, answered)
     others = yield from _evaluate(state, segment, state.stream.clean(rest), "test", is_counted=False)
+    classes = looks.right_by_class(state, test.hits)
+    seen = anytime.accuracy_on_seen(classes, segment.megabatch)  # test accuracy is of all, as in every stream
+    facts: dict[str, Any] = {"images": images, "parts": looks.right_by_part(parts, [(answered, train.hits), (rest, others.hits)])}
+    facts |= {"classes": classes} if classes else {}
     with state.timed("measure"):
         layers = state.layer_densities()
         effective = selection.effective_density(state.model, list(state.masks))
@@ -153,11 +159,12 @@ def _test(state: RunState, segment: Segment) -> Iterator[Event]:
         seconds=state.megabatch_seconds,
         order_hash=state.order_hash,
         clean_train_accuracy=train.accuracy(),
-        clean_gap=anytime.generalization_gap(train.accuracy(), test.accuracy()),
+        clean_gap=anytime.generalization_gap(train.accuracy(), test.accuracy() if seen is None else seen),
         clean_train_images=train.images,
         parameters=_count_parameters(state, layers),
         cumulative_parameters=state.cumulative_parameters,
-        facts={"images": images, "parts": looks.right_by_part(parts, [(answered, train.hits), (rest, others.hits)])},
+        seen_accuracy=seen,
+        facts=facts,
     )
     state.megabatch_seconds = 0.0
 
@@ -188,6 +195,7 @@ def _test_round(state: RunState, segment: Segment) -> Iterator[Event]:
         test_loss=test.mean_loss(),
         test_errors=test.errors(),
         test_images=test.images,
+        seen_accuracy=anytime.accuracy_on_seen(looks.right_by_class(state, test.hits), segment.megabatch),
     )
 
 

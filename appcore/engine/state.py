@@ -40,6 +40,7 @@ _FACTS = (
     "megabatch_seconds",
     "stale_epochs",
     "top_val_accuracy",
+    "numbers",
 )
 _LATER = ("other_flops", "cumulative_parameters")  # facts that checkpoints of earlier versions lack: of such a run they stay unknown
 
@@ -85,6 +86,7 @@ class RunState:
     top_val_accuracy: float = -1.0
     notes: tuple[str, ...] = ()  # remarks for users, beside those of the data
     extra: dict[str, Tensor] = field(default_factory=dict)  # a method's own, as "group/name of a weight or buffer"
+    numbers: dict[str, float] = field(default_factory=dict)  # a method's own, by name
     _folded: Folded | None = None
     _layers: tuple[tuple[int, ...], tuple[LayerDensity, ...]] | None = None
 
@@ -136,7 +138,7 @@ class RunState:
             state.extra[path] = torch.empty_like(shapes[path.partition("/")[2]], dtype=tensor.dtype).copy_(tensor)
         state.dtype = _DTYPES[facts.get("precision", state.precision)]  # a run keeps its arithmetic wherever it goes on
         for name in _FACTS:
-            setattr(state, name, facts.get(name, getattr(state, name)))
+            setattr(state, name, copy.copy(facts.get(name, getattr(state, name))))
         for name in _LATER:
             setattr(state, name, copy.copy(facts.get(name)))
         if _LATER[0] not in facts and config.semantics == "released-code":
@@ -221,16 +223,29 @@ class RunState:
 
     def keep_weights(self) -> None:
         """Keep a copy of the present weights and buffers for `rewind`."""
-        self.extra |= {f"kept/{name}": tensor for name, tensor in weights.taken(self.model).items()}
+        self.keep("kept", weights.taken(self.model))
 
     def forget_kept(self) -> None:
         """Free the copy that `keep_weights` made."""
-        self.extra = {name: tensor for name, tensor in self.extra.items() if not name.startswith("kept/")}
+        self.keep("kept", {})
 
-    def rewind(self) -> None:
-        """Return to the kept weights, times the present masks, with a fresh optimizer."""
-        weights.put_back(self.model, {name.partition("/")[2]: kept for name, kept in self.extra.items() if name.startswith("kept/")})
+    def rewind(self, group: str = "kept") -> None:
+        """Return to the kept weights (or those of another group in `extra`), times the present masks, with a fresh optimizer."""
+        weights.put_back(self.model, self.kept(group))
         self._start_over()
+
+    def keep(self, group: str, tensors: dict[str, Tensor]) -> None:
+        """Remember these tensors, by weight or buffer, as a group in `extra`, in place of those that it held."""
+        others = {path: tensor for path, tensor in self.extra.items() if path.partition("/")[0] != group}
+        self.extra = others | {f"{group}/{name}": tensor for name, tensor in tensors.items()}
+
+    def kept(self, group: str) -> dict[str, Tensor]:
+        """The tensors of a group in `extra`, by weight or buffer."""
+        return {path.partition("/")[2]: tensor for path, tensor in self.extra.items() if path.partition("/")[0] == group}
+
+    def carried(self) -> dict[str, Tensor]:
+        """Weights and buffers that would be carried on: those of the best epoch where these are restored, else a copy of the present."""
+        return self.best.weights if self.best and self.best.weights else weights.taken(self.model)
 
     def reinitialise(self, purpose: str) -> None:
         """Fresh initial values, times the present masks, with a fresh optimizer; `purpose` keys the random draw."""

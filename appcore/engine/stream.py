@@ -6,7 +6,7 @@ Knows nothing of networks. The whole data set lies on the device as uint8, padde
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .. import seeds
 from ..config import RunConfig
+from ..planning import class_stream
 from ..planning.stream_sizes import CLEAN_TRAIN_IMAGES, batches, budgeted, budgeted_validation, part_sizes, remembered, split_sizes
 from .data import Data, load_data, pick_device
 
@@ -27,7 +28,7 @@ def evaluation_batch(device: torch.device) -> int:
 
 
 class Stream:
-    """T megabatches after one seeded permutation, each split once into train and validation images."""
+    """T megabatches after one seeded permutation, or of some classes each; each split once into train and validation images."""
 
     def __init__(self, config: RunConfig, data: Data):
         self.config = config
@@ -39,7 +40,8 @@ class Stream:
             order = torch.arange(total)
         self.train: list[Tensor] = []  # image indices (CPU, int64) per megabatch, without replay
         self.val: list[Tensor] = []
-        for t, part in enumerate(order.split(part_sizes(total, config.megabatches))):
+        self.classes = class_stream.parts(config, data.classes)  # that each megabatch brings; empty: all
+        for t, part in enumerate(self._parts(order)):
             shuffled = part[torch.randperm(len(part), generator=seeds.generator(config.seed, "split", t))]
             kept = split_sizes(len(part), config.val_fraction)[0]
             self.train.append(shuffled[:kept])
@@ -47,6 +49,13 @@ class Stream:
         # One priority per image: the replay buffer holds the lowest ones seen so far. That is a uniform sample which changes
         # like a reservoir, with no state to save.
         self._priority = torch.rand(total, generator=seeds.generator(config.seed, "buffer"))
+
+    def _parts(self, order: Tensor) -> Sequence[Tensor]:
+        """The images that each megabatch brings, in the order of the stream."""
+        if not self.classes:
+            return order.split(part_sizes(len(order), self.config.megabatches))
+        labels = self.data.train_y.cpu()[order]
+        return [order[torch.isin(labels, torch.tensor(classes))] for classes in self.classes]
 
     def train_indices(self, megabatch: int) -> Tensor:
         """Training images of the replay-inclusive megabatch."""

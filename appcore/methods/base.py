@@ -7,13 +7,14 @@ A file offers `CHOICES = {name: title}` and one function, `segments(config) -> I
 (pruned weights come back by their gradients, in `after_step` those of the step, in `new_masks` those of the scoring set; these are
 counted in FLOPs), `LOOK = {name: {"short", "dash", "symbol"}}` (how its runs are drawn; "colour" too where no pruner is used), and the
 functions below, which the engine calls where a file has them. `state` is the RunState, whose masks, weights and momentum they may
-change; what they need from one segment to the next belongs in `state.extra`. They draw from `seeds.generator` keyed by place,
-yield nothing, and import torch inside.
+change; what they need from one segment to the next belongs in `state.extra` (tensors) and `state.numbers`. They draw from
+`seeds.generator` keyed by place, yield nothing, and import torch inside.
 
 - `check(config, per_epoch)`: InputError for settings that make no sense; `per_epoch` are the training images of an epoch, by megabatch.
 - `requested(state, segment) -> float`: the density to cut to at a prune segment, where a plan cannot know it; else `segment.density`.
 - `new_masks(state, segment) -> dict | None`: the masks of a prune segment in place of the pruner's; None leaves it to the pruner.
 - `carry_out(state, segment)`: a segment of a kind of the method's own.
+- `is_needed(state, segment) -> bool`: False leaves out a segment that the run has shown to be unnecessary. A plan names all there may be.
 - `network(state, segment) -> callable`: x to logits, where this is not the model itself; used to evaluate in that segment.
 - `train_step(state, segment, x, y, sums) -> bool`: a training step of the method's own; False leaves it to the engine.
 - `after_step(state, segment, step, steps) -> int`: called after each training step (from 1); how many weights it brought back.
@@ -38,8 +39,9 @@ class Segment:
     kind prune: cut to `density` (fraction kept) with the pruner; epoch: one pass over the replay-inclusive megabatch at
     `learning_rate`, then validation; test: restore the best weights and evaluate on the test set; reinit: fresh initial values;
     other kinds are carried out by the method. `megabatch`, `epoch` and `round` (passes over the epochs of a megabatch, counted over the
-    run) count from 0; `density` is the requested one in force, 1.0 where none is named. `draw` is the epoch whose data order is drawn
-    (-1: that of `epoch`), `skip_steps` the steps left out at its beginning, `detail` a word for the method itself.
+    run, or within the megabatch where each has the same ones) count from 0; `density` is the requested one in force, 1.0 where none is
+    named. `draw` is the epoch whose data order is drawn (-1: that of `epoch`), `skip_steps` the steps left out at its beginning, `detail`
+    a word for the method itself.
     """
 
     kind: str

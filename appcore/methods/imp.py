@@ -15,15 +15,16 @@ megabatch*, so that what earlier megabatches taught stays. With T = 1 this is th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import Any
 
 from ..config import RunConfig
 from ..errors import InputError
 from ..names import counted
 from .base import Segment, check_rewind, epoch_of, rewind_epoch, spread, steps_of
+from .iterative import check_rounds, requested, rounds
+
+__all__ = ["after_step", "carry_out", "check", "requested", "rounds", "segments"]
 
 CHOICES = {"imp": "IMP: lottery tickets, pruned and rewound"}
 LOOK = {"imp": {"dash": "longdash", "symbol": "triangle-up"}}
@@ -39,11 +40,6 @@ OPTIONS = {
     "control": {"default": "none", "in": ("none", "reinit"), "help": "reinit: train the last ticket from fresh initial values"},
 }
 RECIPE = {"imp": {"pruner": "magnitude"}}
-
-
-def rounds(config: RunConfig) -> int:
-    """Rounds of removing `rate` that come nearest to density 0.8 ** tau."""
-    return round(config.tau * (math.log(0.8) / math.log(1.0 - config.option("method", "rate"))))
 
 
 def segments(config: RunConfig) -> Iterator[Segment]:
@@ -71,8 +67,7 @@ def segments(config: RunConfig) -> Iterator[Segment]:
 def check(config: RunConfig, per_epoch: list[int]) -> None:
     """At least one round, and a rewind point inside the training."""
     check_rewind(config)
-    if rounds(config) < 1:
-        raise InputError(f"tau: {config.tau:g} is not one round of pruning for imp; choose at least 0.5, or method dense", "tau")
+    check_rounds(config)
     keep_at = rewind_epoch(config)
     if 0 < config.patience < keep_at:
         raise InputError(
@@ -82,14 +77,6 @@ def check(config: RunConfig, per_epoch: list[int]) -> None:
     step, least = config.option("method", "rewind_step"), steps_of(min(per_epoch), config.batch_size)
     if step and step >= least:
         raise InputError(f"options: rewind_step = {step} must be less than the {counted(least, 'step')} of the shortest epoch", "options")
-
-
-def requested(state: Any, segment: Segment) -> float:
-    """The density after removing ceil(rate * remaining) weights."""
-    total = sum(mask.numel() for mask in state.masks.values())
-    kept = sum(int(mask.sum()) for mask in state.masks.values())
-    rate = Fraction(str(state.config.option("method", "rate")))  # 0.2 as a float is slightly more, which ceil would round up
-    return (kept - math.ceil(rate * kept)) / total
 
 
 def carry_out(state: Any, segment: Segment) -> None:

@@ -17,6 +17,7 @@ from ..datasets.base import Description
 from ..errors import InputError
 from ..methods.base import Segment
 from ..names import counted
+from . import class_stream
 from .stream_sizes import samples, segment_samples, split_sizes, train_images
 
 LEAST_TRAINED = 2  # images of each megabatch: BatchNorm cannot train on one
@@ -52,7 +53,9 @@ def check(config: RunConfig) -> Description:
             f"choose {f'at most {most}' if most else '0, which takes all'}",
             "shots",
         )
+    class_stream.check(config, found)
     _check_megabatches(config, train_images(config, found))
+    _check_classes(config, found)
     if config.crop_padding >= max(found.shape[1:]):
         raise InputError(
             f"crop_padding: {config.crop_padding} pixels would push whole images of {found.shape[1]}x{found.shape[2]} out of the crop; "
@@ -99,6 +102,20 @@ def _check_megabatches(config: RunConfig, images: int) -> None:
         f"{config.val_fraction:g} is held out; choose at most {images // enough}",
         "megabatches",
     )
+
+
+def _check_classes(config: RunConfig, found: Description) -> None:
+    """InputError where the classes of a megabatch have too few images."""
+    if not config.classes_per_megabatch:
+        return
+    brought = class_stream.sizes(config, found)
+    least = min(brought)
+    if split_sizes(least, config.val_fraction)[0] < LEAST_TRAINED:
+        raise InputError(
+            f"classes_per_megabatch: megabatch {brought.index(least) + 1} brings {counted(least, 'training image')}, of which two must be "
+            "left when some are held out for validation; choose more classes for each, or more images",
+            "classes_per_megabatch",
+        )
 
 
 def total_samples(config: RunConfig, description: Description) -> int:

@@ -57,6 +57,7 @@ _RULES: dict[str, Callable[[_Values], bool]] = {
     "semantics": lambda values: values["method"] == "app",
     **dict.fromkeys(_OF_PRUNING, _is_pruned),
     **dict.fromkeys(_STEERED, _is_ranked),
+    "class_order": lambda values: bool(values["classes_per_megabatch"]),
     "lr_gamma": lambda values: bool(values["lr_drops"]),
     "subset_seed": lambda values: any(values[name] for name in ("limit_train", "limit_test", "shots")),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..config import RunConfig
 from ..datasets.base import Description, used
 from ..methods.base import Segment
+from . import class_stream
 
 CLEAN_TRAIN_IMAGES = (
     5000  # of which the clean train accuracy is taken at most: cheap in a long stream, its standard error 0.7 points at most
@@ -20,6 +21,13 @@ def part_sizes(total: int, megabatches: int) -> list[int]:
     """Sizes of T nearly equal parts, the larger ones first (as numpy's array_split)."""
     small, extra = divmod(total, megabatches)
     return [small + (t < extra) for t in range(megabatches)]
+
+
+def sizes(config: RunConfig, description: Description) -> list[int]:
+    """Images that each megabatch brings: equal parts, or those of its classes."""
+    if config.classes_per_megabatch:
+        return class_stream.sizes(config, description)
+    return part_sizes(train_images(config, description), config.megabatches)
 
 
 def split_sizes(size: int, val_fraction: float) -> tuple[int, int]:
@@ -55,7 +63,7 @@ def batches(total: int, size: int) -> list[tuple[int, int]]:
 
 def samples(config: RunConfig, description: Description) -> list[int]:
     """Training images of one epoch at each megabatch, replay and budget included."""
-    parts = [split_sizes(size, config.val_fraction)[0] for size in part_sizes(train_images(config, description), config.megabatches)]
+    parts = [split_sizes(size, config.val_fraction)[0] for size in sizes(config, description)]
     return [budgeted(config, parts[t] + _replayed(config, parts[:t])) for t in range(len(parts))]
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from ..config import RunConfig
 from ..datasets.base import Description
 from .plan import plan
-from .stream_sizes import budgeted, budgeted_validation, part_sizes, remembered, segment_samples, split_sizes, train_images
+from .stream_sizes import budgeted, budgeted_validation, remembered, segment_samples, sizes, split_sizes
 
 RULES = ("none", "one", "fraction", "buffer", "full")
 
@@ -31,7 +31,7 @@ class Timeline:
 
 def timeline(config: RunConfig, description: Description) -> Timeline:
     """Which images of which part are trained on, and validated on, at each megabatch."""
-    parts = [split_sizes(size, config.val_fraction) for size in part_sizes(train_images(config, description), config.megabatches)]
+    parts = [split_sizes(size, config.val_fraction) for size in sizes(config, description)]
     held = split_sizes(config.buffer_size, config.val_fraction)
     train, val = (_shown(config, [part[side] for part in parts], held[side]) for side in (0, 1))
     return Timeline(_within(train, lambda images: budgeted(config, images)), _within(val, lambda n: budgeted_validation(config, n)), parts)

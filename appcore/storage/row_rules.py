@@ -87,6 +87,7 @@ class _Facts(BaseModel):
     """What pages read of the facts of a prune point, or of the end of a megabatch."""
 
     collapsed_channels: dict[str, Count] | None = None
+    classes: list[tuple[Text, Count, Count, Count]] | None = Field(None, max_length=100_000)
     images: _Images | None = None
     parts: list[tuple[Count, Count, Annotated[int, Strict(), Field(ge=1, lt=MOST)]]] | None = Field(None, max_length=1000)
 

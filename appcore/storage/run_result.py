@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..analysis import forgetting
 from ..analysis.measures import MEASURES, OF_MEGABATCH, OF_RUN, fraction_kept
 from .store import Store
 
@@ -22,6 +23,7 @@ def result(store: Store, run_id: str) -> dict[str, Any]:
         "hashes": row["hashes"] or {},
         "megabatches": found,
         "totals": {name: totals.get(name) for name in _TOTALS},
+        "forgetting": _forgetting(store, row["run_id"]),
         "error": row["error"],
         "notes": row["notes"] or [],
     }
@@ -39,6 +41,22 @@ def _megabatches(store: Store, run_id: str) -> list[dict[str, Any]]:
         }
         for row in store.megabatches(run_id).to_dict("records")
     ]
+
+
+def _forgetting(store: Store, run_id: str) -> dict[str, Any]:
+    """What is still known of earlier megabatches: the measures (None before the second end), `parts`, the accuracy on the images of each
+    megabatch from its own end on (`of`: test, images of its classes, or train, images that it brought), and `classes`, where they come one
+    after another that of each on its test images at every end."""
+    ends = store.megabatches(run_id)
+    parts, classes = forgetting.on_parts(ends, run_id), forgetting.on_classes(ends, run_id)
+    values = forgetting.measured(parts)
+    return {
+        "average_forgetting": values and values.average_forgetting,
+        "backward_transfer": values and values.backward_transfer,
+        "of": "train" if classes.empty else "test",
+        "parts": {str(part + 1): mine["accuracy"].tolist() for part, mine in parts.groupby("part")},
+        "classes": {name: mine["accuracy"].tolist() for name, mine in classes.groupby("name", sort=False)},
+    }
 
 
 def _known(name: str, value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Twelve images over time, confusion and forgetting, by hand."""
+"""Twelve images over time, and confusion, by hand."""
 
 from __future__ import annotations
 
@@ -33,14 +33,9 @@ def test_at_the_end_of_a_megabatch_they_are_told_with_what_was_said_before_its_c
 def test_of_runs_that_recorded_nothing_nothing_is_told():
     old = pd.DataFrame([{"segment": 3, "megabatch": 0, "facts": None, "run_id": "a"}])
     assert twelve_images.moment(old.iloc[:0], old, named) is None
-    assert twelve_images.forgetting(old, "a").empty
 
 
 def test_confusion_counts_true_against_answered_and_names_the_commonest_mistakes():
     matrix = twelve_images.confusion([[0, 0, 5], [0, 1, 2], [1, 0, 3], [1, 1, 4]], 2)
     assert matrix.tolist() == [[5, 2], [3, 4]]
     assert twelve_images.mistakes(matrix) == [(1, 0, 3), (0, 1, 2)]
-
-
-def test_forgetting_is_the_accuracy_on_each_part():
-    assert twelve_images.forgetting(ENDS, "a").to_dict("records") == [{"part": 0, "megabatch": 0, "accuracy": 0.9, "images": 10}]

@@ -33,7 +33,7 @@ SMALL = ["--arch", "mlp", "--megabatches", "2", "--epochs", "1", "--limit-train"
 LONG = ["--arch", "mlp", "--megabatches", "4", "--epochs", "40", "--batch-size", "16", "--device", "cpu"]
 VERBS = ["run", "list", "show", "resume", "stop", "export", "import", "backup", "restore", "doctor", "bench", "check"]
 
-RESULT = {"run_id", "status", "config", "hashes", "megabatches", "totals", "error", "notes"}
+RESULT = {"run_id", "status", "config", "hashes", "megabatches", "totals", "forgetting", "error", "notes"}
 MEGABATCH = {
     "megabatch", "density_requested", "density_mask", "density_effective", "density_alive", "layers", "train_accuracy", "val_accuracy",
     "test_accuracy", "generalization_gap", "test_errors", "cer", "samples_seen", "seconds",
@@ -98,7 +98,7 @@ def test_run_prints_one_object_with_the_contracts_keys(first: subprocess.Complet
     assert set(result["hashes"]) == {"init", "order", "scoring", "data"}
     assert set(result["config"]) == set(RunConfig.model_fields)
     assert [row["megabatch"] for row in result["megabatches"]] == [1, 2]
-    assert all(set(row) == MEGABATCH for row in result["megabatches"])
+    assert all(set(row) == MEGABATCH | {"seen_accuracy"} and row["seen_accuracy"] is None for row in result["megabatches"])
     assert set(result["totals"]) == TOTALS and None not in result["totals"].values()
     row = result["megabatches"][-1]
     assert list(row["layers"]) == ["fc1.weight", "fc2.weight", "fc3.weight"]

@@ -16,8 +16,9 @@ from unittest import mock
 from sqlalchemy import update
 
 from appcore import events
+from appcore.analysis import anytime
 from appcore.config import RunConfig, build
-from appcore.planning import plan, stages
+from appcore.planning import class_stream, plan, stages
 from appcore.recordings import catalog
 from appcore.storage import heartbeat, new_runs
 from appcore.storage.database import StoreError
@@ -140,6 +141,10 @@ def story(config: RunConfig, until: int | None = None, dead: int = 0) -> Iterato
             }
             clean |= {"clean_gap": clean["clean_train_accuracy"] - (1 - errors / 180), "cumulative_parameters": (t + 1) * WEIGHTS // 2}
             facts = {"images": answers(t, right=10), "parts": [[one, max(0, 95 - 3 * (t - one)), 100] for one in range(t + 1)]}
+            if config.classes_per_megabatch:  # a class loses 3 of its 20 test images with each further megabatch
+                brought = enumerate(class_stream.parts(config, tuple("0123456789")))
+                facts["classes"] = [[str(one), part, max(0, 19 - 3 * (t - part)) * (part <= t), 20] for part, its in brought for one in its]
+                clean["seen_accuracy"] = anytime.accuracy_on_seen(facts["classes"], t)
             yield events.MegabatchDone(segment.index, t, segment.density, mask, mask, alive, part, *ends, **clean, facts=facts)
         yield events.SegmentDone(segment.index + 1)
     if until is None:

@@ -12,8 +12,10 @@ import pandas as pd
 import pytest
 from test_pages import no_warm_up, opened, store, words
 
+from appcore.analysis import forgetting as analysis
 from appcore.charts.mistakes import confusion, forgetting
 from appcore.service import manager
+from appcore.storage import run_result
 from appcore.storage.store import Store
 
 __all__ = ["no_warm_up", "store"]  # fixtures
@@ -118,6 +120,24 @@ def test_a_run_without_weights_here_says_so(store: Store, look: dict[str, Any]) 
 def test_the_stream_page_draws_what_was_forgotten(store: Store) -> None:
     app = opened("stream", view="runs", runs=fake_runs.write(store, megabatches=3))
     assert "95.0\u00a0% were right when just learnt, and 89.0\u00a0% at the end of megabatch 3: 6.0 points less." in words(app)
+
+
+def test_where_classes_come_one_after_another_it_draws_each_and_measures_what_was_forgotten(store: Store) -> None:
+    run_id = fake_runs.write(store, megabatches=5, classes_per_megabatch=2, class_order="9,8,7,6,5,4,3,2,1,0")
+    app = opened("stream", view="runs", runs=run_id)
+    assert "95.0\u00a0% were right when just learnt, and 35.0\u00a0% at the end of megabatch 5: 60.0 points less." in words(app)
+    assert "Average forgetting +37.5 points, backward transfer -37.5 points over the earlier megabatches." in words(app)
+    found = analysis.on_classes(store.megabatches([run_id]), run_id)
+    cells = forgetting.by_class(found, "run").data[0]
+    assert cells.y[:3] == ("9 (1)", "8 (1)", "7 (2)") and cells.z[0].tolist() == [95, 80, 65, 50, 35] and cells.z[2].tolist()[:2] == [0, 95]
+    assert (
+        "test images of the classes of each megabatch"
+        in forgetting.forgetting(found.iloc[:0], "run", tested=True).layout.title.subtitle.text
+    )
+    assert "Of the test images of classes that have come by then 65.0\u00a0% are right." in words(opened("run", run=run_id))
+    known = run_result.result(store, run_id)["forgetting"]
+    assert known["average_forgetting"] == pytest.approx(0.375) and known["classes"]["9"] == [0.95, 0.8, 0.65, 0.5, 0.35]
+    assert run_result.result(store, run_id)["megabatches"][0]["seen_accuracy"] == 0.95
 
 
 def test_confusion_is_in_shares_of_the_class_and_forgetting_a_staircase() -> None:

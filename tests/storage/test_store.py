@@ -471,6 +471,7 @@ def test_the_result_of_a_finished_run_is_the_documented_object(store: Store) -> 
         "samples_seen": 30,
         "parameters": None,
         "cumulative_parameters": None,
+        "seen_accuracy": None,
         "seconds": 2.0,
     }
     known = {name: value for name, value in result["totals"].items() if value is not None}

@@ -66,6 +66,17 @@ def answers_of(network: Callable[[Tensor], Tensor], images: Tensor, dtype: torch
     return [[int(label), round(share, 4)] for label, share in zip(found.tolist(), confidence.nan_to_num().tolist(), strict=True)]
 
 
+def right_by_class(state: RunState, hits: list[Tensor]) -> list[list[Any]]:
+    """[name, megabatch that brings it, images right, images] of each class among the test images, in the order in which classes come; none
+    where all come at once. `hits` are batches of bool, one for each test image: which of them are right."""
+    if not state.stream.classes:
+        return []
+    names, labels = state.stream.data.classes, state.stream.data.test_y.cpu()
+    images = torch.bincount(labels, minlength=len(names)).tolist()
+    right = torch.bincount(labels[torch.cat(hits).cpu()], minlength=len(names)).tolist()
+    return [[names[label], part, right[label], images[label]] for part, brought in enumerate(state.stream.classes) for label in brought]
+
+
 def parts(state: RunState, megabatch: int) -> dict[int, Tensor]:
     """Watched megabatches up to this one, with places of training images that each brought; none where there is only one."""
     watched = watched_parts(state.config.megabatches)

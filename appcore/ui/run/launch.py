@@ -110,6 +110,7 @@ def _asked(config: RunConfig | None, settings: str, patience: float) -> tuple[Se
         return None
     time = "–" if found["seconds"] is None else f"≈ {format.about(found['seconds'])}"
     values = (format.count(found["samples"]), format.flops(found["training_flops"]), time, f"≈ {format.size(found['memory_bytes'])}")
-    answer = values, f"Repeats of images counted; dense FLOPs; {format.how_timed(found)}."
+    most = "The most that it can be, since steps that turn out to be unnecessary are left out. " if found.get("is_most") else ""
+    answer = values, f"{most}Repeats of images counted; dense FLOPs; {format.how_timed(found)}."
     st.session_state[_COST] = settings, answer
     return answer

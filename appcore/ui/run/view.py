@@ -65,7 +65,12 @@ def _measured(run: dict[str, Any], test: Any) -> str:
         return "Nothing is tested yet."
     known = stages.of_run(run)
     place = known.places[known.at(test)]
-    return f"Test accuracy and gap: after {stages.in_words(place, known.word)}, at {format.percent(1 - test['density_mask'])} sparsity."
+    seen = test.get("seen_accuracy")
+    is_known = seen is not None and not math.isnan(seen)
+    more = f" Of the test images of classes that have come by then {format.percent(seen)} are right." if is_known else ""
+    return (
+        f"Test accuracy and gap: after {stages.in_words(place, known.word)}, at {format.percent(1 - test['density_mask'])} sparsity.{more}"
+    )
 
 
 def progress_bar(run: dict[str, Any], seen: tables.Frames) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from appcore.analysis import twelve_images
+from appcore.analysis import forgetting
 from appcore.charts.mistakes import forgetting as figures
 from appcore.names import counted
 
@@ -18,22 +18,32 @@ from ..words.text import plain
 
 
 def section(runs: Sequence[dict[str, Any]], data: tables.Frames) -> None:
-    """One heatmap for each run that recorded it; the others are named with the reason."""
+    """One heatmap for each run that recorded it, and one of its classes where these come one after another; other runs are named."""
     several = [run for run in runs if run["config"]["megabatches"] > 1]
     if not several:
         return
     st.subheader("Forgetting", anchor=False)
-    found = {run["run_id"]: data.once(("forgetting", run["run_id"]), partial(_of, data, run)) for run in several}
+    ids = [run["run_id"] for run in several]
+    found = {one: data.once(("forgetting", one), partial(forgetting.on_parts, data.megabatches, one)) for one in ids}
+    classes = {one: data.once(("known-classes", one), partial(forgetting.on_classes, data.megabatches, one)) for one in ids}
     with live_chart.grid(2):
         for run in several:
             mine = found[run["run_id"]]
             if not mine.empty:
+                tested = not classes[run["run_id"]].empty
                 live_chart.chart(
                     f"forgetting-{run['run_id']}",
                     (run["run_id"], run["title"], len(mine)),
-                    partial(figures.forgetting, mine, run["title"] or run["run_id"], revision=run["run_id"]),
-                    alt="Heatmap: accuracy on the training images of each megabatch at the end of later ones",
+                    partial(figures.forgetting, mine, run["title"] or run["run_id"], tested=tested, revision=run["run_id"]),
+                    alt="Heatmap: accuracy on the images of each megabatch at the end of later ones",
                 )
+                if tested:
+                    live_chart.chart(
+                        f"known-classes-{run['run_id']}",
+                        (run["run_id"], run["title"], len(mine)),
+                        partial(figures.by_class, classes[run["run_id"]], run["title"] or run["run_id"], revision=run["run_id"]),
+                        alt="Heatmap: accuracy on the test images of each class at the end of each megabatch",
+                    )
     for run in several:
         sentence = figures.words(found[run["run_id"]])
         if sentence:
@@ -43,7 +53,3 @@ def section(runs: Sequence[dict[str, Any]], data: tables.Frames) -> None:
         names = ", ".join(plain(run["title"] or run["run_id"]) for run in missing[:3])
         more = f" and {counted(len(missing) - 3, 'more run')}" if len(missing) > 3 else ""
         st.caption(f":material/info: Not recorded by the version that made {names}{more}: how right it stays on earlier images.")
-
-
-def _of(data: tables.Frames, run: dict[str, Any]) -> Any:
-    return twelve_images.forgetting(data.megabatches, run["run_id"])

@@ -20,7 +20,10 @@ from ..words import format, run_text, setting_labels
 from ..words.number_columns import metric
 from ..words.text import harmless
 
-FIELDS = ("dataset", "arch", "megabatches", "epochs", "replay", "replay_fraction", "buffer_size", "budget", "val_fraction")
+FIELDS = (
+    *("dataset", "arch", "megabatches", "classes_per_megabatch", "epochs"),
+    *("replay", "replay_fraction", "buffer_size", "budget", "val_fraction"),
+)
 NAMES = {**setting_labels.VALUE_LABELS["replay"], "none": "no replay"}
 _VERBS = {
     "full": "Seeing all earlier data again",

@@ -81,6 +81,11 @@ TERMS = {
         "generali[sz]ation gap|clean gap|gap",
         "The clean gap is measured without augmentation against the test images.",
     ),
+    "class-incremental": Term(
+        "Class-incremental",
+        "class-incremental",
+        "A stream in which each megabatch brings classes of its own. The network is tested on all classes, and on those seen so far.",
+    ),
     "interval": Term(
         "95 % interval",
         "95 % intervals?|intervals?",

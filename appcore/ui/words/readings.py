@@ -229,8 +229,13 @@ READINGS = {
         "A trained filter shows what it looks for: edges, blobs, colours. An untrained one is noise.",
         "A filter that is grey all over: no weight of it is left.",
     ),
+    "known-classes": Reading(
+        "Accuracy on the test images of each class, in the order in which classes come, at the end of each megabatch.",
+        "A row is dark until its class comes and light afterwards. The network may name any class, also one that has not come.",
+        "A row that is dark again later: the class was forgotten for those that came after it.",
+    ),
     "forgetting": Reading(
-        "Accuracy on training images of each megabatch, at its own end and at the end of the later ones.",
+        "Accuracy on images of each megabatch (test images where each has classes of its own), at its end and at later ones.",
         "Read a row from left to right: what was learned from one megabatch stays as light as it was, or darkens.",
         "A row that darkens although its images are replayed: the cuts take what was learned there.",
     ),

@@ -35,6 +35,8 @@ LABELS = {
     "replay": "Earlier data seen again",
     "replay_fraction": "Share that stays in memory",
     "buffer_size": "Images in the buffer",
+    "classes_per_megabatch": "New classes per megabatch",
+    "class_order": "Order of the classes",
     "budget": "Images per megabatch at most",
     "shots": "Images of each class (few-shot)",
     "semantics": "APP as defined by",
@@ -47,11 +49,18 @@ LABELS = {
     "device": "Computes on",
     # parameters of plug-ins
     "batches": "Scoring images",
+    "accept_gap": "Grows from this far behind",
     "control": "The last training starts from",
+    "growth": "The ticket grows",
+    "most_density": "A search goes on down to density",
     "rate": "Removed in each round, share",
     "rewind_epoch": "Rewind to epoch",
     "rewind_step": "Rewind to step",
     "rounds": "Rounds of scoring",
+    "search_steps": "Steps of a search at most",
+    "stop_gap": "A search ends this far behind",
+    "tune_lr": "Learning rate between two cuts, share",
+    "tune_share": "Epochs between two cuts, share",
 }
 VALUE_LABELS = {
     "replay": {
