@@ -54,11 +54,23 @@ class Sample:
         mean = f"{scale * self.mean:{'+' if signed else ''}.{digits}f}"
         return f"{mean} ± {scale * self.sd:.{digits}f}" if len(self.values) > 1 else mean
 
+    def ranging(self, digits: int = 1, *, scale: float = 100.0) -> str:
+        """A difference with its interval, by default in points: +5.5 [+3.8, +7.3]."""
+        low, high = (f"{scale * bound:+,.{digits}f}" for bound in self.interval())
+        mean = f"{scale * self.mean:+,.{digits}f}"
+        return f"{mean} [{low}, {high}]" if len(self.values) > 1 else mean
+
 
 def above_zero(difference: Sample) -> str:
     """Verdict on "the difference is positive": its 95 % interval must leave 0 out."""
     low, high = difference.interval()
     return HOLDS if low > 0 else FAILS if high < 0 else UNDECIDED
+
+
+def at_least(difference: Sample, least: float) -> str:
+    """Verdict on "the difference is `least` or more": its 95 % interval must lie above that, and refutes it below. Unlike `above_zero` it
+    tells an effect of the published size from a certain and small one."""
+    return above_zero(Sample(tuple(value - least for value in difference.values)))
 
 
 def within(difference: Sample, margin: float) -> str:

@@ -27,6 +27,7 @@ from ..runner.slots import SHARE_VARIABLE
 from ..statuses import ACTIVE
 from . import check as checks
 from . import endings, flags
+from . import study as studies
 from .terminal import STOP_SECONDS, answer, follow, one_line, result_text
 
 _DESCRIPTION = "Train networks on data streams while pruning them, and see what happens."
@@ -140,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     record.add_argument("--to", type=flags.path, metavar="DIR", help="folder of their files [that of the package]")
     record.add_argument("--work", type=flags.path, metavar="DIR", help="folder in which they train [recordings, beside the runs]")
     flags.add_share(record)
+    studies.add(verb("study", _study, "run the study of APP, OSP and dense at two densities; what was interrupted goes on"))
     check = verb("check", _check, "test what the literature says, at small scale; or the sanity card of a finished run")
     checks.add(check)
     flags.add_share(check)
@@ -296,6 +298,11 @@ def _record(args: argparse.Namespace) -> int:
     made = record.record(args.names or catalog.names(), args.images or record.IMAGES, work, to, anew=args.anew)
     answer(args, {"runs": made}, "\n".join(made) or "all are made already")
     return 0
+
+
+def _study(args: argparse.Namespace) -> int:
+    _check_torch()
+    return studies.carry_out(args)
 
 
 def _check(args: argparse.Namespace) -> int:

@@ -11,8 +11,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from .. import files, paths
-from ..config import RunConfig, build
+from .. import files, paths, plugins
+from ..config import build
 from ..errors import InputError
 from ..names import counted
 from ..recordings import catalog, shipped
@@ -44,62 +44,68 @@ def record(names: Iterable[str], images: str, work: Path, to: Path = shipped.FOL
     They train in a store of their own in the folder `work`, where what was interrupted goes on.
     """
     wanted = [(known, seed) for known in map(catalog.recording, names) for seed in known.seeds]
-    missing = [(known, seed) for known, seed in wanted if anew or not _is_made(known, seed, to)]
+    missing = [(known, seed) for known, seed in wanted if anew or not is_made(known, seed, to)]
     manager = Manager(Store(work / "appcore.db"))
     try:
         for place, (known, seed) in enumerate(missing, 1):
             run_id = catalog.run_id(known.name, seed)
             print(f"{place} of {counted(len(missing), 'run')}: {run_id}", file=sys.stderr, flush=True)
-            row = _trained(manager, run_id, build({**known.config(seed).model_dump(mode="json"), "dataset": f"images:{images}"}))
-            _keep(manager.store, row, known, seed, to)
+            keep(manager.store, trained(manager, known, seed, images), known, seed, to, f"{_COMMAND} {known.name}")
     finally:
         manager.close()
-        _draw(to)
+        draw(to)
     _score(images, to, anew=anew)
     return [catalog.run_id(known.name, seed) for known, seed in missing]
 
 
-def _is_made(known: Recording, seed: int, to: Path) -> bool:
+def is_made(known: Recording, seed: int, to: Path) -> bool:
     """Whether the run is there, with the settings that the catalog has now."""
     run_id = catalog.run_id(known.name, seed)
     made = shipped.runs(to).get(run_id)
     return made is not None and made["fingerprint"] == known.config(seed).fingerprint and shipped.file(run_id, to).exists()
 
 
-def _trained(manager: Manager, run_id: str, config: RunConfig) -> dict[str, Any]:
-    """The finished run of these settings: the one that is there, resumed where it was interrupted, or a new one."""
-    config = config.anchored()
-    known = [row for row in manager.runs() if row["title"] == run_id and row["fingerprint"] == config.fingerprint]
-    if not known:
-        known = [manager.get(manager.start([config.model_dump(mode="json")], titles=[run_id])[0])]
-    elif known[0]["status"] in RESUMABLE:
-        manager.resume(known[0]["run_id"])
-    manager.wait(known[0]["run_id"])
-    row = manager.get(known[0]["run_id"])
+def trained(manager: Manager, known: Recording, seed: int, images: str, launcher: str = plugins.DEFAULT_LAUNCHER) -> dict[str, Any]:
+    """The finished run of a recording on these images: the one that is there, resumed where it was interrupted, or a new one."""
+    run_id = catalog.run_id(known.name, seed)
+    config = build({**known.config(seed).model_dump(mode="json"), "dataset": f"images:{images}"}).anchored()
+    here = [row["run_id"] for row in manager.runs() if row["title"] == run_id and row["fingerprint"] == config.fingerprint]
+    if here:
+        manager.wait(here[0])  # another process may still be about to let go of it
+        if manager.get(here[0])["status"] in RESUMABLE:
+            manager.resume(here[0], launcher)
+    else:
+        here = manager.start([config.model_dump(mode="json")], launcher, [run_id])
+    manager.wait(here[0])
+    row = manager.get(here[0])
     if row["status"] != "done":
         why = row["error"] or "it was interrupted; the same command goes on with it"
         raise InputError(f"{run_id} is {row['status']}: {why}", "recording")
     return row
 
 
-def _keep(store: Store, row: dict[str, Any], known: Recording, seed: int, to: Path) -> None:
-    """Write the light bundle of a finished run, and what is known of how it was made."""
+def keep(store: Store, row: dict[str, Any], known: Recording, seed: int, to: Path, command: str) -> None:
+    """Write the light bundle of a finished run, and what is known of how it was made, such as the command."""
     from ..bench import timing  # it brings torch along, for which a list need not wait
 
-    run_id, machine = catalog.run_id(known.name, seed), timing.machine()
-    config = {**row["config"], "dataset": catalog.DATASET}
-    fields = {"run_id": run_id, "title": known.title_of(seed), "group": known.name, "config": config}
+    run_id, machine, config = catalog.run_id(known.name, seed), timing.machine(), known.config(seed)
+    fields = {
+        "run_id": run_id,
+        "title": known.title_of(seed),
+        "group": known.name,
+        "config": {**row["config"], "dataset": config.dataset},
+    }
     bundle_export.light_bundle(store, row["run_id"], shipped.file(run_id, to), fields)
     data = shipped.file(run_id, to).read_bytes()
     about = {
         "name": known.name,
         "date": datetime.fromisoformat(row["created"]).astimezone(UTC).isoformat(timespec="seconds"),
         "machine": f"{machine['processor']}, {machine['system']}, {counted((row['versions'] or {}).get('threads', 1), 'thread')}",
-        "command": f"{_COMMAND} {known.name}",
+        "command": command,
         "seconds": round(row["totals"]["seconds"], 1),
         "sha256": shipped.digest(data),
         "bytes": len(data),
-        "fingerprint": known.config(seed).fingerprint,
+        "fingerprint": config.fingerprint,
     }
     _write(to / shipped.MADE, {**shipped.runs(to), run_id: about})
     shipped.runs.cache_clear()
@@ -126,7 +132,7 @@ def _write(path: Path, found: dict[str, Any]) -> None:
 # ---- the small pictures of the gallery
 
 
-def _draw(to: Path) -> None:
+def draw(to: Path) -> None:
     """Write the points of all pictures whose recordings are there."""
     if not shipped.runs(to):
         return

@@ -12,33 +12,11 @@ from typing import Any, Literal
 
 from ..config import RunConfig, build
 from ..errors import InputError
-from ..names import RECORDED, display
+from ..names import display
+from . import study
+from .recording import COMMON, DATASET, Recording, run_id
 
-DATASET = "images:cifar10-small.zip"
-
-
-@dataclass(frozen=True)
-class Recording:
-    """One set of settings, run with several seeds. `about`: one sentence on what one sees in it."""
-
-    name: str
-    title: str
-    about: str
-    settings: dict[str, Any]
-    seeds: tuple[int, ...] = (0, 1, 2)
-
-    def config(self, seed: int) -> RunConfig:
-        """The settings of the run of this seed."""
-        return build({**_COMMON, **self.settings, "seed": seed})
-
-    @property
-    def run_ids(self) -> list[str]:
-        """The runs of all seeds."""
-        return [run_id(self.name, seed) for seed in self.seeds]
-
-    def title_of(self, seed: int) -> str:
-        """The title of the run of this seed."""
-        return f"{self.title}, seed {seed}" if len(self.seeds) > 1 else self.title
+__all__ = ["DATASET", "Recording", "run_id"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +31,7 @@ class Scored:
     @property
     def config(self) -> RunConfig:
         """The settings that draw it and its scoring images."""
-        return build({**_COMMON, **self.settings})
+        return build({**COMMON, **self.settings})
 
 
 @dataclass(frozen=True)
@@ -77,15 +55,6 @@ class Picture:
         return [name for names in self.curves.values() for name in names]
 
 
-_COMMON = {
-    "dataset": DATASET,
-    "image_size": 16,
-    "crop_padding": 0,
-    "flip": False,
-    "restore_best": False,
-    "device": "cpu",
-    "precision": "fp32",
-}
 # A stream of eight: few images and no augmentation, so that the training images are learned by heart and the gap is wide.
 _STREAM = {"arch": "resnet20", "limit_train": 480, "limit_test": 1000, "megabatches": 8, "epochs": 6, "lr": 0.05, "batch_size": 32}
 _LONG = {**_STREAM, "limit_train": 500, "limit_test": 200, "megabatches": 100, "epochs": 2, "budget": 240}
@@ -173,7 +142,7 @@ SCORED: tuple[Scored, ...] = (
     Scored("resnet20", "ResNet-20 on CIFAR-10", {**_STREAM}),
     Scored("vgg16", "VGG-16 on CIFAR-10", {**_STREAM, "arch": "vgg16_bn"}),
 )
-_BY_NAME = {recording.name: recording for recording in RECORDINGS}
+_BY_NAME = {recording.name: recording for recording in (*RECORDINGS, *study.recordings())}
 
 GALLERY: tuple[Picture, ...] = (
     Picture(
@@ -192,6 +161,19 @@ GALLERY: tuple[Picture, ...] = (
             "37 %, in steps": ("app-snip",),
             "2 %, in steps": ("app-snip-deep",),
             "2 %, at once": ("osp-snip-deep",),
+        },
+        "clean_gap",
+    ),
+    Picture(
+        "study",
+        "Density, or method?",
+        "The gap on all of CIFAR-10, by how much is kept at the end, and how it got there.",
+        {
+            "never pruned": ("study-8-dense",),
+            "37 %, in steps": ("study-8-app",),
+            "2 %, released code": ("study-8-app-released",),
+            "2 %, in steps": ("study-8-app-deep",),
+            "2 %, at once": ("study-8-osp-deep",),
         },
         "clean_gap",
     ),
@@ -229,7 +211,12 @@ GALLERY: tuple[Picture, ...] = (
 
 
 def names() -> list[str]:
-    """The names of all recordings, in the order of the catalog."""
+    """The names of all recordings, in the order of the catalog, without those of the study, which take hours."""
+    return [name for name in known() if study.place(name) is None]
+
+
+def known() -> list[str]:
+    """The names of all recordings, those of the study last."""
     return list(_BY_NAME)
 
 
@@ -238,11 +225,6 @@ def recording(name: str) -> Recording:
     if name not in _BY_NAME:
         raise InputError(f"recording: unknown name {name!r}; choose among {', '.join(_BY_NAME)}", "recording")
     return _BY_NAME[name]
-
-
-def run_id(name: str, seed: int = 0) -> str:
-    """The id, in every store, of the run of a recording."""
-    return f"{RECORDED}{name}-{seed}"
 
 
 def run_ids(name: str) -> list[str]:

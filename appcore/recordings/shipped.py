@@ -20,7 +20,7 @@ MADE, PICTURES = "made.json", "pictures.json"
 def runs(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
     """What `made.json` says of each recorded run that is there, by id and in the order of the catalog."""
     made = _json(folder / MADE)
-    known = [run_id for name in catalog.names() for run_id in catalog.run_ids(name)]
+    known = [run_id for name in catalog.known() for run_id in catalog.run_ids(name)]
     return {run_id: made[run_id] for run_id in known if run_id in made}
 
 
