@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 
 from appcore.bench import machine, timing  # noqa: E402
 
-BASE = {"dataset": f"images:{machine.REAL_IMAGES}", "megabatches": 2, "tau": 2.0, "epochs": 1, "device": "cpu", "limit_test": 200}
+BASE = {"dataset": f"images:{machine.REAL_IMAGES[5_000]}", "megabatches": 2, "tau": 2.0, "epochs": 1, "device": "cpu", "limit_test": 200}
 RUNS: dict[str, dict[str, Any]] = {
     "MLP, digits": {"arch": "mlp", "dataset": "digits", "limit_test": 0},
     "LeNet-5, batch 64": {"arch": "lenet5", "limit_train": 2000},
@@ -45,7 +45,7 @@ from appcore.planning.plan import plan
 from appcore.storage.store import Store
 
 config = build(json.loads(sys.argv[1]))
-guess = estimate.estimate(config, images_per_second=1.0)["memory_bytes"]
+guess = estimate.estimate(config, [(config, 1.0)])["memory_bytes"]
 with tempfile.TemporaryDirectory() as folder:
     store = Store(Path(folder) / "runs.db")
     run_id = store.create_run(config, plan_length=len(plan(config)))

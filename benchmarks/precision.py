@@ -1,4 +1,5 @@
 """Does bfloat16 cost accuracy, and what does it save? `python benchmarks/precision.py`; writes precision.md beside itself.
+On a GPU that question is a part of benchmarks/gpu.sh.
 
 The same runs at both precisions, paired by seed (same initial weights, order and augmentation), in turns on real images. And the masks
 of SNIP at the start: how far bfloat16 moves them, beside how far another order of the same images into batches does.
@@ -48,20 +49,25 @@ def end(settings: dict[str, object]) -> tuple[float, float, str]:
     return accuracy, state.samples_seen / state.phase_seconds["train"], weights
 
 
-def rows(arch: str, seeds: int) -> list[str]:
-    """Lines of the table, for one network."""
-    base = {"arch": arch, "dataset": f"images:{REAL_IMAGES}", "megabatches": 2, "tau": 2.0, "batch_size": 64, "device": "cpu"}
-    found: dict[str, list[tuple[float, float, str]]] = {"fp32": [], "bf16": []}
+def pairs(arch: str, seeds: int, dataset: str = f"images:{REAL_IMAGES[5_000]}", **changes: object) -> dict[str, list[tuple]]:
+    """What `end` says of runs at both precisions, by seed, and of one of bf16 again; `changes` to their settings."""
+    base = {"arch": arch, "dataset": dataset, "megabatches": 2, "tau": 2.0, "batch_size": 64, "device": "cpu"} | RUNS[arch] | changes
+    found: dict[str, list[tuple]] = {"fp32": [], "bf16": []}
     for seed in range(seeds):
         for precision, ends in found.items():
-            ends.append(end(base | RUNS[arch] | {"seed": seed, "precision": precision}))
+            ends.append(end(base | {"seed": seed, "precision": precision}))
             print(arch, seed, precision, ends[-1], file=sys.stderr, flush=True)
-    accuracy = {name: Sample.of(run[0] for run in ends) for name, ends in found.items()}
+    return found | {"again": [end(base | {"seed": 0, "precision": "bf16"})]}
+
+
+def rows(arch: str, seeds: int) -> list[str]:
+    """Lines of the table, for one network."""
+    found = pairs(arch, seeds)
+    accuracy = {name: Sample.of(run[0] for run in found[name]) for name in ("fp32", "bf16")}
     difference = accuracy["bf16"] - accuracy["fp32"]
     ratio = Sample.of(b[1] / a[1] for a, b in zip(found["fp32"], found["bf16"], strict=True))
-    again = end(base | RUNS[arch] | {"seed": 0, "precision": "bf16"})[2]
     low, high = (100 * bound for bound in difference.interval())
-    same = "the same bits" if again == found["bf16"][0][2] else "OTHER BITS"
+    same = "the same bits" if found["again"][0][2] == found["bf16"][0][2] else "OTHER BITS"
     cells = (
         arch,
         accuracy["fp32"].text(),
@@ -79,7 +85,7 @@ def moved(arch: str, seeds: int) -> list[str]:
     found: dict[float, list[list[float]]] = {density: [] for density in DENSITIES}
     base = {
         "arch": arch,
-        "dataset": f"images:{REAL_IMAGES}",
+        "dataset": f"images:{REAL_IMAGES[5_000]}",
         "megabatches": 1,
         "batch_size": 64,
         "score_batch_size": 64,

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +73,12 @@ def measure(quick: bool = False, folder: Path | None = None, size: Size | None =
     """
     folder = folder or (ROOT / "benchmarks" if (ROOT / "benchmarks").is_dir() else Path.cwd())
     here = machine()  # before small steps set the threads to one
-    size, started, rows = size or (QUICK if quick else FULL), time.perf_counter(), []
-    with _images(max(size.images.values())) as (dataset, about):
+    size, started, measured = size or (QUICK if quick else FULL), time.perf_counter(), []
+    with some_images(max(size.images.values())) as (dataset, about):
         for device in ("cpu", "cuda"):
-            for row in _rows(size, device, dataset):
+            for row in chain(rows(size, device, dataset), _front_doors(size, device, dataset)):
                 print(f"{row.what}, {device}: {row.value}", file=sys.stderr)
-                rows.append(row.plain())
+                measured.append(row.plain())
     found = {
         "machine": here,
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in ("torch", "torchvision")}},
@@ -85,7 +86,7 @@ def measure(quick: bool = False, folder: Path | None = None, size: Size | None =
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "images": about,
         "seconds": time.perf_counter() - started,
-        "rows": rows,
+        "rows": measured,
     }
     stem = file_stem(here) + ("-quick" if quick else "")
     files.write(paths.bench_numbers(folder, stem), json.dumps(found, indent=1) + "\n")
@@ -93,25 +94,25 @@ def measure(quick: bool = False, folder: Path | None = None, size: Size | None =
     return found
 
 
-def _rows(size: Size, device: str, dataset: str) -> Iterator[Row]:
+def rows(size: Size, device: str, dataset: str) -> Iterator[Row]:
+    """What is measured in this process on one device, row by row; `dataset` has as many images as `size` wants."""
     yield _masked_step(size, device)
     yield from _prune_point(size, device)
     for arch, images in size.images.items():
         yield _convolutions(size, device, arch)
         yield from _against_published_style(size, device, dataset, arch, images)
     yield from whole_runs.rows(size.whole, device, dataset, published_style)
-    yield from _front_doors(size, device, dataset)
 
 
 def _front_doors(size: Size, device: str, dataset: str) -> Iterator[Row]:
-    with _images(size.large) as (large, _):
+    with some_images(size.large) as (large, _):
         yield from front_doors.rows(size.doors, device, dataset, large)
 
 
 def _masked_step(size: Size, device: str) -> Row:
     row = Row(f"masked step / dense step, resnet20, batch {BATCH}", device, "x", "at most 1.01" if device == "cpu" else "at most 1.02")
     if is_here(device):
-        masked, dense = (_Trainer("resnet20", BATCH, device, is_masked) for is_masked in (True, False))
+        masked, dense = (Trainer("resnet20", BATCH, device, is_masked) for is_masked in (True, False))
         times = interleaved({"masked": masked.step, "dense": dense.step}, size.steps, device)
         row.values.extend(a / b for a, b in zip(times["masked"], times["dense"], strict=True))
     return row
@@ -123,7 +124,7 @@ def _prune_point(size: Size, device: str) -> Iterator[Row]:
     select = Row("select (exact top-k, global), resnet50", device, "s", "under 0.5" if device == "cpu" else "under 0.015")
     rows = {name: Row(f"score + select + apply, {name}, resnet50", device, "steps", "under 15", note) for name in ("magnitude", "snip")}
     if is_here(device):
-        trainer = _Trainer("resnet50", size.prune_batch, device, is_masked=True)
+        trainer = Trainer("resnet50", size.prune_batch, device, is_masked=True)
         for name, row in rows.items():
             sides: dict[str, Callable[[], Any]] = {"step": trainer.step, "score": partial(trainer.score, name)}
             times = interleaved(sides | {"select": trainer.select, "apply": trainer.apply}, size.prune_rounds, device)
@@ -138,7 +139,7 @@ def _convolutions(size: Size, device: str, arch: str) -> Row:
     """The network's convolutions alone, forward and backward, as a part of a training step at the same precision."""
     row = Row(f"convolutions alone / training step, {arch}, batch {BATCH}", device, "x", "at least 0.6" if device == "cpu" else "")
     if is_here(device):
-        trainer = _Trainer(arch, BATCH, device, is_masked=True)
+        trainer = Trainer(arch, BATCH, device, is_masked=True)
         work: list[tuple[nn.Conv2d, Tensor, Tensor]] = []
 
         def note(module: nn.Conv2d, inputs: tuple[Tensor], output: Tensor) -> None:
@@ -206,13 +207,13 @@ def _baseline_inputs(state: RunState) -> tuple[nn.Module, dict[str, Tensor], Any
     return model, state.masks, pictures
 
 
-class _Trainer:
+class Trainer:
     """A network and one batch on which it trains, is scored and is pruned."""
 
-    def __init__(self, arch: str, images: int, device: str, is_masked: bool):
+    def __init__(self, arch: str, images: int, device: str, is_masked: bool, precision: str = "auto"):
         draw = seeds.generator(0, "bench")
         cost = flops.count(arch, SHAPE, CLASSES)
-        self.dtype = dtype_for("auto", torch.device(device), cost.training * images)
+        self.dtype = dtype_for(precision, torch.device(device), cost.training * images)
         use_threads(threads_for(cost.training * images))
         self.model = memory_formats.arrange(models.create(arch, SHAPE, CLASSES, seed=0), cost, self.dtype, torch.device(device)).train()
         x, y = torch.randn(images, *SHAPE, generator=draw), torch.randint(CLASSES, (images,), generator=draw)
@@ -244,7 +245,7 @@ class _Trainer:
 
 
 @contextmanager
-def _images(count: int) -> Iterator[tuple[str, str]]:
+def some_images(count: int) -> Iterator[tuple[str, str]]:
     """A data set of at least `count` training images, and what it is: CIFAR-10 where it lies beside the checkout, else noise."""
     real = next((path for size, path in REAL_IMAGES.items() if size >= count and path.exists()), None)
     if real:

@@ -50,17 +50,16 @@ def shares(masks: Mapping[str, Tensor]) -> dict[str, float]:
     return {name: kept[name] / mask.numel() for name, mask in masks.items()}
 
 
-def of_evaluation(flops: Flops, masks: Mapping[str, Tensor], images: int) -> Spent:
-    """Forward passes."""
-    return flops.forward * images, flops.sparse_forward(shares(masks)) * images
+def of_evaluation(flops: Flops, kept: Mapping[str, float], images: int) -> Spent:
+    """Forward passes. `kept`: fraction of each layer, here and below."""
+    return flops.forward * images, flops.sparse_forward(kept) * images
 
 
-def of_scoring(flops: Flops, passes: Passes, masks: Mapping[str, Tensor], pool: Mapping[str, Tensor]) -> Spent:
-    """The passes of a criterion at these masks. `pool`: the weights that it ranks, whose gradients are wanted, pruned or not."""
+def of_scoring(flops: Flops, passes: Passes, kept: Mapping[str, float], pool: Mapping[str, float]) -> Spent:
+    """The passes of a criterion. `pool`: the fraction that it ranks, whose gradients are wanted, pruned or not."""
     if not (passes.gradients or passes.products):
         return 0, 0
-    kept = shares(masks)
-    sparse, extra = flops.sparse_training(kept), flops.dense_gradient(kept, shares(pool))
+    sparse, extra = flops.sparse_training(kept), flops.dense_gradient(kept, pool)
     product = flops.hessian_product * sparse / flops.training
     return (
         flops.training * passes.gradients + flops.hessian_product * passes.products,
@@ -68,8 +67,7 @@ def of_scoring(flops: Flops, passes: Passes, masks: Mapping[str, Tensor], pool: 
     )
 
 
-def of_growth(flops: Flops, masks: Mapping[str, Tensor], images: int, *, is_own_pass: bool) -> Spent:
+def of_growth(flops: Flops, kept: Mapping[str, float], images: int, *, is_own_pass: bool) -> Spent:
     """Gradients of all weights, pruned ones too: of a training step that takes place anyway, or in a pass of their own."""
-    kept = shares(masks)
     extra = flops.dense_gradient(kept) * images
     return (flops.training * images, flops.sparse_training(kept) * images + extra) if is_own_pass else (0, extra)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -42,6 +43,11 @@ class Data:
     def shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of an image."""
         return (self.test_x.shape[3], self.test_x.shape[1], self.test_x.shape[2])
+
+    @cached_property
+    def test_labels(self) -> list[int]:
+        """The labels of the test images on the host, read once."""
+        return self.test_y.tolist()
 
 
 _loaded: weakref.WeakValueDictionary[tuple, Data] = weakref.WeakValueDictionary()

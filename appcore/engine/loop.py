@@ -7,6 +7,7 @@ No `yield` stands inside a `with`: torch's modes would leak to the consumer.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..analysis import anytime
 from ..config import RunConfig
 from ..events import EpochDone, Event, LayerDensity, MegabatchDone, Progress, RoundDone, SegmentDone
 from ..masks import selection
+from ..masks.reads import together
 from ..methods.base import Segment, hook
 from ..planning.plan import check, plan
 from ..planning.stages import tested
@@ -24,7 +26,7 @@ from . import compute, first_and_last, weights
 from .prune_point import prune_point, share_of
 from .shown import looks
 from .state import Best, RunState
-from .steps import READ_EVERY_STEPS, Sums, evaluate_batch, train_step
+from .steps import READ_EVERY_SECONDS, Sums, Totals, evaluate_batch, train_step
 from .stream import Epoch, batches
 
 
@@ -69,32 +71,36 @@ def _train_epoch(state: RunState, segment: Segment) -> Iterator[Event]:
         state.order_hash = epoch.chain(state.order_hash)
         count = len(batches(len(epoch.order), config.batch_size))
         steps = _train(state, segment, epoch, count, sums)
+    due = time.perf_counter() + READ_EVERY_SECONDS
     for step in range(segment.skip_steps + 1, count + 1):
+        loss = None
         with state.timed("train"):
             grown += next(steps)
-        loss = sums.mean_loss() if step % READ_EVERY_STEPS == 0 else None
+            if time.perf_counter() >= due:
+                loss, due = sums.read().mean_loss(), time.perf_counter() + READ_EVERY_SECONDS
         yield Progress(segment.index, segment.megabatch, segment.epoch, step, count, state.samples_seen, loss)
+    with state.timed("train"):
+        trained = sums.read()
     val = yield from _evaluate(state, segment, state.stream.validation(segment.megabatch), "validate")
-    train_loss = sums.mean_loss()
-    if not math.isfinite(train_loss):
+    if not math.isfinite(trained.loss):
         raise FloatingPointError(
-            f"the loss became {train_loss} in megabatch {segment.megabatch + 1}, epoch {segment.epoch + 1}; "
+            f"the loss became {trained.mean_loss()} in megabatch {segment.megabatch + 1}, epoch {segment.epoch + 1}; "
             f"try a smaller lr than {config.lr:g} or precision fp32"
         )
-    _count_flops(state, sums.images)
+    _count_flops(state, trained.images)
     yield EpochDone(
         segment=segment.index,
         megabatch=segment.megabatch,
         epoch=segment.epoch,
         learning_rate=segment.learning_rate,
-        train_loss=train_loss,
-        train_accuracy=sums.accuracy(),
+        train_loss=trained.mean_loss(),
+        train_accuracy=trained.accuracy(),
         val_loss=val.mean_loss(),
         val_accuracy=val.accuracy(),
         samples_seen=state.samples_seen,
         density=state.density(),
         seconds=state.seconds - before,
-        is_best=_keep_if_best(state, segment, sums.accuracy(), val.accuracy()),
+        is_best=_keep_if_best(state, segment, trained.accuracy(), val.accuracy()),
         round=segment.round,
         grown=grown,
     )
@@ -114,7 +120,7 @@ def _train(state: RunState, segment: Segment, epoch: Epoch, count: int, sums: Su
         if grown:
             pruned = state.pruned()
             if by_gradient:
-                compute.spend(state, compute.GROWTH, compute.of_growth(state.flops, state.masks, len(y), is_own_pass=False))
+                compute.spend(state, compute.GROWTH, compute.of_growth(state.flops, state.shares(), len(y), is_own_pass=False))
         state.samples_seen += len(y)
         yield grown
 
@@ -136,8 +142,7 @@ def _test(state: RunState, segment: Segment) -> Iterator[Event]:
     facts: dict[str, Any] = {"images": images, "parts": looks.right_by_part(parts, [(answered, train.hits), (rest, others.hits)])}
     facts |= {"classes": classes} if classes else {}
     with state.timed("measure"):
-        layers = state.layer_densities()
-        effective = selection.effective_density(state.model, list(state.masks))
+        layers, effective = together(state.asking_layers(), selection.effective_density.ask(state.model, list(state.masks)))
     yield MegabatchDone(
         segment=segment.index,
         megabatch=segment.megabatch,
@@ -205,7 +210,7 @@ _EVALUATIONS = {"validate": compute.VALIDATION, "test": compute.TESTS}
 
 def _evaluate(
     state: RunState, segment: Segment, data: Iterable[tuple[Tensor, Tensor]], phase: str, *, is_counted: bool = True
-) -> Generator[Event, None, Sums]:
+) -> Generator[Event, None, Totals]:
     """Accuracy over clean batches; an event after each, so that a long evaluation can be paused and stopped too."""
     sums, waiting, step = Sums.zero(state.device, keeps_hits=True), iter(data), 0
     with state.timed(phase):
@@ -215,11 +220,12 @@ def _evaluate(
             batch = next(waiting, None)
             if batch is not None:
                 evaluate_batch(network, *batch, sums, state.dtype)
+            else:
+                totals = sums.read()
         if batch is None:
-            if not is_counted:
-                return sums
-            compute.spend(state, _EVALUATIONS[phase], compute.of_evaluation(state.flops, state.masks, sums.images))
-            return sums
+            if is_counted:
+                compute.spend(state, _EVALUATIONS[phase], compute.of_evaluation(state.flops, state.shares(), totals.images))
+            return totals
         step += 1
         yield Progress(segment.index, segment.megabatch, segment.epoch, step, step, state.samples_seen, phase=phase)
 
@@ -263,7 +269,7 @@ def _restore(state: RunState, best: Best) -> None:
 def _count_flops(state: RunState, images: int) -> None:
     """Add an epoch's training FLOPs: dense, and with each prunable layer scaled by its density (theoretical, see README)."""
     state.flops_dense += state.flops.training * images
-    state.flops_sparse += state.flops.sparse_training(compute.shares(state.masks)) * images
+    state.flops_sparse += state.flops.sparse_training(state.shares()) * images
 
 
 def _count_parameters(state: RunState, layers: tuple[LayerDensity, ...]) -> int:

@@ -19,6 +19,7 @@ from ..events import Event, LayerDensity, Progress, Pruned
 from ..masks import facts as mask_facts
 from ..masks import selection
 from ..masks.alive import alive_masks
+from ..masks.reads import together
 from ..methods.base import Segment, hook
 from ..models import base as models
 from ..pruners.base import Passes, ScoringTask
@@ -85,19 +86,23 @@ def walk(
         originals={name: network.get_parameter(name).detach().clone() for name in before} if regrows else {},
         dtype=state.dtype,
     )
+    total, shares = sum(mask.numel() for mask in before.values()), dict.fromkeys(before, 1.0) if released else state.shares()
+    left = total if released else sum(state.kept_by_layer().values())  # of the pool
     rungs = [density]
     if hasattr(plugin, "ladder"):
-        rungs = [*plugin.ladder(selection.density(everything), density, task.options)[:-1], density]
+        rungs = [*plugin.ladder(left / total, density, task.options)[:-1], density]
     cut, pool, spent = None, everything, []
     for rung, target in enumerate(rungs):
         # A round that would remove nothing is skipped, except the last, whose scores are asked for.
-        if regrows or rung == len(rungs) - 1 or selection.keep_count(pool, target) < sum(selection.count(pool).values()):
+        if regrows or rung == len(rungs) - 1 or selection.keep_count(pool, target) < left:
             scratch, masks = _scratch(network, cut, in_evaluation), cut.masks if cut else before
             own = replace(task, model=scratch, masks=masks, rung=rung, passes=Passes())
             scores = _scores(plugin, own)
-            spent.append(compute.of_scoring(state.flops, own.passes, masks, pool))
+            now = compute.shares(masks) if cut else state.shares()
+            spent.append(compute.of_scoring(state.flops, own.passes, now, shares if regrows or cut is None else now))
             cut = Cut(before, selection.keep_top(change(scores) if change else scores, target, config.scope, eligible=pool), scores, pool)
-            pool = everything if regrows else cut.masks
+            if not regrows:
+                pool, left = cut.masks, min(left, selection.keep_count(pool, target))
         yield rung + 1, len(rungs)
     assert cut is not None
     kept = {name: mask & before[name] for name, mask in cut.masks.items()} if released else cut.masks
@@ -141,17 +146,14 @@ def prune_point(state: RunState, segment: Segment) -> Iterator[Event]:
         if new is not None:
             if hook(state.config, "GROWS_BY_GRADIENT"):
                 images = len(state.stream.scoring_indices(segment.megabatch))
-                compute.spend(state, compute.GROWTH, compute.of_growth(state.flops, old, images, is_own_pass=True))
+                compute.spend(state, compute.GROWTH, compute.of_growth(state.flops, state.shares(), images, is_own_pass=True))
             state.set_masks(new)
     if new is None:
         cut = yield from _by_pruner(state, segment, requested)
     state.forget_best()  # weights from before the cut do not fit the new mask
     with state.timed("measure"):
+        layers, effective, facts = _measured(state, old, cut)
         state.density_requested = requested if is_named else state.density()
-        alive = alive_masks(state.model, state.masks, state.stream.data.shape)
-        layers = state.layer_densities(alive)
-        effective = selection.effective_density(state.model, list(state.masks))
-        facts = _facts(state, old, alive, cut)
     facts["images"] = looks.at_images(state, segment) | {"before": seen["answers"]}
     yield Pruned(
         segment=segment.index,
@@ -193,24 +195,30 @@ def _by_pruner(state: RunState, segment: Segment, density: float) -> Generator[E
         yield Progress(segment.index, segment.megabatch, segment.epoch, done, total, state.samples_seen, phase="score")
 
 
-def _facts(state: RunState, old: dict[str, Tensor], alive: dict[str, Tensor], cut: Cut | None) -> dict[str, Any]:
-    """The content of Pruned.facts: plain numbers about the old and new masks."""
-    overlap, _ = mask_facts.overlap(old, state.masks)
-    changes = mask_facts.changes(old, state.masks)
+def _measured(state: RunState, old: dict[str, Tensor], cut: Cut | None) -> tuple[tuple[LayerDensity, ...], float, dict[str, Any]]:
+    """Weights kept and alive by layer, the share that is not zero, and Pruned.facts: plain numbers about old and new masks."""
+    alive = alive_masks(state.model, state.masks, state.stream.data.shape)
+    layers, effective, (overlap, _), changes, channels, *ranked = together(
+        state.asking_layers(alive),
+        selection.effective_density.ask(state.model, list(state.masks)),
+        mask_facts.overlap.ask(old, state.masks),
+        mask_facts.changes.ask(old, state.masks),
+        mask_facts.collapsed_channels.ask(alive),
+        *([mask_facts.critical_density.ask(cut.scores, state.config.scope, cut.eligible)] if cut else []),
+        *([mask_facts.histogram.ask(cut.scores, cut.masks, cut.eligible)] if cut else []),
+    )
     facts: dict[str, Any] = {
         "overlap": overlap.iou,
         "overlap_by_chance": overlap.chance,
         "born": {name: born for name, (born, _) in changes.items()},
         "dead": {name: dead for name, (_, dead) in changes.items()},
-        "collapsed_layers": mask_facts.collapsed_layers(alive),
-        "collapsed_channels": mask_facts.collapsed_channels(alive),
+        "collapsed_layers": [layer.name for layer in layers if not layer.alive],
+        "collapsed_channels": channels,
     }
-    if cut is None:
-        return facts
-    critical = mask_facts.critical_density(cut.scores, state.config.scope, cut.eligible)
-    if critical is not None:
-        facts["critical"] = {"layer": critical.layer, "kept": critical.kept, "density": critical.density}
-    found = mask_facts.histogram(cut.scores, cut.masks, cut.eligible)
-    facts["scores"] = {"edges": list(found.edges), "kept": list(found.kept), "pruned": list(found.pruned), "threshold": found.threshold}
-    facts["scores"]["thresholds"] = dict(found.thresholds)
-    return facts
+    if ranked:
+        critical, found = ranked
+        if critical is not None:
+            facts["critical"] = {"layer": critical.layer, "kept": critical.kept, "density": critical.density}
+        facts["scores"] = {"edges": list(found.edges), "kept": list(found.kept), "pruned": list(found.pruned), "threshold": found.threshold}
+        facts["scores"]["thresholds"] = dict(found.thresholds)
+    return layers, effective, facts

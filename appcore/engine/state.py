@@ -16,6 +16,7 @@ from ..config import RunConfig
 from ..events import LayerDensity
 from ..masks import selection
 from ..masks.alive import alive_masks
+from ..masks.reads import Asking, together
 from ..models import base as models
 from . import compute, digests, flops, memory, memory_formats, no_compiler, weights
 from .folding import Folded
@@ -27,6 +28,7 @@ OTHER_REDRAW = (
     "this run was begun by an earlier version, whose prune points of released-code scored weights drawn from another distribution than "
     "torch's default: those from here on end at other densities; start it again to compare it with new runs"
 )
+Changes = tuple[tuple[int, int], ...]  # by which changed masks are known
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _FACTS = (
     "cursor",
@@ -88,7 +90,8 @@ class RunState:
     extra: dict[str, Tensor] = field(default_factory=dict)  # a method's own, as "group/name of a weight or buffer"
     numbers: dict[str, float] = field(default_factory=dict)  # a method's own, by name
     _folded: Folded | None = None
-    _layers: tuple[tuple[int, ...], tuple[LayerDensity, ...]] | None = None
+    _kept: tuple[Changes, dict[str, int]] | None = None
+    _layers: tuple[Changes, tuple[LayerDensity, ...]] | None = None
 
     @classmethod
     def create(cls, config: RunConfig) -> RunState:
@@ -276,18 +279,36 @@ class RunState:
     def seconds(self) -> float:
         return sum(self.phase_seconds.values())
 
+    def _changes(self) -> Changes:
+        return tuple((id(mask), mask._version) for mask in self.masks.values())  # torch counts what is written into a tensor
+
+    def kept_by_layer(self) -> dict[str, int]:
+        """Weights kept of each prunable layer, in network order; counted once for the same masks."""
+        if self._kept is None or self._kept[0] != self._changes():
+            self._kept = (self._changes(), selection.count(self.masks))
+        return self._kept[1]
+
+    def shares(self) -> dict[str, float]:
+        """Fraction kept of each prunable layer."""
+        return {name: kept / self.masks[name].numel() for name, kept in self.kept_by_layer().items()}
+
     def density(self) -> float:
         """Fraction kept, counted from the masks."""
-        return sum(selection.count(self.masks).values()) / sum(mask.numel() for mask in self.masks.values())
+        return sum(self.kept_by_layer().values()) / sum(mask.numel() for mask in self.masks.values())
 
-    def layer_densities(self, known: dict[str, Tensor] | None = None) -> tuple[LayerDensity, ...]:
-        """Kept and alive weights of each prunable layer, in network order; counted once for the same masks. `known`: the alive ones."""
-        changes = tuple(mask._version for mask in self.masks.values())  # torch counts what is written into a tensor
+    def layer_densities(self) -> tuple[LayerDensity, ...]:
+        """Kept and alive weights of each prunable layer, in network order; counted once for the same masks."""
+        return together(self.asking_layers())[0]
+
+    def asking_layers(self, known: dict[str, Tensor] | None = None) -> Asking[tuple[LayerDensity, ...]]:
+        """`layer_densities` as a question beside others (masks/reads.py). `known`: the alive weights."""
+        changes = self._changes()
         if known is not None or self._layers is None or self._layers[0] != changes:
-            kept = selection.count(self.masks)
-            alive = selection.count(known or alive_masks(self.model, self.masks, self.stream.data.shape))
-            found = tuple(LayerDensity(name, kept[name], alive[name], mask.numel()) for name, mask in self.masks.items())
-            self._layers = (changes, found)
+            living = known or alive_masks(self.model, self.masks, self.stream.data.shape)
+            found = yield [mask.count_nonzero() for mask in (*self.masks.values(), *living.values())]
+            kept, alive = (dict(zip(self.masks, half, strict=True)) for half in (found[: len(living)], found[len(living) :]))
+            layers = tuple(LayerDensity(name, kept[name], alive[name], mask.numel()) for name, mask in self.masks.items())
+            self._kept, self._layers = (changes, kept), (changes, layers)
         return self._layers[1]
 
 

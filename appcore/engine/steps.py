@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from ..masks.reads import read
 from . import no_compiler
 from .threads import SMALL_STEP_FLOPS
 
-READ_EVERY_STEPS = 10  # reading a number from a GPU stops it until all queued work is done
+READ_EVERY_SECONDS = 0.5  # how often the loss of an unfinished epoch is read, which lets a GPU run empty; nobody writes it down more often
 
 
 def dtype_for(precision: str, device: torch.device, step_flops: float) -> torch.dtype:
@@ -44,11 +45,31 @@ def _capabilities() -> dict[str, bool]:
     return getattr(torch.cpu, "get_capabilities", dict)()
 
 
+@dataclass(frozen=True, eq=False)
+class Totals:
+    """What an epoch or an evaluation came to."""
+
+    loss: float  # summed over images
+    correct: int
+    images: int
+    hits: Tensor  # [images] bool on the CPU: which are right; empty where they were not kept
+
+    def mean_loss(self) -> float:
+        return self.loss / self.images
+
+    def accuracy(self) -> float:
+        """Fraction right."""
+        return self.correct / self.images
+
+    def errors(self) -> int:
+        return self.images - self.correct
+
+
 @dataclass
 class Sums:
-    """Running totals of an epoch or an evaluation; `read` brings them to the host."""
+    """Running totals of an epoch or an evaluation, on the device."""
 
-    loss: Tensor  # scalar on the device, summed over images
+    loss: Tensor  # scalar, summed over images
     correct: Tensor
     images: int = 0
     keeps_hits: bool = False
@@ -72,15 +93,10 @@ class Sums:
         if self.keeps_hits:
             self.hits.append(hits)
 
-    def mean_loss(self) -> float:
-        return float(self.loss) / self.images
-
-    def accuracy(self) -> float:
-        """Fraction right."""
-        return int(self.correct) / self.images
-
-    def errors(self) -> int:
-        return self.images - int(self.correct)
+    def read(self) -> Totals:
+        """Bring them to the host, in one read: it ends when all that is summed up has been computed, and so does the time of a phase."""
+        loss, correct, *hits = read([self.loss, self.correct, *self.hits])
+        return Totals(loss, correct, self.images, torch.tensor([hit for batch in hits for hit in batch], dtype=torch.bool))
 
 
 def train_step(

@@ -92,7 +92,7 @@ class Stream:
 
     def scoring_batches(self, megabatch: int) -> list[tuple[Tensor, Tensor]]:
         """The scoring set in batches, not augmented."""
-        indices = self.scoring_indices(megabatch)
+        indices = self.scoring_indices(megabatch).to(self.data.train_x.device)
         return [self.clean_batch(indices[a:b]) for a, b in batches(len(indices), self.config.score_batch_size)]
 
     def epoch(self, megabatch: int, epoch: int) -> Epoch:
@@ -128,7 +128,7 @@ class Stream:
 
     def clean(self, indices: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Training-set images in batches for evaluation, without augmentation."""
-        size = evaluation_batch(self.data.train_x.device)
+        size, indices = evaluation_batch(self.data.train_x.device), indices.to(self.data.train_x.device)
         return (self.clean_batch(indices[a : a + size]) for a in range(0, len(indices), size))
 
     def test(self) -> Iterator[tuple[Tensor, Tensor]]:

@@ -6,9 +6,8 @@ Selection is by rank: among equal scores the earlier weight in network order is 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..quotas import quotas
+from .reads import Asking, Question, read
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -90,28 +90,42 @@ def keep_top(
     `eligible` (bool masks) excludes weights that must not return; when fewer are left than asked for, all of them are kept.
     Raises ValueError for scores that are not finite.
     """
+    sizes, caps = {name: score.numel() for name, score in scores.items()}, _choosable(scores, eligible)
+    keep = min(keep_count(scores, density), sum(caps.values()))
+    if caps == sizes:
+        eligible = None  # all are eligible, which is faster
+    if scope != "global":
+        return _each(scores, quotas({name: tuple(score.shape) for name, score in scores.items()}, keep, scope, caps), eligible)
+    parts = _top(_flat(scores), keep, None if eligible is None else _flat({name: eligible[name] for name in scores}))
+    return {name: part.view(scores[name].shape) for name, part in zip(scores, parts.split(list(sizes.values())), strict=True)}
+
+
+def keep_each(scores: dict[str, Tensor], kept: dict[str, int], eligible: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Masks that keep in each layer the named number of weights, eligible ones of the highest scores. ValueError as by `keep_top`."""
+    _choosable(scores, eligible)
+    return _each(scores, kept, eligible)
+
+
+def _choosable(scores: dict[str, Tensor], eligible: dict[str, Tensor] | None) -> dict[str, int]:
+    """How many weights of each layer can be chosen; ValueError for scores that are not finite."""
     # The extremes of a tensor with a NaN are NaN, and this is many times faster than isfinite.
     filled = [name for name, score in scores.items() if score.numel()]
-    for name, extremes in zip(filled, read([torch.stack(scores[name].aminmax()).double() for name in filled]), strict=True):
+    counts = [] if eligible is None else [eligible[name].count_nonzero() for name in scores]
+    found = read([*(torch.stack(scores[name].aminmax()) for name in filled), *counts])
+    for name, extremes in zip(filled, found, strict=False):
         if not all(map(math.isfinite, extremes)):
             raise ValueError(
                 f"the scores of {name} are not finite, so weights cannot be ranked; the training has probably diverged (lower lr)"
             )
-    sizes = {name: score.numel() for name, score in scores.items()}
-    caps = sizes if eligible is None else count({name: eligible[name] for name in scores})
-    keep = min(keep_count(scores, density), sum(caps.values()))
-    if caps == sizes:
-        eligible = None  # all are eligible, which is faster
-    if scope == "global":
-        parts = _top(_flat(scores), keep, None if eligible is None else _flat({name: eligible[name] for name in scores}))
-        flat = dict(zip(scores, parts.split(list(sizes.values())), strict=True))
-    else:
-        quota = quotas({name: tuple(score.shape) for name, score in scores.items()}, keep, scope, caps)
-        flat = {
-            name: _top(score.reshape(-1), quota[name], None if eligible is None else eligible[name].reshape(-1))
-            for name, score in scores.items()
-        }
-    return {name: flat[name].view(score.shape) for name, score in scores.items()}
+    left = (score.numel() for score in scores.values()) if eligible is None else found[len(filled) :]
+    return dict(zip(scores, left, strict=True))
+
+
+def _each(scores: dict[str, Tensor], kept: dict[str, int], eligible: dict[str, Tensor] | None) -> dict[str, Tensor]:
+    return {
+        name: _top(score.reshape(-1), kept[name], None if eligible is None else eligible[name].reshape(-1)).view(score.shape)
+        for name, score in scores.items()
+    }
 
 
 def _flat(tensors: dict[str, Tensor]) -> Tensor:
@@ -123,6 +137,8 @@ def _top(flat: Tensor, keep: int, eligible: Tensor | None) -> Tensor:
     if keep <= 0:
         return torch.zeros_like(flat, dtype=torch.bool)
     flat = flat.detach() if flat.dtype in (torch.float32, torch.float64) else flat.detach().float()
+    if not flat.is_cpu:
+        return _top_on_device(flat, keep, eligible)
     threshold = _nth_highest(flat, keep, eligible)
     mask, ties = flat > threshold, flat == threshold
     if eligible is not None:
@@ -133,9 +149,15 @@ def _top(flat: Tensor, keep: int, eligible: Tensor | None) -> Tensor:
     return mask
 
 
+def _top_on_device(flat: Tensor, keep: int, eligible: Tensor | None) -> Tensor:
+    """The same without reading a number. By sorting: kthvalue on CUDA is about 20 times slower (pytorch issue 75599)."""
+    candidates = flat if eligible is None else flat.masked_fill(~eligible, -math.inf)
+    threshold = candidates.sort().values[-keep]
+    above, ties = candidates > threshold, candidates == threshold
+    return above | (ties & (ties.cumsum(0) <= keep - above.count_nonzero()))
+
+
 def _nth_highest(flat: Tensor, n: int, eligible: Tensor | None) -> float:
-    if flat.is_cuda:  # kthvalue on CUDA is about 20 times slower than a sort (pytorch issue 75599)
-        return among(flat, eligible).sort().values[-n].item()
     # numpy's vectorised sort is 5 to 30 times faster than torch's sort and kthvalue, and ties do not slow it down.
     candidates = flat.numpy().copy() if eligible is None else among(flat, eligible).numpy()
     candidates.sort()
@@ -146,7 +168,7 @@ def among(values: Tensor, eligible: Tensor | None) -> Tensor:
     """The entries of a tensor where a bool tensor of its shape is True, flat and in order; all of them for None."""
     if eligible is None:
         return values.reshape(-1)
-    if values.is_cuda or values.dtype == torch.bfloat16:  # a type that numpy lacks
+    if not values.is_cpu or values.dtype == torch.bfloat16:  # a type that numpy lacks
         return values[eligible]
     # Ten times as fast as indexing by a bool tensor.
     return torch.from_numpy(np.compress(eligible.reshape(-1).numpy(), values.detach().reshape(-1).numpy()))
@@ -161,14 +183,11 @@ def apply(model: nn.Module, masks: dict[str, Tensor]) -> None:
         parameters[name].masked_fill_(~mask, 0.0)
 
 
-def read(values: Sequence[Tensor]) -> list[Any]:
-    """Tensors of one shape and type as plain numbers, read from the device at once, since each read waits for its queue."""
-    return torch.stack(list(values)).tolist() if values else []
-
-
-def count(masks: dict[str, Tensor]) -> dict[str, int]:
+@Question
+def count(masks: dict[str, Tensor]) -> Asking[dict[str, int]]:
     """Weights kept per layer."""
-    return dict(zip(masks, read([mask.count_nonzero() for mask in masks.values()]), strict=True))
+    found = yield [mask.count_nonzero() for mask in masks.values()]
+    return dict(zip(masks, found, strict=True))
 
 
 def density(masks: dict[str, Tensor]) -> float:
@@ -176,8 +195,9 @@ def density(masks: dict[str, Tensor]) -> float:
     return sum(count(masks).values()) / sum(mask.numel() for mask in masks.values())
 
 
-@torch.no_grad()
-def effective_density(model: nn.Module, names: list[str]) -> float:
+@Question
+def effective_density(model: nn.Module, names: list[str]) -> Asking[float]:
     """Share of non-zero weights, counted in the tensors that forward uses."""
-    parameters = dict(model.named_parameters())
-    return sum(count({name: parameters[name] for name in names}).values()) / sum(parameters[name].numel() for name in names)
+    weights = {name: model.get_parameter(name).detach() for name in names}
+    found = yield from count.ask(weights)
+    return sum(found.values()) / sum(weight.numel() for weight in weights.values())

@@ -131,8 +131,10 @@ def train_step(state: Any, segment: Segment, x: Any, y: Any, sums: Any) -> bool:
 
 def new_masks(state: Any, segment: Segment) -> dict[str, Any]:
     """The ticket: s > 0, among the weights of the previous ticket; the soft masks are cooled for a later search."""
+    from ..masks import selection
+
     masks = {name: (s > 0) & state.masks[name] for name, s in soft(state).items()}
-    if not any(bool(mask.any()) for mask in masks.values()):
+    if not any(selection.count(masks).values()):
         raise ValueError(
             "every soft mask of Continuous Sparsification ended at or below 0, so nothing is left; raise s0 or lower mask_penalty"
         )

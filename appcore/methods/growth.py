@@ -9,6 +9,7 @@ import copy
 from typing import Any
 
 from ..masks import selection
+from ..masks.reads import read
 from .base import Segment
 
 
@@ -30,23 +31,19 @@ def exchange(state: Any, scores: dict[str, Any], fraction: float) -> int:
 
     A weight is not brought back by the update that drops it, so a layer can exchange no more than it lacks. Returns how many came back.
     """
-    weights, new, grown = dict(state.model.named_parameters()), {}, 0
-    for name, mask in state.masks.items():
-        total, kept = mask.numel(), int(mask.sum())
-        count = min(round(fraction * kept), total - kept)
-        stays = selection.keep_top({name: weights[name].detach().abs()}, (kept - count) / total, eligible={name: mask})[name]
-        comes = selection.keep_top({name: scores[name]}, count / total, eligible={name: ~mask})[name]
-        new[name] = stays | comes
-        grown += count
-    state.set_masks(new)
-    return grown
+    kept, sizes = state.kept_by_layer(), {name: state.model.get_parameter(name).detach().abs() for name in state.masks}
+    counts = {name: min(round(fraction * kept[name]), mask.numel() - kept[name]) for name, mask in state.masks.items()}
+    stays = selection.keep_each(sizes, {name: kept[name] - count for name, count in counts.items()}, eligible=state.masks)
+    comes = selection.keep_each(scores, counts, eligible={name: ~mask for name, mask in state.masks.items()})
+    state.set_masks({name: stays[name] | comes[name] for name in counts})
+    return sum(counts.values())
 
 
 def enlarged(state: Any, scores: dict[str, Any], density: float) -> dict[str, Any]:
     """The masks with weights added up to `density`, highest score first; how they spread over layers follows the scope."""
     import torch
 
-    top = 1.0 + max(float(score.max()) for score in scores.values())
+    top = 1.0 + max(read([score.max() for score in scores.values()]))
     ranked = {name: torch.where(state.masks[name], top, score) for name, score in scores.items()}
     return selection.keep_top(ranked, density, state.config.scope)
 

@@ -37,7 +37,7 @@ def left_of(count: int, config: RunConfig) -> int:
 def requested(state: Any, segment: Segment) -> float:
     """The density after removing ceil(rate * remaining) weights."""
     total = sum(mask.numel() for mask in state.masks.values())
-    return left_of(sum(int(mask.sum()) for mask in state.masks.values()), state.config) / total
+    return left_of(sum(state.kept_by_layer().values()), state.config) / total
 
 
 def tuning(config: RunConfig, megabatch: int, first_draw: int = 0, **values: Any) -> Iterator[Segment]:

@@ -132,7 +132,7 @@ def _judge(state: Any) -> None:
         return
     state.keep("ticket", {name: mask.clone() for name, mask in state.masks.items()})
     state.set_momentum({})
-    if left_of(sum(int(mask.sum()) for mask in state.masks.values()), state.config) < 1:
+    if left_of(sum(state.kept_by_layer().values()), state.config) < 1:
         state.numbers["is_open"] = 0.0
 
 
@@ -154,7 +154,7 @@ def _step(state: Any, masks: dict[str, Any]) -> dict[str, Any]:
     """The protected weights, and of the other kept ones those that a step leaves, largest first."""
     protected = state.kept("protected")
     free = {name: mask & ~protected[name] if protected else mask for name, mask in masks.items()}
-    count, total = sum(int(mask.sum()) for mask in free.values()), sum(mask.numel() for mask in free.values())
+    count, total = sum(selection.count(free).values()), sum(mask.numel() for mask in free.values())
     scores = {name: state.model.get_parameter(name).detach().abs() for name in masks}
     left = selection.keep_top(scores, left_of(count, state.config) / total, eligible=free)
     return {name: protected[name] | left[name] if protected else left[name] for name in masks}

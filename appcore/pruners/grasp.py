@@ -57,12 +57,14 @@ def _pieces(batches: list[tuple[Tensor, Tensor]], samples_per_class: int) -> lis
     No piece has one image, where there are more: BatchNorm cannot train on it.
     """
     x, y = (torch.cat(parts) for parts in zip(*batches, strict=True))
+    labels = y.cpu()
     # How many of its class came before each image.
-    before = torch.nn.functional.one_hot(y).cumsum(0).gather(1, y[:, None]).view(-1) - 1
+    before = torch.nn.functional.one_hot(labels).cumsum(0).gather(1, labels[:, None]).view(-1) - 1
     chosen = before < samples_per_class
     if chosen.sum() < 2:
         chosen[:2] = True
-    x, y = x[chosen], y[chosen]
+    places = chosen.nonzero()[:, 0].to(y.device)
+    x, y = x[places], y[places]
     count = -(-len(y) // max(len(batch) for _, batch in batches))
     count = max(1, min(count, len(y) // 2))
     return list(zip(x.tensor_split(count), y.tensor_split(count), strict=True))

@@ -19,14 +19,23 @@ COST = {"lamp": 0.0}  # ranking alone
 
 def scores(task: ScoringTask) -> dict[str, Tensor]:
     """w_i^2 / (sum of w_j^2 over the layer's j with abs(w_j) >= abs(w_i)), in float64; 0 for a weight that is 0."""
-    return {name: _shares(weight.double().square().reshape(-1)).view(weight.shape) for name, weight in task.weights.items()}
+    ranked = [weight.double().square().reshape(-1).sort(descending=True) for weight in task.weights.values()]
+    sums = _running([energy for energy, _ in ranked])
+    return {
+        name: torch.empty_like(energy).scatter_(0, order, _shares(energy, running)).view(weight.shape)
+        for (name, weight), (energy, order), running in zip(task.weights.items(), ranked, sums, strict=True)
+    }
 
 
-def _shares(energy: Tensor) -> Tensor:
-    """Each entry over the sum of all entries that are not smaller."""
-    descending, order = energy.sort(descending=True)
-    values, group, sizes = torch.unique_consecutive(descending, return_inverse=True, return_counts=True)
-    running = descending.cpu().cumsum(0).to(energy.device)  # a long float sum on CUDA is not the same each time
-    not_smaller = running[sizes.cumsum(0) - 1]  # one for each distinct value
-    share = torch.where(values > 0, values / not_smaller, 0.0)
-    return torch.empty_like(energy).scatter_(0, order, share[group])
+def _running(parts: list[Tensor]) -> list[Tensor]:
+    """The running sums of each, on the CPU, in one way there and back: a long float sum on CUDA is not the same each time."""
+    there = torch.cat(parts).cpu().split([len(part) for part in parts])
+    return [*torch.cat([part.cumsum(0) for part in there]).to(parts[0].device).split([len(part) for part in parts])]
+
+
+def _shares(descending: Tensor, running: Tensor) -> Tensor:
+    """Each entry over the sum of all entries that are not smaller, which ends with the last of its equals."""
+    places = torch.arange(len(descending), device=descending.device)
+    is_last = torch.cat([descending[1:] != descending[:-1], torch.ones_like(descending[:1], dtype=torch.bool)])
+    last = torch.where(is_last, places, len(descending)).flip(0).cummin(0).values.flip(0)
+    return torch.where(descending > 0, descending / running[last], 0.0)

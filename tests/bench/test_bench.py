@@ -37,19 +37,19 @@ def test_machine_names_no_host() -> None:
 
 
 def test_a_masked_trainer_keeps_pruned_weights_at_zero() -> None:
-    trainer = machine._Trainer("resnet20", 4, "cpu", is_masked=True)
+    trainer = machine.Trainer("resnet20", 4, "cpu", is_masked=True)
     trainer.step()
     weights = dict(trainer.model.named_parameters())
     total = sum(mask.numel() for mask in trainer.chosen.values())
     assert sum(int(mask.sum()) for mask in trainer.chosen.values()) == round(machine.DENSITY * total)
     assert all((weights[name][~mask] == 0).all() for name, mask in trainer.chosen.items())
-    assert machine._Trainer("resnet20", 4, "cpu", is_masked=False).pruned == []
+    assert machine.Trainer("resnet20", 4, "cpu", is_masked=False).pruned == []
 
 
 def test_both_sides_train_on_the_same_images_under_the_same_masks() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(machine, "REAL_IMAGES", {})
-        with machine._images(60) as (dataset, about):
+        with machine.some_images(60) as (dataset, about):
             assert "synthetic" in about
             config = machine.RunConfig(dataset=dataset, arch="resnet20", megabatches=1, epochs=1, pruner="magnitude", limit_test=20)
             state = machine.RunState.create(config)

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from appcore.config import RunConfig
+from appcore.engine import compute
 from appcore.engine.flops import Flops
+from appcore.masks import selection
 from appcore.pruners.base import ScoringTask
 
 CLASSES = 3
@@ -91,6 +93,7 @@ def state(model: nn.Module, masks: dict[str, Tensor], **settings) -> SimpleNames
     stream = SimpleNamespace(scoring_batches=lambda megabatch: batches(model))
     free = Flops(0, 1, dict.fromkeys(masks, 0), dict.fromkeys(masks, 0), 0)  # what it costs is counted elsewhere
     values = {"model": cut(model, masks), "masks": masks, "stream": stream, "dtype": torch.float32, "flops": free}
+    values |= {"kept_by_layer": lambda: selection.count(masks), "shares": lambda: compute.shares(masks)}
     return SimpleNamespace(config=RunConfig(**settings), **values)
 
 

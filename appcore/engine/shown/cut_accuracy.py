@@ -71,4 +71,4 @@ def _accuracy(state: RunState, network: nn.Module, images: int, report: Callable
         places = chosen[start : start + size]
         evaluate_batch(folded, normalised(data.test_x[places], data), data.test_y[places], sums, state.dtype)
         report(min(1.0, (start + size) / images))
-    return sums.accuracy()
+    return sums.read().accuracy()

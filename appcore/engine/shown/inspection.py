@@ -24,7 +24,7 @@ def look(state: RunState, report: Report) -> dict[str, Any]:
     found: dict[str, Any] = {
         "cursor": state.cursor,
         "places": places,
-        "labels": [int(data.test_y[place]) for place in places],
+        "labels": [data.test_labels[place] for place in places],
         "pictures": [data.test_x[place].cpu().numpy() for place in places],
         "answers": looks.answers_of(network, looks.images_at(data, places), state.dtype),
         "classes": list(data.classes),

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ... import seeds
 from ...analysis.twelve_images import IMAGES
+from ...masks.reads import read
 from ...methods.base import Segment, hook
 from ...planning.stream_sizes import watched_parts
 from ..state import RunState
@@ -24,7 +25,7 @@ PART_IMAGES = 100  # of each watched megabatch: the standard error of an accurac
 
 def chosen(data: Data) -> list[int]:
     """Twelve places among the test images, the same for every run on them: of each class in turn, in an order drawn once for all."""
-    labels = data.test_y.tolist()
+    labels = data.test_labels
     order = torch.randperm(len(labels), generator=seeds.generator(0, "test images")).tolist()
     seen: dict[int, int] = {}
     turns: list[tuple[int, int, int]] = []
@@ -42,7 +43,7 @@ def at_images(state: RunState, segment: Segment) -> dict[str, Any]:
         training = state.model.training
         answers = answers_of(evaluated(state, segment), images_at(state.stream.data, places), state.dtype)
         state.model.train(training)
-    return {"places": places, "labels": [int(state.stream.data.test_y[place]) for place in places], "answers": answers}
+    return {"places": places, "labels": [state.stream.data.test_labels[place] for place in places], "answers": answers}
 
 
 def evaluated(state: RunState, segment: Segment) -> Callable[[Tensor], Tensor]:
@@ -63,17 +64,18 @@ def answers_of(network: Callable[[Tensor], Tensor], images: Tensor, dtype: torch
     with torch.autocast(images.device.type, dtype, enabled=dtype != torch.float32):
         logits = network(images)
     confidence, found = logits.float().softmax(1).max(1)
-    return [[int(label), round(share, 4)] for label, share in zip(found.tolist(), confidence.nan_to_num().tolist(), strict=True)]
+    labels, shares = read([found, confidence.nan_to_num()])
+    return [[label, round(share, 4)] for label, share in zip(labels, shares, strict=True)]
 
 
-def right_by_class(state: RunState, hits: list[Tensor]) -> list[list[Any]]:
+def right_by_class(state: RunState, hits: Tensor) -> list[list[Any]]:
     """[name, megabatch that brings it, images right, images] of each class among the test images, in the order in which classes come; none
-    where all come at once. `hits` are batches of bool, one for each test image: which of them are right."""
+    where all come at once. `hits` [n] bool, on the CPU: which test images are right."""
     if not state.stream.classes:
         return []
-    names, labels = state.stream.data.classes, state.stream.data.test_y.cpu()
+    names, labels = state.stream.data.classes, torch.tensor(state.stream.data.test_labels)
     images = torch.bincount(labels, minlength=len(names)).tolist()
-    right = torch.bincount(labels[torch.cat(hits).cpu()], minlength=len(names)).tolist()
+    right = torch.bincount(labels[hits], minlength=len(names)).tolist()
     return [[names[label], part, right[label], images[label]] for part, brought in enumerate(state.stream.classes) for label in brought]
 
 
@@ -89,7 +91,7 @@ def unanswered(parts: dict[int, Tensor], answered: Tensor) -> Tensor:
     return places[~torch.isin(places, answered)]
 
 
-def right_by_part(parts: dict[int, Tensor], answers: list[tuple[Tensor, list[Tensor]]]) -> list[list[int]]:
-    """[part, images right, images] of each part; answers are places [n] with batches of bool, n in all: which of them are right."""
-    right = torch.cat([places[torch.cat(hits).cpu()] for places, hits in answers if hits])
+def right_by_part(parts: dict[int, Tensor], answers: list[tuple[Tensor, Tensor]]) -> list[list[int]]:
+    """[part, images right, images] of each part; answers are places [n] with [n] bool: which of them are right."""
+    right = torch.cat([places[hits] for places, hits in answers])
     return [[part, int(torch.isin(places, right).sum()), len(places)] for part, places in parts.items()]
