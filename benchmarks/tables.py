@@ -36,6 +36,12 @@ class Kept:
         self.spent += self._found[key]["seconds"]
         return self._found[key]["value"]
 
+    def forget(self) -> None:
+        """Begin anew."""
+        self._found.clear()
+        if self._path:
+            self._path.unlink(missing_ok=True)
+
 
 def measured(script: str, begun: float) -> str:
     """When, for how long, where and by which command; `begun` is from time.perf_counter."""
