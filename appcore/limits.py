@@ -57,6 +57,9 @@ class Limits(BaseModel):
     retention_days: Annotated[int, Field(ge=1)] | None = Field(
         None, description=f"ended runs go after this time, unless they have the tag {KEEP}"
     )
+    same_runs: Literal["on", "off"] | None = Field(
+        None, description="whether a run of anybody answers everybody who asks for the same settings and data; on by default"
+    )
     classes: Literal["on", "off"] | None = Field(
         None, alias="class", description="whether classes may be opened for phones; by default where only this machine is answered"
     )

@@ -43,6 +43,11 @@ def method_and_pruner(method: str, pruner: str) -> str:
     return f"{display(method)} · {display(pruner)}" if plugins.has_pruner(method) and pruner else display(method)
 
 
+def of_run(method: str, pruner: str, arch: str, dataset: str) -> str:
+    """The name of a run that nobody has named: APP · SNIP, ResNet-20, Digits."""
+    return f"{method_and_pruner(method, pruner)}, {display(arch)}, {display(dataset)}"
+
+
 def tail(run_id: str) -> str:
     """The part of an id by which a run is told from others of its name: c9cf, or app-snip-0 of a recorded one."""
     return run_id.removeprefix(RECORDED) if run_id.startswith(RECORDED) else run_id[-4:]

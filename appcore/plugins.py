@@ -22,6 +22,7 @@ from .errors import InputError
 
 FOLDER_VARIABLE = "APPCORE_PLUGINS"
 DEFAULT_LAUNCHER = "thread"
+SIDE_BY_SIDE = "process"  # the launcher of many runs that do not wait for each other
 _OFFERS = {  # kind: the functions that its files must have
     "datasets": ("describe", "load"),
     "models": ("build",),

@@ -48,9 +48,9 @@ def launch_page() -> None:
                 lambda: charts.staircase(charts.planned(config), colour=run_text.colour(config), revision="plan"),
                 alt="Steps: planned sparsity at each megabatch",
             )
-        labels = launch.labels(config)
+        labels, again = launch.labels(config), launch.known(config)
         if st.button("Start run", type="primary", icon=":material/play_arrow:", key="start", disabled=config is None, width="stretch"):
-            launch.start([chosen], form.launcher(), labels)
+            launch.start([chosen], form.launcher(), labels, again=again)
         if config is None:
             st.caption(":red[:material/error: Something on the left needs another value first.]")
         with cost:
@@ -64,7 +64,7 @@ def run_page(run: dict) -> None:
         st.title(text.plain(run["title"] or run["run_id"]))
         st.markdown(f"{run_status.markdown(run)} &nbsp; {run_text.summary(run)}")
     with right:
-        if not run["recorded"]:
+        if not run_status.is_only_read(run):
             run_controls.buttons(run)
         with st.container(horizontal=True, horizontal_alignment="right", key="again"):
             change_and_run_again(run)
@@ -132,9 +132,12 @@ def run_page(run: dict) -> None:
     else:
         with page.own_place():
             everything()
-    if not run["recorded"]:
+    if run.get("is_shared"):
+        st.caption("Somebody else started this run, with the settings and data that you asked for, or shares it with everybody.")
+    if not run_status.is_only_read(run):
         with st.expander("Name, tags and note", icon=":material/edit_note:"):
             run_labels.details(run, [])
+            run_labels.sharing(run)
     with st.expander("Copy as command or Python", icon=":material/content_copy:"):
         as_program(run)
     with st.expander("All settings", icon=":material/settings:"):

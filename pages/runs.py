@@ -89,8 +89,11 @@ if chosen:
         if len(chosen) == 1:
             if chosen[0]["recorded"]:
                 st.caption(run_status.recorded(chosen[0]))
+            elif chosen[0].get("is_shared"):
+                st.caption("Somebody shares this run: it can be looked at only.")
             else:
                 run_labels.details(chosen[0], tags)
+                run_labels.sharing(chosen[0])
             if chosen[0]["error"]:
                 st.error(text.plain(chosen[0]["error"], 500), icon=":material/error:")
 elif len(found):

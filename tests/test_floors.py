@@ -30,7 +30,7 @@ cli ui/words
 ui/app
 ui/widgets
 ui/settings ui/classroom ui/questions ui/playground
-ui/run ui/compare ui/masks ui/what_if ui/stream ui/ablations ui/runs ui/export ui/lessons ui/home
+ui/run ui/compare ui/masks ui/what_if ui/stream ui/ablations ui/runs ui/machines ui/export ui/lessons ui/home
 """
 FLOOR = {folder: floor for floor, line in enumerate(FLOORS.split("\n")[1:-1]) for folder in line.split()}
 ENTRIES = {"__main__"}  # in appcore itself, and above everything: it starts the command line

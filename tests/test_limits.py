@@ -232,6 +232,8 @@ def test_ablations_belong_to_people_too(manager: Manager) -> None:
         with pytest.raises(InputError, match="no ablation"):
             verb(sweep)
     assert ada.ablations.get(sweep)["title"] == "hers"
+    paths.limits(manager.store.folder).write_text('same_runs = "off"', encoding="utf-8")
+    limits._read.cache_clear()
     his = ben.ablations.create("his", SETTINGS, {"seed": [0, 1]})
     assert ben.ablations.run_missing(his)["reused"] == []  # nobody learns what others have run
 

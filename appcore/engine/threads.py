@@ -32,10 +32,17 @@ def _all_threads() -> int:
 ALL_THREADS = _all_threads()
 SMALL_STEP_FLOPS = 2e9  # below, a second thread gains nothing and, on a machine with anything else to do, costs a factor of ten
 
+_SMALL_GPU_STEP_FLOPS, _SMALL_SHARE = 5e10, 0.25  # a GPU does these in about a millisecond, and waits for the launches of kernels between
+
 
 def threads_for(step_flops: float, device: str = "cpu") -> int:
     """CPU threads for training steps of this size. A rule of the run's settings alone, since it decides the last bits."""
     return 1 if device != "cpu" or step_flops < SMALL_STEP_FLOPS else ALL_THREADS
+
+
+def share_of_gpu(step_flops: float) -> float:
+    """The share of a GPU that training steps of this size fill, so how many runs may share one. It changes no bits."""
+    return _SMALL_SHARE if step_flops < _SMALL_GPU_STEP_FLOPS else 1.0
 
 
 def use_threads(count: int) -> None:

@@ -1,16 +1,19 @@
 """The queue of one device: its jobs, and the thread that advances them. Knows no launchers.
 
-One job at a time trains on a device; the next begins when it has ended or all of it is paused. A resumed run carries on at once,
-in turn with the job that trains by then.
+In this process one job at a time trains on a device; the next begins when it has ended or all of it is paused. Jobs with processes of their
+own train side by side, as many as there are slots for on this machine, or as users have chosen. A resumed run carries on at once, beside
+the jobs that train by then. Users are served in turn (fair_order.py).
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,11 +23,13 @@ from ..errors import BusyError, InputError
 from ..statuses import ENDING, WAITING
 from ..storage import heartbeat
 from ..storage.store import Store
-from .engine_port import Engine, Work, threads_of
+from . import hardware, slots
+from .engine_port import Engine, Need, Work, need_of
+from .fair_order import fair_order
 from .launchers.base import Job
 from .slots import Slot
 
-Start = Callable[[Store, list[str], Work | None], Job]  # a launcher's `start`
+Start = Callable[..., Job]  # a launcher's `start`
 POLL_SECONDS = 0.1  # how soon a resumed run or an ended worker is noticed
 
 
@@ -34,27 +39,61 @@ class _Waiting:
 
     run_ids: list[str]
     fences: Mapping[str, str | None] = field(default_factory=dict)
+    owner: str = ""
     is_held: bool = False
+    need: Need | None = None  # once it has been asked for: that takes a while
+
+
+@dataclass(eq=False)
+class _Begun:
+    """A job that has begun, and the slots that it holds while it trains."""
+
+    job: Job
+    slot: Slot
+    owner: str
+    need: Need
+
+    @property
+    def run_ids(self) -> list[str]:
+        return self.job.run_ids
 
 
 class Queue:
-    """The jobs of one device, begun in order of arrival by one daemon thread that survives any exception of a run."""
+    """The jobs of one device, begun by one daemon thread that survives any exception of a run.
 
-    def __init__(self, name: str, store: Store, start: Start, work: Work | None):
+    `most`: how many may train at once, asked again and again; None: as many as this machine has slots for. `is_here`: they train in this
+    process, one at a time.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        store: Store,
+        start: Start,
+        work: Work | None,
+        *,
+        is_here: bool = True,
+        most: Callable[[], int | None] = lambda: None,
+    ):
         self._name, self._store, self._start, self._work = name, store, start, work
+        self._is_here, self._ask_most, self._most = is_here, most, 1 if is_here else None
         self._lock, self._sweeping = threading.Condition(), threading.Lock()
-        self._waiting: list[_Waiting] = []
-        self._started: list[Job] = []
-        self._slot = Slot(name)
+        self._waiting: list[_Waiting] = []  # each user's in the order that they want
+        self._started: list[_Begun] = []
+        self._served: dict[str, int] = {}  # how many jobs had begun when a job of a user began last
+        self._line = self._new_slot()  # the place of the next job among the programs of this machine
         self._calls: list[tuple[Future[Any], Callable[[], Any]]] = []
         self._is_closing, self._deadline = False, 0.0
         self._thread: threading.Thread | None = None
 
-    def add(self, run_ids: list[str], fences: Mapping[str, str | None]) -> None:
+    def _new_slot(self) -> Slot:
+        return Slot(self._name, hardware.own_gpu() if self._is_here else None)
+
+    def add(self, run_ids: list[str], fences: Mapping[str, str | None], owner: str = "") -> None:
         with self._lock:
             if self._is_closing:
                 raise InputError("the program is ending; start it again, then resume", "launcher")
-            self._waiting.append(_Waiting(list(run_ids), fences))
+            self._waiting.append(_Waiting(list(run_ids), fences, owner))
             self._wake()
 
     def _wake(self) -> None:
@@ -80,19 +119,20 @@ class Queue:
     def run_ids(self) -> list[str]:
         """The runs here that have not ended, waiting ones included."""
         with self._lock:
-            jobs: list[_Waiting | Job] = [*self._waiting, *self._started]
+            jobs: list[_Waiting | _Begun] = [*self._waiting, *self._started]
             return [run_id for job in jobs for run_id in job.run_ids]
 
     def position(self, run_id: str) -> int | None:
         """0: begun; n: the n-th to wait; None: not here."""
         with self._lock:
-            jobs: list[_Waiting | Job] = [*self._started, *self._waiting]
+            jobs: list[_Waiting | _Begun] = [*self._started, *self._in_order()]
             found = [index for index, job in enumerate(jobs) if run_id in job.run_ids]
             return max(0, found[0] - len(self._started) + 1) if found else None
 
     def waits_for(self, run_id: str) -> str:
-        """The other program that the next run here waits for, in words; empty for any other run."""
-        return self._slot.waits_for if self.position(run_id) == 1 else ""
+        """The other programs that the next run here waits for, in words; empty for any other run."""
+        others = [one for one in self._line.ahead if one["pid"] != os.getpid()]
+        return slots.in_words(others) if self.position(run_id) == 1 else ""
 
     def is_alive(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
@@ -100,16 +140,26 @@ class Queue:
     def waiting(self) -> list[str]:
         """The runs that wait, in the order in which they will begin."""
         with self._lock:
-            return [run_id for job in self._waiting for run_id in job.run_ids]
+            return [run_id for job in self._in_order() for run_id in job.run_ids]
+
+    def _in_order(self) -> Iterator[_Waiting]:
+        """The jobs that wait, in the order in which they will begin."""
+        waiting = list(self._waiting)
+        training = Counter(begun.owner for begun in self._started if begun.job.is_running)
+        return (waiting[place] for place in fair_order([job.owner for job in waiting], training, self._served))
 
     def move(self, run_id: str, where: str) -> bool:
-        """Let a job that waits begin earlier or later; False when it is not waiting here."""
+        """Let a job that waits begin earlier or later than the others of its user; False when it is not waiting here."""
         with self._lock:
-            place = next((index for index, job in enumerate(self._waiting) if run_id in job.run_ids), None)
-            if place is None:
+            moved = next((job for job in self._waiting if run_id in job.run_ids), None)
+            if moved is None:
                 return False
-            job = self._waiting.pop(place)
-            self._waiting.insert({"front": 0, "up": max(0, place - 1), "down": place + 1, "back": len(self._waiting)}[where], job)
+            line = [job for job in self._waiting if job.owner == moved.owner]
+            place = line.index(moved)
+            line.remove(moved)
+            line.insert({"front": 0, "up": max(0, place - 1), "down": place + 1, "back": len(line)}[where], moved)
+            order = iter(line)
+            self._waiting = [next(order) if job.owner == moved.owner else job for job in self._waiting]
             return True
 
     def sweep(self) -> None:
@@ -184,20 +234,25 @@ class Queue:
                     traceback.print_exc()
                     time.sleep(POLL_SECONDS)
         finally:  # else the thread would die unnoticed: the runs that it had begun are stopped, not continued in the next one
-            for job in self._started:
-                with suppress(Exception):
-                    job.close(max(0.0, self._deadline - time.monotonic()))
+            for patience in (0.0, 1.0):  # all of them are asked to end before any is waited for
+                for begun in self._started:
+                    with suppress(Exception):
+                        begun.job.close(patience * max(0.0, self._deadline - time.monotonic()))
+            for begun in self._started:
+                begun.slot.release()
             self._started = []
-            self._slot.release()
+            self._line.release()
             for called, _ in self._calls:
                 called.set_exception(BusyError())
 
     def _round(self) -> None:
-        """Begin the next job when none is running, then give each begun one a turn."""
+        """Begin the next job where there is room, then give each begun one a turn."""
+        if not self._is_here:
+            self._most = self._ask_most()
         with self._lock:
             if not (self._waiting or self._started or self._calls or self._is_closing):
                 self._lock.wait()
-            elif not (any(job.is_eager for job in self._started) or self._next() or self._calls):
+            elif not (any(begun.job.is_eager for begun in self._started) or self._next() or self._calls):
                 self._lock.wait(POLL_SECONDS)
             next_job = None if self._is_closing else self._next()
             calls, self._calls = self._calls, []
@@ -208,52 +263,60 @@ class Queue:
                 called.set_exception(error)
         if next_job:
             self._begin_in_turn(next_job)
-        for job in self._started:
+        for begun in self._started:
             if self._is_closing:
                 return
-            if not job.advance():
-                self._started = [other for other in self._started if other is not job]  # never changed in place: other threads read it
-        self._keep_slot()
+            if not begun.job.advance():
+                self._started = [other for other in self._started if other is not begun]  # never changed in place: other threads read it
+                begun.slot.release()
+        self._keep_slots()
 
     def _begin_in_turn(self, job: _Waiting) -> None:
         """Begin a job as soon as it gets its slots on this machine, unless it was held, moved or stopped meanwhile."""
         found = self._store.queued(job.run_ids)
-        is_our_turn = self._take_slot(job.run_ids, [row["config"] for row in found.values()])
+        if job.need is None:
+            job.need = need_of(self._work or Engine(), [row["config"] for row in found.values()])
+        is_our_turn = self._take(self._line, job.run_ids, job.need)
         with self._lock:
             if is_our_turn and job is self._next() and not self._is_closing:
                 self._waiting.remove(job)
-                self._begin([run_id for run_id in job.run_ids if job.fences.get(run_id) == found.get(run_id, {}).get("fence")])
+                self._begin(job, [run_id for run_id in job.run_ids if job.fences.get(run_id) == found.get(run_id, {}).get("fence")])
             elif not self._is_closing:
                 self._lock.wait(POLL_SECONDS)
 
-    def _keep_slot(self) -> None:
-        """Hold slots only while a job trains: other programs get their turn between two jobs, and a resumed run takes them at once."""
-        training = next((job for job in self._started if job.is_running), None)
-        if training and not self._slot.is_taken:
-            configs = []
-            for run_id in training.run_ids:
-                with suppress(InputError):  # deleted meanwhile
-                    configs.append(self._store.get(run_id)["config"])
-            self._take_slot(training.run_ids, configs, at_once=True)
-        elif not training and (self._slot.is_taken or not self._next()):
-            self._slot.release()
+    def _keep_slots(self) -> None:
+        """Hold slots only for jobs that train: other programs get their turn between two jobs, and a resumed run takes them at once."""
+        for begun in self._started:
+            if begun.job.is_running and not begun.slot.is_taken:
+                self._take(begun.slot, begun.run_ids, begun.need, at_once=True)
+            elif begun.slot.is_taken and not begun.job.is_running:
+                begun.slot.release()
+        if not self._next():
+            self._line.release()
 
-    def _take_slot(self, run_ids: list[str], configs: list[dict[str, Any]], at_once: bool = False) -> bool:
-        return self._slot.take(threads_of(self._work or Engine(), configs), f"run {' and '.join(run_ids)}", at_once)
+    def _take(self, slot: Slot, run_ids: list[str], need: Need, at_once: bool = False) -> bool:
+        most = None if self._is_here else self._most
+        return slot.take(need.slots, f"run {' and '.join(run_ids)}", at_once, size=need.size, most=most)
 
     def _next(self) -> _Waiting | None:
-        """The job that may begin now; none while another one trains."""
-        if any(job.is_running for job in self._started):
+        """The job that may begin now; none while as many train as may."""
+        if self._most is not None and sum(begun.job.is_running for begun in self._started) >= self._most:
             return None
-        return next((job for job in self._waiting if not job.is_held), None)
+        return next((job for job in self._in_order() if not job.is_held), None)
 
-    def _begin(self, run_ids: list[str]) -> None:
-        if not run_ids:  # all of them were taken elsewhere
+    def _begin(self, job: _Waiting, run_ids: list[str]) -> None:
+        """Start a job with the slots that were taken for it; runs that were taken elsewhere are left out."""
+        if not run_ids:
             return
         try:
-            self._started = [*self._started, self._start(self._store, run_ids, self._work)]
+            slot, several = self._line, len(hardware.gpus()) > 1 and self._name != "cpu" and not self._is_here
+            where = {"environment": hardware.only(slot.gpu)} if several and slot.gpu else {}
+            begun = _Begun(self._start(self._store, run_ids, self._work, **where), slot, job.owner, job.need or Need())
         except Exception as error:
             print(f"runs {', '.join(run_ids)}: {error}", file=sys.stderr)
             for run_id in run_ids:
                 with suppress(InputError):
                     self._store.claim(run_id, ("queued",), status="failed", error=f"could not be started: {error}")
+            return
+        self._line, self._started = self._new_slot(), [*self._started, begun]
+        self._served[job.owner] = max(self._served.values(), default=0) + 1

@@ -18,8 +18,8 @@ from .. import paths
 from ..statuses import STARTABLE, STARTED
 from ..storage import checkpoint, heartbeat
 from ..storage.store import Store, TakenOverError
-from . import admission, changes, slots
-from .engine_port import Engine, Work, threads_of
+from . import admission, changes, hardware, slots
+from .engine_port import Engine, Work, need_of
 from .failures import DIVERGED, divergence, explain, is_of_user
 from .progress import Pace
 
@@ -64,7 +64,8 @@ def drive(store: Store, run_id: str, *, work: Work | None = None, watch: Callabl
     Waits for its turn among the programs that train on this machine, and says so on stderr.
     """
     status, config = "queued", store.get(run_id)["config"]
-    turn = slots.turn(slots.device_of(config.get("device", "auto")), threads_of(work or Engine(), [config]), f"run {run_id}")
+    device, need = hardware.device_of(config.get("device", "auto")), need_of(work or Engine(), [config])
+    turn = slots.turn(device, need.slots, f"run {run_id}", size=need.size, gpu=hardware.own_gpu())
     with turn, heartbeat.Heartbeat(store.beat, lambda: [run_id]), closing(steps(store, run_id, work=work, watch=watch)) as driven:
         for status in driven:
             if status == "paused":

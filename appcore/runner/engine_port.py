@@ -7,7 +7,7 @@ import platform
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
 from importlib import import_module, metadata
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from .. import __version__
 
@@ -25,7 +25,7 @@ class Work(Protocol):
     def total_samples(self, config: Any) -> int: ...
     def estimate(self, config: Any, earlier: Sequence[tuple[Any, float]], in_trainer: Callable) -> dict[str, Any]: ...
     def memory_bytes(self, config: Any) -> int: ...
-    def threads(self, config: Any) -> int: ...
+    def slots(self, config: Any) -> float: ...
     def data_digest(self, config: Any) -> str | None: ...
     def versions(self) -> dict[str, Any]: ...
     def create(self, config: Any) -> Any: ...
@@ -34,13 +34,22 @@ class Work(Protocol):
     def release(self) -> None: ...
 
 
-def threads_of(work: Work, configs: Iterable[dict[str, Any]]) -> int:
-    """CPU threads that runs in lockstep need; at least 1, also for settings that their driver is going to refuse."""
-    need = 1
+class Need(NamedTuple):
+    """What a job takes of its device: cores, or a share of a GPU; and bytes of its memory, 0 where that is not known."""
+
+    slots: float = 1
+    size: int = 0
+
+
+def need_of(work: Work, configs: Iterable[dict[str, Any]]) -> Need:
+    """What runs in lockstep need: the steps of one at a time, the memory of all; also for settings that their driver is going to refuse."""
+    slots, size = [], 0
     for values in configs:
         with suppress(Exception):
-            need = max(need, work.threads(work.config(values)))
-    return need
+            config = work.config(values)
+            slots.append(work.slots(config))
+            size += work.memory_bytes(config)
+    return Need(max(slots, default=1), size)
 
 
 class Engine:
@@ -77,11 +86,12 @@ class Engine:
         """Peak memory of a run, on the GPU where it uses one."""
         return _module("engine.estimate").memory_bytes(config)
 
-    def threads(self, config: RunConfig) -> int:
-        """CPU threads that the steps of a run compute with."""
-        found = _module("planning.plan").check(config)
+    def slots(self, config: RunConfig) -> float:
+        """CPU threads that the steps of a run compute with, or the share of a GPU that they fill."""
+        found, threads = _module("planning.plan").check(config), _module("engine.threads")
         step = _module("engine.flops").count(config.arch, found.shape, len(found.classes)).training * config.batch_size
-        return _module("engine.threads").threads_for(step, _module("engine.data").pick_device(config.device).type)
+        device = _module("engine.data").pick_device(config.device).type
+        return threads.threads_for(step, device) if device == "cpu" else threads.share_of_gpu(step)
 
     def data_digest(self, config: RunConfig) -> str | None:
         """SHA-256 of the images and labels that these settings mean now, see `data.digest_here`."""

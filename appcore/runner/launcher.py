@@ -12,16 +12,19 @@ from ..errors import InputError
 from ..storage.store import Store
 from .device_queue import Queue
 from .engine_port import Work
-from .slots import device_of
+from .hardware import device_of
 
 CLOSE_SECONDS = 2.0  # how long Ctrl-C waits for a step to end; what has not stopped by then is lost, and resumable too
 
 
 class Launcher:
-    """The queues of one launcher in this process. `start` takes runs created or claimed by this process."""
+    """The queues of one launcher in this process. `start` takes runs created or claimed by this process.
 
-    def __init__(self, store: Store, name: str, *, work: Work | None = None):
-        self._store, self._name, self._work = store, name, work
+    `most`: how many jobs may train at once elsewhere than in this process; None: as many as this machine has slots for.
+    """
+
+    def __init__(self, store: Store, name: str, *, work: Work | None = None, most: Callable[[], int | None] = lambda: None):
+        self._store, self._name, self._work, self._most = store, name, work, most
         self._lock = threading.Lock()
         self._queues: dict[str, Queue] = {}
 
@@ -35,11 +38,13 @@ class Launcher:
             for run_id in here.intersection(run_id for job in jobs for run_id in job):
                 raise InputError(f"run {run_id} has been started already", "run_id")
             for job, name in zip(jobs, wanted, strict=True):
-                self._queue(devices[name]).add(job, {run_id: found[run_id]["fence"] for run_id in job if run_id in found})
+                fences = {run_id: found[run_id]["fence"] for run_id in job if run_id in found}
+                self._queue(devices[name]).add(job, fences, found[job[0]]["owner"] if job[0] in found else "")
 
     def _queue(self, device: str) -> Queue:
         if device not in self._queues:
-            self._queues[device] = Queue(device, self._store, plugins.load("launchers", self._name).start, self._work)
+            start, is_here = plugins.load("launchers", self._name).start, plugins.declares("launchers", self._name, "IN_THIS_PROCESS")
+            self._queues[device] = Queue(device, self._store, start, self._work, is_here=is_here, most=self._most)
         return self._queues[device]
 
     def alive(self, run_id: str) -> bool:
@@ -52,7 +57,7 @@ class Launcher:
         return next((position for position in found if position is not None), None)
 
     def waits_for(self, run_id: str) -> str:
-        """The other program that the next run here waits for, in words; empty for any other run."""
+        """The other programs that the next run here waits for, in words; empty for any other run."""
         return next((words for queue in list(self._queues.values()) if (words := queue.waits_for(run_id))), "")
 
     def call(self, device: str, function: Callable[[], Any]) -> Any:
@@ -79,3 +84,5 @@ class Launcher:
         deadline = time.monotonic() + seconds
         for queue in list(self._queues.values()):
             queue.close(deadline)
+        if self._queues:
+            getattr(plugins.load("launchers", self._name), "let_go", lambda store: None)(self._store)

@@ -1,24 +1,35 @@
-"""A worker process: `python -m appcore.runner.worker [--tethered] RUN...` drives runs in lockstep, in the store of APPCORE_STORE.
+"""A worker process: `python -m appcore.runner.worker RUN...` drives runs in lockstep, in the store of APPCORE_STORE.
 
 Exit codes: 0 all are done, or were stopped by a command; 1 one has failed, or may not run; 75 one is not done, to be tried again: this
 process was asked to end (SIGTERM, SIGHUP), another one has the run, or there is no room for it now.
+
+With `--tethered N` it drives one job after another for the process that started it, which has waited for their slots: each is a line of
+JSON on standard input, `{"runs": [...], "log": file or null}`, answered by a line with its exit code at the file descriptor N. When
+standard input closes, that process has ended: what trains is stopped, resumable.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import sys
 import threading
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
 
+from .. import files
 from ..errors import InputError, NoRoomError
 from ..statuses import ACTIVE
 from ..storage import heartbeat
 from ..storage.store import Store, StoreError
-from . import signals, slots
-from .engine_port import Engine, threads_of
+from . import hardware, signals, slots
+from .engine_port import Engine, need_of
 from .lockstep import LocalJob
 
 GRACE_SECONDS = 20.0  # after SIGTERM a run may go on to the end of its segment for so long; Slurm and Kubernetes kill after 30
@@ -27,33 +38,67 @@ _POLL_SECONDS = 0.1
 
 
 def main(arguments: list[str]) -> int:
-    """Drive runs to their ends; returns the exit code. With --tethered they are stopped, resumable, when standard input closes: the parent
-    has ended."""
+    """Drive runs to their ends; returns the exit code."""
+    if arguments[:1] == ["--tethered"]:
+        return _serve(int(arguments[1]))
+    with signals.noted() as ending:
+        return _judged(lambda: _work(arguments, ending))
+
+
+def _judged(work: Callable[[], int]) -> int:
     try:
-        return _work(arguments)
+        return work()
     except InputError as error:
         print(f"worker: {error.message}", file=sys.stderr)
         return TRY_AGAIN if isinstance(error, StoreError) else 1
 
 
-def _work(arguments: list[str]) -> int:
-    store, parent_ended = Store(), threading.Event()
-    turn: AbstractContextManager[None] = nullcontext()
-    is_tethered = arguments[:1] == ["--tethered"]  # the parent has already waited for its slots
-    run_ids = arguments[is_tethered:]
+def _work(run_ids: list[str], ending: signals.Ending) -> int:
+    store = Store()
+    configs = [store.get(run_id)["config"] for run_id in run_ids]
+    device, need = hardware.device_of(configs[0].get("device", "auto")), need_of(Engine(), configs)
+    gpu, what = hardware.own_gpu(), f"run {' and '.join(run_ids)}"
+    with slots.turn(device, need.slots, what, lambda: ending.is_asked, size=need.size, gpu=gpu):
+        return _drive_all(store, run_ids, ending, threading.Event())
+
+
+def _serve(answers: int) -> int:
+    """Drive one job after another for the parent, as standard input says."""
+    jobs: SimpleQueue[dict[str, Any]] = SimpleQueue()
+    parent_ended, code, store = threading.Event(), 0, Store()
+    threading.Thread(target=_listen, args=(jobs, parent_ended), name="appcore-tether", daemon=True).start()
     with signals.noted() as ending:
-        if is_tethered:
-            threading.Thread(target=_wait_for_end, args=(parent_ended,), name="appcore-tether", daemon=True).start()
-        else:
-            configs = [store.get(run_id)["config"] for run_id in run_ids]
-            need = threads_of(Engine(), configs)
-            device = slots.device_of(configs[0].get("device", "auto"))
-            turn = slots.turn(device, need, f"run {' and '.join(run_ids)}", lambda: ending.is_asked)
-        job = LocalJob(store, run_ids)
-        with turn, heartbeat.Heartbeat(store.beat, lambda: job.run_ids):
-            _drive(store, job, ending, parent_ended)
-        is_cut_short = ending.is_asked or parent_ended.is_set()
-        return max((_code(store, run_id, job.refused.get(run_id), is_cut_short) for run_id in run_ids), default=0)
+        while not (parent_ended.is_set() or ending.is_asked):
+            try:
+                job = jobs.get(timeout=_POLL_SECONDS)
+            except Empty:
+                continue
+            if job["log"]:
+                with files.fresh(Path(job["log"])) as log:
+                    for stream in (1, 2):
+                        os.dup2(log.fileno(), stream)
+            code = _judged(partial(_drive_all, store, job["runs"], ending, parent_ended))
+            with suppress(OSError):  # the parent has ended
+                os.write(answers, f"{code}\n".encode())
+    return code
+
+
+def _listen(jobs: SimpleQueue[dict[str, Any]], parent_ended: threading.Event) -> None:
+    rest = b""
+    while data := os.read(0, 65_536):  # not sys.stdin: its lock, held here, would make the interpreter's exit a crash
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            jobs.put(json.loads(line))
+    parent_ended.set()
+
+
+def _drive_all(store: Store, run_ids: list[str], ending: signals.Ending, parent_ended: threading.Event) -> int:
+    """Drive runs in lockstep to their ends; returns the exit code."""
+    job = LocalJob(store, run_ids)
+    with heartbeat.Heartbeat(store.beat, lambda: job.run_ids):
+        _drive(store, job, ending, parent_ended)
+    is_cut_short = ending.is_asked or parent_ended.is_set()
+    return max((_code(store, run_id, job.refused.get(run_id), is_cut_short) for run_id in run_ids), default=0)
 
 
 def _drive(store: Store, job: LocalJob, ending: signals.Ending, parent_ended: threading.Event) -> None:
@@ -83,12 +128,6 @@ def _code(store: Store, run_id: str, refusal: InputError | None, is_cut_short: b
     if status == "failed" or (status not in ACTIVE and refusal and not isinstance(refusal, (NoRoomError, StoreError))):
         return 1
     return TRY_AGAIN
-
-
-def _wait_for_end(ending: threading.Event) -> None:
-    while os.read(0, 1024):  # not sys.stdin: its lock, held here, would make the interpreter's exit a crash
-        pass
-    ending.set()
 
 
 if __name__ == "__main__":

@@ -6,24 +6,24 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from .. import plugins
 from ..config import RunConfig, anchored
 from ..errors import InputError
 from ..planning import ablation_grid
 from ..runner.engine_port import Work
-from ..statuses import ACTIVE
+from ..statuses import ACTIVE, RESUMABLE
 from ..storage.store import Store
+from .same_runs import RANKS, SameRuns
 
 TWICE_SECONDS = 5.0
 _REMEMBERED = 16
-_RANKS = {"done": 0, "running": 1, "paused": 2, "queued": 3, "failed": 4, "stopped": 5, "lost": 6}  # a cell shows the lowest
 
 
 class Ablations:
-    """Commands and queries about ablations. `start` is that of `starting`, for the user of this store; `work` reads their data."""
+    """Commands and queries about ablations. `start` is that of `starting`, for the user of this store; `work` reads their data; `launcher`:
+    where their runs train unless something else is asked for."""
 
-    def __init__(self, store: Store, start: Callable[..., list[str]], work: Work):
-        self._store, self._start, self._work = store, start, work
+    def __init__(self, store: Store, start: Callable[..., list[str]], work: Work, launcher: str):
+        self._store, self._start, self._work, self._launcher = store, start, work, launcher
         self._expanded: dict[str, dict[str, Any]] = {}  # an ablation never changes, and expanding it looks at a data set for each cell
 
     def create(self, title: str, base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> str:
@@ -44,9 +44,10 @@ class Ablations:
         mine = set(sweep["run_ids"])
         runs: dict[str, dict[str, Any]] = {}
         for run in self._store.runs():
-            if run["run_id"] in mine:
+            is_given_up = run.get("is_shared") and run["status"] in RESUMABLE  # by somebody else, who alone can go on with it
+            if run["run_id"] in mine and not is_given_up:
                 other = runs.get(run["fingerprint"])
-                if other is None or _RANKS[run["status"]] < _RANKS[other["status"]]:
+                if other is None or RANKS[run["status"]] < RANKS[other["status"]]:
                     runs[run["fingerprint"]] = run
         cells = [{**cell, "run": runs.get(cell["fingerprint"]) or runs.get(cell["as_typed"])} for cell in found["cells"]]
         return {"sweep": sweep, "cells": cells, "left_out": found["left_out"]}
@@ -66,7 +67,7 @@ class Ablations:
         wanted = {cell["fingerprint"] for cell in cells}
         found: dict[str, str] = {}
         same: dict[tuple[str, str], bool] = {}
-        for run in sorted(self._store.runs(), key=lambda run: _RANKS[run["status"]]):
+        for run in sorted(self._store.runs(), key=lambda run: RANKS[run["status"]]):
             is_candidate = run["fingerprint"] in wanted and run["fingerprint"] not in found and run["status"] in ("done", *ACTIVE)
             if is_candidate and (not reads_data or self._has_same_data(run, same)):
                 found[run["fingerprint"]] = run["run_id"]
@@ -83,9 +84,10 @@ class Ablations:
                 known[run["dataset"], then] = self._work.data_digest(self._work.config(run["config"])) in (None, then)
         return known[run["dataset"], then]
 
-    def run_missing(self, sweep_id: str, launcher: str = plugins.DEFAULT_LAUNCHER) -> dict[str, list[str]]:
-        """Give every cell without a run one: a run that the store has already, else a new one. {"reused": ids, "started": ids}.
+    def run_missing(self, sweep_id: str, launcher: str = "") -> dict[str, list[str]]:
+        """Give every cell without a run one: a run that there is already, of whomever, else a new one. {"reused": ids, "started": ids}.
 
+        They train side by side, as many at once as this machine has slots for, unless a `launcher` says otherwise.
         Runs are created and belong to the ablation in one step, so that a kill leaves all of them or none, and two presses one set.
         """
         board = self.board(sweep_id)
@@ -98,8 +100,10 @@ class Ablations:
         # One seed of every combination before the next: the board fills evenly, and an early look compares all of them.
         new.sort(key=lambda cell: board["sweep"]["axes"].get("seed", [None]).index(cell["values"].get("seed")))
         titles = [ablation_grid.label(cell["values"], board["sweep"]["title"]) for cell in new]
-        started = self._start([cell["config"] for cell in new], launcher, titles, group=sweep_id, ablation=(sweep_id, known.values()))
-        return {"reused": sorted(known.values()), "started": started}
+        configs, launcher, same = [cell["config"] for cell in new], launcher or self._launcher, SameRuns(self._work)
+        run_ids = self._start(configs, launcher, titles, group=sweep_id, ablation=(sweep_id, known.values()), known=same)
+        started = [run_id for run_id in run_ids if run_id not in same.reused]
+        return {"reused": sorted([*known.values(), *same.reused]), "started": started}
 
     def all(self) -> list[dict[str, Any]]:
         """Every ablation, newest first, with the ids of its runs."""

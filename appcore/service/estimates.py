@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..runner.engine_port import Work
-from ..runner.slots import device_of
+from ..runner.hardware import device_of
 from ..storage import heartbeat
 from ..storage.store import Store
 from .once import Once
@@ -65,7 +65,7 @@ class Estimates:
         for row in earlier:
             with suppress(InputError):  # its plug-in is gone, or its settings are those of another version
                 known.append((self._work.config(row["config"]), sum((row["totals"] or {}).get("phase_seconds", {}).values())))
-        return self._work.estimate(built, known, partial(self._call, device_of(built.device)))
+        return {**self._work.estimate(built, known, partial(self._call, device_of(built.device))), "slots": self._work.slots(built)}
 
 
 def _carry_out(going: Future[dict[str, Any]], estimate: Callable[[], dict[str, Any]]) -> None:

@@ -29,9 +29,11 @@ from . import access, uploads, what_if
 from .ablations import Ablations
 from .estimates import Estimates
 from .labels import checked_labels
+from .machine import Machine
 from .model_files import Exports
 from .once import Once
 from .recorded import Recorded
+from .same_runs import RANKS, SameRuns
 from .starting import Starting
 from .what_if import WhatIfQueue
 
@@ -48,9 +50,13 @@ class Manager:
     def __init__(self, store: Store | None = None, *, work: Work | None = None):
         self.store = self._everybody = store or Store()
         self._work = work or Engine()
-        self._launchers = {name: Launcher(self.store, name, work=work) for name in plugins.choices("launchers")}
+        self.machine = Machine(self.store)
+        names = plugins.choices("launchers")
+        self._launchers = {name: Launcher(self.store, name, work=work, most=self.machine.most) for name in names}
         self._starting = Starting(self.store, self._work, self._launchers)
-        self.ablations = Ablations(self.store, partial(self._starting.start, self.store), self._work)
+        # Side by side in processes, which drive the engine: any other work can only be driven here.
+        self._of_many = plugins.DEFAULT_LAUNCHER if work else plugins.SIDE_BY_SIDE
+        self.ablations = Ablations(self.store, partial(self._starting.start, self.store), self._work, self._of_many)
         self.exports: Exports | access.Owned = Exports(self.store)
         self.recorded = Recorded(self.store)
         self._scoring = WhatIfQueue(self.store)
@@ -66,8 +72,9 @@ class Manager:
             if view is None:
                 view = self._views[owner, sees_all] = copy.copy(self)
                 view.store = self._everybody.of(owner, sees_all=sees_all)
-                view.ablations = Ablations(view.store, partial(self._starting.start, view.store), self._work)
+                view.ablations = Ablations(view.store, partial(self._starting.start, view.store), self._work, self._of_many)
                 view.exports = access.Owned(self.exports, view.store)
+                view.machine = Machine(view.store, may_choose=sees_all)
             return view
 
     # ---- commands
@@ -83,15 +90,40 @@ class Manager:
     ) -> list[str]:
         """Create runs that advance in lockstep, and queue them. InputError before anything is written.
 
-        With a `group` of your own they run one after another instead. A `token` repeated within seconds returns the same runs, so that
-        Start pressed twice starts one run.
+        With a `group` of your own they are jobs of their own instead: one after another where the launcher trains in this process, and with
+        `plugins.SIDE_BY_SIDE` as many at once as this machine has slots for. A `token` repeated within seconds returns the same runs, so
+        that Start pressed twice starts one run.
         """
         start = partial(self._starting.start, self.store, configs, launcher, titles, group)
         return list(start() if token is None else self._started((self.store.owner, token), start))
 
+    def start_once(
+        self,
+        configs: list[dict[str, Any]],
+        launcher: str = plugins.DEFAULT_LAUNCHER,
+        titles: list[str] | None = None,
+        token: str | None = None,
+        *,
+        group: str | None = None,
+    ) -> dict[str, list[str]]:
+        """As `start`, but settings that have been run with these data, or are, by whomever, are not run again: {"runs": an id for each of
+        the settings, "reused": those of them that were there}. A run of somebody else can be read from then on, and not be changed."""
+
+        def start() -> dict[str, list[str]]:
+            known = SameRuns(self._work)
+            run_ids = self._starting.start(self.store, configs, launcher, titles, group, known=known)
+            return {"runs": run_ids, "reused": known.reused}
+
+        return copy.deepcopy(start() if token is None else self._started((self.store.owner, token, "once"), start))
+
+    def same(self, config: dict[str, Any]) -> str | None:
+        """A run that this user sees and `start_once` would probably give, done or going on; data are not looked at."""
+        found = [row for row in self.store.same([self._work.config(config).fingerprint]) if row["is_seen"]]
+        return min(found, key=lambda row: RANKS[row["status"]])["run_id"] if found else None
+
     def pause(self, run_id: str) -> None:
         """Pause a run with its state kept in memory; a waiting run is held in the queue while later ones begin."""
-        row = self.store.get(run_id)
+        row = self.store.own(run_id)
         if row["status"] not in ACTIVE:
             raise InputError(f"run {row['run_id']} is {row['status']}; only a run that is going on can be paused", "run_id")
         if row["status"] != "paused" or row["command"]:
@@ -99,7 +131,7 @@ class Manager:
 
     def resume(self, run_id: str, launcher: str | None = None) -> None:
         """Continue a paused run at once, or a stopped, failed or lost one from its last checkpoint."""
-        row = self.store.get(run_id)
+        row = self.store.own(run_id)
         run_id = row["run_id"]
         if row["status"] in ACTIVE:
             self._send([run_id], "resume")
@@ -129,19 +161,25 @@ class Manager:
         """Move a waiting run in the queue: "front", "up", "down" or "back". Runs that advance in lockstep move together."""
         if where not in MOVES:
             raise InputError(f"where: unknown place {where!r}; choose one of {', '.join(MOVES)}", "where")
-        run_id = self.store.get(run_id)["run_id"]
+        run_id = self.store.own(run_id)["run_id"]
         if not any(launcher.move(run_id, where) for launcher in self._launchers.values()):
             raise InputError(f"run {run_id} is not waiting in this process; only a run that waits can be moved", "run_id")
 
     def label(self, run_id: str, **labels: Any) -> None:
         """Label a run: title=text, note=text, tags=list of words, archived=bool (hidden, nothing is deleted)."""
-        self.store.update(self.store.get(run_id)["run_id"], **checked_labels(labels))
+        self.store.update(self.store.own(run_id)["run_id"], **checked_labels(labels))
+
+    def share(self, run_id: str, is_wanted: bool) -> None:
+        """Let everybody at this store read a run, or nobody any more but who asked the same."""
+        self.store.share(self.store.own(run_id)["run_id"], is_wanted)
 
     def delete(self, run_id: str) -> None:
-        """Delete an ended run with its files, also one whose row cannot be read."""
+        """Delete an ended run with its files, also one whose row cannot be read. A run that is shared goes for this user alone: whoever
+        reads it stays with it, and has it from then on where it was this user's."""
         run_id = self.store.find(run_id)
         self.store.settle([run_id])
-        self.store.delete(run_id)
+        if not (self.store.owner and self.store.leave(run_id)):
+            self.store.delete(run_id)
 
     def import_bundle(self, path: str | Path) -> str:
         """Add the run of a bundle that `export` wrote, here or elsewhere; returns its id."""
@@ -166,8 +204,9 @@ class Manager:
         return run_result.result(self.store, run_id)
 
     def estimate(self, config: dict[str, Any]) -> dict[str, Any]:
-        """What a run would cost; see service/estimates."""
-        return self._estimates.of(config)
+        """What a run would cost, see service/estimates; and `at_once`: how many such runs would train side by side."""
+        found = self._estimates.of(config)
+        return {**found, "at_once": self.machine.at_once(found.get("device", "cpu"), found["slots"], found.get("memory_bytes", 0))}
 
     def estimate_soon(self, config: dict[str, Any], patience: float) -> dict[str, Any] | None:
         """As `estimate`, but None while it is measured for longer than `patience` seconds: ask again."""
@@ -261,7 +300,7 @@ class Manager:
         return any(launcher.alive(run_id) for launcher in self._launchers.values())
 
     def _end(self, run_id: str, command: str) -> None:
-        run_id = self.store.get(run_id)["run_id"]
+        run_id = self.store.own(run_id)["run_id"]
         self._send([run_id], command)
         self.store.settle([run_id])  # what its status says from here on is certain
 

@@ -17,6 +17,7 @@ from ..runner.engine_port import Work
 from ..runner.launcher import Launcher
 from ..storage.store import NewRun, Store
 from . import access, uploads
+from .same_runs import SameRuns
 
 RETIRE_SECONDS = 3600.0  # how often a start looks for runs past the retention time
 
@@ -36,11 +37,13 @@ class Starting:
         titles: Sequence[str] | None = None,
         group: str | None = None,
         ablation: tuple[str, Iterable[str]] | None = None,
+        known: SameRuns | None = None,
     ) -> list[str]:
         """Create runs of the store's user and queue them. InputError before anything is written.
 
-        They advance in lockstep, or with a `group` of their own one after another. `ablation`: its id, and runs of the store which it takes
-        besides; a run that it has already, by the fingerprint of its settings, is not created.
+        They advance in lockstep, or with a `group` of their own each for itself. `ablation`: its id, and runs of the store which it takes
+        besides; a run that it has already, by the fingerprint of its settings, is not created. `known`: finds the runs that there are
+        already for these settings, and no others are created for them.
         """
         self.check_launcher(launcher)
         if not configs:
@@ -48,21 +51,27 @@ class Starting:
         built = [self.rehearse(store, config).anchored() for config in configs]
         self._retire()
         name = group or (secrets.token_hex(4) if len(built) > 1 else "")
-        titles = titles or [_title(config) for config in built]
+        titles = titles or [names.of_run(config.method, config.pruner, config.arch, config.dataset) for config in built]
         pairs = zip(built, titles, strict=True)
         new = [NewRun(config, len(self._work.plan(config)), title, name, launcher) for config, title in pairs]
         room = admission.Room(store, store.owner)
+        if known:
+            known.look(store, built)
         with store.alone() as inside:
             if ablation:
-                known = inside.ablations.fingerprints(ablation[0])
-                new = [run for run in new if run.config.fingerprint not in known]
+                there = inside.ablations.fingerprints(ablation[0])
+                new = [run for run in new if run.config.fingerprint not in there]
+            wanted = [run.config.fingerprint for run in new]
+            found = known.take(inside, wanted) if known else {}
+            new = [run for run in new if run.config.fingerprint not in found]
             run_ids = inside.create_runs(new)
             if ablation:
-                inside.ablations.add_runs(ablation[0], [*ablation[1], *run_ids])
+                inside.ablations.add_runs(ablation[0], [*ablation[1], *found.values(), *run_ids])
             if run_ids:
                 room.check(inside)
         self.launch(launcher, [[run_id] for run_id in run_ids] if group else [run_ids])
-        return run_ids
+        created = iter(run_ids)
+        return [found.get(fingerprint) or next(created) for fingerprint in wanted]
 
     def resume(self, store: Store, row: Mapping[str, Any], launcher: str, statuses: Sequence[str]) -> None:
         """Take a run that has ended, and queue it. InputError where it cannot start: it stays as it was."""
@@ -100,7 +109,3 @@ class Starting:
             access.retire(self._everybody)
             uploads.tidy(self._everybody)
             self._everybody.classes.forget_old()
-
-
-def _title(config: Any) -> str:
-    return f"{names.method_and_pruner(config.method, config.pruner)}, {names.display(config.arch)}, {names.display(config.dataset)}"

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, func, insert, select, update
+from sqlalchemy import Connection, case, delete, func, insert, or_, select, update
 
 from ..config import as_then
 from ..errors import InputError
+from ..statuses import RESUMABLE
 from .database import Database
 from .rows import Unreadable, judged
 from .schema import plain, runs, sweep_runs, sweeps
@@ -101,8 +102,10 @@ class AblationTable:
                 connection.execute(insert(sweep_runs), new)
 
     def fingerprints(self, sweep_id: str) -> set[str]:
-        """The fingerprints of its runs."""
+        """The fingerprints of its runs, but for those of others that these have given up."""
         query = select(runs.c.fingerprint).join(sweep_runs, sweep_runs.c.run_id == runs.c.run_id).where(sweep_runs.c.sweep_id == sweep_id)
+        if self._mine:
+            query = query.where(or_(runs.c.owner == self._owner, runs.c.status.not_in(RESUMABLE)))
         with self._database.read() as connection:
             return set(connection.scalars(query))
 

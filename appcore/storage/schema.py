@@ -70,6 +70,13 @@ sweep_runs = Table(  # a run that is reused belongs to several ablations
     Column("run_id", String(40), ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True),
 )
 
+run_readers = Table(  # who may read a run besides its owner; not in a backup
+    "run_readers",
+    metadata,
+    Column("run_id", String(40), ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True),
+    Column("owner", String(320), primary_key=True, index=True),
+)
+
 classrooms = Table(  # a teacher's hour; none of its rows is in a backup, and all are gone after a day (storage/classroom/)
     "classrooms",
     metadata,
@@ -124,7 +131,7 @@ layers = Table(
 )
 EVENT_OF: dict[Table, Any] = {epochs: events.EpochDone, rounds: events.RoundDone, megabatches: events.MegabatchDone, prunes: events.Pruned}
 EVENT_TABLES = (*EVENT_OF, layers)
-OWNED_TABLES = (*EVENT_TABLES, sweep_runs)  # rows that are deleted with their run
+OWNED_TABLES = (*EVENT_TABLES, sweep_runs, run_readers)  # rows that are deleted with their run
 _POINTS = {rounds: "end", megabatches: "end", prunes: "prune"}
 _TABLE_OF = {kind.kind: (table, _POINTS.get(table, "")) for table, kind in EVENT_OF.items()}
 

@@ -15,25 +15,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Table, case, delete, insert, not_, or_, select, update
+from sqlalchemy import Connection, Table, and_, case, delete, insert, not_, or_, select, true, update
 
-from .. import paths
+from .. import names, paths
 from ..config import RunConfig
 from ..errors import InputError
 from ..statuses import ACTIVE, COMMANDS, ENDED, STARTED
-from . import claims, heartbeat, new_runs, schema
+from . import claims, heartbeat, new_runs, readers, schema
 from .ablations import AblationTable
 from .claims import TakenOverError, is_held_by
 from .classroom.phones import Phones
 from .classroom.teacher import Teacher
 from .database import Database, StoreError
+from .kept.saved_views import SavedViews
+from .kept.sign_outs import SignOuts
+from .kept.workers import Workers
 from .new_runs import NewRun
 from .ownership import RunFiles
 from .row_rules import RUN_ID
 from .rows import Unreadable, described, frame, has, live, named, padded, readable, record, record_new, survey
-from .saved_views import SavedViews
 from .schema import plain, runs, sweeps
-from .sign_outs import SignOuts
 
 if TYPE_CHECKING:
     import pandas
@@ -58,17 +59,22 @@ class Store:
         self.ablations = AblationTable(self._database)
         self.sign_outs = SignOuts(self._database)
         self.saved_views = SavedViews(self._database)
+        self.workers = Workers(self._database)
         self.classes, self.phones = Teacher(self._database), Phones(self._database)
         self.owner = ""  # of the runs that are added here
-        self._mine: tuple = ()  # what a row of `runs` must fulfil to be seen here; recorded ones are seen by all, and changed by nobody
+        self._mine: tuple = ()  # what a row of `runs` must fulfil to be changed here; but recorded ones are changed by nobody
+        self._seen: tuple = ()  # ... to be seen here: also what others share
 
     def of(self, owner: str, *, sees_all: bool = False) -> Store:
-        """This store as one user sees it: runs that they add are theirs, and unless `sees_all` no others exist."""
+        """This store as one user sees it: runs that they add are theirs, and unless `sees_all` no others exist but those that are shared
+        with them, which they only read."""
         return self._view(self._database, owner, sees_all)
 
     def _view(self, database: Database, owner: str, sees_all: bool) -> Store:
         seen = copy.copy(self)
-        seen._database, seen.owner, seen._mine = database, owner, () if sees_all else (or_(runs.c.owner == owner, not_(claims.is_own())),)
+        mine = or_(runs.c.owner == owner, not_(claims.is_own()))
+        seen._database, seen.owner = database, owner
+        seen._mine, seen._seen = ((), ()) if sees_all else ((mine,), (or_(mine, readers.may_read(owner)),))
         seen.ablations, seen.saved_views = AblationTable(database, owner, sees_all), SavedViews(database, owner)
         seen.classes = Teacher(database, owner, sees_all)
         return seen
@@ -189,6 +195,38 @@ class Store:
             for table in (*schema.OWNED_TABLES, runs):
                 connection.execute(delete(table).where(table.c.run_id == run_id))
 
+    def read_along(self, run_ids: Iterable[str]) -> None:
+        """Let this store's user read runs of others, who asked the same."""
+        with self._database.write() as connection:
+            readers.add(connection, run_ids, self.owner)
+
+    def share(self, run_id: str, is_wanted: bool) -> None:
+        """Share a run of one's own with everybody at this store, or with nobody but those who asked the same."""
+        with self._database.alone() as connection:
+            claims.locked(connection, run_id, self._mine, self._database.sightings)
+            if is_wanted:
+                readers.add(connection, [run_id], readers.EVERYBODY)
+            else:
+                readers.remove(connection, run_id, readers.EVERYBODY)
+
+    def is_shared(self, run_id: str) -> bool:
+        """Whether a run is shared with everybody."""
+        with self._database.read() as connection:
+            return readers.has(connection, run_id, readers.EVERYBODY)
+
+    def leave(self, run_id: str) -> bool:
+        """Give up a run that is shared: a reader sees it no longer, and an owner hands it on to a reader; False where there is none."""
+        with self._database.alone() as connection:
+            if readers.remove(connection, run_id, self.owner):
+                return True
+            row = claims.locked(connection, run_id, self._mine, self._database.sightings)
+            heir = readers.next_owner(connection, run_id)
+            if heir is None or row["owner"] != self.owner or row["status"] in ACTIVE:  # admins delete; what goes on is stopped first
+                return False
+            readers.remove(connection, run_id, heir)
+            claims.change(connection, run_id, {"owner": heir, **_unlabelled(row)}, self._mine)
+            return True
+
     @contextmanager
     def held(self, run_id: str) -> Iterator[None]:
         """A transaction in which no driver can take a run and nobody delete it. InputError where a driver has it."""
@@ -262,7 +300,20 @@ class Store:
 
     def get(self, run_id: str) -> dict[str, Any]:
         """All columns of a run, which may be named by a unique beginning of its id. InputError where one of them cannot be read."""
-        return readable(self._row(run_id), self._database.sightings)
+        return self._as_seen(readable(self._row(run_id), self._database.sightings))
+
+    def own(self, run_id: str) -> dict[str, Any]:
+        """As `get`, for somebody who wants to change the run; InputError where others share it with them."""
+        row = self.get(run_id)
+        if row.get("is_shared"):
+            raise InputError(f"run {row['run_id']} is somebody else's, who shares it: it can be looked at only", "run_id")
+        return row
+
+    def _as_seen(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A row without what its owner has written for themselves, where it is another's."""
+        if not self._mine or row["owner"] == self.owner or row["recorded"]:
+            return row
+        return row | {"is_shared": True, "owner": "", **_unlabelled(row)}
 
     def find(self, name: str) -> str:
         """The id of the run that is named by a unique beginning of it, also of one that cannot be read."""
@@ -270,7 +321,7 @@ class Store:
 
     def _row(self, name: str) -> Any:
         with self._database.read() as connection:
-            found = named(connection, name, self._mine)
+            found = named(connection, name, self._seen)
         if found is None:
             raise claims.unknown(name)
         return found
@@ -288,16 +339,27 @@ class Store:
         """As `runs`, and those of the runs that cannot be read. `of_ablations`: whether runs that an ablation started are among them."""
         light = [column for column in runs.columns if column.name not in _HEAVY]
         place = case((claims.is_own(), ""), else_=runs.c.run_id)  # own runs first
-        query = select(*light).where(*self._mine).order_by(place, runs.c.created.desc(), runs.c.run_id.desc())
+        query = select(*light).where(*self._seen).order_by(place, runs.c.created.desc(), runs.c.run_id.desc())
         query = query if recorded else query.where(claims.is_own())
         query = query if of_ablations else query.where(runs.c.group_id.not_in(select(sweeps.c.sweep_id)))
         with self._database.read() as connection:
-            return survey(connection, query, limit, self._database.sightings)
+            good, bad = survey(connection, query, limit, self._database.sightings)
+        return [self._as_seen(row) for row in good], bad
 
     def recorded(self) -> dict[str, dict[str, Any]]:
         """What the recorded runs are, by id."""
         with self._database.read() as connection:
             return dict(connection.execute(select(runs.c.run_id, runs.c.recorded).where(not_(claims.is_own()))).all())
+
+    def same(self, fingerprints: Iterable[str]) -> list[dict[str, Any]]:
+        """Runs of everybody that are done or go on, with settings of these fingerprints: id, fingerprint, status, owner, hashes,
+        `is_driven` (by a program at this store, not imported), `is_seen` (by this user)."""
+        columns = (runs.c.fingerprint, runs.c.owner, runs.c.hashes, runs.c.fence.is_not(None).label("is_driven"), *_LIFE)
+        is_seen = and_(true(), *self._seen).label("is_seen")
+        chosen = (runs.c.fingerprint.in_(list(fingerprints)), runs.c.status.in_(("done", *ACTIVE)), claims.is_own())
+        with self._database.read() as connection:
+            found = connection.execute(select(is_seen, *columns).where(*chosen).order_by(runs.c.created)).mappings().all()
+        return [row for row in (live(one, self._database.sightings) for one in found) if row["status"] in ("done", *ACTIVE)]
 
     def own_ids(self) -> list[str]:
         """The ids of all runs that are seen here but for recorded ones, also of those that cannot be read."""
@@ -307,7 +369,7 @@ class Store:
     def revision(self, run_ids: str | Iterable[str] | None = None) -> tuple:
         """A token that changes whenever pages would show something else of these runs (default: of all). Cheap: made for polling."""
         sightings = self._database.sightings
-        query = select(runs.c.revision, *_LIFE).where(*self._mine).order_by(runs.c.run_id)
+        query = select(runs.c.revision, *_LIFE).where(*self._seen).order_by(runs.c.run_id)
         query = query if run_ids is None else query.where(runs.c.run_id.in_(padded(run_ids)))
         with self._database.read() as connection:
             found = connection.execute(query).mappings().all()
@@ -328,15 +390,17 @@ class Store:
             return connection.execute(select(runs.c.owner, *_LIFE).where(runs.c.status.in_(ACTIVE), *self._mine)).mappings().all()
 
     def queued(self, run_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Settings and fence of those of these runs that wait, by id."""
-        query = select(runs.c.run_id, runs.c.config, runs.c.fence).where(runs.c.run_id.in_(list(run_ids)), runs.c.status == "queued")
+        """Settings, fence and owner of those of these runs that wait, by id."""
+        query = select(runs.c.run_id, runs.c.config, runs.c.fence, runs.c.owner).where(
+            runs.c.run_id.in_(list(run_ids)), runs.c.status == "queued"
+        )
         with self._database.read() as connection:
             return {row["run_id"]: dict(row) for row in connection.execute(query).mappings()}
 
     def fingerprints(self) -> list[str]:
         """Of the settings of all runs that are seen here but for recorded ones, without reading the runs."""
         with self._database.read() as connection:
-            return list(connection.scalars(select(runs.c.fingerprint).where(claims.is_own(), *self._mine)))
+            return list(connection.scalars(select(runs.c.fingerprint).where(claims.is_own(), *self._seen)))
 
     def epochs(self, run_ids: str | Iterable[str]) -> pandas.DataFrame:
         """One row for each epoch of these runs, in order."""
@@ -360,4 +424,9 @@ class Store:
 
     def _frame(self, table: Table, run_ids: str | Iterable[str], newest: bool = False) -> pandas.DataFrame:
         with self._database.read() as connection:
-            return frame(connection, table, padded(run_ids), self._mine, newest)
+            return frame(connection, table, padded(run_ids), self._seen, newest)
+
+
+def _unlabelled(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The labels of a run that nobody has labelled."""
+    return {"title": names.of_run(row["method"], row["pruner"], row["arch"], row["dataset"]), "tags": [], "note": "", "archived": False}

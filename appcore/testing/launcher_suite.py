@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..planning.plan import plan
 from ..runner import driver
 from ..runner.launcher import Launcher
-from ..runner.slots import SLOTS_VARIABLE
+from ..runner.slots import SLOTS_VARIABLE, WORKERS_VARIABLE, workers
 from ..storage.store import Store
 from .suite import Suite
 
@@ -56,11 +56,12 @@ class LauncherSuite(Suite):
     @pytest.fixture
     def store(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
         monkeypatch.setenv(SLOTS_VARIABLE, str(tmp_path / "slots"))  # or the runs would wait for other training programs on this machine
+        monkeypatch.setenv(WORKERS_VARIABLE, "1")
         return Store(tmp_path / "appcore.db")
 
     @pytest.fixture
     def launcher(self, name: str, store: Store) -> Iterator[Launcher]:
-        launcher = Launcher(store, name)
+        launcher = Launcher(store, name, most=workers)
         yield launcher
         launcher.close(20.0)
 

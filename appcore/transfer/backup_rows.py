@@ -18,7 +18,7 @@ from ..storage import claims, row_rules, schema
 from ..storage.schema import plain, runs
 from ..untrusted.refusals import shown
 
-_OTHERS = (schema.meta, *schema.PASSING)
+_OTHERS = (schema.meta, schema.run_readers, *schema.PASSING)
 TABLES = {f"tables/{table.name}.jsonl": table for table in schema.metadata.sorted_tables if table not in _OTHERS}
 MOST_LINE = 64 * 2**20
 

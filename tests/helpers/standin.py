@@ -62,7 +62,7 @@ class StandIn:
     def memory_bytes(self, config: RunConfig) -> int:
         return 3_200_000_000
 
-    def threads(self, config: RunConfig) -> int:
+    def slots(self, config: RunConfig) -> float:
         return 1
 
     def release(self) -> None:

@@ -28,7 +28,7 @@ def started(monkeypatch: pytest.MonkeyPatch, store: Store) -> list[dict[str, Any
     """Configurations that were started; the runs are made up and done."""
     told: list[dict[str, Any]] = []
 
-    def start(configs: list[dict], launcher: str, titles: list[str], group: str, ablation: tuple) -> list[str]:
+    def start(configs: list[dict], launcher: str, titles: list[str], group: str, ablation: tuple, known: Any) -> list[str]:
         told.extend(configs)
         run_ids = [fake_runs.write(store, title=title, group=group, **config) for config, title in zip(configs, titles)]
         store.ablations.add_runs(ablation[0], [*ablation[1], *run_ids])

@@ -61,7 +61,7 @@ def test_every_page_shows_the_whole_run_and_names_the_others(spoiled: tuple[str,
     query = {"run": {"run": good}, "compare": {"runs": good}, "masks": {"run": good}, "export": {"run": good}, "stream": {"view": "runs"}}
     for name in page_files.found():
         text = words(opened(name, **query.get(name, {})))
-        if name not in ("run", "lessons", "ablations", "playground", "glossary"):  # which read one run, ablations, and no run
+        if name not in ("run", "lessons", "ablations", "playground", "glossary", "machines"):  # which read one run, ablations, and no run
             assert "cannot be read and are left out here" in text, name
         if name in ("home", "run"):  # the rail of Compare is drawn by the browser
             assert "the good one" in text or "APP · SNIP" in text, name

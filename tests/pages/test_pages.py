@@ -183,11 +183,11 @@ def test_settings_of_the_user_survive_a_change_of_the_data_set_and_recipes_do_no
 def test_start_hands_the_chosen_settings_to_the_manager(launch_form: AppTest, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[Any] = []
 
-    def start(self: Any, configs: list[dict], **_: Any) -> list[str]:
+    def start(self: Any, configs: list[dict], **_: Any) -> dict[str, list[str]]:
         started.extend(configs)
-        return [fake_runs.write(store)]
+        return {"runs": [fake_runs.write(store)], "reused": []}
 
-    monkeypatch.setattr(manager.Manager, "start", start)
+    monkeypatch.setattr(manager.Manager, "start_once", start)
     launch_form.selectbox(key="form_pruner").select("magnitude").run()
     launch_form.button(key="start").click().run()
     assert started == [{"pruner": "magnitude"}]

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from standin import SETTINGS, StandIn
 
-from appcore.runner import driver, slots
+from appcore.runner import driver, hardware
 from appcore.runner.launcher import Launcher
 from appcore.runner.launchers.process import WorkerJob
 from appcore.statuses import ENDED
@@ -147,10 +147,10 @@ def test_queued_and_paused_runs_have_a_heartbeat(store: Store, threads: Callable
 
 
 def test_the_device_names_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert slots.device_of("cuda") == "cuda"
-    assert slots.device_of("auto") in ("cpu", "cuda")
+    assert hardware.device_of("cuda") == "cuda"
+    assert hardware.device_of("auto") in ("cpu", "cuda")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert slots.device_of("auto") == "cpu"
+    assert hardware.device_of("auto") == "cpu"
 
 
 # ---- worker processes
@@ -203,15 +203,15 @@ def test_a_locked_store_does_not_swallow_why_a_worker_died(store: Store, tmp_pat
     try:
         wait(lambda: status(store, run_id) == "running")
         other.execute("BEGIN IMMEDIATE")  # the worker's death can be read but not written
-        job._process.kill()
-        job._process.wait()
+        job._worker.process.kill()
+        job._worker.process.wait()
         with pytest.raises(StoreError, match="is locked"):
             job.advance()
         assert job.run_ids == [run_id]  # still to be accounted for
         other.rollback()
         assert not job.advance()
     finally:
-        job._process.kill()
+        job._worker.process.kill()
         other.close()
     row = store.get(run_id)
     assert (row["status"], "SIGKILL" in row["error"]) == ("lost", True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from appcore.runner import slots
+from appcore.runner import hardware, slots
 from appcore.runner.slots import Slot
 
 HOLDER = (
@@ -20,7 +20,9 @@ HOLDER = (
 
 @pytest.fixture(autouse=True)
 def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slots, "_capacity", lambda device: 4 if device == "cpu" else 1)
+    monkeypatch.setattr(hardware, "cores", lambda: 4)
+    monkeypatch.setattr(hardware, "memory", lambda: 10_000)
+    monkeypatch.setattr(hardware, "gpus", lambda: ())
     monkeypatch.delenv("APPCORE_SHARE", raising=False)
 
 

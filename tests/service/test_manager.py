@@ -19,6 +19,7 @@ import pytest
 from standin import SETTINGS, StandIn
 
 from appcore.errors import InputError
+from appcore.runner import hardware
 from appcore.service import manager as module
 from appcore.service.manager import Manager, shared
 from appcore.storage.store import Store
@@ -192,7 +193,9 @@ def test_a_run_is_deleted_only_when_it_has_ended(manager: Manager, store: Store)
 def test_estimates_are_remembered_and_cannot_be_spoilt(manager: Manager, work: StandIn) -> None:
     first = manager.estimate(SETTINGS)
     first["samples"] = "spoilt"
-    assert manager.estimate(dict(SETTINGS)) == {"samples": work.total_samples(work.config(SETTINGS)), "seconds": 1.0}
+    samples = work.total_samples(work.config(SETTINGS))
+    at_once = hardware.cores()  # of steps of one thread
+    assert manager.estimate(dict(SETTINGS)) == {"samples": samples, "seconds": 1.0, "slots": 1, "at_once": at_once}
     assert manager.estimate({**SETTINGS, "epochs": 3})["samples"] != manager.estimate(SETTINGS)["samples"]
     with pytest.raises(InputError):
         manager.estimate({**SETTINGS, "epochs": 0})

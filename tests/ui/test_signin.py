@@ -122,7 +122,7 @@ def test_a_sign_out_ends_what_pages_hold_and_the_cookie_but_not_the_next_sign_in
 
 
 def test_a_sign_out_is_remembered_as_long_as_its_cookie_could_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    from appcore.storage import sign_outs
+    from appcore.storage.kept import sign_outs
 
     kept = Store().sign_outs
     kept.add("a" * 64)

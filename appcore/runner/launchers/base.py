@@ -2,8 +2,12 @@
 
 A file offers `CHOICES = {name: title}` and one function, `start(store, run_ids, work) -> Job`: it starts these runs, which advance in
 lockstep, and returns at once with a job that represents them. `work` is None for the engine, or a test's fake; a launcher that
-carries runs out outside this process always drives the engine. Optional: `IN_THIS_PROCESS = True` where the data that the
-command line loaded to check them serve the run as well.
+carries runs out outside this process always drives the engine. Optional:
+
+- `IN_THIS_PROCESS = True` where runs train in this process: one job at a time, and the data that the command line loaded to check them
+  serve the run as well. Without it jobs train side by side, as many at once as this machine has slots for. Where there are several GPUs
+  `start` is then given `environment` as well, the variables by which a program sees the one that is meant.
+- `let_go(store)`, called at the end, ends what is kept for further jobs.
 
 The queue of a device (runner/device_queue) starts a job when its turn has come and then calls `advance` repeatedly, from one thread.
 A job writes all results of its runs to the store and reads commands for them there; `driver.steps` and `lockstep.LocalJob` do both.

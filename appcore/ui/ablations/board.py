@@ -294,6 +294,7 @@ def queue(board: Board, waiting: Sequence[str]) -> None:
             st.button("", icon=":material/close:", key=f"cancel-{run_id}", on_click=act, help="Cancel this run")
     if len(mine) > 15:
         st.caption(f"and {len(mine) - 15} more")
+    st.page_link(page.link("machines"), label="How many train at once, and what waits", icon=":material/memory:", query_params={})
 
 
 def time_left(board: Board) -> str:
@@ -306,5 +307,6 @@ def time_left(board: Board) -> str:
     open_runs = [cell["run"] for cell in board.cells if cell["run"] and run_status.is_active(cell["run"])]
     if not seconds or not open_runs:
         return ""
-    left = sum(1 - run_status.share_done(run) for run in open_runs) * sum(seconds) / len(seconds)
+    at_once = max(1, sum(run["status"] == "running" for run in open_runs))
+    left = sum(1 - run_status.share_done(run) for run in open_runs) * sum(seconds) / len(seconds) / at_once
     return f" · about {format.about(left)} left"

@@ -127,13 +127,15 @@ def cost(found: Mapping[str, Any], reused: int) -> None:
     """The number of runs and their cost; runs that cost the same are estimated once."""
     cells, shapes = found["cells"], ablation_grid.shapes(found["cells"])
     total = {"samples": 0.0, "training_flops": 0.0, "seconds": 0.0}
-    note, timed, unknown = "", "", False
+    note, timed, unknown, at_once = "", "", False, [1]
     with st.skeleton(height=120):
         if cells and len(shapes) <= _MOST_SHAPES:
             try:
                 for config, count in shapes:
                     part = page.manager().estimate(config)
-                    total = {name: total[name] + count * (part[name] or 0) for name in total}
+                    at_once.append(min(part.get("at_once", 1), len(cells)))
+                    taken = {**part, "seconds": (part["seconds"] or 0) / at_once[-1]}
+                    total = {name: total[name] + count * (taken[name] or 0) for name in total}
                     unknown = unknown or part["seconds"] is None
                     timed = format.how_timed(part)
             except ValueError as error:
@@ -146,7 +148,8 @@ def cost(found: Mapping[str, Any], reused: int) -> None:
             metric("seconds", f"≈ {format.about(total['seconds'])}" if known and not unknown else "–")
         share = f" {reused} of them exist already and are used again, which saves their part." if reused else ""
         many = f" More than {_MOST_SHAPES} different shapes: not estimated." if len(shapes) > _MOST_SHAPES else ""
-        how = f", one run after another; {timed}" if timed else ""
+        beside = f"up to {max(at_once)} runs side by side" if max(at_once) > 1 else "one run after another"
+        how = f", {beside}; {timed}" if timed else ""
         st.caption(
             note or f"Repeats of images counted; dense FLOPs{how}; {counted(len(shapes), 'different shape')} estimated.{share}{many}"
         )

@@ -91,7 +91,7 @@ class SignedIn:
     def __getattr__(self, name: str) -> Any:
         self._check()
         found = getattr(self._inner, name)
-        if name in ("store", "ablations", "exports", "classes"):
+        if name in ("store", "ablations", "exports", "classes", "machine"):
             return SignedIn(found, self._digest)
         return self._checked(found) if callable(found) else found
 

@@ -26,22 +26,38 @@ _COST = "_form_cost"  # (settings, what they cost): an answer is drawn until the
 _PATIENCE = 0.4  # seconds in which most answers come, so that nothing is greyed for a blink
 
 
-def start(configs: Sequence[dict[str, Any]], launcher: str = plugins.DEFAULT_LAUNCHER, labels: Mapping[str, Any] | None = None) -> None:
+def start(
+    configs: Sequence[dict[str, Any]],
+    launcher: str = plugins.DEFAULT_LAUNCHER,
+    labels: Mapping[str, Any] | None = None,
+    *,
+    again: bool = False,
+) -> None:
     """Start runs together and open their page: Run for one, Compare for several. Pressed twice, it starts them once.
 
-    `labels`: name, tags and note of them all; without a name each is called by what it does.
+    `labels`: name, tags and note of them all; without a name each is called by what it does. What has been run already is shown and not
+    run again, unless `again` is asked for.
     """
     token = st.session_state.setdefault("_start_token", secrets.token_hex(8)) + json.dumps(configs, sort_keys=True)
     try:
         given = checked_labels(dict(labels or {}))
         name = given.pop("title", "")
         titles = [name or title(config) for config in configs]
-        run_ids = page.manager().start([dict(config) for config in configs], launcher=launcher, titles=titles, token=token)
+        options: dict[str, Any] = {"launcher": launcher, "titles": titles, "token": token}
+        if again:
+            run_ids, reused = page.manager().start([dict(config) for config in configs], **options), []
+        else:
+            found = page.manager().start_once([dict(config) for config in configs], **options)
+            run_ids, reused = found["runs"], found["reused"]
         for run_id in run_ids if any(given.values()) else ():
-            page.manager().label(run_id, **given)
+            if run_id not in reused:
+                page.manager().label(run_id, **given)
     except (ValueError, OSError) as error:
         st.error(harmless(str(error)), icon=":material/error:")
         return
+    if reused:
+        what = "This has been run already" if len(reused) == len(run_ids) else f"{len(reused)} of these runs was there already"
+        st.toast(f"{what}, with the same settings and data.", icon=":material/recycling:", duration="long")
     if len(run_ids) == 1:
         st.switch_page(page.link("run"), query_params={"run": run_ids[0]})
     st.switch_page(page.link("compare"), query_params={"runs": ",".join(run_ids)})
@@ -62,6 +78,16 @@ def labels(config: RunConfig | None) -> dict[str, Any]:
         tags = st.multiselect("Tags", [], key="form_tags", accept_new_options=True, placeholder="Type a word, press Enter")
         note = st.text_area("Note", key="form_note", max_chars=MOST_NOTE, height=80, placeholder="What is this run to show?")
     return {"title": name or "", "tags": tags, "note": note or ""}
+
+
+def known(config: RunConfig | None) -> bool:
+    """Where these settings have been run already: a link, and whether they shall be run again all the same."""
+    run_id = None if config is None else page.manager().same(config.model_dump(mode="json"))
+    if run_id is None:
+        return False
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="known"):
+        st.page_link(page.link("run"), label="This has been run already", icon=":material/recycling:", query_params={"run": run_id})
+        return st.toggle("Run it again", key="form_again", help="The same settings, data and machine give the same bits")
 
 
 def costs(config: RunConfig | None) -> None:

@@ -98,7 +98,8 @@ def _kind(config: dict[str, Any]) -> str:
 def _start(configs: list[dict[str, Any]]) -> None:
     try:
         titles = [f"{title(config)}, {_kind(config)}" for config in configs]
-        page.manager().start(configs, titles=titles, token=str(configs), group=f"beside-{secrets.token_hex(4)}")
+        options = {"titles": titles, "token": str(configs), "group": f"beside-{secrets.token_hex(4)}"}
+        page.manager().start(configs, launcher=plugins.SIDE_BY_SIDE, **options)
     except (ValueError, OSError) as error:
         st.error(harmless(str(error)), icon=":material/error:")
         return

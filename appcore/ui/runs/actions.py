@@ -23,7 +23,7 @@ Runs = Sequence[dict[str, Any]]
 def bar(runs: Runs, tags: Sequence[str], files: Callable[[Runs], None], ablations: Sequence[str] = ()) -> None:
     """The buttons for the picked runs; `files` draws the downloads. `ablations`: those of which a row was picked."""
     ids = [run["run_id"] for run in runs]
-    own = [run for run in runs if not run["recorded"]]
+    own, shared = [run for run in runs if not run_status.is_only_read(run)], [run for run in runs if run.get("is_shared")]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="actions"):
         st.markdown(f"**{len(runs)} picked**" if len(runs) > 1 else f"**{plain(name_of(runs[0]), 60)}**", width="content")
         if len(runs) == 1:
@@ -43,7 +43,10 @@ def bar(runs: Runs, tags: Sequence[str], files: Callable[[Runs], None], ablation
             st.page_link(page.link("export"), label="A table for a paper, figures", icon=":material/article:", query_params=query)
         if own and st.button("Delete", icon=":material/delete:", key="delete"):
             _ask(own)
-        if len(own) < len(runs):
+        if shared:
+            leave: dict[str, Any] = {"key": "leave", "on_click": _delete, "args": (shared,), "help": "They stay with who started them"}
+            st.button("Take off my list", icon=":material/playlist_remove:", **leave)
+        if len(own) + len(shared) < len(runs):
             st.caption("Recorded runs came with the program and stay as they are.")
 
 

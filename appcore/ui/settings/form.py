@@ -217,7 +217,9 @@ def _completion(name: str, value: str) -> str:
 def _launchers() -> None:
     known = plugins.choices("launchers")
     st.session_state[_LAUNCHER] = launcher()
-    help = "A crash in a process of its own leaves this program alone; there it takes some seconds to begin."
+    help = (
+        "In processes of their own runs train side by side, and a crash leaves this program alone; the first takes some seconds to begin."
+    )
     titles = {name: known[name].title for name in known}
     st.selectbox("Where it trains", list(known), format_func=titles.__getitem__, key=_LAUNCHER, help=help, on_change=_launcher_changed)
 

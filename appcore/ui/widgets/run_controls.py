@@ -27,7 +27,7 @@ def buttons(run: Mapping[str, Any]) -> None:
 
 def all_buttons(runs: Sequence[Mapping[str, Any]]) -> None:
     """Pause or stop several runs at once; nothing where none goes on."""
-    active = [run for run in runs if run_status.is_active(run)]
+    active = [run for run in runs if run_status.is_active(run) and not run_status.is_only_read(run)]
     if not active:
         return
     with st.container(horizontal=True, horizontal_alignment="right"):

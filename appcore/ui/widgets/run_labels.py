@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from ..app import page
+from ..app import page, signin
 from ..words.text import plain
 
 
@@ -32,6 +32,23 @@ def details(run: dict[str, Any], tags: Sequence[str]) -> None:
         )
     with right:
         st.text_area("Note", key=keys["note"], max_chars=20_000, height=118, on_change=_edited, args=(run_id, "note"))
+
+
+def sharing(run: dict[str, Any]) -> None:
+    """Whether everybody at this server may look at the run; nothing where nobody signs in, and all see everything."""
+    if not signin.is_on():
+        return
+    key = f"shared-{run['run_id']}"
+    st.session_state[key] = page.store().is_shared(run["run_id"])
+    help = "Without its name, tags and note. Whoever asks the same question sees it anyway, unless this server keeps runs apart."
+    st.toggle("Everybody here may look at it", key=key, on_change=_shared, args=(run["run_id"], key), help=help)
+
+
+def _shared(run_id: str, key: str) -> None:
+    try:
+        page.manager().share(run_id, st.session_state[key])
+    except ValueError as error:
+        st.toast(plain(str(error), 300), icon=":material/error:")
 
 
 def name_of(run: dict[str, Any]) -> str:

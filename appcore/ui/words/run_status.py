@@ -40,6 +40,11 @@ def is_active(run: Mapping[str, Any]) -> bool:
     return run["status"] in ACTIVE
 
 
+def is_only_read(run: Mapping[str, Any]) -> bool:
+    """Whether this user can look at a run and not change it: a recorded one, or one that somebody shares."""
+    return bool(run.get("recorded") or run.get("is_shared"))
+
+
 def state(run: Mapping[str, Any], now: datetime | None = None) -> str:
     """The displayed state: the status, with extra names for a waiting command, a start without a step yet, and a missing heartbeat; and
     for a run that came with the program."""

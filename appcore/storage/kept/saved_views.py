@@ -7,9 +7,9 @@ import json
 
 from sqlalchemy import Connection, delete, insert, select
 
-from ..errors import InputError
-from .database import Database
-from .schema import meta, plain
+from ...errors import InputError
+from ..database import Database
+from ..schema import meta, plain
 
 MOST, MOST_NAME, MOST_ADDRESS = 50, 60, 2_000
 Address = dict[str, list[str]]  # the values of each parameter

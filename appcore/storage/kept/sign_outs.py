@@ -6,8 +6,8 @@ import time
 
 from sqlalchemy import delete, insert, select
 
-from .database import Database
-from .schema import meta
+from ..database import Database
+from ..schema import meta
 
 KEPT_SECONDS = 40 * 86_400.0  # longer than Streamlit takes the cookie of a sign-in, which is 31 days
 _PREFIX, _DIGITS = "signed-out ", 28  # a key has at most 40 characters

@@ -1,0 +1,83 @@
+"""What this machine has for training: cores, memory and GPUs. Knows no torch, whose import would hold up the page: the graphics driver is
+asked by its own library."""
+
+from __future__ import annotations
+
+import math
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+_CORES_OF_GROUP = Path("/sys/fs/cgroup/cpu.max")
+_MEMORY_OF_GROUP = Path("/sys/fs/cgroup/memory.max")
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU that programs may use here: as CUDA_VISIBLE_DEVICES names it, as users know it, and the bytes of its memory."""
+
+    name: str
+    title: str
+    memory: int
+
+
+def cores() -> int:
+    """Processor cores that this program may use, by its affinity and the quota of its container."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):  # no container, or no quota: "max"
+        quota, period = _CORES_OF_GROUP.read_text().split()
+        found = min(found, max(1, math.floor(int(quota) / int(period) + 0.5)))
+    return found
+
+
+def memory() -> int:
+    """Bytes of memory that programs may use here: of the machine, or what its container allows."""
+    found = psutil.virtual_memory().total
+    with suppress(OSError, ValueError):
+        found = min(found, int(_MEMORY_OF_GROUP.read_text()))
+    return found
+
+
+def gpus() -> tuple[Gpu, ...]:
+    """The GPUs that CUDA_VISIBLE_DEVICES leaves, in its order; none without a driver."""
+    return _gpus(os.environ.get(_VISIBLE))
+
+
+def device_of(wanted: str) -> str:
+    """The device that `auto`, `cpu` or `cuda` means here."""
+    return wanted if wanted != "auto" else "cuda" if gpus() else "cpu"
+
+
+def own_gpu() -> str:
+    """The GPU in which this program itself computes, which is the first that it sees; "" where none is known."""
+    found = gpus()
+    return found[0].name if found else ""
+
+
+def only(gpu: str) -> dict[str, str]:
+    """The environment of a program that is to see one GPU alone."""
+    return {_VISIBLE: gpu, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+
+
+@cache  # what the driver knows does not change, and is asked for ten times a second while a run waits
+def _gpus(visible: str | None) -> tuple[Gpu, ...]:
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        names = [str(index) for index in range(pynvml.nvmlDeviceGetCount())] if visible is None else visible.split(",")
+        return tuple(_gpu(pynvml, name.strip()) for name in names if name.strip() not in ("", "-1"))
+    except Exception:  # no library, no driver, no such device: all the same here
+        return ()
+
+
+def _gpu(pynvml: object, name: str) -> Gpu:
+    by_index, by_id = (getattr(pynvml, f"nvmlDeviceGetHandleBy{kind}") for kind in ("Index", "UUID"))
+    handle = by_index(int(name)) if name.isdecimal() else by_id(name)
+    title, memory = (getattr(pynvml, f"nvmlDeviceGet{fact}")(handle) for fact in ("Name", "MemoryInfo"))
+    return Gpu(name, title if isinstance(title, str) else title.decode(), int(memory.total))

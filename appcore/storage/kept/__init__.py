@@ -1,0 +1,1 @@
+"""What is kept in the table `meta`, a text for each key."""
