@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
 
 from ..analysis.samples import Sample, above_zero, exactly
-from ..config import RunConfig
+from ..config import RunConfig, build
 from ..engine.prune_point import select
 from ..engine.state import RunState
 from ..masks import selection
@@ -42,10 +43,13 @@ STEPS = 12  # bisections of the compression on a logarithmic scale, between 1 an
 
 def measure(lab: Lab) -> Finding:
     """For each criterion the highest compression (weights / weights kept) at which a path from input to output is left."""
-    seeds = lab.repeats(3)
-    rows = [_compressions(lab, seed) for seed in seeds]
-    exact, first_empty = [row.pop("exact") for row in rows], [row.pop("first empty") for row in rows]
-    log = {name: Sample.of(math.log10(row[name]) for row in rows) for name in rows[0]}
+    seeds = lab.repeats(5)
+    once = {pruner: _measured(lab, _once, pruner, seeds) for pruner in FIXED + ITERATED}
+    rounds = {pruner: _measured(lab, _in_rounds, pruner, seeds) for pruner in ITERATED}
+    ends = {_once_name(pruner): [end for end, _, _ in found] for pruner, found in once.items()}
+    ends |= {_iterated_name(pruner): found for pruner, found in rounds.items()}
+    exact = [all(found[place][2] for found in once.values()) for place in range(len(seeds))]
+    log = {name: Sample.of(map(math.log10, found)) for name, found in ends.items()}
 
     def order(lower: str, higher: str) -> Part:
         measured = f"{_times(log[lower])} against {_times(log[higher])} (n = {len(seeds)})"
@@ -58,7 +62,7 @@ def measure(lab: Lab) -> Finding:
         Part("where a layer first dies under one-shot scores: all layers live with that many weights, one is empty with one fewer",
              f"{sum(exact)} of {counted(len(exact), 'seed')}, {len(FIXED + ITERATED)} criteria each", exactly(all(exact)), True)
     )  # fmt: skip
-    empty = {name: Sample.of(math.log10(row[name]) for row in first_empty) for name in first_empty[0]}
+    empty = {_once_name(pruner): Sample.of(math.log10(first) for _, first, _ in found) for pruner, found in once.items()}
     table = markdown(
         ["compression", "a layer is empty beyond", "no path beyond"],
         [[name, _times(empty[name]) if name in empty else "", _times(found)] for name, found in log.items()],
@@ -70,7 +74,7 @@ def _settings(lab: Lab) -> str:
     config = _config(lab, "snip", 0)
     return (
         f"{config.arch}, `{lab.dataset}`, prunable {config.prunable}, init {config.init}, scoring set of "
-        f"{round(config.score_fraction * config.limit_train)} images, {len(lab.repeats(3))} seed(s). The end: no path of kept weights from "
+        f"{round(config.score_fraction * config.limit_train)} images, {len(lab.repeats(5))} seed(s). The end: no path of kept weights from "
         f"input to output; one-shot by {STEPS} bisections, iterated to a round"
     )
 
@@ -89,22 +93,25 @@ def _once_name(pruner: str) -> str:
     return f"{display(pruner)}(1)" if pruner in ITERATED else display(pruner)
 
 
-def _compressions(lab: Lab, seed: int) -> dict[str, Any]:
-    """The highest compression with a path, by criterion; `first empty`: with every layer alive; `exact`: layers die where the ranks say."""
-    found: dict[str, float] = {}
-    first_empty: dict[str, float] = {}
-    exact = True
-    for pruner in FIXED + ITERATED:
-        name, state = _once_name(pruner), RunState.create(_config(lab, pruner, seed))
-        scores = select(state, 0, 0.01, in_evaluation=True).scores
-        found[name] = _last_alive(state, scores)
-        first_empty[name], dies = _first_empty(scores)
-        exact &= dies
-        lab.say(f"{name} ends at {found[name]:,.0f}x, seed {seed}")
-    for pruner in ITERATED:
-        found[_iterated_name(pruner)] = end = _last_alive_iterated(RunState.create(_config(lab, pruner, seed)))
-        lab.say(f"{_iterated_name(pruner)} ends at {end:,.0f}x, seed {seed}")
-    return {**found, "first empty": first_empty, "exact": exact}
+def _measured(lab: Lab, task: Callable[[Lab, Any], Any], pruner: str, seeds: range) -> list[Any]:
+    return lab.each(task, [_config(lab, pruner, seed).model_dump(mode="json") for seed in seeds])
+
+
+def _once(lab: Lab, settings: dict[str, Any]) -> tuple[float, float, bool]:
+    """Of one round: the highest compression with a path, the one with every layer alive, and whether layers die where the ranks say."""
+    state = RunState.create(build(settings))
+    scores = select(state, 0, 0.01, in_evaluation=True).scores
+    found = _last_alive(state, scores)
+    lab.say(f"{_once_name(state.config.pruner)} ends at {found:,.0f}x, seed {state.config.seed}")
+    return found, *_first_empty(scores)
+
+
+def _in_rounds(lab: Lab, settings: dict[str, Any]) -> float:
+    """Of an iterated criterion: the highest compression with a path."""
+    state = RunState.create(build(settings))
+    end = _last_alive_iterated(state)
+    lab.say(f"{_iterated_name(state.config.pruner)} ends at {end:,.0f}x, seed {state.config.seed}")
+    return end
 
 
 def _lives(state: RunState, chosen: dict[str, Tensor]) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..analysis.samples import Sample, above_zero
-from ..config import RunConfig
+from ..config import RunConfig, build
 from ..engine.prune_point import prune
 from ..engine.state import RunState
 from ..planning.plan import plan
@@ -23,7 +25,10 @@ def measure(lab: Lab) -> Finding:
     """Keep rates of the first convolution at initialisation, then those of the early layers at each prune point of APP."""
     seeds, parts = lab.repeats(5), []
     for tau, density in DENSITIES.items():
-        rates = {pruner: [_keep_rates(_at_start(lab, pruner, tau, seed)) for seed in seeds] for pruner in ("snip", "magnitude")}
+        rates = {
+            pruner: lab.each(_keep_rates, [_at_start(lab, pruner, tau, seed).model_dump(mode="json") for seed in seeds])
+            for pruner in ("snip", "magnitude")
+        }
         snip, magnitude = (Sample.of(found[0] for found in rates[pruner]) for pruner in ("snip", "magnitude"))
         measured = f"SNIP {snip.text()} %, magnitude {magnitude.text()} % (n = {len(seeds)})"
         parts.append(
@@ -45,7 +50,7 @@ def measure(lab: Lab) -> Finding:
 def _along_the_stream(lab: Lab) -> tuple[str, list[Part]]:
     seeds, rates = lab.repeats(3), {}
     for pruner in ("snip", "magnitude"):
-        records = [lab.record(_stream(lab, pruner, seed)) for seed in seeds]
+        records = lab.records(_stream(lab, pruner, seed) for seed in seeds)
         rates[pruner] = [[[layer.kept / layer.total for layer in point.layers] for point in record.pruned] for record in records]
     third = max(1, len(rates["snip"][0][0]) // 3)
 
@@ -78,8 +83,9 @@ def _stream(lab: Lab, pruner: str, seed: int) -> RunConfig:
     return lab.stream(pruner=pruner, seed=seed)
 
 
-def _keep_rates(config: RunConfig) -> list[float]:
+def _keep_rates(lab: Lab, settings: dict[str, Any]) -> list[float]:
     """Share kept of each layer when the network is pruned once, before any training."""
+    config = build(settings)
     state, first = RunState.create(config), plan(config)[0]
     prune(state, first.megabatch, first.density)
     return [float(mask.float().mean()) for mask in state.masks.values()]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..analysis.samples import exactly
-from ..config import RunConfig
+from ..config import RunConfig, build
 from ..engine.loop import run
 from ..engine.state import RunState
 from ..events import Pruned, SegmentDone
@@ -18,7 +20,7 @@ def measure(lab: Lab) -> Finding:
     """Whole APP runs, inspected after every segment."""
     cases = CASES[:2] if lab.is_quick else CASES
     configs = [_config(lab, pruner, scope, seed) for pruner, scope in cases for seed in lab.repeats(2)]
-    looks = [_look(lab, config) for config in configs]
+    looks = lab.each(_look, [config.model_dump(mode="json") for config in configs])
     points, segments = sum(len(found) for found, _, _ in looks), sum(after for _, _, after in looks)
     wrong = sum(not found for all_found, _, _ in looks for found, _ in all_found)
     returned = sum(not nested for all_found, _, _ in looks for _, nested in all_found)
@@ -46,8 +48,9 @@ def _config(lab: Lab, pruner: str, scope: str, seed: int) -> RunConfig:
     return lab.config(**size, **small, pruner=pruner, scope=scope, seed=seed)
 
 
-def _look(lab: Lab, config: RunConfig) -> tuple[list[tuple[bool, bool]], int, int]:
+def _look(lab: Lab, settings: dict[str, Any]) -> tuple[list[tuple[bool, bool]], int, int]:
     """([(count is exact, mask is nested) at each prune point], segments after which a removed weight was not 0, segments)."""
+    config = build(settings)
     lab.say(f"app {config.pruner} by {config.scope}, seed {config.seed}")
     state, found, leaked, segments = RunState.create(config), [], 0, 0
     before = {name: mask.clone() for name, mask in state.masks.items()}

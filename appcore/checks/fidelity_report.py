@@ -31,11 +31,11 @@ INTRODUCTION = (
 )
 READING = (
     "Numbers are mean ± standard deviation over n seeds. A claim of more or less *holds* when the 95 % confidence interval of the "
-    "differences, paired by seed, leaves 0 out on the claimed side; it *does not hold at this scale* when it does so on the other, and "
-    f"is *inconclusive* otherwise. A claim of no difference holds when the interval lies within ±{100 * sanity.MARGIN:.0f} points, and "
-    "does not hold when it lies wholly outside. An experiment has the verdict of its worst part. Statements marked exact must be true to "
-    "the last weight or image, or the command exits with 1. Networks, images and epochs are far fewer than in the papers: a claim that "
-    "does not hold here is not thereby refuted."
+    "differences, paired by seed, leaves 0 out on the claimed side, or the least difference where the statement names one; it *does not "
+    "hold at this scale* when it does so on the other side, and is *inconclusive* otherwise. A claim of no difference holds when the "
+    f"interval lies within ±{100 * sanity.MARGIN:.0f} points, and does not hold when it lies wholly outside. An experiment has the "
+    "verdict of its worst part. Statements marked exact must be true to the last weight or image, or the command exits with 1. "
+    "Networks, images and epochs are far fewer than in the papers: a claim that does not hold here is not thereby refuted."
 )
 COVERED = (
     "An interval covers what the seed draws: initial values, the order of the stream, its split, augmentation and scoring batches, and, "

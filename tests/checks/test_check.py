@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from appcore import RunConfig, run
-from appcore.analysis.samples import BROKEN, FAILS, HOLDS, UNDECIDED, Sample, above_zero, exactly, within, worst
+from appcore.analysis.samples import BROKEN, FAILS, HOLDS, UNDECIDED, Sample, above_zero, at_least, exactly, within, worst
 from appcore.checks import experiment, fidelity_report, sanity
 from appcore.checks.experiment import Finding, Lab, Part
 from appcore.checks.sanity import AS_IS, INVERTED, RANDOM, REINIT, SHUFFLED, Trial
@@ -69,6 +69,12 @@ def test_a_claim_of_more_needs_an_interval_above_zero(values: tuple[float, ...],
 )
 def test_a_claim_of_no_difference_fails_only_outside_the_margin(values: tuple[float, ...], expected: str) -> None:
     assert within(Sample(values), 0.02) == expected
+
+
+def test_an_effect_of_a_size_is_refuted_by_a_certain_smaller_one() -> None:
+    assert at_least(Sample((0.08, 0.09, 0.1)), 0.05) == HOLDS and at_least(Sample((0.02, 0.021, 0.022)), 0.05) == FAILS
+    assert at_least(Sample((0.02, 0.09, 0.04)), 0.05) == UNDECIDED == at_least(Sample((0.9,)), 0.05)
+    assert Sample((0.02, 0.021, 0.022)).ranging() == "+2.1 [+1.9, +2.3]" and Sample((0.5,)).ranging(0) == "+50"
 
 
 def test_the_worst_part_decides() -> None:
@@ -159,19 +165,18 @@ def test_exact_statements_are_checked_against_the_live_state(monkeypatch: pytest
     from appcore.checks import exact
     from appcore.engine import prune_point
 
-    lab = Lab(is_quick=True)
-    monkeypatch.setattr(lab, "say", lambda text: None)
-    assert exact.measure(lab).verdict == HOLDS
+    monkeypatch.setattr(Lab, "say", lambda lab, text: None)
+    assert exact.measure(Lab(is_quick=True)).verdict == HOLDS
     honest = prune_point.selection.keep_top
     monkeypatch.setattr(
         prune_point.selection, "keep_top", lambda scores, density, *more, **named: honest(scores, density + 1e-3, *more, **named)
     )
-    found = exact.measure(lab)
+    found = exact.measure(Lab(is_quick=True))
     assert found.is_broken and found.parts[0].measured == "0 of 16 prune points"
     monkeypatch.setattr(prune_point.selection, "keep_top", honest)
     monkeypatch.setattr(RunState, "apply_masks", lambda state: None)
     monkeypatch.setattr(RunState, "pruned", lambda state: [])
-    assert exact.measure(lab).parts[2].verdict == BROKEN
+    assert exact.measure(Lab(is_quick=True)).parts[2].verdict == BROKEN
 
 
 def test_the_shared_stream_has_equal_megabatches_and_runs_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +184,27 @@ def test_the_shared_stream_has_equal_megabatches_and_runs_once(monkeypatch: pyte
     monkeypatch.setattr(lab, "say", lambda text: None)
     monkeypatch.setattr(experiment, "STREAM_LIMIT", 1600)
     assert lab.stream().limit_train == 400 and Lab().stream().limit_train == 1432  # of the 1,437 digits
-    assert lab.record(lab.stream(epochs=1)) is lab.record(lab.stream(epochs=1))
+    carried_out: list[RunConfig] = []
+    start = experiment.run
+    monkeypatch.setattr(experiment, "run", lambda config: carried_out.append(config) or start(config))
+    first, again = lab.records([lab.stream(seed=1)]), lab.records([lab.stream(seed=1), lab.stream(seed=1)])
+    assert [first[0], first[0]] == again and len(carried_out) == 1 and len(first[0].megabatches) == 8
+
+
+def test_streams_of_other_sizes_keep_equal_megabatches() -> None:
+    lab = Lab()
+    found = lab.six_rows(limit_train=1001, seed=2, method="dense")
+    assert (found.limit_train, found.epochs, found.method, found.seed, found.flip, found.restore_best) == (
+        1000,
+        4,
+        "dense",
+        2,
+        False,
+        False,
+    )
+    assert Lab(is_quick=True).six_rows(tau=9.0).model_dump(include={"arch", "limit_train", "tau"}) == {
+        "arch": "mlp", "limit_train": 400, "tau": 9.0,
+    }  # fmt: skip
 
 
 def test_a_broken_exact_statement_is_exit_code_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -192,7 +217,15 @@ def test_a_broken_exact_statement_is_exit_code_1(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--only", "9"], ["--seeds", "-1"], ["--seeds", "x"], ["--dataset", "nope"], ["--dataset", "images:nowhere"], ["--run", "x"]],
+    [
+        ["--only", "9"],
+        ["--seeds", "-1"],
+        ["--workers", "0"],
+        ["--seeds", "x"],
+        ["--dataset", "nope"],
+        ["--dataset", "images:nowhere"],
+        ["--run", "x"],
+    ],
 )
 def test_bad_input_is_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", *arguments]) == 2
@@ -241,7 +274,7 @@ def test_the_committed_results_are_those_of_real_images() -> None:
     for number, module in fidelity_report.EXPERIMENTS.items():
         assert f"## {number}. {module.TITLE}" in text
     commands = re.findall(r"^Measured by `(.*?)`", text, flags=re.MULTILINE)
-    assert len(commands) == 8 and all("--dataset images:../shared/data/cifar10-small.zip" in command for command in commands)
+    assert len(commands) == 8 and all("--dataset images:../shared/data/cifar10" in command for command in commands)
     assert BROKEN not in text and "Quick settings" not in text
 
 
@@ -257,9 +290,9 @@ def test_a_wrong_draw_of_the_released_code_is_seen(monkeypatch: pytest.MonkeyPat
     from appcore.checks import released
     from appcore.engine import prune_point
 
-    lab = Lab(is_quick=True)
     monkeypatch.setattr(released, "QUOTED", {"magnitude": released.QUOTED["magnitude"]})
-    assert [part.verdict for part in released.measure(lab).parts] == [HOLDS, HOLDS]
+    assert [part.verdict for part in released.measure(Lab(is_quick=True, seeds=4)).parts] == [HOLDS, HOLDS]
+    assert [part.verdict for part in released.measure(Lab(is_quick=True)).parts] == [UNDECIDED, HOLDS]  # one seed decides nothing
 
     def by_fan_out(state: RunState, megabatch: int) -> torch.nn.Module:
         network = copy.deepcopy(state.model)
@@ -267,7 +300,7 @@ def test_a_wrong_draw_of_the_released_code_is_seen(monkeypatch: pytest.MonkeyPat
         return network
 
     monkeypatch.setattr(prune_point, "_redrawn", by_fan_out)
-    assert [part.verdict for part in released.measure(lab).parts] == [FAILS, HOLDS]
+    assert [part.verdict for part in released.measure(Lab(is_quick=True, seeds=4)).parts] == [FAILS, HOLDS]
 
 
 def test_repeats_of_a_card_keep_the_images_that_the_mask_was_found_with(trial: Trial) -> None:
