@@ -19,6 +19,7 @@ page.guard(__file__)
 from appcore.ui.ablations import board as ablation_board  # noqa: E402
 from appcore.ui.ablations import form as ablation_form  # noqa: E402
 from appcore.ui.ablations import list as ablation_list  # noqa: E402
+from appcore.ui.widgets import projector  # noqa: E402
 from appcore.ui.words import run_status, text  # noqa: E402
 
 manager = page.manager()
@@ -93,13 +94,16 @@ def board_page(sweep_id: str) -> None:
         now = ablation_board.Board(manager.ablations.board(sweep_id))
         if now.token != shown:
             st.rerun()
-        ablation_list.progress(now)
-        is_over = (now.rows["state"] == "done").all()
-        with st.expander("States of the runs", icon=":material/grid_view:") if is_over else st.container():
-            ablation_board.states(now, down, across)
-        ablation_board.caveats(now)
-        ablation_board.only(now, down, across)
-        ablation_board.results(now, view, metric, down, across)
+        on_top = st.container() if projector.is_on() else None  # an audience sees results first
+        with st.container():
+            ablation_list.progress(now)
+            is_over = (now.rows["state"] == "done").all()
+            with st.expander("States of the runs", icon=":material/grid_view:") if is_over else st.container():
+                ablation_board.states(now, down, across)
+            ablation_board.caveats(now)
+            ablation_board.only(now, down, across)
+        with on_top or st.container():
+            ablation_board.results(now, view, metric, down, across)
 
     with page.own_place():
         moving()
@@ -116,7 +120,8 @@ if sweep:
     try:
         manager.ablations.get(sweep)
     except ValueError as error:
-        st.error(text.plain(str(error), 300), icon=":material/search_off:", title="This ablation cannot be shown")
+        st.title("Ablations")
+        st.error(text.sentence(error), icon=":material/search_off:", title="This ablation cannot be shown")
         st.page_link(page.link("ablations"), label="See all ablations", icon=":material/apps:", query_params={})
         st.stop()
     board_page(sweep)

@@ -57,7 +57,7 @@ page.careful(lambda: found.append(read()))()
 if not found:
     st.stop()
 at_first = len(side(found[0][0][0], found[0][1]).snapshots)
-with st.container(horizontal=True, vertical_alignment="center"):
+with st.container(horizontal=True, vertical_alignment="center", key="masks-state"):
     follows = not playback.is_for(runs[:1]) and st.toggle("Follow the newest", value=True, key="follow_masks")
     st.markdown(f"{run_status.markdown(runs[0])} &nbsp; {run_status.sentence(runs[0]) if runs[0]['status'] != 'done' else ''}")
 

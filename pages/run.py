@@ -74,7 +74,7 @@ def run_page(run: dict) -> None:
     is_watched = looks or any(run_status.is_active(one) for one in beside)
 
     def read() -> tuple[dict, tables.Frames]:
-        now = page.manager().get(run["run_id"])
+        now = present(run["run_id"])
         if (now["status"], now["command"], run_status.state(now)) != shown:
             st.rerun()
         return now, tables.read([now])
@@ -106,7 +106,7 @@ def run_page(run: dict) -> None:
         with st.container():  # whatever is in it, what follows keeps its place
             view.progress_bar(now, data)
             if now["traceback"] and now["status"] == "failed":
-                with st.expander("Traceback", icon=":material/terminal:"):
+                with st.expander("Traceback", icon=":material/terminal:", key="traceback"):
                     st.code(now["traceback"], language=None)
         figures(now, data)
 
@@ -154,11 +154,20 @@ def change_and_run_again(run: dict) -> None:
     st.page_link(page.link("run"), label="Change and run again", icon=":material/edit:", query_params=again)
 
 
+def present(run_id: str) -> dict:
+    """The run as it is now; where it was deleted while somebody looked at it, the whole page says so."""
+    try:
+        return page.manager().get(run_id)
+    except ValueError:
+        if page.store().revision(run_id):  # it is there, and cannot be read at the moment
+            raise
+        st.rerun()
+
+
 def not_here(reason: str) -> None:
     """What is said of a run that cannot be shown, and where to go."""
     st.title("Run")
-    said = f"{reason[0].upper()}{reason[1:]}.".replace("..", ".")
-    st.error(text.harmless(said), icon=":material/search_off:", title="This run cannot be shown")
+    st.error(text.sentence(reason), icon=":material/search_off:", title="This run cannot be shown")
     with st.container(horizontal=True):
         st.page_link(page.link("runs"), label="All runs", icon=":material/table_rows:")
         st.page_link(page.link("run"), label="New run", icon=":material/add:", query_params=page.form_address())

@@ -15,12 +15,13 @@ PAGE = {
 page.guard(__file__)
 
 from appcore.ui.what_if import accuracy, choose, train, view  # noqa: E402
-from appcore.ui.widgets import bars  # noqa: E402
+from appcore.ui.widgets import bars, projector  # noqa: E402
 
 st.title("What would that density do?")
 under_title = st.container()
 everything = {run["run_id"]: run for run in page.runs()}
-st.markdown("Nothing is trained or changed here: the weights are scored once, then any cut is answered at once.")
+with st.container(key="what-if-words"):
+    st.markdown("Nothing is trained or changed here: the weights are scored once, then any cut is answered at once.")
 
 source = choose.source(everything)
 if (of_run := st.query_params.get("run")) in everything:
@@ -56,8 +57,11 @@ def dragged() -> None:
     deaths = view.falls(ready, scope, exempt)
     asked = (density, scope, tuple(exempt), tuple(reply["key"] for reply in ready.values()))
     view.in_words(answers, deaths)
-    view.numbers(sketches, answers, deaths)
-    view.figures(sketches, answers, deaths, asked)
+    on_top = st.container() if projector.is_on() else None  # an audience sees charts first
+    with st.container():
+        view.numbers(sketches, answers, deaths)
+    with on_top or st.container():
+        view.figures(sketches, answers, deaths, asked)
     if not source.is_recorded:  # what follows reads data, which may not be here
         accuracy.section(source, list(sketches), density, scope, exempt)
         train.section(source, list(sketches), density, scope, exempt)

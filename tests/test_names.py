@@ -6,6 +6,7 @@ import pytest
 from source_texts import product, texts
 
 from appcore import names, plugins
+from appcore.config import PLUGIN_FIELDS
 
 CHOICES = [choice for kind in names._KINDS for choice in plugins.choices(kind).values()]
 
@@ -70,3 +71,9 @@ def test_display_names_are_written_in_the_files_of_the_plug_ins_alone() -> None:
 )
 def test_a_number_and_its_noun_agree(number: int, noun: str, said: str) -> None:
     assert names.counted(number, noun) == said
+
+
+def test_titles_fit_into_the_menus_of_the_form() -> None:
+    """In its narrowest column a menu holds 33 characters; what a title cannot say stands in the help and in the module."""
+    titles = [choice.title for kind in PLUGIN_FIELDS.values() for choice in plugins.choices(kind).values()]
+    assert len(titles) > 30 and [title for title in titles if len(title) > 33] == []

@@ -199,7 +199,7 @@ def parallel(
             pad = 0.02 * (high - low) or 0.5
             shown.append({"label": ablation_results.METRICS[name].title, "values": values.to_numpy(), "range": [low - pad, high + pad]})
     if len(done):
-        line = {"color": done[metric].to_numpy(dtype=float), "colorscale": style.scale(style.SEQUENTIAL[:8]), "showscale": True}
+        line = {"color": done[metric].to_numpy(dtype=float), "colorscale": style.scale(style.SEQUENTIAL[3:8]), "showscale": True}
         line["colorbar"] = {"title": {"text": about.unit, "side": "right"}, "thickness": 10}
         names, pale = done["run_id"].tolist(), {"line": {"opacity": 0.08}}
         shown_by_ticks = {"color": "rgba(0,0,0,0)"}  # the ends of an axis with four decimals

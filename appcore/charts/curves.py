@@ -34,7 +34,7 @@ def accuracy(
     """Train, validation and test accuracy of one run; validation and test accuracy of several. `rounds`: tests of rounds, of the store."""
     alone = len(runs) == 1
     subtitle = (
-        "grey: train · line: validation · marks: test · on top: ▼ pruned, ★ carried on"
+        "on top: ▼ pruned, | learning rate drops, ★ weights carried on"
         if alone
         else "lines: validation after each epoch · marks: test after each megabatch or round"
     )
@@ -149,6 +149,7 @@ def errors(
                 mode="lines+markers",
                 line={"color": look.colour, "dash": look.dash, "width": 2.5},
                 marker={"symbol": look.symbol, "size": 8},
+                cliponaxis=False,  # the first and the last one lie on the edge
                 customdata=np.append(0, ends["test_errors"].to_numpy()),
                 hovertemplate="%{y:,} errors (%{customdata:,} in this megabatch)",
             )
@@ -263,6 +264,7 @@ def _events(figure: go.Figure, axis: TimeAxis, run: Mapping[str, Any], rows: pd.
                     text=texts,
                     mode="markers",
                     marker={"symbol": symbol, "size": 8, "color": style.GREY},
+                    cliponaxis=False,  # the last one lies on the edge
                     hovertemplate=markup.hover("%{text}"),
                 )
             )

@@ -41,6 +41,8 @@ def kept(answers: Mapping[str, Answer], *, logarithmic: bool = False, revision: 
                 x=places[name],
                 y=np.arange(len(share)),
                 name=display(name),
+                legendgroup=name,
+                showlegend=False,
                 mode="markers",
                 text=[layer.removesuffix(".weight") for layer in layers["layer"]],
                 marker={
@@ -57,6 +59,7 @@ def kept(answers: Mapping[str, Answer], *, logarithmic: bool = False, revision: 
                 ),
             )
         )
+        _listed(figure, name, symbol)
     layer_rows(figure, names)
     if answers:
         _grey_exempt(figure, next(iter(answers.values())).layers, floor)
@@ -81,6 +84,14 @@ def _joins(figure: go.Figure, shares: Mapping[str, np.ndarray]) -> None:
         line = {"width": 4, "color": "rgba(122,133,148,0.35)"}
         y = np.repeat(np.arange(table.shape[1]), 3)
         figure.add_trace(go.Scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip", showlegend=False))
+
+
+def _listed(figure: go.Figure, criterion: str, symbol: str) -> None:
+    """The entry of a criterion in the legend: taken from its marks it would be a cross where the first layer is empty."""
+    marker = {"symbol": symbol, "size": 10, "color": plugin_styles.colour_of(criterion)}
+    figure.add_trace(
+        go.Scatter(x=[None], y=[None], name=display(criterion), legendgroup=criterion, mode="markers", marker=marker, hoverinfo="skip")
+    )
 
 
 def _grey_exempt(figure: go.Figure, layers: pd.DataFrame, left: float) -> None:
@@ -136,7 +147,7 @@ def score_histogram(
             x=at,
             y=1,
             yref="paper",
-            yanchor="bottom",
+            yanchor="top",  # above it is the legend
             text=f"threshold {threshold:.3g}",
             showarrow=False,
             xanchor="left" if at < len(x) / 2 else "right",
@@ -145,6 +156,8 @@ def score_histogram(
     figure.update_xaxes(
         range=[0, len(bins)], tickvals=[place for place, _ in decades], ticktext=[text for _, text in decades], showgrid=False
     )
+    highest = float((bins["kept"] + bins["pruned"]).max()) if len(bins) else 1.0
+    figure.update_yaxes(range=[0, 1.14 * max(highest, 1.0)])  # above the bars there is room for words
     return figure.update_layout(barmode="stack", bargap=0, hovermode="x unified")
 
 
@@ -192,6 +205,8 @@ def first_to_die(falls: Mapping[str, pd.DataFrame], density: float, *, revision:
                 x=x,
                 y=[row[name] for name in fall["layer"]],
                 name=display(criterion),
+                legendgroup=criterion,
+                showlegend=False,
                 mode="markers",
                 text=[name.removesuffix(".weight") for name in fall["layer"]],
                 customdata=fall["kept"].to_numpy(),
@@ -207,6 +222,7 @@ def first_to_die(falls: Mapping[str, pd.DataFrame], density: float, *, revision:
                 ),
             )
         )
+        _listed(figure, criterion, symbol)
     figure.add_vline(x=100 * density, line={"width": 2, "dash": "dot", "color": style.GREY})
     layer_rows(figure, names)
     low = math.floor(math.log10(max(min(lows), 1e-7)))

@@ -10,7 +10,7 @@ import numpy as np
 from ..config import RunConfig
 from .base import Description, Images
 
-CHOICES = {"digits": "Digits, 8 x 8 (scikit-learn; offline)"}
+CHOICES = {"digits": "Digits, 8 x 8 (offline)"}
 RECIPE = {"digits": {"megabatches": 6, "epochs": 6, "batch_size": 32, "lr": 0.05, "crop_padding": 0, "flip": False}}
 
 _CLASSES = tuple("0123456789")

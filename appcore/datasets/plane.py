@@ -13,11 +13,11 @@ from ..config import RunConfig
 from .base import Description, Images
 
 CHOICES = {
-    "spiral": "Cubist Spiral, points in the plane (drawn; offline)",
-    "two-spirals": "Two spirals, points in the plane (drawn; offline)",
-    "moons": "Moons, points in the plane (drawn; offline)",
-    "circles": "Circles, points in the plane (drawn; offline)",
-    "xor": "XOR, points in the plane (drawn; offline)",
+    "spiral": "Cubist Spiral, points (drawn)",
+    "two-spirals": "Two spirals, points (drawn)",
+    "moons": "Moons, points (drawn)",
+    "circles": "Circles, points (drawn)",
+    "xor": "XOR, points (drawn)",
 }
 RECIPE = {
     "spiral": {"megabatches": 4, "epochs": 200, "batch_size": 32, "lr": 0.05, "score_fraction": 1.0, "crop_padding": 0, "flip": False},

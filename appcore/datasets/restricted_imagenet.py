@@ -32,7 +32,7 @@ from ..untrusted.refusals import refuse, shown
 from .base import Description, Images, check_memory, data_root
 from .picture import picture, to_array
 
-CHOICES = {"restricted-imagenet": "Restricted ImageNet, 14 superclasses (from your copy)"}
+CHOICES = {"restricted-imagenet": "Restricted ImageNet (your copy)"}
 RECIPE = {"restricted-imagenet": {"megabatches": 8, "epochs": 50, "batch_size": 32, "crop_padding": 16, "flip": True}}
 
 SUPERCLASSES = {

@@ -25,7 +25,7 @@ from .torchvision_names import CLASSES, COUNTS, FILES, MEGABYTES, PER_CLASS, SHA
 CHOICES = {
     "mnist": "MNIST, 28 x 28 grey",
     "fashion-mnist": "Fashion-MNIST, 28 x 28 grey",
-    "svhn": "Street View House Numbers, 32 x 32",
+    "svhn": "SVHN, house numbers, 32 x 32",
     "cifar10": "CIFAR-10, 32 x 32",
     "cifar100": "CIFAR-100, 32 x 32",
 }

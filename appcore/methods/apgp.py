@@ -21,7 +21,7 @@ from ..config import RunConfig
 from .base import Segment, cubic, epoch_of
 from .growth import enlarged, gradients
 
-CHOICES = {"apgp": "APGP: grows and prunes, needs no stream length"}
+CHOICES = {"apgp": "APGP: grows and prunes"}
 LOOK = {"apgp": {"dash": "10px,3px,2px,3px,2px,3px", "symbol": "triangle-down"}}
 GROWS_BY_GRADIENT = True
 OPTIONS = {

@@ -7,7 +7,7 @@ from ..config import RunConfig
 from ..errors import InputError
 from .base import Segment, densities, training
 
-CHOICES = {"app": "APP: pruned a little at every megabatch"}
+CHOICES = {"app": "APP: pruned at each megabatch"}
 LOOK = {"app": {"dash": "solid", "symbol": "circle"}}
 
 

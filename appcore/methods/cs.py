@@ -28,7 +28,7 @@ from ..config import RunConfig
 from ..errors import InputError
 from .base import Segment, check_rewind, epoch_of, rewind_epoch, spread, training
 
-CHOICES = {"cs": "CS (Continuous Sparsification): learned soft masks"}
+CHOICES = {"cs": "CS: learned soft masks"}
 LOOK = {"cs": {"colour": "#9C6B4E", "dash": "5px,2px", "symbol": "x"}}
 IS_STEERED = True
 OPTIONS = {

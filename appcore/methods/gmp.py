@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from ..config import RunConfig
 from .base import Segment, cubic, epoch_of, final_density
 
-CHOICES = {"gmp": "GMP: pruned gradually between epochs"}
+CHOICES = {"gmp": "GMP: pruned between epochs"}
 LOOK = {"gmp": {"dash": "dashdot", "symbol": "cross"}}
 OPTIONS = {
     "prune_until": {

@@ -26,7 +26,7 @@ from .iterative import check_rounds, requested, rounds
 
 __all__ = ["after_step", "carry_out", "check", "requested", "rounds", "segments"]
 
-CHOICES = {"imp": "IMP: lottery tickets, pruned and rewound"}
+CHOICES = {"imp": "IMP: lottery tickets, rewound"}
 LOOK = {"imp": {"dash": "longdash", "symbol": "triangle-up"}}
 OPTIONS = {
     "rate": {"default": 0.2, "ge": 0.01, "le": 0.95, "help": "Share of the remaining weights that a round removes"},

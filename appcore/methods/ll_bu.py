@@ -28,7 +28,7 @@ from ..masks import selection
 from .base import Segment, epoch_of
 from .iterative import left_of, tuned, tuning
 
-CHOICES = {"ll-bu": "LL-BU: lifelong tickets, grown bottom-up"}
+CHOICES = {"ll-bu": "LL-BU: tickets grown bottom-up"}
 LOOK = {"ll-bu": {"colour": "#00838F", "dash": "9px,3px,3px,3px,3px,3px", "symbol": "triangle-right"}}
 IS_STEERED = True
 OPTIONS = {

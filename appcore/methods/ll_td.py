@@ -24,7 +24,7 @@ from .iterative import check_rounds, requested, rounds, tuning
 
 __all__ = ["carry_out", "check", "requested", "segments"]
 
-CHOICES = {"ll-td": "LL-TD: lifelong tickets, pruned top-down"}
+CHOICES = {"ll-td": "LL-TD: tickets pruned top-down"}
 LOOK = {"ll-td": {"dash": "14px,4px", "symbol": "triangle-left"}}
 OPTIONS = {
     "rate": {"default": 0.2, "ge": 0.01, "le": 0.95, "help": "Share of the remaining weights that a round removes"},

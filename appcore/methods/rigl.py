@@ -22,7 +22,7 @@ from ..config import RunConfig
 from .base import Segment, final_density, training
 from .growth import exchange, is_due
 
-CHOICES = {"rigl": "RigL: sparse from the start, regrown by gradient"}
+CHOICES = {"rigl": "RigL: regrown by gradient"}
 LOOK = {"rigl": {"dash": "longdashdot", "symbol": "hexagon"}}
 OPTIONS = {
     "drop": {

@@ -5,7 +5,7 @@ delta counts rounds of "remove 20 % of what remains". With one megabatch the den
 
 from ..config import RunConfig
 
-CHOICES = {"exponential": "0.8 ** delta, delta from 1 to tau (APP)"}
+CHOICES = {"exponential": "0.8 ** delta, up to tau (APP)"}
 LOOK = {"exponential": {"short": "exponential"}}
 
 

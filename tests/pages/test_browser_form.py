@@ -27,6 +27,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[st
     runs["twelve"] = twelve
     runs["failed"] = fake_runs.write(store, until=20, status="failed", title="Too fast", lr=100.0)
     store.update(runs["failed"], error="the training diverged in megabatch 1, epoch 2; try a smaller lr than 100")
+    runs["sweep"] = store.ablations.create("Two criteria", {}, {"pruner": ["snip", "magnitude"], "seed": [0, 1]})
+    store.ablations.add_runs(runs["sweep"], [runs["snip"], runs["magnitude"]])
     with browser.app(folder) as address:
         yield address, runs
 
@@ -118,7 +120,9 @@ def test_a_failed_run_is_changed_and_run_again(lab: tuple[str, dict], page: Any)
     mark.wait_for(state="detached")  # it is another value now
 
 
-@pytest.mark.parametrize("path", ["run?run={snip}", "compare?runs={snip},{magnitude}", "compare?runs={twelve}"])
+@pytest.mark.parametrize(
+    "path", ["run?run={snip}", "run?run={failed}", "compare?runs={snip},{magnitude}", "compare?runs={twelve}", "ablations?sweep={sweep}"]
+)
 def test_a_projector_shows_a_whole_chart_without_scrolling(lab: tuple[str, dict], chromium: Any, path: str) -> None:
     address, runs = lab
     context = chromium.new_context(viewport={"width": 1280, "height": 720})

@@ -89,7 +89,8 @@ def test_dragging_what_if(address: str, page: Any, tmp_path: Path) -> None:
     page.goto(f"{address}/what_if?arch=mlp&density=10 %25")
     headline(page, "90.0")
     page.wait_for_function(READY)
-    marks = "() => document.querySelector('.st-key-what-is-left .chart').data.filter(t => t.mode === 'markers').length"
+    chart = "document.querySelector('.st-key-what-is-left .chart')"
+    marks = f"() => {chart}.data.filter(t => t.mode === 'markers' && t.hoverinfo !== 'skip').length"
     assert page.evaluate(marks) == 2
     seen = int(page.locator(".st-key-what-is-left .chart").evaluate("node => node.dataset.updates"))
     page.locator(".st-key-sparsity input[type=range]").focus()

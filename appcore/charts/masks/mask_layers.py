@@ -14,6 +14,7 @@ from ..layers import layer_axes
 
 BACK = "#0072B2"  # came back; WARNING is the colour of removed weights
 _MOST_MARKS = 600
+_LEAST_PLACE = 60  # percent: words that end further left would begin outside of a narrow chart
 _BAR = {"thickness": 10, "len": 1.0, "outlinewidth": 0, "xpad": 6}
 
 
@@ -51,12 +52,14 @@ def filter_strips(
     for row, (count, whole) in enumerate(zip(empty, filters)):
         if count:
             figure.add_annotation(
-                x=99,
+                x=max(100 * (1 - count / whole) - 1, _LEAST_PLACE),  # beside the crosses, and over them where too little is left
                 y=row,
                 text=markup.bold(f"{count} of {whole} empty"),
                 showarrow=False,
                 xanchor="right",
                 font={"color": "#FFFFFF", "size": 11},
+                bgcolor="rgba(18,22,28,0.6)",
+                borderpad=1,
             )
     layer_rows(figure, names)
     figure.update_xaxes(range=[0, 100], ticksuffix=" %", showgrid=False, showline=False)

@@ -18,7 +18,7 @@ from appcore.planning import ablation_grid, sparsity
 from appcore.transfer.paper_table import caption
 
 from ..app import old_links, page
-from ..widgets import live_chart, paper_table
+from ..widgets import live_chart, paper_table, projector
 from ..words import format, number_columns, run_status
 from ..words.text import cells, plain
 from . import form
@@ -96,7 +96,7 @@ def controls(board: Board) -> tuple[str, str, str, str]:
         if st.session_state.get("columns") not in others:
             st.session_state["columns"] = others[0]
         across = st.selectbox("Columns", others, key="columns", bind="query-params", format_func=board.labels.__getitem__, width=200)
-        view = st.selectbox("Results as", VIEWS, key="view", bind="query-params", width=200)
+        view = st.selectbox("Results as", VIEWS, key="view", bind="query-params", width=round(200 * projector.scale()))
     return view, metric, down, across
 
 
@@ -234,6 +234,8 @@ def _frame(frame: pd.DataFrame, alt: str, formats: Mapping[str, str] | None = No
     texts = [name for name in frame if name not in ablation_results.METRICS and frame[name].map(lambda value: isinstance(value, str)).all()]
     frame = frame.assign(**{name: frame[name].map(display) for name in texts})
     config: dict[str, Any] = {name: number_columns.column(name) for name in ablation_results.METRICS}
+    # As wide as the longest text: left to itself a table measures its first rows alone.
+    config |= {name: st.column_config.TextColumn(width=28 + 7 * max(map(len, [name, *frame[name]]))) for name in texts}
     config |= {name: st.column_config.NumberColumn(format=form) for name, form in (formats or {}).items()} | {"run_id": "Run"}
     height = min(420, 38 + 35 * max(len(frame), 1))
     st.dataframe(cells(frame), hide_index=True, column_config=config, height=height, placeholder="–", alt=alt)

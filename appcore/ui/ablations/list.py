@@ -50,7 +50,8 @@ def head(board: ablation_board.Board) -> None:
     missing = len(board.cells) - len(runs)
     st.title(plain(sweep["title"], 200))
     varied = " × ".join(f"{form.label(name)} ({len(values)})" for name, values in sweep["axes"].items())
-    st.caption(f"{plain(varied)} = {counted(len(board.cells), 'run')} · {format.age(sweep['created'])}")
+    with st.container(key="varied"):
+        st.caption(f"{plain(varied)} = {counted(len(board.cells), 'run')} · {format.age(sweep['created'])}")
     send = lambda ids, word: ablation_board.said(functools.partial(manager.send, ids, word))  # noqa: E731
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="verbs"):
         is_held = bool(active) and not moving

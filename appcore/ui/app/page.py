@@ -52,7 +52,7 @@ def careful(draw: Callable[[], None]) -> Callable[[], None]:
         except ValueError as error:  # InputError, which has another identity after a source reload
             if not hasattr(error, "message"):
                 raise
-            st.error(text.harmless(error.message), icon=":material/error:", title="This cannot be shown now")
+            st.error(text.sentence(error.message), icon=":material/error:", title="This cannot be shown now")
         finally:
             _this_thread.is_drawing = outer
             if not outer:  # a page counts the fragments in it

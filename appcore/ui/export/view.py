@@ -26,14 +26,24 @@ ABOUT = {
     "masks": "One bool tensor for each pruned layer: True is kept.",
     "onnx": "For other runtimes. Normalisation is folded into the convolutions; any number of images.",
 }
-_LOAD = "state = model.state_dict()  # with the versions of its modules, which some networks need\n"
-_LOAD += 'state.update(safetensors.torch.load_file("{file}"))\nmodel.load_state_dict(state)'
+# Lines as short as the card of a phone; what is longer is broken between words (style.css).
+_FILE = 'file = "{file}"\n'
+_LOAD = """state = model.state_dict()  # keeps versions
+state.update(load_file(file))
+model.load_state_dict(state)"""
 CODE = {
-    "dense": _LOAD,
-    "prune": f'for layer in layers: torch.nn.utils.prune.identity(layer, "weight")\n{_LOAD}\n'
-    "for layer in layers: layer.weight = layer.weight_orig * layer.weight_mask  # else only when the layer is called",
-    "masks": 'masks = safetensors.torch.load_file("{file}")',
-    "onnx": 'onnx.reference.ReferenceEvaluator("{file}").run(None, {{"images": images}})',
+    "dense": f"from safetensors.torch import load_file\n{_FILE}{_LOAD}",
+    "prune": f"""from safetensors.torch import load_file
+from torch.nn.utils.prune import identity
+{_FILE}for one in layers:
+    identity(one, "weight")
+{_LOAD}
+for one in layers:  # else only when it is called
+    one.weight = one.weight_orig * one.weight_mask""",
+    "masks": f"from safetensors.torch import load_file\n{_FILE}masks = load_file(file)",
+    "onnx": f"""from onnx.reference import ReferenceEvaluator
+{_FILE}network = ReferenceEvaluator(file)
+network.run(None, {{{{"images": images}}}})""",
 }
 _MARKS = {
     True: ":green[:material/check_circle:\u00a0holds]",
@@ -113,7 +123,7 @@ def nothing_yet(run: dict[str, Any]) -> None:
 def files(run: dict[str, Any], state: dict[str, Any]) -> None:
     """A card for each format: what it contains, and buttons to make and download it."""
     st.subheader("Files", anchor=False)
-    with st.grid(4, min_column_width=290, gap="small"):
+    with st.grid(2, min_column_width=290, gap="small", key="cards"):
         for what, title in model_formats.FORMATS.items():
             with st.container(border=True, height="stretch", key=f"card-{what}"):
                 st.markdown(f"**{title}**  \n:small[{ABOUT[what]}]")
@@ -146,7 +156,7 @@ def _download(run: dict[str, Any], what: str, path: Path) -> None:
         type="primary",
         width="stretch",
     )
-    st.code(CODE[what].format(file=name), language=None)  # broken in mid-word it could not be read
+    st.code(CODE[what].format(file=name), language=None, wrap_lines=True)
 
 
 def size(count: int) -> str:

@@ -48,7 +48,7 @@ def pick(everything: dict[str, dict[str, Any]]) -> tuple[str | None, str | None]
     st.session_state["masks_run"] = run_id if run_id in everything else None
     st.session_state["masks_against"] = other if other in everything and other != run_id else None
     names = {key: run_text.option(run) for key, run in everything.items()}
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="masks-pick"):
         st.selectbox("Run", list(everything), format_func=names.__getitem__, key="masks_run", on_change=_picked, args=("run",), width=360)
         others = [key for key in everything if key != run_id]
         st.selectbox(

@@ -119,6 +119,8 @@ def to_widget(name: str, value: Any) -> Any:
 def from_widget(name: str, value: Any) -> Any:
     """A widget's value converted for the configuration; text that is no list of numbers is passed on, so that the field reports it."""
     annotation = RunConfig.model_fields[name].annotation
+    if name in PLUGIN_FIELDS:
+        return _meant(plugins.choices(PLUGIN_FIELDS[name]), value)
     if get_origin(annotation) is not tuple:
         return value
     parts = [part.strip() for part in str(value).replace(";", ",").split(",") if part.strip()]
@@ -126,6 +128,14 @@ def from_widget(name: str, value: Any) -> Any:
         return tuple(get_args(annotation)[0](part) for part in parts)
     except ValueError:
         return value
+
+
+def _meant(known: Mapping[str, plugins.Choice], typed: str) -> str:
+    """The choice whose title alone has the typed words; where none or several have them, what was typed."""
+    if typed in known or ":" in typed:
+        return typed
+    found = [name for name, choice in known.items() if typed.strip().casefold() in choice.title.casefold()]
+    return found[0] if len(found) == 1 else typed
 
 
 def show_errors(messages: Sequence[str]) -> None:

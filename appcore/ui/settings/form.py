@@ -22,7 +22,7 @@ from appcore.presets import PRESETS
 from appcore.runner import failures
 
 from ..app import page
-from ..widgets import sparsity_slider
+from ..widgets import projector, sparsity_slider
 from ..widgets.run_picker import not_here
 from ..words import run_status, setting_labels
 from ..words.text import harmless, plain
@@ -49,7 +49,7 @@ def show() -> tuple[dict[str, Any], RunConfig | None]:
     values = address.effective(overrides)
     _remarks(bad)
     marks = _of_run(errors)
-    with st.grid(2, min_column_width=230, gap=("xsmall", "medium")):
+    with st.grid(2, min_column_width=round(250 * projector.scale()), gap=("xsmall", "medium")):
         for name in BASIC:
             _field(name, values, marks)
         _options(values, errors)
@@ -245,6 +245,6 @@ def _advanced(values: Mapping[str, Any], errors: Mapping[str, list[str]]) -> Non
         shown = [name for name in names if is_relevant(name, values)]
         if shown:
             st.markdown(f"**{group}**")
-            with st.grid(2, min_column_width=230, gap=("xsmall", "medium")):
+            with st.grid(2, min_column_width=round(250 * projector.scale()), gap=("xsmall", "medium")):
                 for name in shown:
                     _field(name, values, errors)

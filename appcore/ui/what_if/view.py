@@ -166,7 +166,7 @@ def scores(sketches: Mapping[str, Any], answers: Mapping[str, Answer], asked: tu
         criterion = st.selectbox("Scores by", names, format_func=display, key="scores_by", width=220) or names[0]
         found = answers[criterion]
         short = {name.removesuffix(".weight"): name for name in found.layers["layer"]}
-        where = st.selectbox("of", ["all layers", *short], key="layer", bind="query-params", width=260)
+        where = st.selectbox("In", ["all layers", *short], key="layer", bind="query-params", width=260)
     layer = short.get(where)
     bins = what_if.histogram(sketches[criterion], found, layer)
     threshold = found.threshold

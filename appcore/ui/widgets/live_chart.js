@@ -62,7 +62,7 @@ function watch(host) {
 function prepare(Plotly, host, note, setStateValue) {
   if (host.watcher) return;
   host.watcher = new ResizeObserver(() => {
-    if (host.data && host.clientWidth) Plotly.Plots.resize(host).then(() => settle(Plotly, host)).then(() => placeInfo(host));
+    if (host.data && host.clientWidth) Plotly.Plots.resize(host).then(() => settle(Plotly, host)).then(() => clearTools(Plotly, host)).then(() => placeInfo(host));
   });
   host.watcher.observe(host);
   host.addEventListener('mousemove', (event) => { host.pointer = [event.clientX, event.clientY]; });
@@ -84,6 +84,16 @@ function makeRoom(Plotly, host, top) {
   const rows = host._fullLayout.showlegend ? host._fullLayout.legend?._height || 0 : 0;
   const wanted = top + Math.max(0, rows - ONE_ROW * (host._fullLayout.legend?.font.size || 13) / 13);
   if (Math.abs(host._fullLayout.margin.t - wanted) > 2) return Plotly.relayout(host, { 'margin.t': wanted });
+}
+
+// The buttons stand in the corner below the plot. Where the title of the x axis reaches into it, both get a line of their own.
+function clearTools(Plotly, host) {
+  const tools = host.parentElement.querySelector('.tools').getBoundingClientRect();
+  const titles = [...host.querySelectorAll('.infolayer > [class^="g-x"] text')];
+  const meet = tools.width > 0 && titles.some((title) => title.getBoundingClientRect().left < tools.right + 4);
+  if (meet === Boolean(host.raised)) return undefined;
+  host.raised = meet ? host._fullLayout._size.b + tools.height : 0;
+  return Plotly.relayout(host, { 'margin.b': host.raised || host.asked.layout.margin.b });
 }
 
 // Words in as many lines as the width takes: plotly cuts what is longer than the chart. Tags are not measured.
@@ -214,7 +224,7 @@ export default function (component) {
     figure.layout.template = structuredClone(TEMPLATES[dark ? 1 : 0]);
     if (data.scale !== 1) {
       enlarge(figure, data.scale);
-      figure.layout.margin.t *= data.scale;
+      for (const side of Object.keys(figure.layout.margin)) figure.layout.margin[side] *= data.scale;
     }
     if (!data.legend && figure.layout.showlegend) {
       figure.layout.showlegend = false;
@@ -223,12 +233,13 @@ export default function (component) {
     host.asked = { layout: structuredClone(figure.layout) };
     const fit = fitted(host);
     const top = figure.layout.margin.t = fit['margin.t'];
+    figure.layout.margin.b = host.raised || figure.layout.margin.b;
     figure.layout.title.text = fit['title.text'];
     figure.layout.title.subtitle.text = fit['title.subtitle.text'];
     figure.layout.title.pad.t = fit['title.pad.t'];
     const film = plays && figure.layout.meta === 'clock' ? new Film(figure) : null;
     const traces = film ? film.until(window.__playback?.edge ?? data.edge) : figure.data;
-    return Plotly.react(host, traces, figure.layout, CONFIG).then(() => makeRoom(Plotly, host, top)).then(() => {
+    return Plotly.react(host, traces, figure.layout, CONFIG).then(() => makeRoom(Plotly, host, top)).then(() => clearTools(Plotly, host)).then(() => {
       prepare(Plotly, host, note, setStateValue);
       placeInfo(host);
       host.play = film && ((edge) => play(Plotly, film, edge));

@@ -18,7 +18,8 @@ from appcore.names import counted
 
 from . import projector
 
-HEIGHT = 560  # pixels; a longer network scrolls
+HEIGHT = 720  # pixels: ResNet-20 is whole, a longer network scrolls
+PROJECTED = 300  # with a projector, where it must end above the edge of a picture 720 high
 _SIGNS = {"sum": "+", "concatenation": "∪", "product": "×", "join": "·"}
 _COLUMNS = ("layer", "weights", "kept", "alive", "filters", "dead filters", "its output for one image")
 _HTML = """
@@ -93,7 +94,7 @@ def show(
     if made is None or made["token"] != wanted:
         made = {"token": wanted, "data": _data(started, left(), is_whole, chosen)}
         st.session_state[f"_{key}"] = made
-    data = {**made["data"], "scale": projector.scale(), "height": HEIGHT}
+    data = {**made["data"], "scale": projector.scale(), "height": PROJECTED if projector.is_on() else HEIGHT}
 
     def picked() -> None:
         name = st.session_state[key].layer

@@ -33,6 +33,10 @@ h1 {{ font-size: 1.25rem !important; line-height: 1.2 !important; padding: 0 !im
 .rail .run {{ padding: 0.12rem 0 !important; grid-template-columns: 1.2rem 0.7rem 1fr auto !important; }}
 .rail .eye svg {{ width: 0.9rem !important; height: 0.9rem !important; }}
 .rail .is-over .state {{ display: none; }}
+.st-key-traceback, .st-key-varied, .st-key-more, .st-key-what-if-words {{ display: none; }}
+.st-key-masks-pick label, .st-key-masks-state:not(:has(.st-key-follow_masks)) {{ display: none; }}
+[data-testid='stAlertContainer'] {{ padding: 0.15rem 0.8rem; }}
+[data-testid='stAlertContainer'] p {{ font-size: 0.75rem; }}
 """  # at 1280 x 720 a whole chart is to be seen at once, so what stands above it is small
 
 

@@ -20,6 +20,12 @@ def harmless(message: Any) -> str:
     return markup.markdown(message)
 
 
+def sentence(message: Any) -> str:
+    """A message of the program as a sentence of a page: with a capital, and one full stop at its end."""
+    said = str(message).strip().rstrip(".")
+    return harmless(f"{said[:1].upper()}{said[1:]}.")
+
+
 def code(text: Any) -> str:
     """`text` as code in Markdown."""
     return markup.code(text)
