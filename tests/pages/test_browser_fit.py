@@ -30,7 +30,7 @@ MEET = """() => [...document.querySelectorAll('.chart')].filter(host => host.dat
 FRAME = """() => { for (let node = document.activeElement; node; node = node.parentElement) {
   const style = getComputedStyle(node);
   if (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2) return true;
-  if (node.dataset.testid?.startsWith('st')) return false; } return false }"""
+  if (['stSelectbox', 'stNumberInput'].includes(node.dataset.testid)) return false; } return false }"""
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def test_a_run_that_is_deleted_while_its_page_is_open_is_said_to_be_gone(lab: tu
 
 def test_a_zip_of_images_is_uploaded_by_a_press(lab: tuple[str, Store], page: Any, tmp_path: Path) -> None:
     page.goto(f"{lab[0]}/run?preset=quick&dataset=images:")
-    button = page.locator("[data-testid=stFileUploader] button").first
+    button = page.locator("[data-testid=stFileUploaderDropzone] button").first
     for content, said in ((b"no zip", "pictures.zip:"), (hostile_images.zip_of(tmp_path / "whole.zip").read_bytes(), "")):
         (tmp_path / "pictures.zip").write_bytes(content)
         with page.expect_file_chooser() as chooser:

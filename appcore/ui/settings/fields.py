@@ -97,7 +97,8 @@ def option(name: str, spec: Mapping[str, Any], key: str, on_change: Callable[...
     common: _Common = {"key": key, "help": spec.get("help"), "on_change": on_change, "args": (name,)}
     default = spec["default"]
     if "in" in spec:
-        st.selectbox(label(name), list(spec["in"]), **common)
+        titles = VALUE_LABELS.get(name, {})
+        st.selectbox(label(name), list(spec["in"]), format_func=lambda value: titles.get(value, str(value)), **common)
     elif isinstance(default, bool):
         st.toggle(label(name), **common)
     elif isinstance(default, (int, float)):

@@ -73,6 +73,8 @@ VALUE_LABELS = {
     "scope": {"global": "whole network", "layer": "each layer alike", "erk": "ERK shares"},
     "semantics": {"paper": "paper (exact)", "released-code": "released code (its defects)"},
     "init": {"kaiming-fan-out": "Kaiming, fan-out", "kaiming-fan-in": "Kaiming, fan-in", "torch": "torch's default"},
+    "control": {"none": "the rewound weights", "reinit": "fresh weights (control)"},
+    "batches": {"all": "all", "one": "one batch"},
     "device": {"auto": "auto", "cpu": "CPU", "cuda": "GPU"},
 }
 
