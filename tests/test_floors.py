@@ -25,7 +25,7 @@ runner
 transfer
 service
 bench
-checks testing
+checks testing api
 cli ui/words
 ui/app
 ui/widgets
@@ -131,5 +131,6 @@ def test_forms_words_and_figures_load_no_torch() -> None:
 
 
 def test_public_names() -> None:
-    assert sorted(appcore.__all__) == ["InputError", "RunConfig", "run"]
+    known = ["Frames", "InputError", "RunConfig", "figure", "figures", "frames", "load", "prune", "run", "runs", "train", "what_if"]
+    assert sorted(appcore.__all__) == known
     assert all(hasattr(appcore, name) for name in appcore.__all__)

@@ -71,8 +71,7 @@ def walk(
 ) -> Generator[tuple[int, int], None, Cut]:
     """`select`, one round of the criterion for each `next`: yields (rounds done, rounds), returns the Cut. The state is only read."""
     config, released = state.config, state.config.semantics == "released-code"
-    choice, plugin = plugins.find("pruners", config.pruner), plugins.load("pruners", config.pruner)
-    regrows = bool(choice.literal("REGROWS"))
+    choice = plugins.find("pruners", config.pruner)
     before = {name: mask.clone() for name, mask in state.masks.items()}
     everything = {name: torch.ones_like(mask) for name, mask in before.items()} if released else before
     network = _redrawn(state, megabatch) if released and megabatch > 0 else state.model
@@ -83,30 +82,60 @@ def walk(
         masks=before,
         generator=seeds.generator(config.seed, "pruner", megabatch),
         options={name: config.option("pruner", name) for name in choice.options},
-        originals={name: network.get_parameter(name).detach().clone() for name in before} if regrows else {},
         dtype=state.dtype,
     )
-    total, shares = sum(mask.numel() for mask in before.values()), dict.fromkeys(before, 1.0) if released else state.shares()
-    left = total if released else sum(state.kept_by_layer().values())  # of the pool
+    shares = dict.fromkeys(before, 1.0) if released else state.shares()
+    left = sum(mask.numel() for mask in before.values()) if released else sum(state.kept_by_layer().values())
+    spent: list[compute.Spent] = []
+
+    def count_flops(own: ScoringTask, pool: dict[str, Tensor]) -> None:
+        now = state.shares() if own.masks is before else compute.shares(own.masks)
+        spent.append(compute.of_scoring(state.flops, own.passes, now, shares if pool is everything else now))
+
+    asked = rounds(task, config.pruner, density, config.scope, everything, left, change, count_flops, in_evaluation=in_evaluation)
+    cut = yield from asked
+    kept = {name: mask & before[name] for name, mask in cut.masks.items()} if released else cut.masks
+    return replace(cut, masks=kept, flops=compute.added(spent))
+
+
+def rounds(
+    task: ScoringTask,
+    pruner: str,
+    density: float,
+    scope: str,
+    everything: dict[str, Tensor],
+    left: int,
+    change: Change | None = None,
+    scored: Callable[[ScoringTask, dict[str, Tensor]], None] = lambda task, pool: None,
+    *,
+    in_evaluation: bool = False,
+) -> Generator[tuple[int, int], None, Cut]:
+    """The rounds of a criterion on any network: yields (rounds done, rounds), returns the Cut. The network is only read.
+
+    `everything`: the weights that the first round may choose from, and `left`, how many they are. After each round `scored` is called with
+    its task and what it could choose from: `task.masks` and `everything` themselves, where nothing has been cut yet.
+    """
+    plugin, total = plugins.load("pruners", pruner), sum(mask.numel() for mask in task.masks.values())
+    regrows = bool(plugins.find("pruners", pruner).literal("REGROWS"))
+    if regrows:
+        task = replace(task, originals={name: task.model.get_parameter(name).detach().clone() for name in task.names})
     rungs = [density]
     if hasattr(plugin, "ladder"):
         rungs = [*plugin.ladder(left / total, density, task.options)[:-1], density]
-    cut, pool, spent = None, everything, []
+    cut, pool = None, everything
     for rung, target in enumerate(rungs):
         # A round that would remove nothing is skipped, except the last, whose scores are asked for.
         if regrows or rung == len(rungs) - 1 or selection.keep_count(pool, target) < left:
-            scratch, masks = _scratch(network, cut, in_evaluation), cut.masks if cut else before
+            scratch, masks = _scratch(task.model, cut, in_evaluation), cut.masks if cut else task.masks
             own = replace(task, model=scratch, masks=masks, rung=rung, passes=Passes())
             scores = _scores(plugin, own)
-            now = compute.shares(masks) if cut else state.shares()
-            spent.append(compute.of_scoring(state.flops, own.passes, now, shares if regrows or cut is None else now))
-            cut = Cut(before, selection.keep_top(change(scores) if change else scores, target, config.scope, eligible=pool), scores, pool)
+            scored(own, pool)
+            cut = Cut(task.masks, selection.keep_top(change(scores) if change else scores, target, scope, eligible=pool), scores, pool)
             if not regrows:
                 pool, left = cut.masks, min(left, selection.keep_count(pool, target))
         yield rung + 1, len(rungs)
     assert cut is not None
-    kept = {name: mask & before[name] for name, mask in cut.masks.items()} if released else cut.masks
-    return replace(cut, masks=kept, flops=compute.added(spent))
+    return cut
 
 
 def _redrawn(state: RunState, megabatch: int) -> nn.Module:
