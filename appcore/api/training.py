@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 from ..config import RunConfig
@@ -23,6 +24,8 @@ def train(configs: RunConfig | Iterable[RunConfig], *, together: bool = False, s
         jobs = [wanted] if together else [[one] for one in wanted]
         ids = [run_id for job in jobs for run_id in manager.start(job)]
         for run_id in ids:
+            if manager.wait(run_id, 2.0) is None and (others := manager.waits_for(run_id)):
+                print(f"waiting for {others}; with APPCORE_SHARE=1 runs do not wait for each other", file=sys.stderr)
             manager.wait(run_id)
         for row in map(manager.get, ids):
             if row["status"] != "done":
