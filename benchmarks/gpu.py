@@ -4,7 +4,7 @@
 
 Each part is a process with a time limit. What it measures is written down at once, so a part that fails or does not end is reported with
 what it had, and the others go on; the same command goes on where it was cut off. Writes gpu.json, gpu.md and light bundles into `--out`.
-`--device cpu --tiny` rehearses all of it in a minute or two, without a number to quote.
+`--device cpu --tiny` rehearses all of it in some minutes, without a number to quote.
 """
 
 from __future__ import annotations
