@@ -11,13 +11,14 @@ from .. import plugins
 from ..config import RunConfig
 from ..config import group as group_of
 from ..errors import InputError
+from ..planning import axis_values
 from ..presets import PRESETS
 
 _MENUS = {"arch": "models", "dataset": "datasets", "method": "methods", "pruner": "pruners", "schedule": "schedules"}
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """A flag for each field of RunConfig, in the groups of the form."""
+def add(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """A flag for each field of RunConfig, in the groups of the form; `several`: each takes several values, see `axes`."""
     recipes = "What is left out follows the recipe of the method and of the data set, and then the default in [brackets]."
     parser.usage, parser.epilog = "%(prog)s [--json] [SETTINGS]", _options()
     parser.description = f"{parser.description}. {recipes}"
@@ -33,12 +34,23 @@ def add(parser: argparse.ArgumentParser) -> None:
         flag, text = f"--{name.replace('_', '-')}", _help(name, field)
         if name == "options":
             group.add_argument(
-                "--option", action="append", metavar="NAME=VALUE", help="parameter of a chosen plug-in, see below; may be repeated"
+                "--option",
+                action="append",
+                metavar="NAME=VALUES" if several else "NAME=VALUE",
+                help="parameter of a chosen plug-in, see below; may be repeated",
             )
+        elif several:
+            group.add_argument(flag, metavar="VALUES", help=text)
         elif field.annotation is bool:
             group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
         else:
             group.add_argument(flag, metavar=_metavar(name, field.annotation), help=text)
+        if several and name == "tau":
+            group.add_argument(
+                f"--{axis_values.SPARSITY}",
+                metavar="VALUES",
+                help="instead of tau: the share of weights removed in the end, from 0 to below 1",
+            )
 
 
 def add_share(parser: argparse.ArgumentParser) -> None:
@@ -48,12 +60,7 @@ def add_share(parser: argparse.ArgumentParser) -> None:
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
     """RunConfig fields given on the command line, on top of the preset's. InputError for a flag that cannot be read."""
-    if args.preset is not None and args.preset not in PRESETS:
-        raise InputError(f"preset: unknown name {args.preset!r}; choose one of {', '.join(PRESETS)}", "preset")
-    launchers = plugins.choices("launchers")
-    if args.launcher not in launchers:
-        raise InputError(f"launcher: unknown name {args.launcher!r}; choose one of {', '.join(launchers)}", "launcher")
-    values = dict(PRESETS[args.preset].settings) if args.preset else {}
+    values = base(args)
     for name, field in RunConfig.model_fields.items():
         given = getattr(args, name, None)
         if given is not None:
@@ -61,6 +68,26 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
     if args.option:
         values["options"] = {**values.get("options", {}), **dict(map(_option, args.option))}
     return values
+
+
+def base(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings of the preset. InputError for one that there is not, or a launcher."""
+    if args.preset is not None and args.preset not in PRESETS:
+        raise InputError(f"preset: unknown name {args.preset!r}; choose one of {', '.join(PRESETS)}", "preset")
+    launchers = plugins.choices("launchers")
+    if args.launcher not in launchers:
+        raise InputError(f"launcher: unknown name {args.launcher!r}; choose one of {', '.join(launchers)}", "launcher")
+    return dict(PRESETS[args.preset].settings) if args.preset else {}
+
+
+def texts(args: argparse.Namespace) -> dict[str, str]:
+    """The values given for each setting, as typed, by the name that `axis_values` reads them by, in the order of the form."""
+    if args.sparsity is not None and args.tau is not None:
+        raise InputError("sparsity: it is another way to say tau; give one of them", axis_values.SPARSITY)
+    as_given = {"tau": axis_values.SPARSITY} if args.sparsity is not None else {}
+    names = [as_given.get(name, name) for name in RunConfig.model_fields if name != "options"]
+    options = {axis_values.OPTION + name: text for name, text in map(_named, args.option or ())}
+    return {name: text for name in names if (text := getattr(args, name)) is not None} | options
 
 
 def _help(name: str, field: Any) -> str:
@@ -95,10 +122,15 @@ def _shown(default: Any) -> str:
     return ",".join(map(str, default)) or "none" if isinstance(default, tuple) else str(default)
 
 
-def _option(text: str) -> tuple[str, Any]:
+def _named(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
         raise InputError(f"option: {text!r} must look like NAME=VALUE, e.g. rounds=100", "options")
+    return name, value
+
+
+def _option(text: str) -> tuple[str, Any]:
+    name, value = _named(text)
     try:
         return name, json.loads(value)
     except (ValueError, RecursionError):  # a word, or brackets without end

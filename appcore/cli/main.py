@@ -20,13 +20,12 @@ from .. import paths, plugins
 from ..config import RunConfig, build, is_unicode
 from ..datasets.base import Description
 from ..errors import InputError
-from ..files import UnreadableError
 from ..names import counted
 from ..recordings import catalog, shipped
 from ..runner.slots import SHARE_VARIABLE
 from ..statuses import ACTIVE
 from . import check as checks
-from . import endings, flags
+from . import endings, flags, sweep
 from . import study as studies
 from .terminal import STOP_SECONDS, answer, follow, one_line, result_text
 
@@ -113,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
 
     run = "id of a run, or its beginning where that is unique"
     flags.add(verb("run", _run, "start a run and wait for its end"))
+    sweep.add(verb("sweep", _sweep, "run every combination of values, or search among them; the same command again completes it"))
     verb("list", _list, "list all runs, newest first")
     verb("show", _show, "show one run: settings, status, numbers so far", "RUN", run)
     flags.add_share(verb("resume", _resume, "go on with a run that was stopped, failed or lost, and wait for its end", "RUN", run))
@@ -164,6 +164,10 @@ def _run(args: argparse.Namespace) -> int:
     return code
 
 
+def _sweep(args: argparse.Namespace) -> int:
+    return sweep.carry_out(args, _manager)
+
+
 def _resume(args: argparse.Namespace) -> int:
     manager = _manager()
     run_id = _find(manager, args.run)
@@ -177,7 +181,7 @@ def _resume(args: argparse.Namespace) -> int:
 
 def _list(args: argparse.Namespace) -> int:
     manager = _manager()
-    runs, unreadable = manager.store.survey() if _has_store(manager) else ([], [])
+    runs, unreadable = manager.store.survey() if manager.store.exists() else ([], [])
     for one in unreadable:
         print(f"left out: {one_line(str(one))}", file=sys.stderr)
     lines = [
@@ -212,7 +216,7 @@ def _stop(args: argparse.Namespace) -> int:
 
 def _delete(args: argparse.Namespace) -> int:
     manager = _manager()
-    if not _has_store(manager):
+    if not manager.store.exists():
         raise InputError(f"no run {args.run!r}: there is no store yet at {paths.store_file(manager.store.url)}", "run_id")
     run_id = manager.store.find(args.run)
     if not args.yes:
@@ -246,7 +250,7 @@ def _backup(args: argparse.Namespace) -> int:
     from ..transfer.backup import backup
 
     manager = _manager()
-    if not _has_store(manager):
+    if not manager.store.exists():
         raise InputError(f"there is no store yet at {paths.store_file(manager.store.url)}; there is nothing to back up")
     found = backup(manager.store, args.to)
     if found["left_out"]:
@@ -324,20 +328,9 @@ def _manager() -> Any:
     return shared()
 
 
-def _has_store(manager: Any) -> bool:
-    """Whether the store exists; reading must not create one."""
-    file = paths.store_file(manager.store.url)
-    if file is None:
-        return True
-    try:
-        return file.exists()
-    except OSError as error:  # a folder above it that may not be entered
-        raise UnreadableError(file, error) from error
-
-
 def _find(manager: Any, name: str) -> str:
     """The id of the run whose id begins with `name`."""
-    if not _has_store(manager):
+    if not manager.store.exists():
         raise InputError(f"no run {name!r}: there is no store yet at {paths.store_file(manager.store.url)}", "run_id")
     if not is_unicode(name):
         raise InputError(f"no run {name!r}: an id has digits, letters a to f and hyphens", "run_id")

@@ -54,6 +54,7 @@ def answer(args: argparse.Namespace, document: Any, text: str) -> None:
         from ..storage.schema import plain  # brings the database along, for which refused input need not wait
 
         text = json.dumps(plain(document), default=str)
+    text = text.replace("\u00a0", " ")  # between a number and its unit
     print("".join(character if character.isprintable() or character == "\n" else "?" for character in text), file=args.out)
 
 

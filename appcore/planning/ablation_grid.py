@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 from .. import names, plugins
@@ -16,6 +15,8 @@ from . import plan, sparsity
 from .relevance import is_relevant
 
 MOST_CELLS = 500
+MOST_SHAPES = 24  # of which each is estimated
+SEED = "seed"
 OPTION = "options."  # the name of a plug-in's parameter as an axis: options.rounds
 _MOST_COMBINATIONS = 10_000
 # Fields that affect neither the images of a run nor the work per image: runs that differ only in these cost the same.
@@ -23,21 +24,34 @@ _FREE = {"seed", "lr", "momentum", "weight_decay", "lr_drops", "lr_gamma", "tau"
 _FREE |= {"restore_best", "optimizer_state", "order", "flip", "reinit", "init", "subset_seed"}
 
 
-def expand(base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    """{"cells": [{"values", "config", "fingerprint", "as_typed"}], "left_out": [{"values", "reason"}]}: all combinations.
+def split(base: Mapping[str, Any], chosen: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """(base, axes) from values that users chose: a setting with one value belongs to the base, unless no setting has more."""
+    axes = {name: list(values) for name, values in chosen.items() if len(values) > 1} or {name: list(chosen[name]) for name in chosen}
+    return with_values(base, {name: values[0] for name, values in chosen.items() if name not in axes}), axes
 
-    The base is completed first, so cells differ from it only in the axes. Where a setting has no effect (the pruner of a dense run) the
-    combinations that differ only in it are one cell, whose value for it is None. Paths are made absolute; `as_typed` is the fingerprint
-    without that, which runs of earlier versions have. InputError when there are too many.
+
+def with_values(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The base with these values of settings, also those of plug-ins' parameters."""
+    options = {name.removeprefix(OPTION): value for name, value in values.items() if name.startswith(OPTION)}
+    found = {**base, **{name: value for name, value in values.items() if not name.startswith(OPTION)}}
+    return {**found, "options": {**found.get("options", {}), **options}} if options else found
+
+
+def expand(base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]], picks: Sequence[Sequence[int]] | None = None) -> dict[str, Any]:
+    """{"cells": [{"values", "config", "fingerprint", "as_typed"}], "left_out": [{"values", "reason"}]}: all combinations, or the `picks`.
+
+    A pick says for each axis but the seed which of its values is taken, by place; all of them are run with all seeds. The base is completed
+    first, so cells differ from it only in the axes. Where a setting has no effect (the pruner of a dense run) the combinations that differ
+    only in it are one cell, whose value for it is None. Paths are made absolute; `as_typed` is the fingerprint without that, which runs of
+    earlier versions have. InputError when there are too many.
     """
-    count = math.prod(len(values) for values in axes.values())
+    count = math.prod(len(values) for values in axes.values()) if picks is None else len(picks) * len(axes.get(SEED, [None]))
     if count > _MOST_COMBINATIONS:
         raise InputError(f"{count:,} combinations are too many; choose fewer values", "axes")
     complete = build(dict(base)).model_dump(mode="json")
     cells: dict[str, dict[str, Any]] = {}
     left_out = []
-    for chosen in itertools.product(*axes.values()):
-        values = dict(zip(axes, chosen))
+    for values in _combinations(axes, picks):
         try:
             cell = _cell(complete, values)
         except InputError as error:
@@ -51,6 +65,21 @@ def expand(base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> dict[s
     if len(cells) > MOST_CELLS:
         raise InputError(f"{len(cells):,} runs are too many for one ablation; choose values for at most {MOST_CELLS}", "axes")
     return {"cells": list(cells.values()), "left_out": left_out}
+
+
+def check_some(found: Mapping[str, Any]) -> None:
+    """InputError where an expansion has no run, with the reason."""
+    if not found["cells"]:
+        reason = found["left_out"][0]["reason"] if found["left_out"] else "choose values for at least one setting"
+        raise InputError(f"nothing to run: {reason}", "axes")
+
+
+def _combinations(axes: Mapping[str, Sequence[Any]], picks: Sequence[Sequence[int]] | None) -> Iterable[dict[str, Any]]:
+    if picks is None:
+        return (dict(zip(axes, chosen)) for chosen in itertools.product(*axes.values()))
+    others = [name for name in axes if name != SEED]
+    drawn = [{name: axes[name][place] for name, place in zip(others, pick, strict=True)} for pick in picks]
+    return ({name: {**one, SEED: seed}[name] for name in axes} for one in drawn for seed in axes.get(SEED, [None]))
 
 
 def _cell(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,42 +114,6 @@ def known_options(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         except ValueError:
             continue  # the field's own check names it
     return found
-
-
-def parse(name: str, text: str) -> list[Any]:
-    """Values of a setting as users type them: "1, 2.5, 4"; whole numbers also as "0-4"; lists of values divided by ";"."""
-    annotation: Any = RunConfig.model_fields[name].annotation if name in RunConfig.model_fields else _kind_of_option(name)
-    is_list = get_origin(annotation) is tuple
-    parts = [part.strip() for part in text.split(";" if is_list else ",")]
-    if is_list:
-        read = str if get_args(annotation)[0] is str else lambda item: _number(name, item, float)
-        return [tuple(read(item.strip()) for item in part.split(",") if item.strip()) for part in parts if part]
-    found: list[Any] = []
-    for part in filter(None, parts):
-        span = re.fullmatch(r"(\d+)\s*(?:-|–|\.\.|to)\s*(\d+)", part)
-        if span and annotation is int:
-            low, high = int(span[1]), int(span[2])
-            if high - low >= MOST_CELLS:
-                raise InputError(f"{name}: {part} are {high - low + 1:,} values; choose at most {MOST_CELLS}", name)
-            found += range(low, high + 1)
-        else:
-            found.append(_number(name, part, annotation))
-    return list(dict.fromkeys(found))
-
-
-def _number(name: str, part: str, kind: type) -> float | int:
-    try:
-        value = kind(part)
-        if math.isfinite(value):
-            return value
-    except (ValueError, OverflowError):
-        pass
-    example = "0, 1, 2 or 0-4" if kind is int else "1, 2.5, 4"
-    raise InputError(f"{name}: {part[:40]!r} is no {'whole ' if kind is int else ''}number; write for example {example}", name)
-
-
-def _kind_of_option(name: str) -> type:
-    return type(all_options()[name.removeprefix(OPTION)]["default"])
 
 
 def menu(name: str, base: Mapping[str, Any]) -> list[Any] | None:
@@ -160,6 +153,23 @@ def shapes(cells: Sequence[Mapping[str, Any]]) -> list[tuple[dict[str, Any], int
         key = json.dumps({name: value for name, value in cell["config"].items() if name not in _FREE}, sort_keys=True)
         found.setdefault(key, [cell["config"], 0])[1] += 1
     return [(config, count) for config, count in found.values()]
+
+
+def cost(cells: Sequence[Mapping[str, Any]], estimate: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any] | None:
+    """What runs cost together: {"samples", "training_flops", "seconds" (None: not known), "at_once": so many of them side by side,
+    "timed": an estimate of one run}.
+
+    Runs that cost the same are estimated once. None where there is nothing to run, or too many different shapes to estimate.
+    """
+    found = shapes(cells)
+    if not 0 < len(found) <= MOST_SHAPES:
+        return None
+    parts = [(estimate(config), count) for config, count in found]
+    total: dict[str, Any] = {name: sum(count * (part[name] or 0) for part, count in parts) for name in ("samples", "training_flops")}
+    beside = [min(part.get("at_once", 1), len(cells)) for part, _ in parts]
+    is_known = all(part["seconds"] is not None for part, _ in parts)
+    seconds = sum(count * part["seconds"] / many for (part, count), many in zip(parts, beside)) if is_known else None
+    return total | {"seconds": seconds, "at_once": max(beside), "timed": parts[-1][0]}
 
 
 def title(axes: Mapping[str, Sequence[Any]]) -> str:

@@ -15,6 +15,7 @@ from ..storage.store import Store
 from .same_runs import RANKS, SameRuns
 
 TWICE_SECONDS = 5.0
+_EVER_SECONDS = 3e9
 _REMEMBERED = 16
 
 
@@ -24,18 +25,33 @@ class Ablations:
 
     def __init__(self, store: Store, start: Callable[..., list[str]], work: Work, launcher: str):
         self._store, self._start, self._work, self._launcher = store, start, work, launcher
-        self._expanded: dict[str, dict[str, Any]] = {}  # an ablation never changes, and expanding it looks at a data set for each cell
+        # By id and number of picks, all of an ablation that can change; expanding it looks at a data set for each cell.
+        self._expanded: dict[tuple[str, int], dict[str, Any]] = {}
 
-    def create(self, title: str, base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> str:
-        """Store an ablation, starting no run; the same one created twice within seconds is stored once. InputError if it is empty."""
+    def create(
+        self,
+        title: str,
+        base: Mapping[str, Any],
+        axes: Mapping[str, Sequence[Any]],
+        picks: Sequence[Sequence[int]] | None = None,
+        *,
+        once: bool = False,
+    ) -> str:
+        """Store an ablation, starting no run; the same one created twice within seconds is stored once, and with `once` whenever it was.
+
+        InputError if it is empty. With `picks`, see ablation_grid.expand, it has only these combinations, and `add_picks` adds to them.
+        """
         base, axes = _anchored(base, axes)
         base = {"subset_seed": RunConfig.model_fields["subset_seed"].default, **base}  # its absence tells the ablations of earlier versions
-        found = ablation_grid.expand(base, axes)
-        if not found["cells"]:
-            reason = found["left_out"][0]["reason"] if found["left_out"] else "choose values for at least one setting"
-            raise InputError(f"nothing to run: {reason}", "axes")
+        ablation_grid.check_some(ablation_grid.expand(base, axes, picks))
         chosen = {name: list(values) for name, values in axes.items()}
-        return self._store.ablations.create(title or ablation_grid.title(axes), base, chosen, again_after=TWICE_SECONDS)
+        places = None if picks is None else [list(pick) for pick in picks]
+        apart = _EVER_SECONDS if once else TWICE_SECONDS
+        return self._store.ablations.create(title or ablation_grid.title(axes), base, chosen, places, again_after=apart)
+
+    def add_picks(self, sweep_id: str, picks: Sequence[Sequence[int]]) -> None:
+        """Add combinations to an ablation that has only some of its axes'."""
+        self._store.ablations.add_picks(sweep_id, [list(pick) for pick in picks])
 
     def board(self, sweep_id: str) -> dict[str, Any]:
         """The ablation with its cells, each with `run` (its row, or None where it has not been started)."""
@@ -53,11 +69,12 @@ class Ablations:
         return {"sweep": sweep, "cells": cells, "left_out": found["left_out"]}
 
     def _expand(self, sweep: Mapping[str, Any]) -> dict[str, Any]:
-        if sweep["sweep_id"] not in self._expanded:
+        key = sweep["sweep_id"], len(sweep["picks"] or ())
+        if key not in self._expanded:
             while len(self._expanded) >= _REMEMBERED:
                 self._expanded.pop(next(iter(self._expanded)))
-            self._expanded[sweep["sweep_id"]] = ablation_grid.expand(sweep["base"], sweep["axes"])
-        return self._expanded[sweep["sweep_id"]]
+            self._expanded[key] = ablation_grid.expand(sweep["base"], sweep["axes"], sweep["picks"])
+        return self._expanded[key]
 
     def reusable(self, cells: Sequence[Mapping[str, Any]], *, reads_data: bool = False) -> dict[str, str]:
         """{fingerprint: run id} of cells for which the store has a finished or active run, which is used instead of a new one.

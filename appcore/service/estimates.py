@@ -34,7 +34,8 @@ class Estimates:
     def of(self, config: dict[str, Any]) -> dict[str, Any]:
         """What a run would cost. An answer is remembered, unless the machine was too busy to measure."""
         built = self._work.config(config)
-        earlier = [row for row in self._everybody.runs(_EARLIER) if row["status"] == "done" and row["host"] == heartbeat.me()["host"]]
+        newest = self._everybody.runs(_EARLIER) if self._everybody.exists() else []
+        earlier = [row for row in newest if row["status"] == "done" and row["host"] == heartbeat.me()["host"]]
         key = (json.dumps(built.model_dump(mode="json"), sort_keys=True), earlier[0]["run_id"] if earlier else "")
         return copy.deepcopy(self._made(key, partial(self._measure, built, earlier), lambda found: found["seconds"] is not None))
 

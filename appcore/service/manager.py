@@ -12,6 +12,7 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -120,6 +121,12 @@ class Manager:
         """A run that this user sees and `start_once` would probably give, done or going on; data are not looked at."""
         found = [row for row in self.store.same([self._work.config(config).fingerprint]) if row["is_seen"]]
         return min(found, key=lambda row: RANKS[row["status"]])["run_id"] if found else None
+
+    def rehearse(self, configs: Iterable[dict[str, Any]], launcher: str = plugins.DEFAULT_LAUNCHER) -> None:
+        """InputError where one of these runs could not start. Nothing is written."""
+        self._starting.check_launcher(launcher)
+        for config in configs:
+            self._starting.rehearse(self.store, config)
 
     def pause(self, run_id: str) -> None:
         """Pause a run with its state kept in memory; a waiting run is held in the queue while later ones begin."""

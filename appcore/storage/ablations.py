@@ -24,8 +24,17 @@ class AblationTable:
         self._database, self._owner = database, owner
         self._mine = () if sees_all else (sweeps.c.owner == owner,)
 
-    def create(self, title: str, base: dict[str, Any], axes: dict[str, list[Any]], *, again_after: float = 0.0) -> str:
-        """Add an ablation; returns its id, or that of an equal one which is less than `again_after` seconds old."""
+    def create(
+        self,
+        title: str,
+        base: dict[str, Any],
+        axes: dict[str, list[Any]],
+        picks: list[list[int]] | None = None,
+        *,
+        again_after: float = 0.0,
+    ) -> str:
+        """Add an ablation; returns its id, or that of an equal one which is less than `again_after` seconds old. With `picks` it has only
+        these combinations, and an equal one begins with them."""
         now = datetime.now(UTC)
         sweep_id = f"s{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         # As a list of pairs: PostgreSQL's JSON keeps the order of keys, its JSONB and other tools may not.
@@ -34,12 +43,14 @@ class AblationTable:
             "title": plain(title),
             "base": plain(base),
             "axes": [[name, plain(list(chosen))] for name, chosen in axes.items()],
+            "picks": picks,
         }
         with self._database.alone() as connection:
             apart = timedelta(seconds=again_after)
             about_now = sweeps.c.created.between((now - apart).isoformat(), (now + apart).isoformat())
-            for known in connection.execute(select(sweeps).where(about_now, sweeps.c.owner == self._owner)).mappings():
-                if again_after and (known["base"], known["axes"]) == (values["base"], values["axes"]):
+            of_mine = select(sweeps).where(about_now, sweeps.c.owner == self._owner).order_by(sweeps.c.created.desc())
+            for known in connection.execute(of_mine).mappings() if again_after else ():
+                if (known["base"], known["axes"]) == (values["base"], values["axes"]) and _begins_with(known["picks"], picks):
                     return known["sweep_id"]
             connection.execute(insert(sweeps).values(sweep_id=sweep_id, created=now.isoformat(), **values))
         return sweep_id
@@ -92,6 +103,13 @@ class AblationTable:
         with self._database.read() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def add_picks(self, sweep_id: str, picks: Iterable[list[int]]) -> None:
+        """Add combinations to an ablation that a search drew, but for those that it has already."""
+        with self._database.alone() as connection:
+            known = self._get(connection, sweep_id)["picks"] or []
+            wanted = [*known, *(pick for pick in picks if pick not in known)]
+            connection.execute(update(sweeps).where(sweeps.c.sweep_id == sweep_id).values(picks=wanted))
+
     def add_runs(self, sweep_id: str, run_ids: Iterable[str]) -> None:
         """Add runs to an ablation, but for those that it has already, and those that were deleted meanwhile."""
         with self._database.alone() as connection:
@@ -123,6 +141,10 @@ class AblationTable:
                 raise _unknown(sweep_id)
             connection.execute(delete(sweep_runs).where(sweep_runs.c.sweep_id == sweep_id))
             connection.execute(delete(sweeps).where(sweeps.c.sweep_id == sweep_id))
+
+
+def _begins_with(known: list[list[int]] | None, picks: list[list[int]] | None) -> bool:
+    return known is picks if known is None or picks is None else known[: len(picks)] == picks
 
 
 def _settings(row: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationError, create_model, model_validator
 from sqlalchemy import JSON, Boolean, Column, Float, Table
 from sqlalchemy.types import Integer
 
@@ -236,6 +236,15 @@ class _Ablation(BaseModel):
     base: dict[str, _Plain | list[_Plain] | dict[str, _Plain]]
     axes: list[tuple[Text, list[_Plain | list[_Plain]]]] | dict[Text, list[_Plain | list[_Plain]]]
     owner: Annotated[str, Strict(), Field(max_length=320)] = ""
+    picks: list[list[Count]] | None = None
+
+    @model_validator(mode="after")
+    def _picks_are_in_the_axes(self) -> _Ablation:
+        sizes = [len(values) for name, values in dict(self.axes).items() if name != "seed"]
+        for pick in self.picks or ():
+            if len(pick) != len(sizes) or not all(place < size for place, size in zip(pick, sizes)):
+                raise ValueError(f"picks {pick} are no places in the axes")
+        return self
 
 
 def _of_column(table: Table, column: Column) -> Any:

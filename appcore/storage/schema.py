@@ -62,6 +62,7 @@ sweeps = Table(
     Column("base", JSON, nullable=False),
     Column("axes", JSON, nullable=False),
     Column("owner", String(320), nullable=False, server_default=""),
+    Column("picks", JSON(none_as_null=True)),  # the combinations that a search drew, as places in the axes; null: all there are
 )
 sweep_runs = Table(  # a run that is reused belongs to several ablations
     "sweep_runs",

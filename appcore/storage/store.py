@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Table, and_, case, delete, insert, not_, or_,
 from .. import names, paths
 from ..config import RunConfig
 from ..errors import InputError
+from ..files import UnreadableError
 from ..statuses import ACTIVE, COMMANDS, ENDED, STARTED
 from . import claims, heartbeat, new_runs, readers, schema
 from .ablations import AblationTable
@@ -87,6 +88,14 @@ class Store:
         """
         with self._database.alone() as connection:
             yield self._view(self._database.within(connection), self.owner, not self._mine)
+
+    def exists(self) -> bool:
+        """Whether there is a store at this address already; looking does not create one. UnreadableError where that cannot be seen."""
+        file = self._database.file
+        try:
+            return file is None or file.exists()
+        except OSError as error:  # a folder above it that may not be entered
+            raise UnreadableError(file, error) from error
 
     def close(self) -> None:
         """Close the connections; they are opened again when needed."""

@@ -14,7 +14,7 @@ from standin import SETTINGS, StandIn
 
 from appcore.config import RunConfig, build
 from appcore.errors import InputError
-from appcore.planning import ablation_grid
+from appcore.planning import ablation_grid, axis_values
 from appcore.service.manager import Manager
 from appcore.storage.store import Store
 
@@ -98,13 +98,13 @@ def test_too_many_are_refused_before_they_are_counted_out() -> None:
     ],
 )
 def test_values_as_people_type_them(name: str, text: str, expected: list) -> None:
-    assert ablation_grid.parse(name, text) == expected
+    assert axis_values.parse(name, text) == expected
 
 
 @pytest.mark.parametrize(("name", "text"), [("seed", "1.5"), ("seed", "zebra"), ("tau", "nan"), ("seed", "0-99999"), ("lr_drops", "0.4;x")])
 def test_what_is_no_value_is_named(name: str, text: str) -> None:
     with pytest.raises(InputError) as refused:
-        ablation_grid.parse(name, text)
+        axis_values.parse(name, text)
     assert refused.value.field == name
 
 

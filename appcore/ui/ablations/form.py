@@ -11,7 +11,7 @@ import streamlit as st
 
 from appcore.config import RunConfig, build
 from appcore.names import counted, tail
-from appcore.planning import ablation_grid, sparsity
+from appcore.planning import ablation_grid, axis_values, sparsity
 from appcore.presets import PRESETS
 
 from ..app import page
@@ -23,7 +23,6 @@ from ..words.text import cells, plain
 _COMMON = ("pruner", "seed")
 _TYPED = {"seed": "0-2", "tau": "50, 90, 98", "megabatches": "2, 4, 8", "epochs": "4, 8", "lr": "0.02, 0.05, 0.1"}
 _RUNS = 40
-_MOST_SHAPES = 24
 
 
 def label(name: str) -> str:
@@ -63,17 +62,9 @@ def show() -> tuple[dict[str, Any], dict[str, list[Any]], str]:
     if not all(chosen.values()):
         return base, {}, ""
     picked = {name: values for name, values in chosen.items() if values is not None}
-    fixed = {name: values[0] for name, values in picked.items() if len(values) == 1}
-    axes = {name: values for name, values in picked.items() if len(values) > 1} or picked
+    base, axes = ablation_grid.split(base, picked)
     title = st.text_input("Title", key="sweep-title", max_chars=200, placeholder=ablation_grid.title(axes) if axes else "")
-    return _with(base, {name: value for name, value in fixed.items() if name not in axes}), axes, title
-
-
-def _with(base: dict[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:
-    """The base with further settings common to all runs; plug-in parameters go into its options."""
-    options = {name.removeprefix(ablation_grid.OPTION): value for name, value in fixed.items() if name.startswith(ablation_grid.OPTION)}
-    found = {**base, **{name: value for name, value in fixed.items() if not name.startswith(ablation_grid.OPTION)}}
-    return {**found, "options": {**found.get("options", {}), **options}} if options else found
+    return base, axes, title
 
 
 def _base() -> dict[str, Any]:
@@ -107,7 +98,7 @@ def _values(name: str, base: Mapping[str, Any]) -> list[Any] | None:
     shown = plain(label(name)) + (", %" if name == "tau" else "")
     text = st.text_input(shown, value="0-2" if name == "seed" else "", key=key, help=help, placeholder=_example(name))
     try:
-        return _taus(text) if name == "tau" else ablation_grid.parse(name, text)
+        return _taus(text) if name == "tau" else axis_values.parse(name, text)
     except ValueError as error:
         fields.show_errors([plain(str(error), 300)])
         return None
@@ -125,34 +116,23 @@ def _example(name: str) -> str:
 
 def cost(found: Mapping[str, Any], reused: int) -> None:
     """The number of runs and their cost; runs that cost the same are estimated once."""
-    cells, shapes = found["cells"], ablation_grid.shapes(found["cells"])
-    total = {"samples": 0.0, "training_flops": 0.0, "seconds": 0.0}
-    note, timed, unknown, at_once = "", "", False, [1]
+    cells, shapes = found["cells"], len(ablation_grid.shapes(found["cells"]))
+    total, note = None, ""
     with st.skeleton(height=120):
-        if cells and len(shapes) <= _MOST_SHAPES:
-            try:
-                for config, count in shapes:
-                    part = page.manager().estimate(config)
-                    at_once.append(min(part.get("at_once", 1), len(cells)))
-                    taken = {**part, "seconds": (part["seconds"] or 0) / at_once[-1]}
-                    total = {name: total[name] + count * (taken[name] or 0) for name in total}
-                    unknown = unknown or part["seconds"] is None
-                    timed = format.how_timed(part)
-            except ValueError as error:
-                note = f":red[:material/error: {plain(str(error), 300)}]"
-        known = bool(cells) and len(shapes) <= _MOST_SHAPES and not note
+        try:
+            total = ablation_grid.cost(cells, page.manager().estimate)
+        except ValueError as error:
+            note = f":red[:material/error: {plain(str(error), 300)}]"
         with st.grid(4, min_column_width=120, gap="small"):
             st.metric("Runs", format.count(len(cells)), help="Combinations that make sense; each is one run")
-            metric("samples_seen", format.count(total["samples"]) if known else "–")
-            metric("train_flops_dense", format.flops(total["training_flops"]) if known else "–")
-            metric("seconds", f"≈ {format.about(total['seconds'])}" if known and not unknown else "–")
+            metric("samples_seen", format.count(total["samples"]) if total else "–")
+            metric("train_flops_dense", format.flops(total["training_flops"]) if total else "–")
+            metric("seconds", f"≈ {format.about(total['seconds'])}" if total and total["seconds"] is not None else "–")
         share = f" {reused} of them exist already and are used again, which saves their part." if reused else ""
-        many = f" More than {_MOST_SHAPES} different shapes: not estimated." if len(shapes) > _MOST_SHAPES else ""
-        beside = f"up to {max(at_once)} runs side by side" if max(at_once) > 1 else "one run after another"
-        how = f", {beside}; {timed}" if timed else ""
-        st.caption(
-            note or f"Repeats of images counted; dense FLOPs{how}; {counted(len(shapes), 'different shape')} estimated.{share}{many}"
-        )
+        many = f" More than {ablation_grid.MOST_SHAPES} different shapes: not estimated." if shapes > ablation_grid.MOST_SHAPES else ""
+        beside = f"up to {total['at_once']} runs side by side" if total and total["at_once"] > 1 else "one run after another"
+        how = f", {beside}; {format.how_timed(total['timed'])}" if total else ""
+        st.caption(note or f"Repeats of images counted; dense FLOPs{how}; {counted(shapes, 'different shape')} estimated.{share}{many}")
 
 
 def preview(found: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> None:
