@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from . import paths, plugins
 from .errors import InputError
 
+# What an optimizer takes for fields left out: those whose usual values lie far from SGD's. Here torch's defaults, and those of the paper.
+OPTIMIZER_RECIPES: dict[str, dict[str, Any]] = {"adamw": {"lr": 1e-3, "weight_decay": 1e-2}}
 PLUGIN_FIELDS = {"arch": "models", "dataset": "datasets", "method": "methods", "pruner": "pruners", "schedule": "schedules"}
 
 
@@ -22,9 +24,9 @@ def _setting(default: Any, help: str, group: str, **limits: Any) -> Any:
 
 
 class RunConfig(BaseModel):
-    """All settings that determine a run. Fields left out take the recipe (RECIPE literal) of the method, then of the data set, then the
-    defaults below, which are the recipe of the released APP code for CIFAR (arXiv 2204.01640; see docs), but for the initial weights of the
-    small ResNets, which it draws by fan-in. Fractions are in [0, 1].
+    """All settings that determine a run. Fields left out take the recipe of the optimizer, then (RECIPE literal) of the method, then of the
+    data set, then the defaults below, which are the recipe of the released APP code for CIFAR (arXiv 2204.01640; see docs), but for the
+    initial weights of the small ResNets, which it draws by fan-in. Fractions are in [0, 1].
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
@@ -76,9 +78,31 @@ class RunConfig(BaseModel):
     )  # fmt: skip
     seed: int = _setting(0, "Seed of initial weights, data order, augmentation and scoring batches", "Network", ge=0, le=2**31 - 1)
     batch_size: int = _setting(64, "Images per training step", "Training", ge=1, le=65_536)
-    lr: float = _setting(0.1, "Learning rate at the start of each megabatch (SGD)", "Training", gt=0.0, le=100.0)
-    momentum: float = _setting(0.9, "Momentum of SGD", "Training", ge=0.0, lt=1.0)
-    weight_decay: float = _setting(1e-4, "Weight decay (L2)", "Training", ge=0.0, le=10.0)
+    optimizer: Literal["sgd", "nesterov", "adamw"] = _setting(
+        "sgd", "SGD with momentum, the same with Nesterov's, or AdamW (with weight decay 0: Adam)", "Training"
+    )
+    lr: float = _setting(
+        0.1, "Learning rate at the start of each megabatch, or where it rises first, at its top (AdamW: 0.001 unless given)", "Training",
+        gt=0.0, le=100.0,
+    )  # fmt: skip
+    momentum: float = _setting(0.9, "Momentum of SGD; beta1 of AdamW", "Training", ge=0.0, lt=1.0)
+    beta2: float = _setting(0.999, "Decay of AdamW's mean of squared gradients", "Training", gt=0.0, lt=1.0)
+    weight_decay: float = _setting(
+        1e-4, "Weight decay: added to the gradients (L2) by SGD, taken off the weights by AdamW, there 0.01 unless given", "Training",
+        ge=0.0, le=10.0,
+    )  # fmt: skip
+    label_smoothing: float = _setting(
+        0.0, "Share of each training target that is spread over all classes; the train loss includes it, scores and other losses do not",
+        "Training", ge=0.0, lt=1.0,
+    )  # fmt: skip
+    lr_schedule: Literal["steps", "cosine", "one-cycle"] = _setting(
+        "steps",
+        "The learning rate over each megabatch: drops, half a cosine down to 0, or up from lr / 25 and down to nearly 0",
+        "Training",
+    )
+    lr_warmup: float = _setting(
+        0.0, "Share of each megabatch over which the learning rate rises evenly to lr, step by step (0: none)", "Training", ge=0.0, lt=1.0
+    )
     lr_drops: tuple[float, ...] = _setting((0.4, 0.8), "Fractions of a megabatch's epochs at which the learning rate drops", "Training")
     lr_gamma: float = _setting(0.1, "Factor of each drop", "Training", gt=0.0, le=1.0)
     restore_best: bool = _setting(True, "Carry on with the weights of the best validation accuracy of the megabatch", "Training")
@@ -125,7 +149,9 @@ class RunConfig(BaseModel):
             recipes = [plugins.find(kind, chosen).literal("RECIPE") for kind, chosen in (("datasets", name), ("methods", method))]
         except (ValueError, AttributeError, TypeError):
             return data  # the field's own check names the bad value
-        return {**recipes[0], **recipes[1], **data}
+        merged = {**recipes[0], **recipes[1], **data}
+        chosen = merged.get("optimizer", cls.model_fields["optimizer"].default)
+        return {**merged, **OPTIMIZER_RECIPES.get(chosen if isinstance(chosen, str) else "", {}), **data}
 
     @field_validator("*", mode="before")
     @classmethod
@@ -174,6 +200,10 @@ class RunConfig(BaseModel):
             raise ValueError(
                 f"semantics: released-code is a way of running app, and the method is {self.method}; choose paper, or method app"
             )
+        if self.optimizer == "nesterov" and not self.momentum:
+            raise ValueError("momentum: nesterov needs one above 0, e.g. 0.9; choose that, or optimizer sgd")
+        if self.lr_schedule == "one-cycle" and self.lr_warmup:
+            raise ValueError("lr_warmup: one-cycle rises by itself; set it to 0, or choose cosine")
         if self.shots and self.limit_train:
             raise ValueError(
                 f"shots: {self.shots} per class and limit_train {self.limit_train} contradict each other; set one of them to 0"

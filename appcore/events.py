@@ -119,7 +119,8 @@ class EpochDone:
     """Means over one epoch. Train numbers are running means in training mode on augmented images, as in the released code.
 
     `round` counts passes over the epochs of a megabatch (over the run, from 0), so an epoch of a megabatch can come again with a higher
-    round; `segment` is the order of time. `grown` counts the weights that mask updates brought back during the epoch.
+    round; `segment` is the order of time. `learning_rate` is that of the last step, `grown` the weights that mask updates brought back
+    during the epoch.
     """
 
     kind: ClassVar[Literal["EpochDone"]] = "EpochDone"

@@ -42,6 +42,11 @@ from appcore.presets import PRESETS
         ({"replay_fraction": 1.5}, "replay_fraction", "1.5"),
         ({"patience": -1}, "patience", "-1"),
         ({"init": "xavier"}, "init", "kaiming-fan-in"),
+        ({"optimizer": "adam"}, "optimizer", "adamw"),
+        ({"optimizer": "nesterov", "momentum": 0.0}, "momentum", "above 0"),
+        ({"lr_schedule": "one-cycle", "lr_warmup": 0.1}, "lr_warmup", "one-cycle"),
+        ({"label_smoothing": 1.0}, "label_smoothing", "1.0"),
+        ({"beta2": 1.0}, "beta2", "1.0"),
     ],
 )
 def test_refuses_in_one_line_that_names_field_and_value(values: dict, field: str, says: str) -> None:
@@ -72,6 +77,23 @@ def test_fingerprint_is_pinned_and_ignores_the_device() -> None:
     assert RunConfig(dataset="cifar10", seed=1).fingerprint != RunConfig(dataset="cifar10").fingerprint
 
 
+def test_an_optimizer_brings_its_usual_values_which_give_way_to_what_is_given() -> None:
+    adamw = RunConfig(dataset="digits", optimizer="adamw")
+    assert (adamw.lr, adamw.weight_decay, adamw.momentum) == (1e-3, 1e-2, 0.9)
+    assert RunConfig(dataset="digits", optimizer="adamw", lr=0.02).lr == 0.02
+    assert RunConfig(dataset="digits", optimizer="nesterov").lr == RunConfig(dataset="digits").lr == 0.05
+    assert RunConfig(**{**RunConfig().model_dump(), "optimizer": "adamw"}).lr == RunConfig().lr  # all of it is given
+
+
+def test_each_new_setting_of_training_is_part_of_an_experiment_and_old_ones_keep_their_name() -> None:
+    news = [{"optimizer": "nesterov"}, {"optimizer": "adamw"}, {"beta2": 0.99}, {"label_smoothing": 0.1}, {"lr_schedule": "cosine"}]
+    news += [{"lr_schedule": "one-cycle"}, {"lr_warmup": 0.1}]
+    assert len({RunConfig(**values).fingerprint for values in [{}, *news]}) == 1 + len(news)
+    then = {"beta2", "label_smoothing", "lr_schedule", "lr_warmup", "optimizer"}
+    recorded = {name: value for name, value in RunConfig(dataset="cifar10").model_dump(mode="json").items() if name not in then}
+    assert RunConfig(**completed(recorded)) == RunConfig(dataset="cifar10")
+
+
 def test_the_rule_of_initial_weights_is_part_of_an_experiment() -> None:
     default, *others = (RunConfig(init=init).fingerprint for init in ("kaiming-fan-out", "kaiming-fan-in", "torch"))
     assert default == RunConfig().fingerprint and len({default, *others}) == 3
@@ -91,7 +113,9 @@ def test_presets_are_valid_and_sourced(name: str) -> None:
 
 def test_published_presets_have_a_small_twin_of_the_same_kind_on_offline_images() -> None:
     published = [name for name in PRESETS if f"{name}-small" in PRESETS]
-    assert {"poster-r50-cifar100", "long-r50-cifar10", "few-shot-540", "snip-lenet", "lottery-lenet", "cs-resnet"} <= set(published)
+    assert {"poster-r50-cifar100", "long-r50-cifar10", "few-shot-540", "snip-lenet", "lottery-lenet", "lottery-resnet", "cs-resnet"} <= set(
+        published
+    )
     assert list(PRESETS) == ["quick", *(f"{name}-small" for name in published), *published]  # each has a twin, and the twins come first
     for name in published:
         settings, twin = RunConfig(**PRESETS[name].settings), RunConfig(**PRESETS[f"{name}-small"].settings)

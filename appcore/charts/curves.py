@@ -248,7 +248,7 @@ def _marks(
 
 def _events(figure: go.Figure, axis: TimeAxis, run: Mapping[str, Any], rows: pd.DataFrame) -> None:
     """Prune points, drops of the learning rate and epochs whose weights were kept, as marks in a strip above 100 %."""
-    found = events(rows)
+    found = events(rows, drops=run["config"].get("lr_schedule", "steps") == "steps")
     x = axis.epochs(run)
     for kind, (symbol, words) in _EVENTS.items():
         places = [(x[row], text) for row, what, text in found if what == kind]
@@ -278,14 +278,17 @@ _EVENTS = {
 }
 
 
-def events(rows: pd.DataFrame) -> list[tuple[int, str, str]]:
-    """(row, kind, words) of the events of one run, each at the end of the epoch in or before which it happened."""
+def events(rows: pd.DataFrame, *, drops: bool = True) -> list[tuple[int, str, str]]:
+    """(row, kind, words) of the events of one run, each at the end of the epoch in or before which it happened.
+
+    `drops`: whether a lower learning rate is one; where it falls all the time, it is none.
+    """
     found: list[tuple[int, str, str]] = []
     density, rate = 1.0, None
     for place, (megabatch, now, new) in enumerate(zip(rows["megabatch"], rows["density"], rows["learning_rate"], strict=True)):
         if now != density:
             found.append((place, "prune", f"{'pruned' if now < density else 'grown'} to a density of {100 * now:.1f} %"))
-        if rate is not None and new < rate[1] and megabatch == rate[0]:
+        if drops and rate is not None and new < rate[1] and megabatch == rate[0]:
             found.append((place, "rate", f"learning rate {rate[1]:g} to {new:g}"))
         density, rate = now, (megabatch, new)
     best = rows.reset_index(drop=True)

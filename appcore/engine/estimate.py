@@ -190,11 +190,12 @@ def memory_bytes(config: RunConfig) -> int:
     scored = min(config.score_batch_size, math.ceil(config.score_fraction * train_images(config, description) / config.megabatches))
     evaluated = min(evaluation_batch(device), max(test, math.ceil(config.val_fraction * train_images(config, description))))
     pruner = plugins.find("pruners", config.pruner)
+    more = config.optimizer == "adamw"  # one more copy, of squared gradients, and another where a checkpoint is written
     phases = (
-        _TRAINING_COPIES * weights + config.batch_size * per_image * _ACTIVATIONS[dtype],
-        _SCORING_COPIES * weights + scored * per_image * (pruner.literal("MEMORY") or _ACTIVATIONS[dtype]),
-        _TRAINING_COPIES * weights + per_image / 8 * evaluated,  # nothing is kept for backward: a few layers' worth at a time
-        _SAVING_COPIES * weights,
+        (_TRAINING_COPIES + more) * weights + config.batch_size * per_image * _ACTIVATIONS[dtype],
+        (_SCORING_COPIES + more) * weights + scored * per_image * (pruner.literal("MEMORY") or _ACTIVATIONS[dtype]),
+        (_TRAINING_COPIES + more) * weights + per_image / 8 * evaluated,  # nothing is kept for backward: a few layers' worth at a time
+        (_SAVING_COPIES + 2 * more) * weights,
     )
     return round(_PROCESS_BYTES[device.type] + data + max(phases))
 

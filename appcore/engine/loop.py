@@ -20,6 +20,7 @@ from ..events import EpochDone, Event, LayerDensity, MegabatchDone, Progress, Ro
 from ..masks import selection
 from ..masks.reads import together
 from ..methods.base import Segment, hook
+from ..methods.learning_rate import is_by_step, learning_rate
 from ..planning.plan import check, plan
 from ..planning.stages import tested
 from . import compute, first_and_last, weights
@@ -92,7 +93,7 @@ def _train_epoch(state: RunState, segment: Segment) -> Iterator[Event]:
         segment=segment.index,
         megabatch=segment.megabatch,
         epoch=segment.epoch,
-        learning_rate=segment.learning_rate,
+        learning_rate=state.optimizer.param_groups[0]["lr"],
         train_loss=trained.mean_loss(),
         train_accuracy=trained.accuracy(),
         val_loss=val.mean_loss(),
@@ -108,14 +109,18 @@ def _train_epoch(state: RunState, segment: Segment) -> Iterator[Event]:
 
 def _train(state: RunState, segment: Segment, epoch: Epoch, count: int, sums: Sums) -> Iterator[int]:
     """Train on the batches of an epoch; yields after each step how many pruned weights the method brought back in it."""
-    own_step, after_step = hook(state.config, "train_step"), hook(state.config, "after_step")
-    by_gradient = hook(state.config, "GROWS_BY_GRADIENT")
+    config = state.config
+    own_step, after_step = hook(config, "train_step"), hook(config, "after_step")
+    by_gradient = hook(config, "GROWS_BY_GRADIENT")
     pruned = state.pruned()
     state.model.train()
-    data = epoch.batches(state.config.batch_size, skip=segment.skip_steps)
+    data = epoch.batches(config.batch_size, skip=segment.skip_steps)
+    by_step = is_by_step(config)
     for step, (x, y) in enumerate(data, segment.skip_steps + 1):
+        if by_step:
+            _set_learning_rate(state, learning_rate(config, segment.epoch, step - 1, count))
         if not (own_step and own_step(state, segment, x, y, sums)):
-            train_step(state.model, state.optimizer, pruned, x, y, sums, state.dtype)
+            train_step(state.model, state.optimizer, pruned, x, y, sums, state.dtype, config.label_smoothing)
         grown = after_step(state, segment, step, count) if after_step else 0
         if grown:
             pruned = state.pruned()
@@ -232,12 +237,16 @@ def _evaluate(
 
 def _begin_epoch(state: RunState, segment: Segment) -> None:
     """Set the segment's learning rate; at a new megabatch, forget the best epoch and keep or reset momentum as configured."""
-    for group in state.optimizer.param_groups:
-        group["lr"] = segment.learning_rate
+    _set_learning_rate(state, segment.learning_rate)
     if segment.epoch == 0:
         state.forget_best()
         if state.config.optimizer_state == "reset":
             state.set_momentum({})
+
+
+def _set_learning_rate(state: RunState, rate: float) -> None:
+    for group in state.optimizer.param_groups:
+        group["lr"] = rate
 
 
 @torch.no_grad()

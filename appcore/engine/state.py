@@ -18,7 +18,7 @@ from ..masks import selection
 from ..masks.alive import alive_masks
 from ..masks.reads import Asking, together
 from ..models import base as models
-from . import compute, digests, flops, memory, memory_formats, no_compiler, weights
+from . import compute, digests, flops, memory, memory_formats, no_compiler, optimizers, weights
 from .folding import Folded
 from .steps import dtype_for
 from .stream import Stream, load_data, pick_device
@@ -68,7 +68,7 @@ class RunState:
     dtype: torch.dtype
     stream: Stream
     model: nn.Module
-    optimizer: torch.optim.SGD
+    optimizer: torch.optim.Optimizer
     masks: dict[str, Tensor]
     flops: flops.Flops
     init_hash: str
@@ -108,15 +108,13 @@ class RunState:
         dtype = dtype_for(config.precision, device, cost.training * config.batch_size)
         model = memory_formats.arrange(model, cost, dtype, device)
         names = selection.prunable_names(model, config.prunable, config.exempt)
-        no_compiler.spare(torch.optim.SGD)
-        optimizer = torch.optim.SGD(model.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
         return cls(
             config=config,
             device=device,
             dtype=dtype,
             stream=Stream(config, data),
             model=model,
-            optimizer=optimizer,
+            optimizer=optimizers.create(config, model),
             masks=selection.full_masks(model, names),
             flops=cost,
             init_hash=init_hash,
@@ -175,21 +173,12 @@ class RunState:
         return tensors, facts
 
     def momentum(self) -> dict[str, Tensor]:
-        """Momentum buffers by parameter name; empty before the first step."""
-        found = {}
-        for name, parameter in self.model.named_parameters():
-            buffer = self.optimizer.state.get(parameter, {}).get("momentum_buffer")
-            if buffer is not None:
-                found[name] = buffer
-        return found
+        """What the optimizer remembers: momentum by parameter name, AdamW's by "parameter/slot"; empty before the first step."""
+        return optimizers.remembered(self.optimizer, self.model)
 
-    def set_momentum(self, buffers: dict[str, Tensor]) -> None:
-        """Replace the momentum buffers; parameters that are not named lose theirs."""
-        for name, parameter in self.model.named_parameters():
-            self.optimizer.state.pop(parameter, None)
-            if name in buffers:
-                # The parameter's own memory format, so that a resumed step runs the same code as an uninterrupted one.
-                self.optimizer.state[parameter] = {"momentum_buffer": torch.empty_like(parameter).copy_(buffers[name]).detach()}
+    def set_momentum(self, values: dict[str, Tensor]) -> None:
+        """Replace what the optimizer remembers; parameters that are not named lose theirs."""
+        optimizers.remember(self.optimizer, self.model, values)
 
     def pruned(self) -> list[tuple[Tensor, Tensor]]:
         """Each masked weight with its mask in the weight's dtype; empty when nothing is pruned."""
@@ -213,10 +202,8 @@ class RunState:
 
     def set_masks(self, new: dict[str, Tensor]) -> None:
         """Change the masks: removed weights become 0, and those brought back start from 0; neither has momentum."""
-        buffers = self.momentum()
+        optimizers.forget(self.momentum(), {name: ~(mask & new[name]) for name, mask in self.masks.items()})
         for name, mask in self.masks.items():
-            if name in buffers:
-                buffers[name].masked_fill_(~(mask & new[name]), 0.0)
             mask.copy_(new[name])
         self.apply_masks()
 

@@ -107,11 +107,12 @@ def train_step(
     y: Tensor,
     sums: Sums,
     dtype: torch.dtype,
+    label_smoothing: float = 0.0,
 ) -> None:
-    """One step of SGD on masked weights. `pruned` pairs each masked weight with its mask in the weight's dtype."""
+    """One step on masked weights. `pruned` pairs each masked weight with its mask in the weight's dtype."""
     with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
         logits = model(x)
-        loss = cross_entropy(logits, y)
+        loss = cross_entropy(logits, y, label_smoothing=label_smoothing)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     no_compiler.step(optimizer)

@@ -30,13 +30,14 @@ from typing import Any
 from .. import plugins
 from ..config import RunConfig
 from ..errors import InputError
+from .learning_rate import learning_rate
 
 
 @dataclass(frozen=True)
 class Segment:
     """One step of the plan; after each a run can stop and resume.
 
-    kind prune: cut to `density` (fraction kept) with the pruner; epoch: one pass over the replay-inclusive megabatch at
+    kind prune: cut to `density` (fraction kept) with the pruner; epoch: one pass over the replay-inclusive megabatch, beginning at
     `learning_rate`, then validation; test: restore the best weights and evaluate on the test set; reinit: fresh initial values;
     other kinds are carried out by the method. `megabatch`, `epoch` and `round` (passes over the epochs of a megabatch, counted over the
     run, or within the megabatch where each has the same ones) count from 0; `density` is the requested one in force, 1.0 where none is
@@ -71,14 +72,8 @@ def final_density(config: RunConfig) -> float:
     return densities(config)[-1]
 
 
-def learning_rate(config: RunConfig, epoch: int) -> float:
-    """The step schedule of the released code, restarted at each megabatch: x lr_gamma at each fraction of lr_drops."""
-    drops = sum(epoch >= round(fraction * config.epochs) for fraction in config.lr_drops)
-    return config.lr * config.lr_gamma**drops
-
-
 def epoch_of(config: RunConfig, megabatch: int, epoch: int, density: float, **values: Any) -> Segment:
-    """One epoch at the learning rate of its place in the megabatch."""
+    """One epoch, with the learning rate that it begins with."""
     return Segment("epoch", megabatch, epoch, density, learning_rate(config, epoch), **values)
 
 

@@ -113,13 +113,13 @@ def train_step(state: Any, segment: Segment, x: Any, y: Any, sums: Any) -> bool:
     config, s = state.config, {name: value.detach().requires_grad_() for name, value in soft(state).items()}
     with torch.autocast(x.device.type, state.dtype, enabled=state.dtype != torch.float32):
         logits = functional_call(state.model, effective(state, segment, s), (x,))
-        loss = cross_entropy(logits, y)
+        loss = cross_entropy(logits, y, label_smoothing=config.label_smoothing)
     hardness = beta(config, segment.epoch)
     penalty = config.option("method", "mask_penalty") * sum((hardness * value).sigmoid().sum() for value in s.values())
     state.optimizer.zero_grad(set_to_none=True)
     (loss + penalty).backward()
     state.descend()
-    rate = config.option("method", "mask_lr") * segment.learning_rate / config.lr
+    rate = config.option("method", "mask_lr") * state.optimizer.param_groups[0]["lr"] / config.lr
     with torch.no_grad():
         for name, value in s.items():
             momentum = state.extra[f"s-momentum/{name}"].mul_(config.momentum).add_(value.grad)

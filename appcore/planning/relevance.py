@@ -58,6 +58,9 @@ _RULES: dict[str, Callable[[_Values], bool]] = {
     **dict.fromkeys(_OF_PRUNING, _is_pruned),
     **dict.fromkeys(_STEERED, _is_ranked),
     "class_order": lambda values: bool(values["classes_per_megabatch"]),
-    "lr_gamma": lambda values: bool(values["lr_drops"]),
+    "lr_drops": lambda values: values["lr_schedule"] == "steps",
+    "lr_gamma": lambda values: values["lr_schedule"] == "steps" and bool(values["lr_drops"]),
+    "lr_warmup": lambda values: values["lr_schedule"] != "one-cycle",
+    "beta2": lambda values: values["optimizer"] == "adamw",
     "subset_seed": lambda values: any(values[name] for name in ("limit_train", "limit_test", "shots")),
 }

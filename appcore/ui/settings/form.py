@@ -29,6 +29,7 @@ from ..words.text import harmless, plain
 from . import address, fields, presets, uploading
 
 BASIC = ("dataset", "arch", "method", "pruner", "tau", "megabatches", "epochs", "replay", "buffer_size", "replay_fraction", "seed")
+_OF_OPTIMIZER = ("lr", "weight_decay")
 _HIDDEN = ("options",)
 _LAUNCHER = "form_launcher"
 _SAID = "_form_said"  # what a choice has changed besides itself
@@ -142,14 +143,14 @@ def _set(name: str, value: Any) -> None:
     config, _ = check({key: v for key, v in overrides.items() if key != name})
     if config is not None and getattr(config, name) == overrides[name]:
         del overrides[name]
-    if name in fields.PLUGIN_FIELDS:
+    if name in fields.PLUGIN_FIELDS or name == "optimizer":
         st.session_state[_SAID] = _changed_besides(name, before, address.effective(overrides))
     _write(overrides, preset)
 
 
 def _changed_besides(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     """Which settings another recipe has changed, in words."""
-    others = [other for other in BASIC if other != name and before[other] != after[other] and is_relevant(other, after)]
+    others = [other for other in (*BASIC, *_OF_OPTIMIZER) if other != name and before[other] != after[other] and is_relevant(other, after)]
     changes = [
         f"{setting_labels.label(other)} {setting_labels.shown(other, before[other])} → {setting_labels.shown(other, after[other])}"
         for other in others

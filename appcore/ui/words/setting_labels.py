@@ -15,6 +15,8 @@ LABELS = {
     "epochs": "Epochs per megabatch",
     "tau": "Tau",
     "lr": "Learning rate",
+    "lr_schedule": "Learning rate over a megabatch",
+    "lr_warmup": "Warm-up, share of a megabatch",
     "lr_drops": "Learning-rate drops",
     "lr_gamma": "Factor of a drop",
     "limit_train": "Training images at most",
@@ -29,6 +31,7 @@ LABELS = {
     "flip": "Horizontal flips",
     "restore_best": "Carry on with the best weights",
     "optimizer_state": "Momentum between megabatches",
+    "beta2": "Beta 2",
     "order": "Order of the stream",
     "prunable": "Prunable layers",
     "init": "Initial weights",
@@ -75,6 +78,8 @@ VALUE_LABELS = {
     "init": {"kaiming-fan-out": "Kaiming, fan-out", "kaiming-fan-in": "Kaiming, fan-in", "torch": "torch's default"},
     "control": {"none": "the rewound weights", "reinit": "fresh weights (control)"},
     "batches": {"all": "all", "one": "one batch"},
+    "optimizer": {"sgd": "SGD with momentum", "nesterov": "SGD, Nesterov momentum", "adamw": "AdamW"},
+    "lr_schedule": {"steps": "drops", "cosine": "cosine", "one-cycle": "one cycle"},
     "device": {"auto": "auto", "cpu": "CPU", "cuda": "GPU"},
 }
 
