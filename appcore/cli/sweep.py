@@ -205,7 +205,13 @@ def _advance(bar: Any, manager: Any, running: Sequence[str], over: Mapping[str, 
             share += progress.get("samples_seen", 0) / max(1, progress.get("samples_total", 1))
     bar.n = len(over) + share
     broken = sum(status in BROKEN for status in over.values())
-    words = [f"{len(over)} of {len(titles)}", *([f"{broken} failed"] if broken else []), *(titles[run_id] for run_id in running[:1])]
+    others = [f"{len(running) - 1} more"] if len(running) > 1 else []
+    words = [
+        f"{len(over)} of {len(titles)}",
+        *([f"{broken} failed"] if broken else []),
+        *(titles[run_id] for run_id in running[:1]),
+        *others,
+    ]
     bar.set_postfix_str(one_line(", ".join(words)))
 
 

@@ -263,3 +263,17 @@ def test_the_way_back_to_all_ablations(store: Store) -> None:  # noqa: F811
     app = opened("ablations", sweep=swept(store, "done"))
     app.button(key="all-ablations").click().run()
     assert not app.exception and app.title[0].value == "Ablations" and "sweep" not in app.query_params
+
+
+def test_a_search_shows_the_combinations_that_it_drew(store: Store) -> None:  # noqa: F811
+    axes = {"lr": [0.01, 0.02, 0.05], "pruner": ["snip", "magnitude"], "seed": [0, 1]}
+    sweep_id = manager.shared().ablations.create("", BASE, axes, [[0, 0], [1, 1], [2, 0]])
+    for cell in manager.shared().ablations.board(sweep_id)["cells"]:
+        store.ablations.add_runs(sweep_id, [fake_runs.write(store, **cell["config"])])
+    app = opened("ablations", sweep=sweep_id)
+    assert not app.exception
+    assert "3 combinations of Learning rate and Pruner × Seed (2) = 6 runs" in words(app)
+    assert "6 of 6 runs done" in words(app) and app.selectbox(key="view").value == "Parallel coordinates"
+    for view in ("Heatmap", "Lines", "Table"):
+        app.selectbox(key="view").set_value(view).run()
+        assert not app.exception

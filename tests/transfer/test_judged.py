@@ -39,7 +39,7 @@ EVENTS: dict[str, dict[str, list[Any]]] = {
     "megabatches": {"cer": [-1, "x", 10**30], "order_hash": [5], "test_loss": [1e300]},
     "prunes": {"facts": ["x", {"collapsed_channels": {"a": "b"}}], "density_mask": [-0.5]},
     "layers": {"kept": [10**12, "x"], "layer": [5, None], "point": ["middle"]},
-    "sweeps": {"axes": ["x", [1], {"seed": 5}], "created": ["x"], "base": [5]},
+    "sweeps": {"axes": ["x", [1], {"seed": 5}], "created": ["x"], "base": [5], "picks": [5, ["x"], [[-1]], [["x"]], [[0]]]},
     "sweep_runs": {"run_id": ["20200101-000000-abcd", 5], "sweep_id": ["s20200101-000000-abcd", 5]},
 }
 CASES = [("runs", column, value) for column, values in WRONG.items() for value in values]

@@ -96,7 +96,8 @@ def controls(board: Board) -> tuple[str, str, str, str]:
         if st.session_state.get("columns") not in others:
             st.session_state["columns"] = others[0]
         across = st.selectbox("Columns", others, key="columns", bind="query-params", format_func=board.labels.__getitem__, width=200)
-        view = st.selectbox("Results as", VIEWS, key="view", bind="query-params", width=round(200 * projector.scale()))
+        usual = VIEWS.index("Parallel coordinates") if board.sweep["picks"] else 0  # a search leaves most of a grid empty
+        view = st.selectbox("Results as", VIEWS, index=usual, key="view", bind="query-params", width=round(200 * projector.scale()))
     return view, metric, down, across
 
 

@@ -49,9 +49,8 @@ def head(board: ablation_board.Board) -> None:
     again = [run["run_id"] for run in runs if run["status"] in RESUMABLE]
     missing = len(board.cells) - len(runs)
     st.title(plain(sweep["title"], 200))
-    varied = " × ".join(f"{form.label(name)} ({len(values)})" for name, values in sweep["axes"].items())
     with st.container(key="varied"):
-        st.caption(f"{plain(varied)} = {counted(len(board.cells), 'run')} · {format.age(sweep['created'])}")
+        st.caption(f"{plain(_varied(sweep))} = {counted(len(board.cells), 'run')} · {format.age(sweep['created'])}")
     send = lambda ids, word: ablation_board.said(functools.partial(manager.send, ids, word))  # noqa: E731
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="verbs"):
         is_held = bool(active) and not moving
@@ -84,6 +83,16 @@ def head(board: ablation_board.Board) -> None:
             )
         with st.popover("More", icon=":material/more_horiz:", key="more"):
             _more(board, runs)
+
+
+def _varied(sweep: Mapping[str, Any]) -> str:
+    """What is varied: Pruner (2) × Seed (3), or what a search drew: 20 combinations of Learning rate and Pruner × Seed (3)."""
+    axes = {form.label(name): len(values) for name, values in sweep["axes"].items()}
+    if sweep["picks"] is None:
+        return " × ".join(f"{label} ({count})" for label, count in axes.items())
+    seeds = form.label("seed")
+    drawn = " and ".join(label for label in axes if label != seeds)
+    return f"{counted(len(sweep['picks']), 'combination')} of {drawn} × {seeds} ({axes.get(seeds, 1)})"
 
 
 def _front(board: ablation_board.Board) -> None:
