@@ -18,6 +18,7 @@ from ..names import counted
 from ..planning import ablation_grid, search
 from ..runner import signals
 from ..statuses import ACTIVE, BROKEN, RESUMABLE
+from ..storage.interrupts import held_back
 from . import flags, sweep_request
 from .endings import code_of
 from .sweep_request import Request
@@ -63,8 +64,7 @@ def carry_out(args: argparse.Namespace, manager_of: Callable[[], Any]) -> int:
 
 
 def _run(args: argparse.Namespace, manager: Any, wanted: Request, count: int) -> int:
-    from ..storage.interrupts import held_back  # these bring the database and pandas along, for which refused input need not wait
-    from . import sweep_results
+    from . import sweep_results  # brings pandas along, for which refused input need not wait
 
     sweep_id, end, number = "", "", 0
     with signals.noted() as ending:
@@ -137,7 +137,6 @@ def _rungs_words(wanted: Request) -> str:
 
 def _climb(manager: Any, sweep_id: str, wanted: Request, launcher: str, ending: signals.Ending) -> None:
     """Run what is missing, by halving rung after rung, until all of it has ended or this process is asked to end."""
-    from ..storage.interrupts import held_back
     from . import sweep_results
 
     picks = wanted.picks or []
