@@ -37,10 +37,10 @@ def learning_rate(config: RunConfig, epoch: int, step: int = 0, steps: int = _MA
 
 
 def _one_cycle(done: int, total: int) -> float:
-    top, last = RISE * total - 1, total - 1  # torch counts its two ways from step 0
-    if done <= top and top > 0:
+    top, last = max(0.0, RISE * total - 1), total - 1  # torch counts its two ways from step 0; of few steps the first is the top
+    if done < top:
         return _cosine(START, 1.0, done / top)
-    return _cosine(1.0, END, (done - max(0.0, top)) / (last - max(0.0, top))) if last > top else 1.0
+    return _cosine(1.0, END, (done - top) / (last - top)) if last > top else 1.0
 
 
 def _cosine(first: float, last: float, share: float) -> float:

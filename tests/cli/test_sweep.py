@@ -76,8 +76,8 @@ def test_it_is_the_ablation_of_the_page(call: Callable) -> None:
     sweep = manager.ablations.create("", base, {"pruner": ["snip"], "seed": [0]})
     (run_id,) = manager.ablations.run_missing(sweep)["started"]
     assert manager.wait(run_id, timeout=120) == "done"
-    code, found, _ = call(*SMALL, "--pruner", "snip", "--seed", "0", "--sparsity", "0.6337,0.9")
-    assert code == 0 and [run["run_id"] == run_id for run in found["runs"]] == [True, False]  # 0.6337 is tau 4.5, the default
+    code, found, _ = call(*SMALL, "--pruner", "snip", "--seed", "0", "--sparsity", "0.6336,0.9")
+    assert code == 0 and [run["run_id"] == run_id for run in found["runs"]] == [True, False]  # 0.6336 is tau 4.5, the default
     board = manager.ablations.board(found["sweep_id"])
     assert [cell["run"]["run_id"] for cell in board["cells"]] == [run["run_id"] for run in found["runs"]]
 
