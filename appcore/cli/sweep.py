@@ -116,9 +116,9 @@ def _dry_run(args: argparse.Namespace, manager: Any, wanted: Request, found: Map
 
 
 def _cost_words(cost: Mapping[str, Any] | None) -> str:
-    seconds = cost and cost["seconds"]
-    if seconds is None:
+    if not cost or cost["seconds"] is None:
         return ""
+    seconds = cost["seconds"]
     return f": about {seconds / 60:.0f} min one after another" if seconds >= 120 else f": about {seconds:.0f} s one after another"
 
 

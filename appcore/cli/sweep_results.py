@@ -53,14 +53,14 @@ def document(manager: Any, board: Mapping[str, Any], wanted: Request) -> dict[st
         _rank(table, wanted)
     statuses = {run["status"] for run in runs}
     status = "done" if statuses == {"done"} else "failed" if statuses & {*BROKEN} else "stopped"
-    about = {
+    found = {
         "sweep_id": sweep["sweep_id"],
         "title": sweep["title"],
         "status": status,
         "axes": sweep["axes"],
         "metric": wanted.metric or None,
     }
-    return about | {"runs": runs, "table": table, "left_out": board["left_out"]}
+    return found | {"runs": runs, "table": table, "left_out": board["left_out"]}
 
 
 def _rank(table: list[dict[str, Any]], wanted: Request) -> None:

@@ -92,8 +92,10 @@ class Store:
     def exists(self) -> bool:
         """Whether there is a store at this address already; looking does not create one. UnreadableError where that cannot be seen."""
         file = self._database.file
+        if file is None:
+            return True
         try:
-            return file is None or file.exists()
+            return file.exists()
         except OSError as error:  # a folder above it that may not be entered
             raise UnreadableError(file, error) from error
 
