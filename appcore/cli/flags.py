@@ -23,7 +23,8 @@ def add(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     parser.usage, parser.epilog = "%(prog)s [--json] [SETTINGS]", _options()
     parser.description = f"{parser.description}. {recipes}"
     parser.add_argument("--preset", metavar="NAME", help=f"start from a named setting: {', '.join(PRESETS)}")
-    parser.add_argument("--launcher", default=plugins.DEFAULT_LAUNCHER, metavar="NAME", help=_launchers())
+    launcher = plugins.SIDE_BY_SIDE if several else plugins.DEFAULT_LAUNCHER
+    parser.add_argument("--launcher", default=launcher, metavar="NAME", help=_launchers(launcher))
     add_share(parser)
     groups: dict[str, Any] = {}
     for name, field in RunConfig.model_fields.items():
@@ -95,9 +96,9 @@ def _help(name: str, field: Any) -> str:
     return f"{field.description}{menu} [{_shown(field.default)}]".replace("%", "%%")
 
 
-def _launchers() -> str:
+def _launchers(usual: str) -> str:
     listed = [f"{name} ({choice.title[0].lower()}{choice.title[1:]})" for name, choice in plugins.choices("launchers").items()]
-    return f"where to train: {', '.join(listed)} [{plugins.DEFAULT_LAUNCHER}]".replace("%", "%%")
+    return f"where to train: {', '.join(listed)} [{usual}]".replace("%", "%%")
 
 
 def _options() -> str:

@@ -6,17 +6,19 @@ It is an ablation as the page Ablations starts it. The same command finds the sa
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from .. import installation
+from .. import installation, plugins
 from ..errors import InputError
 from ..names import counted
 from ..planning import ablation_grid, search
 from ..runner import signals
+from ..runner.slots import MOST_WORKERS, WORKERS_VARIABLE
 from ..statuses import ACTIVE, BROKEN, RESUMABLE
 from ..storage.interrupts import held_back
 from . import flags, sweep_request
@@ -38,6 +40,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("Sweep")
     group.add_argument("--title", metavar="TEXT", default="", help="title on the page Ablations [what is varied]")
     group.add_argument("--dry-run", action="store_true", help="say which runs there would be, which exist, and what the rest costs")
+    group.add_argument("--workers", type=int, metavar="N", help="how many runs train at once [as many as this machine has slots for]")
     group.add_argument(
         "--search",
         choices=("random", "halving"),
@@ -55,12 +58,23 @@ def add(parser: argparse.ArgumentParser) -> None:
 def carry_out(args: argparse.Namespace, manager_of: Callable[[], Any]) -> int:
     """Carry out the verb; returns the exit code: 0 all done, 1 a run failed or was lost, 130, 143 or 129 interrupted."""
     wanted, found = sweep_request.read(args)
+    _take_workers(args)
     if problem := installation.mismatch():
         raise InputError(problem)
     manager = manager_of()
     manager.rehearse([cell["config"] for cell in found["cells"]], args.launcher)
     _say_left_out(found["left_out"])
     return _dry_run(args, manager, wanted, found) if args.dry_run else _run(args, manager, wanted, len(found["cells"]))
+
+
+def _take_workers(args: argparse.Namespace) -> None:
+    if args.workers is None:
+        return
+    if not 1 <= args.workers <= MOST_WORKERS:
+        raise InputError(f"workers: {args.workers} is not possible; choose 1 to {MOST_WORKERS}", "workers")
+    if plugins.declares("launchers", args.launcher, "IN_THIS_PROCESS"):
+        raise InputError(f"workers: with launcher {args.launcher} runs train one after another; leave one of the two out", "workers")
+    os.environ[WORKERS_VARIABLE] = str(args.workers)
 
 
 def _run(args: argparse.Namespace, manager: Any, wanted: Request, count: int) -> int:
@@ -107,7 +121,7 @@ def _dry_run(args: argparse.Namespace, manager: Any, wanted: Request, found: Map
     ]
     new = [cell for cell in cells if cell["fingerprint"] not in known]
     total = ablation_grid.cost(new, manager.estimate)
-    cost = {name: total[name] for name in ("seconds", "samples", "training_flops")} if total else None
+    cost = {name: total[name] for name in ("seconds", "at_once", "samples", "training_flops")} if total else None
     document = {"dry_run": True, "title": args.title or ablation_grid.title(wanted.axes), "axes": wanted.axes, "runs": runs}
     lines = [f"{run['status'] or 'new':8s}  {ablation_grid.label(run['values'], 'the base')}" for run in runs]
     lines.append(f"{counted(len(runs), 'run')}, {len(new)} of them new{_cost_words(cost)}{_rungs_words(wanted)}")
@@ -118,8 +132,9 @@ def _dry_run(args: argparse.Namespace, manager: Any, wanted: Request, found: Map
 def _cost_words(cost: Mapping[str, Any] | None) -> str:
     if not cost or cost["seconds"] is None:
         return ""
-    seconds = cost["seconds"]
-    return f": about {seconds / 60:.0f} min one after another" if seconds >= 120 else f": about {seconds:.0f} s one after another"
+    seconds, many = cost["seconds"], cost["at_once"]
+    how = f"up to {many} at once" if many > 1 else "one after another"
+    return f": about {seconds / 60:.0f} min, {how}" if seconds >= 120 else f": about {seconds:.0f} s, {how}"
 
 
 def _rungs_words(wanted: Request) -> str:

@@ -121,6 +121,8 @@ BAD = {
     "data": (["--dataset", "images:nowhere", "--seed", "0-1"], "nowhere"),
     "layer": (["--arch", "mlp", "--exempt", "fc9", "--seed", "0-1"], "fc9"),
     "launcher": (["--seed", "0-1", "--launcher", "none"], "none"),
+    "no workers": (["--seed", "0-1", "--workers", "0"], "workers"),
+    "workers here": (["--seed", "0-1", "--workers", "2", "--launcher", "thread"], "thread"),
     "preset": (["--seed", "0-1", "--preset", "fast"], "fast"),
     "trials alone": (["--seed", "0-1", "--trials", "3"], "--search"),
     "nothing searched": (["--seed", "0-1", "--search", "random"], "nothing to search"),
@@ -146,6 +148,7 @@ class _Sweep:
     """`sweep` in a process of its own."""
 
     LONG = ("--arch", "mlp", "--megabatches", "3", "--epochs", "40", "--batch-size", "16", "--device", "cpu", "--pruner", "snip,magnitude")
+    ONE_BY_ONE = ("--workers", "1")
 
     def __init__(self, store: Path, *words: str):
         environment = {**os.environ, "APPCORE_STORE": str(store), "PYTHONPATH": str(ROOT)}
@@ -169,7 +172,7 @@ class _Sweep:
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The weights in the end, by pruner, of the same runs left alone."""
-    sweep = _Sweep(tmp_path_factory.mktemp("uninterrupted") / "appcore.db")
+    sweep = _Sweep(tmp_path_factory.mktemp("uninterrupted") / "appcore.db", *_Sweep.ONE_BY_ONE)
     _, said = sweep.process.communicate(timeout=300)
     assert sweep.process.returncode == 0, said
     return {run["pruner"]: run["totals"]["weights_hash"] for run in sweep.store.runs()}
@@ -180,7 +183,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def test_the_same_command_completes_what_was_interrupted(
     name: str, code: int, tmp_path: Path, uninterrupted: dict[str, str], call: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sweep = _Sweep(tmp_path / "appcore.db")
+    sweep = _Sweep(tmp_path / "appcore.db", *_Sweep.ONE_BY_ONE)
     try:
         sweep.wait_until_the_second_run_has_a_checkpoint()
         sweep.process.send_signal(getattr(signal, name))
@@ -200,6 +203,23 @@ def test_the_same_command_completes_what_was_interrupted(
     assert again == 0 and found["status"] == "done" and len(after) == 2, said
     assert after["snip"] == before["snip"]  # not touched
     assert {pruner: run["totals"]["weights_hash"] for pruner, run in after.items()} == uninterrupted
+
+
+@pytest.mark.slow
+def test_as_many_workers_as_wanted_train_at_once_with_the_same_bits(tmp_path: Path, uninterrupted: dict[str, str]) -> None:
+    sweep, most = _Sweep(tmp_path / "appcore.db", "--workers", "2"), 0
+    try:
+        deadline = time.monotonic() + 240
+        while sweep.process.poll() is None and time.monotonic() < deadline:
+            running = sum(row["status"] == "running" for row in sweep.store.runs()) if sweep.store.exists() else 0
+            most = max(most, running)
+            time.sleep(0.1)
+        _, said = sweep.process.communicate(timeout=60)
+    finally:
+        sweep.process.kill()
+        sweep.process.wait()
+    assert sweep.process.returncode == 0 and most == 2, said
+    assert {run["pruner"]: run["totals"]["weights_hash"] for run in sweep.store.runs()} == uninterrupted
 
 
 def test_a_random_search_is_paired_and_repeats(call: Callable) -> None:
