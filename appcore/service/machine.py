@@ -28,7 +28,8 @@ class Machine:
         if said is not None:
             return said
         if time.monotonic() - self._known[0] >= _KNOWN_SECONDS:
-            self._known = time.monotonic(), self._store.workers.of(heartbeat.me()["host"])
+            chosen = self._store.workers.of(heartbeat.me()["host"]) if self._store.exists() else None  # looking creates no store
+            self._known = time.monotonic(), chosen
         return self._known[1]
 
     def at_once(self, device: str, need: float, size: int) -> int:
