@@ -19,7 +19,7 @@ def draw() -> None:
     streamlit_patches.mend()
     live_chart.serve_script()
     installation.share_cores()
-    installation.warm_up(("appcore.engine.loop", "appcore.engine.flops", "appcore.runner.driver"))
+    installation.warm_up(("appcore.engine.loop", "appcore.engine.flops", "appcore.runner.driver"), first=page.await_recorded)
     signin.require()
     pages = {
         name: st.Page(

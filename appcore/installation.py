@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache
 from importlib import import_module, metadata
@@ -54,19 +54,22 @@ def share_cores() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
-def warm_up(modules: Iterable[str]) -> None:
+def warm_up(modules: Iterable[str], first: Callable[[], object] = lambda: None) -> None:
     """Import what the first run needs once per process in a background thread, so that it starts at once: torch and these modules.
 
-    Errors there are kept for `broken`; the module that keeps it has no file, so that source reloads leave it alone.
+    `first` is called there before: beside this import everything else takes several times as long. Errors are kept for `broken`; the module
+    that keeps them has no file, so that source reloads leave it alone.
     """
     box: Any = sys.modules.setdefault("_appcore_warm_up", types.ModuleType("_appcore_warm_up"))
     if not hasattr(box, "thread"):
-        box.thread = threading.Thread(target=_import, args=(box, tuple(modules)), name="appcore-warm-up", daemon=True)
+        box.thread = threading.Thread(target=_import, args=(box, tuple(modules), first), name="appcore-warm-up", daemon=True)
         box.thread.start()
 
 
-def _import(box: Any, modules: tuple[str, ...]) -> None:
+def _import(box: Any, modules: tuple[str, ...], first: Callable[[], object]) -> None:
     time.sleep(1.5)  # the import holds the interpreter lock for seconds: let the first page paint before
+    with suppress(InputError):  # such as a store that is locked: pages say so
+        first()
     try:
         import torch
         import torchvision  # noqa: F401

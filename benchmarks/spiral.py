@@ -115,6 +115,7 @@ def report(
     of_tickets += f"{STEPS:,} steps; {len(tickets)} seeds. Kept edges of the ticket on a path: {Sample.of(found['onPath']).text(0)} %."
     parts = ["# The Cubist Spiral in the playground", measured("spiral.py", begun)]
     parts += ["## Which criterion, before training?", table(about, heads, rows)]
+    parts += ["SGD decides much of it: the same SynFlow masks end at 98 % when Adam trains them (docs/LOG.md, 2026-11-28)."]
     rows = [[f"{density:g}", *(_over(cuts, f"{what} {density:g}") for what in ("cut", "retrained"))] for density in AFTER]
     about = f"{STEPS:,} steps with every weight ({_over(cuts, 'whole')} %), cut by magnitude, then {STEPS:,} steps more; {len(cuts)} seeds."
     parts += ["## What does a cut after training cost?", table(about, ["density", "accuracy at once, %", "accuracy retrained, %"], rows)]

@@ -9,9 +9,8 @@ from __future__ import annotations
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, select, text
@@ -73,18 +72,18 @@ class RunFiles:
 
         When the rows did not come after all, the files go back to where they were.
         """
-        placed: list[tuple[Path, str]] = []
+        placed: dict[str, Path] = {}
 
         def place(connection: Connection, folder: Path, run_id: str) -> None:
             run_folder.place(folder, self._folder(run_id), self._name(connection))
-            placed.append((folder, run_id))
+            placed[run_id] = folder
 
         self._give_name()
         try:
             yield place
         finally:
-            for folder, run_id in placed:
-                self._follow(run_id, partial(_rename, to=folder))
+            if placed:
+                self._follow(placed, lambda run_id, folder: folder.rename(placed[run_id]))
 
     @contextmanager
     def leaving(self, run_id: str) -> Iterator[Callable[[Connection], None]]:
@@ -104,18 +103,19 @@ class RunFiles:
             yield leave
         finally:
             if is_leaving:
-                self._follow(run_id, lambda folder: gone.append(run_folder.take_away(folder)))
+                self._follow([run_id], lambda _, folder: gone.append(run_folder.take_away(folder)))
         for folder in gone:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _follow(self, run_id: str, otherwise: Callable[[Path], object]) -> None:
-        """Let the files of a run follow its row: settled where there is one. Where that cannot be known now, they stay as they are."""
+    def _follow(self, run_ids: Iterable[str], otherwise: Callable[[str, Path], object]) -> None:
+        """Let the files of runs follow their rows: settled where there is one. Where that cannot be known now, they stay as they are."""
         with suppress(InputError), self._database.alone() as connection:
-            if has(connection, run_id):
-                run_folder.settle(self._folder(run_id))
-            else:
-                with suppress(OSError):
-                    otherwise(self._folder(run_id))
+            for run_id in run_ids:
+                if has(connection, run_id):
+                    run_folder.settle(self._folder(run_id))
+                else:
+                    with suppress(OSError):
+                        otherwise(run_id, self._folder(run_id))
 
     # ---- internal
 
@@ -166,10 +166,6 @@ class RunFiles:
 
     def _meta(self, connection: Connection) -> dict[str, str]:
         return {row.key: row.value for row in connection.execute(select(meta).where(meta.c.key.in_((_NAME, _HOME))))}
-
-
-def _rename(folder: Path, to: Path) -> None:
-    folder.rename(to)
 
 
 def _is_there(connection: Connection, file: Path | None, home: str) -> bool:

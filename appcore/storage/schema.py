@@ -189,7 +189,11 @@ def kinds(table: Table) -> dict[str, type]:
 
 def plain(value: Any) -> Any:
     """`value` in a form that any database accepts: no NaN in JSON, no broken Unicode, no NUL."""
+    if value is None or type(value) is int:  # what most of the values are
+        return value
     if isinstance(value, str):
+        if value.isascii() and "\0" not in value:
+            return value
         return value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
     if isinstance(value, float):
         return value if math.isfinite(value) else None

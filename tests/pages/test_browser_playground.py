@@ -141,6 +141,38 @@ def test_what_can_be_done_with_a_mask(address: str, page: Any) -> None:
     assert kept(page) == 1152 and done(page) == ""
 
 
+def test_one_press_finds_a_ticket_and_trains_it_beside_a_control(address: str, page: Any) -> None:
+    opened(page, address, "data=moons&net=8-8&crit=random")
+    page.get_by_label("Rounds", exact=True).select_option("3")
+    page.get_by_label("Pruned at the end", exact=True).select_option("80")
+    page.get_by_label("Beside the ticket", exact=True).select_option("shuffle")
+    press(page, "Find a ticket")
+    page.wait_for_function("() => document.querySelector('.status').textContent.startsWith('After 2,000 steps')")
+    assert done(page) == "t1000.c42mm.ra.rb.t1000.c66mm.ra.rb.t1000.c80mm.ra.rb.sb.t2000"
+    numbers = page.evaluate(NUMBERS)
+    assert numbers[1] == numbers[4] == "19 of 96"
+    said = page.evaluate(STATUS)
+    assert f"A, the ticket (19 of 96 weights), {numbers[0].split(',')[0]}; B, its mask shuffled, {numbers[3].split(',')[0]}" in said
+    page.reload()
+    page.wait_for_function(RESTS)
+    assert page.evaluate(NUMBERS) == numbers
+    assert "method=imp" in page.locator(".playground .real").get_attribute("href")
+    page.get_by_label("Beside the ticket", exact=True).select_option("none")
+    press(page, "Find a ticket")
+    page.wait_for_function("() => document.querySelector('.status').textContent.startsWith('The ticket: 10 of 96 weights')")
+    assert page.locator(".playground section").count() == 1
+
+
+@pytest.mark.parametrize("query", ["do=c50m", "two=1&crit=snip&crit2=synflow&do=c90sy"])
+def test_a_projector_shows_all_of_it_in_one_picture(address: str, page: Any, query: str) -> None:
+    page.set_viewport_size({"width": 1280, "height": 720})
+    opened(page, address, f"{query}&projector=1")
+    ends = """() => [...document.querySelectorAll('.playground :is(.bars, canvas, .actions, .ticket, .real)')]
+      .map((one) => one.getBoundingClientRect().bottom)"""
+    assert 300 < max(page.evaluate(ends)) < 720
+    page.set_viewport_size({"width": 1440, "height": 1000})
+
+
 def test_pasted_points_are_trained_on_and_stand_in_the_address(address: str, page: Any) -> None:
     opened(page, address)
     page.get_by_label("Data", exact=True).select_option("csv")

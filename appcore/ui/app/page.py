@@ -102,6 +102,13 @@ def store() -> Any:
     return manager().store
 
 
+def await_recorded() -> None:
+    """Wait for the recorded runs, as long as a new store needs to get them."""
+    from appcore.service import manager as module
+
+    module.shared().recorded.wait(_ARRIVAL_SECONDS)
+
+
 def runs(limit: int | None = None) -> list[dict[str, Any]]:
     """The runs that this user may see, newest first, then recorded ones; those that cannot be read are named on the page.
 
@@ -109,7 +116,7 @@ def runs(limit: int | None = None) -> list[dict[str, Any]]:
     """
     found, unreadable = store().survey(limit, recorded=True)
     if not found or any(RECORDED in value for value in st.query_params.to_dict().values()):
-        manager().recorded.wait(_ARRIVAL_SECONDS)
+        await_recorded()
         found, unreadable = store().survey(limit, recorded=True)
     name_unreadable(unreadable)
     return found
@@ -129,7 +136,7 @@ def requested(name: str) -> list[str]:
     """Run ids in the address: ?runs=a,b (or ?run=a) -> [a, b]. Waits for recorded ones, which a new store has within seconds."""
     found = [part for part in st.query_params.get(name, "").split(",") if part]
     if any(run_id.startswith(RECORDED) for run_id in found):
-        manager().recorded.wait(_ARRIVAL_SECONDS)
+        await_recorded()
     return found
 
 

@@ -13,7 +13,7 @@ from appcore.statuses import ENDED
 
 from ..app import page
 
-_MOST, _ARRIVAL_SECONDS = 32, 5.0
+_MOST = 32
 _kept: dict[tuple[str, str], tuple[tuple, lessons.Evidence, dict[str, Any]]] = {}
 
 
@@ -21,7 +21,7 @@ def of(name: str, lesson: Lesson) -> tuple[lessons.Evidence, dict[str, Any]]:
     """The evidence of a lesson, and its numbers by name; those whose recording is not here are missing."""
     store, runs = page.store(), _all(lesson)
     if not all(runs.values()):  # a new store has them within seconds
-        page.manager().recorded.wait(_ARRIVAL_SECONDS)
+        page.await_recorded()
         runs = _all(lesson)
     token = tuple((run["run_id"], run["status"], run["title"]) for found in runs.values() for run in found)
     kept = _kept.get((store.url, name))

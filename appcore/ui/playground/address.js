@@ -87,6 +87,7 @@ export function forReal(settings, sparsity) {
   const density = Math.max(0.01, 1 - sparsity / 100);
   const said = { dataset: settings.data, arch: `mlp:${settings.net}`, pruner: settings.criteria[0], seed: settings.seed, lr: settings.lr };
   said.batch_size = settings.batch || 400;
+  if (settings.actions.some(({ kind }) => kind === 'rewind')) said.method = 'imp';
   if (sparsity) said.tau = (Math.log(density) / Math.log(0.8)).toFixed(2);
   for (const [name, value] of Object.entries(said)) address.searchParams.set(name, value);
   return address.href;

@@ -9,6 +9,7 @@ import { isFading } from './network_picture.js';
 import { Panel } from './panel.js';
 import { PlanePicture } from './plane_picture.js';
 import { decode, encode, fromCsv, standardised } from './points.js';
+import { CONTROLS, ticket, TICKET_STEPS } from './ticket.js';
 import { Toolbar } from './toolbar.js';
 
 const WORK = 10; // ms of a frame spent on training
@@ -47,7 +48,9 @@ export class Playground {
       drag: (sparsity) => this.drag(sparsity),
       release: (sparsity) => this.release(sparsity),
       paste: (text) => this.paste(text),
+      findTicket: (...what) => this.findTicket(...what),
     });
+    this.toolbar.ticket.hidden = this.isGiven; // a lesson has its own
     this.nets = element('div', { className: 'nets' });
     this.host.replaceChildren(this.toolbar.node, this.nets, this.toolbar.problem);
   }
@@ -93,10 +96,28 @@ export class Playground {
     this.restart();
   }
 
+  // Iterative magnitude pruning from the initial values.
+  findTicket(rounds, sparsity, control) {
+    this.settings.two = this.toolbar.two.checked = control !== 'none';
+    this.settings.criteria = ['magnitude', this.settings.two ? 'magnitude' : this.settings.criteria[1]];
+    this.restart(ticket(rounds, sparsity, control));
+    this.arrived = () => this.ticketSays(control);
+  }
+
+  ticketSays(control) {
+    const [own, other] = this.contestants.map((one) => one.numbers());
+    const weights = `${own.kept.toLocaleString('en')} of ${own.all.toLocaleString('en')} weights`;
+    if (!other) return `The ticket: ${weights}, at their initial values. Retrain it, or first redraw its values or shuffle its mask.`;
+    const steps = TICKET_STEPS.toLocaleString('en');
+    const [ticketName, controlName] = [`${NETS[0]}, the ticket (${weights}), ${percent(own.accuracy)}`, `${NETS[1]}, ${CONTROLS[control]}`];
+    return `After ${steps} steps: ${ticketName}; ${controlName}, ${percent(other.accuracy)}. One seed: try others.`;
+  }
+
   // The networks at their initial values; then what the address says was done to them, or nothing.
   restart(actions = []) {
     this.left = 0;
     this.isReplaying = false;
+    this.arrived = null; // what to say when the queue is done
     this.queue = [...actions];
     this.settings.actions = [];
     this.steps = 0;
@@ -141,6 +162,7 @@ export class Playground {
     this.left = 0;
     this.queue = [];
     this.isReplaying = false;
+    this.arrived = null;
     this.toolbar.say(words);
     this.remember();
     this.loop.refresh();
@@ -257,7 +279,7 @@ export class Playground {
     } else if (!isReplay && this.left && this.isDone()) this.pause('Done: every point is right.');
     else if (!this.left && !this.queue.length) {
       const here = this.isGiven ? 'Ready: go on from here.' : 'This is what the link shows: go on from here.';
-      this.pause(isReplay ? here : this.isDone() ? 'Done: every point is right.' : this.enough());
+      this.pause(isReplay ? (this.arrived?.() ?? here) : this.isDone() ? 'Done: every point is right.' : this.enough());
     }
   }
 

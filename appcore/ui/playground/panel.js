@@ -29,10 +29,10 @@ export class Panel {
     this.node = element(
       'section',
       { className: 'panel', ariaLabel: name ? `Network ${name}` : 'Network' },
-      element('div', { className: 'row' }, this.criterion.node, this.says),
+      element('div', { className: 'row' }, this.criterion.node,
+        element('div', { className: 'actions', role: 'group', ariaLabel: `What to do with the mask${name && ` of ${name}`}` }, ...actions), this.says),
       element('div', { className: 'pictures' }, this.net, this.plane),
       element('div', { className: 'bars' }, this.accuracy.node, this.kept.node, this.alive.node),
-      element('div', { className: 'row', role: 'group', ariaLabel: `What to do with the mask${name && ` of ${name}`}` }, ...actions),
     );
     this.explain(criterion);
   }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 MODULES = (
-    *("random", "network", "passes", "selection", "criteria", "alive", "lottery", "points", "address"),  # no document is needed
+    *("random", "network", "passes", "selection", "criteria", "alive", "lottery", "points", "address", "ticket"),  # no document is needed
     *("elements", "colours", "network_picture", "plane_picture", "contestant", "panel", "toolbar", "loop", "controller", "main"),
 )
 _NEIGHBOUR = re.compile(r"^import \{[^}]*\} from '\./(\w+)\.js';\n", re.MULTILINE)

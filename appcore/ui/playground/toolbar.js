@@ -1,11 +1,13 @@
 // The controls of all networks: training and how much is pruned, above them, and the problem, below.
 import { BATCHES, RATES, SEEDS, WIDTHS } from './address.js';
 import { button, element, menu } from './elements.js';
+import { CONTROLS, TICKET_ENDS, TICKET_ROUNDS } from './ticket.js';
 
 export const SPEEDS = { fast: 'As fast as it goes', ten: '10 steps a picture', one: '1 step a picture' };
 
 export class Toolbar {
-  // `sets`: titles by name. `on`: what to call: choose(name, value), train, step, again, drag(sparsity), release(sparsity), paste(text).
+  // `sets`: titles by name. `on`: what to call: choose(name, value), train, step, again, drag(sparsity), release(sparsity), paste(text),
+  // findTicket(rounds, sparsity, control).
   constructor(settings, sets, on) {
     const choose = (name, read = (value) => value) => (value) => on.choose(name, read(value));
     this.data = menu('Data', [...Object.entries(sets), ['csv', 'Pasted points']], settings.data, choose('data'));
@@ -31,6 +33,7 @@ export class Toolbar {
     this.status.setAttribute('aria-live', 'polite');
     this.steps = element('span', { className: 'steps' });
     this.csv = this.pasting(settings, on);
+    this.ticket = this.finding(on);
     this.node = element(
       'div',
       { className: 'toolbar' },
@@ -42,10 +45,21 @@ export class Toolbar {
       'div',
       { className: 'problem', role: 'group', ariaLabel: 'The problem; a change starts again' },
       element('div', { className: 'row' }, this.data.node, net.node, batch.node, rate.node,
-        element('label', { className: 'field short' }, element('span', {}, 'Seed'), this.seed), dice, speed.node,
-        element('label', { className: 'check' }, this.two, 'Two networks'), this.real),
+        element('label', { className: 'field short' }, element('span', {}, 'Seed'), this.seed), dice, speed.node),
+      element('div', { className: 'row' },
+        element('label', { className: 'check' }, this.two, 'Two networks'), this.ticket, this.real),
       this.csv,
     );
+  }
+
+  finding(on) {
+    const rounds = menu('Rounds', TICKET_ROUNDS.map((value) => [value, `${value} rounds`]), 10, () => {}, 'Of training, pruning and rewinding');
+    const end = menu('Pruned at the end', TICKET_ENDS.map((value) => [value, `${value} %`]), 90, () => {});
+    const control = menu('Beside the ticket', Object.entries(CONTROLS), 'redraw', () => {}, 'A second network of the same size, trained alike');
+    const help = 'Iterative magnitude pruning from the start: train, prune the smallest, rewind, and again';
+    const find = button('Find a ticket', help, () => on.findTicket(Number(rounds.field.value), Number(end.field.value), control.field.value));
+    const about = { className: 'ticket', role: 'group', ariaLabel: 'Lottery ticket; it starts again' };
+    return element('div', about, find, rounds.node, end.node, control.node);
   }
 
   pasting(settings, on) {
