@@ -57,7 +57,7 @@ def ends(config: RunConfig) -> Iterator[tuple[End, MegabatchDone]]:
     grew = False
     for event in run(config):
         if isinstance(event, Pruned):
-            grew = grew or event.round == 2
+            grew = grew or (config.method == "ll-bu" and event.round == 2)
         if isinstance(event, RoundDone) and config.method == "ll-bu":
             reference, ticket = (event, None) if event.round == 0 else (reference, event)
         if isinstance(event, MegabatchDone):
