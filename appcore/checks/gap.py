@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..analysis.measures import MEASURES, lower
 from ..analysis.samples import Sample, above_zero, at_least, worst
 from ..events import MegabatchDone
 from ..recordings.study import ROWS
@@ -119,7 +120,7 @@ def _bend(rows: dict[str, list[Record]], row: str) -> Part:
 
 
 def _ends(rows: dict[str, list[Record]]) -> str:
-    head = ["row", "density at the end, %", "test accuracy, %", "gap at the end", "mean gap", "CER"]
+    head = ["row", "density at the end, %", lower(MEASURES["test_accuracy"].title), "gap at the end", "mean gap", MEASURES["cer"].label]
     lines = []
     for row, records in rows.items():
         cer = Sample.of(record.megabatches[-1].cer for record in records)

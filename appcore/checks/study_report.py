@@ -10,6 +10,8 @@ from statistics import fmean, median
 from typing import Any
 
 from .. import files
+from ..analysis.measures import MEASURES as NUMBERS
+from ..analysis.measures import lower
 from ..analysis.pairing import agreeing
 from ..analysis.samples import FAILS, HOLDS, UNDECIDED, Sample, above_zero, worst
 from ..config import RunConfig
@@ -97,12 +99,14 @@ def _train(end: MegabatchDone) -> float:
     return end.clean_train_accuracy
 
 
+_GAP, _ACCURACY = lower(NUMBERS["clean_gap"].title), lower(NUMBERS["test_accuracy"].title)  # of axes and columns
+
 DENSITY = Measure("density at the end, %", "%", lambda run: run.ends[-1].density_mask, 2)
-TRAIN = Measure("clean train, %", "%", lambda run: _train(run.ends[-1]))
-ACCURACY = Measure("test accuracy, %", "points", lambda run: run.ends[-1].test_accuracy)
+TRAIN = Measure(lower(NUMBERS["clean_train_accuracy"].title), "%", lambda run: _train(run.ends[-1]))
+ACCURACY = Measure(_ACCURACY, "points", lambda run: run.ends[-1].test_accuracy)
 GAP = Measure("gap at the end, points", "points", lambda run: _gap(run.ends[-1]))
 MEAN_GAP = Measure("mean gap, points", "points", lambda run: fmean(map(_gap, run.ends)))
-CER = Measure("CER, errors", "errors", lambda run: run.ends[-1].cer, 0, 1.0)
+CER = Measure(NUMBERS["cer"].title, "errors", lambda run: run.ends[-1].cer, 0, 1.0)
 MEASURES = (DENSITY, TRAIN, ACCURACY, GAP, MEAN_GAP, CER)
 
 # (claim, measure, the row that is claimed to have less, the row that is claimed to have more)
@@ -251,7 +255,7 @@ def figure(part: Part) -> str:
         {"row": _title(run.row), "megabatch": end.megabatch + 1, "measure": title, "value": 100 * value}
         for run in part.runs
         for end in run.ends
-        for title, value in (("gap, points", _gap(end)), ("test accuracy, %", end.test_accuracy))
+        for title, value in ((_GAP, _gap(end)), (_ACCURACY, end.test_accuracy))
     ]
     titles = [row.title for row in ROWS if part.by_seed(row.name)]
     x = {"field": "megabatch", "type": "quantitative", "title": "megabatch", "axis": {"tickMinStep": 1}, "scale": {"zero": False}}
@@ -259,10 +263,10 @@ def figure(part: Part) -> str:
     legend = {"symbolOpacity": 1, "symbolType": "stroke"}
     colour = {"field": "row", "type": "nominal", "title": None, "sort": titles, "scale": palette, "legend": legend}
     panels = []
-    for title in ("gap, points", "test accuracy, %"):
+    for title in (_GAP, _ACCURACY):
 
         def of(aggregate: str, title: str = title) -> dict[str, Any]:
-            return {"field": "value", "aggregate": aggregate, "title": title, "scale": {"zero": title.startswith("gap")}}
+            return {"field": "value", "aggregate": aggregate, "title": title, "scale": {"zero": title == _GAP}}
 
         layers = [
             {"mark": {"type": "area", "opacity": 0.15}, "encoding": {"x": x, "color": colour, "y": of("min"), "y2": of("max")}},

@@ -21,7 +21,7 @@ def known_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_idle_machine_says_what_it_has() -> None:
     app = opened("machines")
-    assert {metric.label: metric.value for metric in app.metric} == {"Cores": "6", "Memory": "32 GB", "GPUs": "2 × H200"}
+    assert {metric.label: metric.value for metric in app.metric} == {"Cores": "6", "Main memory": "32 GB", "GPUs": "2 × H200"}
     assert words(app).count("Nothing.") == 2
 
 

@@ -28,7 +28,7 @@ def hardware(found: Mapping[str, Any]) -> None:
     gpus = " and ".join(f"{titles.count(title)} × {title}" for title in dict.fromkeys(titles)) or "none"
     with st.grid(3, min_column_width=180, gap="small"):
         st.metric("Cores", found["cores"], help="That this program may use")
-        st.metric("Memory", format.size(found["memory"]))
+        st.metric("Main memory", format.size(found["memory"]))
         st.metric("GPUs", plain(gpus))
 
 
