@@ -72,6 +72,13 @@ class _Module(_DummyBackendModule):
     def get_amp_supported_dtype(self) -> list[torch.dtype]:
         return [torch.bfloat16]
 
+    def get_rng_state(self, device: int | str = NAME) -> Tensor:
+        """It draws nothing of its own; `torch.random.fork_rng` asks every device that there is, in every later test of the process."""
+        return torch.empty(0, dtype=torch.uint8)
+
+    def set_rng_state(self, state: Tensor, device: int | str = NAME) -> None:
+        """See `get_rng_state`."""
+
 
 def _made(make: Any) -> Any:
     def on_device(*args: Any, **about: Any) -> OnDevice:
