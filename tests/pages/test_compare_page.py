@@ -196,7 +196,7 @@ def test_parameters_of_plug_ins_are_settings_with_names_of_their_own(store: Stor
     runs = [fake_runs.write(store, pruner="snip", options={"batches": value}) for value in ("one", "all")]
     app: AppTest = opened("compare", runs=",".join(runs))
     table = app.table[0].value
-    assert table.index.tolist() == ["Scoring images"] and table.iloc[0].tolist() == ["one", "all"]
+    assert table.index.tolist() == ["Scoring images"] and table.iloc[0].tolist() == ["one batch", "all"]
     assert "{" not in words(app)
 
 
