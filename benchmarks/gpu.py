@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(Path(__file__).parent), str(ROOT)]
+sys.path += [str(Path(__file__).parent), str(ROOT)]  # at the end: a module of the tests may have the name of one here
 
 import precision  # noqa: E402
 import torch  # noqa: E402

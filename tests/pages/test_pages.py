@@ -300,7 +300,7 @@ _SURVIVORS = """
 import gc, time, types
 from appcore import installation
 time.sleep = lambda seconds: None
-installation._import(types.ModuleType("box"), ("appcore.engine.loop",))
+installation._import(types.ModuleType("box"), ("appcore.engine.loop",), lambda: None)
 before = gc.get_stats()[2]["collections"]
 kept = [[index] for index in range(100_000)]
 print(gc.get_stats()[2]["collections"] - before)
