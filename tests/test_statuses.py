@@ -9,7 +9,7 @@ from source_texts import product
 
 from appcore import statuses
 from appcore.charts import ablation_board
-from appcore.service import ablations
+from appcore.service import same_runs
 from appcore.transfer.bundle_record import Record
 from appcore.ui.runs import columns
 from appcore.ui.words import run_status
@@ -37,6 +37,6 @@ def test_sets_of_states_are_written_in_one_place() -> None:
 
 
 def test_each_table_by_state_has_every_state() -> None:
-    for known in (run_status._BADGES, columns._STATES, ablation_board.STATES, ablations._RANKS):
+    for known in (run_status._BADGES, columns._STATES, ablation_board.STATES, same_runs.RANKS):
         assert set(known) >= ALL
     assert set(typing.get_args(Record.model_fields["status"].annotation)) == set(statuses.OVER)
