@@ -44,7 +44,7 @@ from appcore.engine.state import RunState  # noqa: E402
 from appcore.paths import STORE_VARIABLE  # noqa: E402
 from appcore.planning.plan import check, plan  # noqa: E402
 from appcore.planning.stream_sizes import samples  # noqa: E402
-from appcore.recordings import catalog  # noqa: E402
+from appcore.recordings import catalog, study  # noqa: E402
 from appcore.runner.driver import drive  # noqa: E402
 from appcore.runner.slots import SHARE_VARIABLE  # noqa: E402
 from appcore.statuses import STARTABLE  # noqa: E402
@@ -57,7 +57,7 @@ PATIENCE = 4  # a rehearsal may be on two busy cores
 GRACE = 10.0  # s before the end of a part at which it ends what it started, and s that it has after its end
 BENCH = machine.QUICK
 TINY_BENCH = machine.Size(2, 2, 1, {"resnet20": 130}, 1, whole_runs.Size({"resnet20": 80}, 1, 40, 2, 10), front_doors.QUICK)
-ROWS = ("app-released", "app-snip-deep", "osp-snip-deep", "app-snip", "osp-snip", "dense")  # of the catalog of recordings
+ROWS = tuple(known.name for known in study.STUDIES[8].recordings(augmentation=(False,)))  # as `python -m appcore study` runs them
 FULL = {"image_size": 0, "limit_train": 0, "limit_test": 0, "batch_size": 128, "lr": 0.1, "precision": "fp32"}
 TINY = {"limit_train": 64, "limit_test": 20, "megabatches": 2, "image_size": 8, "precision": "fp32"}
 

@@ -48,14 +48,12 @@ def painted(page: Any, act: Any) -> float:
     return time.perf_counter() - begun
 
 
-def pages(address: str, chromium: Any, rounds: int) -> dict[str, list[float]]:
+def pages(address: str, store: Store, chromium: Any, rounds: int) -> dict[str, list[float]]:
     """First paint of each address, and clicks between pages, while a run trains."""
     found: dict[str, list[float]] = {}
     context = chromium.new_context(viewport={"width": 1440, "height": 1000})
     page = context.new_page()
-    page.goto(address)
-    page.locator(".st-key-start button").click()
-    page.wait_for_url("**/compare?runs=**")
+    _start_pair(address, store, page)
     page.wait_for_timeout(15_000)  # torch is imported and the pair trains
     for turn in range(rounds + 1):
         for name, path in {START.title: "", **PAGES}.items():
@@ -107,6 +105,11 @@ def slowdown(address: str, store: Store, chromium: Any, rounds: int) -> dict[str
 def _start_pair(address: str, store: Store, page: Any) -> list[str]:
     before = {row["run_id"] for row in store.runs()}
     page.goto(address)
+    page.wait_for_function(PAINTED)
+    if page.locator(".st-key-known").count():  # the same question is run once, unless it is to be run again
+        page.locator(".st-key-form_again label").click()
+        page.wait_for_function("() => document.querySelector('.st-key-form_again input').checked")
+        page.wait_for_timeout(1000)
     page.locator(".st-key-start button").click()
     page.wait_for_url("**/compare?runs=**")
     return [row["run_id"] for row in store.runs() if row["run_id"] not in before]
@@ -140,7 +143,7 @@ def main() -> None:
         chromium = playwright.chromium.launch(executable_path=browser.CHROMIUM, args=list(browser.ARGUMENTS))
         with browser.app(Path(folder)) as address:
             found = slowdown(address, store, chromium, args.pairs)
-            found |= pages(address, chromium, args.rounds)
+            found |= pages(address, store, chromium, args.rounds)
         store.close()
     versions = f"Python {platform.python_version()}, streamlit {metadata.version('streamlit')}"
     lines = [

@@ -48,7 +48,7 @@ def launch_page() -> None:
                 lambda: charts.staircase(charts.planned(config), colour=run_text.colour(config), revision="plan"),
                 alt="Steps: planned sparsity at each megabatch",
             )
-        labels, again = launch.labels(config), launch.known(config)
+        labels, again = launch.labels(config), launch.known([config.model_dump(mode="json")] if config else [])
         if st.button("Start run", type="primary", icon=":material/play_arrow:", key="start", disabled=config is None, width="stretch"):
             launch.start([chosen], form.launcher(), labels, again=again)
         if config is None:

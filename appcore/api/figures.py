@@ -35,8 +35,7 @@ def figure(name: str, which: Which, *, at: int | None = None, store: Address = N
 
 def figures() -> dict[str, str]:
     """The figures that there are: name, and what is seen in it."""
-    several = {name: text for name, text in _ABOUT.items() if name not in run_charts.found()}
-    return {name: chart.alt for name, chart in run_charts.found().items()} | several
+    return {name: chart.alt for name, chart in run_charts.found().items()} | _ABOUT
 
 
 def _of_one(chart: run_charts.RunChart, run: Mapping[str, Any], tables: Frames, at: int | None) -> go.Figure:

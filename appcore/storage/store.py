@@ -230,7 +230,12 @@ class Store:
         with self._database.alone() as connection:
             if readers.remove(connection, run_id, self.owner):
                 return True
-            row = claims.locked(connection, run_id, self._mine, self._database.sightings)
+            try:
+                row = claims.locked(connection, run_id, self._mine, self._database.sightings)
+            except InputError:
+                if readers.has(connection, run_id, readers.EVERYBODY):
+                    raise InputError(f"run {run_id} is shared with everybody, so it is on every list", "run_id") from None
+                raise
             heir = readers.next_owner(connection, run_id)
             if heir is None or row["owner"] != self.owner or row["status"] in ACTIVE:  # admins delete; what goes on is stopped first
                 return False

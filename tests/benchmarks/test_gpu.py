@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from appcore.bench.timing import Row
-from appcore.recordings import catalog
+from appcore.recordings import catalog, study
 from benchmarks import gpu
 from benchmarks.tables import Kept
 
@@ -18,8 +18,9 @@ def test_all_parts_fit_into_eight_minutes() -> None:
     assert len({part.name for part in gpu.PARTS}) == len(gpu.PARTS)
 
 
-def test_the_six_rows_are_recordings_at_another_size() -> None:
+def test_the_six_rows_are_those_of_the_study_at_another_size() -> None:
     configs = {name: gpu._row(name, {**gpu.FULL, "dataset": "images:x.zip", "device": "cuda"}) for name in gpu.ROWS}
+    assert [name.removeprefix("study-8-") for name in configs] == list(study.BY_NAME)
     for name, config in configs.items():
         known = catalog.recording(name).config(0)
         assert (config.method, config.semantics, config.tau, config.pruner) == (known.method, known.semantics, known.tau, known.pruner)

@@ -15,6 +15,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from appcore import installation
+from appcore.config import RunConfig
 from appcore.service import manager
 from appcore.storage.store import Store
 from appcore.ui.app import page_files
@@ -72,6 +73,26 @@ def test_start_page_lists_the_newest_runs_with_their_states(store: Store) -> Non
     text = words(opened("home"))
     for expected in ("A finished one", "A broken one", "A busy one", "Done", "Failed", "Running", "96.7"):
         assert expected in text
+
+
+def test_what_has_been_run_is_shown_and_run_again_where_that_is_wanted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pair on Start and the form: a second press shows the run that there is, unless *Run it again* is on."""
+    called: list[str] = []
+    monkeypatch.setattr(manager.Manager, "start", lambda self, configs, **options: called.append("start") or known[: len(configs)])
+    once = {"runs": [], "reused": []}
+    monkeypatch.setattr(manager.Manager, "start_once", lambda self, configs, **options: called.append("once") or once | {"runs": known})
+    usual = {name: getattr(RunConfig(), name) for name in ("megabatches", "epochs")}
+    first = fake_runs.write(store, pruner="snip", **usual)
+    assert "has been run already" not in words(opened("home"))  # one of the pair
+    assert "has been run already" in words(opened("run"))
+    known = [first, fake_runs.write(store, pruner="magnitude", **usual)]
+    for page in ("home", "run"):
+        for is_wanted in (False, True):
+            app = opened(page)
+            assert "has been run already" in words(app)
+            app.toggle(key="form_again").set_value(is_wanted).run()
+            app.button(key="start").click().run()
+    assert called == ["once", "start"] * 2
 
 
 def test_run_page_without_a_run_is_the_form_with_plan_and_cost(monkeypatch: pytest.MonkeyPatch) -> None:

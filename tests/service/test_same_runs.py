@@ -170,6 +170,8 @@ def test_an_owner_shares_with_everybody(manager: Manager) -> None:
     assert ada.store.is_shared(run_id) and ben.get(run_id)["is_shared"]
     with pytest.raises(InputError, match="somebody else's"):
         ben.share(run_id, False)
+    with pytest.raises(InputError, match="on every list"):
+        ben.delete(run_id)
     ada.share(run_id, False)
     with pytest.raises(InputError, match="no run"):
         ben.get(run_id)

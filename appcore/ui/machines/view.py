@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -75,7 +76,8 @@ def training(found: Mapping[str, Any]) -> None:
                 _runs(line["run_ids"])
                 where = f"GPU {line['gpu']}, {titles.get(line['gpu'], '')}" if line["device"] != "cpu" else counted(line["need"], "core")
                 size = f" · about {format.size(line['size'])}" if line.get("size") else ""
-                facts = f"{where}{size} · process {line['pid']}"
+                program = "this program" if line["pid"] == os.getpid() else f"another program, process {line['pid']}"
+                facts = f"{where}{size} · {program}"
                 st.markdown(f":small[{plain(facts)}]", width="content")
 
 
@@ -112,7 +114,7 @@ def _why(run_id: str, found: Mapping[str, Any]) -> str:
         return "behind those above"
     most = sum(line["is_training"] for line in found["lines"])
     if found["most"] is not None and most >= found["most"]:
-        return f"until one of the {counted(most, 'run')} that train has ended, as chosen above"
+        return f"only {found['most']} at once, as chosen above"
     return "until enough cores, or a GPU, and memory are free"
 
 

@@ -56,7 +56,11 @@ def start(
         st.error(harmless(str(error)), icon=":material/error:")
         return
     if reused:
-        what = "This has been run already" if len(reused) == len(run_ids) else f"{len(reused)} of these runs was there already"
+        what = (
+            "This has been run already"
+            if len(reused) == len(run_ids)
+            else f"Of these {len(run_ids)} runs {len(reused)} had been run already"
+        )
         st.toast(f"{what}, with the same settings and data.", icon=":material/recycling:", duration="long")
     if len(run_ids) == 1:
         st.switch_page(page.link("run"), query_params={"run": run_ids[0]})
@@ -65,8 +69,9 @@ def start(
 
 def first_pair() -> None:
     """The button that starts the first comparison, for pages with nothing to show."""
+    again = known(PAIR) if page.store().own_ids() else False  # the first page need not wait for settings to be completed
     if st.button("Start SNIP versus magnitude", type="primary", icon=":material/play_arrow:", key="start"):
-        start(PAIR)
+        start(PAIR, again=again)
     st.caption(_ABOUT_THE_PAIR)
 
 
@@ -80,13 +85,14 @@ def labels(config: RunConfig | None) -> dict[str, Any]:
     return {"title": name or "", "tags": tags, "note": note or ""}
 
 
-def known(config: RunConfig | None) -> bool:
-    """Where these settings have been run already: a link, and whether they shall be run again all the same."""
-    run_id = None if config is None else page.manager().same(config.model_dump(mode="json"))
-    if run_id is None:
+def known(configs: Sequence[dict[str, Any]]) -> bool:
+    """Where all of these settings have been run already: a link, and whether they shall be run again all the same."""
+    run_ids = [run_id for config in configs if (run_id := page.manager().same(config))]
+    if not run_ids or len(run_ids) < len(configs):
         return False
+    place, query = ("run", {"run": run_ids[0]}) if len(run_ids) == 1 else ("compare", {"runs": ",".join(run_ids)})
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="known"):
-        st.page_link(page.link("run"), label="This has been run already", icon=":material/recycling:", query_params={"run": run_id})
+        st.page_link(page.link(place), label="This has been run already", icon=":material/recycling:", query_params=query)
         return st.toggle("Run it again", key="form_again", help="The same settings, data and machine give the same bits")
 
 

@@ -44,7 +44,12 @@ def bar(runs: Runs, tags: Sequence[str], files: Callable[[Runs], None], ablation
         if own and st.button("Delete", icon=":material/delete:", key="delete"):
             _ask(own)
         if shared:
-            leave: dict[str, Any] = {"key": "leave", "on_click": _delete, "args": (shared,), "help": "They stay with who started them"}
+            leave: dict[str, Any] = {
+                "key": "leave",
+                "on_click": _delete,
+                "args": (shared, "taken off your list"),
+                "help": "They stay with who started them",
+            }
             st.button("Take off my list", icon=":material/playlist_remove:", **leave)
         if len(own) + len(shared) < len(runs):
             st.caption("Recorded runs came with the program and stay as they are.")
@@ -117,7 +122,7 @@ def _ask(runs: Runs) -> None:
             st.rerun()
 
 
-def _delete(runs: Runs) -> None:
+def _delete(runs: Runs, done: str = "deleted") -> None:
     gone = 0
     for run in runs:
         try:
@@ -126,7 +131,7 @@ def _delete(runs: Runs) -> None:
         except ValueError as error:
             st.toast(plain(str(error), 300), icon=":material/error:")
     st.query_params.pop("runs", None)
-    st.session_state["_runs_said"] = f"{gone} {'run' if gone == 1 else 'runs'} deleted."
+    st.session_state["_runs_said"] = f"{gone} {'run' if gone == 1 else 'runs'} {done}."
 
 
 def _size(run_id: str) -> int:
