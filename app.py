@@ -10,7 +10,7 @@ from appcore.ui.widgets import bars, live_chart, projector
 
 def draw() -> None:
     """One session's page, with what all pages share around it."""
-    st.set_page_config(page_title="Pruning lab", page_icon="static/icon.svg", layout="wide")
+    st.set_page_config(page_title="Pruning lab", page_icon=str(installation.APP / "static" / "icon.svg"), layout="wide")
     problem = installation.mismatch() or installation.broken()
     if problem:
         st.error(problem, icon=":material/error:")

@@ -1,4 +1,4 @@
-"""First checks: do the versions of torch and torchvision match? Imports neither of them while a page waits."""
+"""What is installed here, and where: do the versions of torch and torchvision match? Imports neither of them while a page waits."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache
 from importlib import import_module, metadata
+from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
@@ -19,7 +20,12 @@ from packaging.version import Version
 
 from .errors import InputError
 
-REMEDY = "install the pair again with `pip install -r requirements.txt`"
+DISTRIBUTION = "pruning-lab"  # as pip knows it
+_PACKAGE = Path(__file__).parent
+_WITHIN = _PACKAGE / "dashboard"  # where a wheel puts what lies beside the package in a checkout, see pyproject.toml
+APP = _WITHIN if _WITHIN.is_dir() else _PACKAGE.parent  # the folder of app.py, pages/, static/, and of the measurements that lessons quote
+INSTALL = "pip install -r requirements.txt" if APP != _WITHIN else "pip install . (in the folder of its source)"
+REMEDY = f"install the pair again with `{INSTALL}`"
 
 
 @cache

@@ -22,14 +22,11 @@ from ..names import counted
 from .terminal import one_line
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements.txt"
-INSTALL = "pip install -r requirements.txt"
 NEWEST_RUNS = 3
 LEAST_FREE_BYTES = 2**30
 _OLDEST_PYTHON = (3, 11)
 _SAFE_STREAMLIT = "1.54"  # the first without a known vulnerability
 _SAFE_WAL = (3, 51, 3)
-# Must be installed; versions are compared where requirements.txt is beside the package.
-_PACKAGES = ("torch", "torchvision", "streamlit", "plotly", "pandas", "numpy", "pydantic", "sqlalchemy", "safetensors", "scikit-learn")
 
 
 class _Trouble(Exception):
@@ -70,8 +67,12 @@ def _python() -> str:
 def _packages() -> str:
     from packaging.requirements import Requirement
 
-    lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines() if REQUIREMENTS.exists() else _PACKAGES
+    if REQUIREMENTS.exists():  # a checkout
+        lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
+    else:
+        lines = metadata.requires(installation.DISTRIBUTION) or []
     wanted = [Requirement(text) for text in (line.partition("#")[0].strip() for line in lines) if text]
+    wanted = [package for package in wanted if package.marker is None or package.marker.evaluate({"extra": ""})]
     wrong, found = [], []
     for package in wanted:
         try:
@@ -83,7 +84,7 @@ def _packages() -> str:
         if not package.specifier.contains(version, prereleases=True):
             wrong.append(f"{package.name} {version} is not {package.specifier}")
     if wrong:
-        raise _Trouble(f"{', '.join(wrong)}; {INSTALL}")
+        raise _Trouble(f"{', '.join(wrong)}; {installation.INSTALL}")
     return ", ".join(found)
 
 
@@ -256,7 +257,7 @@ def _streamlit() -> str:
 
     version = metadata.version("streamlit")
     if Version(version) < Version(_SAFE_STREAMLIT):
-        raise _Trouble(f"streamlit {version} has a known security hole; {INSTALL} for {_SAFE_STREAMLIT} or newer")
+        raise _Trouble(f"streamlit {version} has a known security hole; {installation.INSTALL} for {_SAFE_STREAMLIT} or newer")
     return f"streamlit {version}"
 
 

@@ -16,7 +16,7 @@ from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .. import paths, plugins
+from .. import installation, paths, plugins
 from ..config import RunConfig, build, is_unicode
 from ..datasets.base import Description
 from ..errors import InputError
@@ -25,7 +25,7 @@ from ..recordings import catalog, shipped
 from ..runner.slots import SHARE_VARIABLE
 from ..statuses import ACTIVE
 from . import check as checks
-from . import endings, flags, sweep
+from . import dashboard, endings, flags, sweep
 from . import study as studies
 from .terminal import STOP_SECONDS, answer, follow, one_line, result_text
 
@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or __package__).partition(".")[0] == __package__.partition(".")[0]:
             raise
-        return _say(given, f"the package {error.name} is not installed; run: pip install -r requirements.txt", 1)
+        return _say(given, f"the package {error.name} is not installed; run: {installation.INSTALL}", 1)
     except OSError as error:  # of a file or folder that the command or its environment names; what runs need is judged where they run
         if error.filename is None:
             raise
@@ -79,7 +79,7 @@ def _carry_out(given: list[str]) -> int:
     if "command" not in args:
         parser.print_help()
         return 0
-    with redirect_stdout(sys.stderr) if args.json else nullcontext():  # what anything else prints, e.g. a plug-in, is no JSON
+    with redirect_stdout(sys.stderr) if vars(args).get("json") else nullcontext():  # what anything else prints, e.g. a plug-in, is no JSON
         return args.command(args)
 
 
@@ -98,18 +98,25 @@ def _warn_of_repeats(given: list[str]) -> None:
         print(f"warning: {one_line(flag)} is given more than once; the last one counts", file=sys.stderr)
 
 
+def _program() -> str:
+    """How this program was called: by the name that pip installs, or as a module."""
+    return installation.DISTRIBUTION if Path(sys.argv[0]).stem == installation.DISTRIBUTION else "python -m appcore"
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m appcore", description=_DESCRIPTION, epilog=_CLOSING, allow_abbrev=False)
+    parser = _Parser(prog=_program(), description=_DESCRIPTION, epilog=_CLOSING, allow_abbrev=False)
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
 
-    def verb(name: str, command: Any, help: str, argument: str = "", meaning: str = "") -> argparse.ArgumentParser:
+    def verb(name: str, command: Any, help: str, argument: str = "", meaning: str = "", *, prints: bool = True) -> argparse.ArgumentParser:
         added = verbs.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}", allow_abbrev=False)
         added.set_defaults(command=command)
         if argument:
             added.add_argument(argument.lower(), metavar=argument, help=meaning, type=flags.file if argument == "FILE" else str)
-        added.add_argument("--json", action="store_true", help="print one JSON document on stdout and nothing else")
+        if prints:
+            added.add_argument("--json", action="store_true", help="print one JSON document on stdout and nothing else")
         return added
 
+    dashboard.add(verb("dashboard", dashboard.start, "open the app in a browser", prints=False))
     run = "id of a run, or its beginning where that is unique"
     flags.add(verb("run", _run, "start a run and wait for its end"))
     sweep.add(verb("sweep", _sweep, "run every combination of values, or search among them; the same command again completes it"))

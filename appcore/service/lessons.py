@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from .. import files, plugins
+from .. import files, installation, plugins
 from ..analysis.measures import MEASURES, Measure, fraction_kept, newest
 from ..config import RunConfig
 from ..errors import InputError
@@ -20,7 +20,7 @@ from ..lessons.base import Depends, Images, Kept, Less, Lesson, Number, Of, Play
 from ..lessons.questions import Choice, Curve, Order, Question
 from ..planning import plan, stream_timeline
 
-KEPT = Path(__file__).parents[2] / "benchmarks"  # beside the package, as pages/
+KEPT = installation.APP / "benchmarks"
 _SPIRAL, _BENCH = "spiral.jsonl", "results-amd-epyc-2-threads.json"
 _SEED = re.compile(r"(.+) seed (\d+)")
 Runs = Sequence[Mapping[str, Any]]

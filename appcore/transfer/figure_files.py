@@ -7,10 +7,11 @@ import re
 from functools import cache
 from xml.etree import ElementTree
 
+from .. import installation
 from ..errors import InputError
 
 MOST_CHARACTERS = 20_000_000
-NEEDED = "PDF needs the package vl-convert-python (pip install -r requirements.txt); SVG and PNG are drawn by your browser"
+NEEDED = f"PDF needs the package vl-convert-python ({installation.INSTALL}); SVG and PNG are drawn by your browser"
 _INCHES = re.compile(r'(?<=\s)(width|height)="(\d+(?:\.\d+)?)in"')  # of the whole drawing
 _INSIDE = ("#", "data:image/png;base64,")  # where links of a figure lead; the library would open files of this machine
 

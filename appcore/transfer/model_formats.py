@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import safetensors
 
-from .. import files, paths
+from .. import files, installation, paths
 from ..config import RunConfig, build
 from ..errors import InputError
 from ..storage import checkpoint
@@ -31,7 +31,7 @@ FORMATS = {  # descriptions for users
     "masks": "Masks alone",
     "onnx": "ONNX",
 }
-ONNX_REASON = "ONNX needs the package onnx, which is not installed: pip install -r requirements.txt"
+ONNX_REASON = f"ONNX needs the package onnx, which is not installed: {installation.INSTALL}"
 
 
 @dataclass(frozen=True)

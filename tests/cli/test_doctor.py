@@ -16,7 +16,7 @@ import pytest
 import torch
 from standin import SETTINGS, StandIn
 
-from appcore import paths
+from appcore import installation, paths
 from appcore.cli import doctor
 from appcore.cli.main import main
 from appcore.config import build
@@ -65,12 +65,10 @@ def test_a_missing_or_old_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr(doctor, "REQUIREMENTS", requirements)
     found = finding("packages")
     assert not found["ok"]
-    assert "no-such-package-here is not installed" in found["text"] and ">=99" in found["text"] and doctor.INSTALL in found["text"]
+    assert "no-such-package-here is not installed" in found["text"] and ">=99" in found["text"] and installation.INSTALL in found["text"]
 
 
 def test_a_pair_that_does_not_match_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    from appcore import installation
-
     monkeypatch.setattr(installation, "mismatch", lambda: "torch 1 and torchvision 2 do not match: install again.")
     assert finding("torch and torchvision") == {
         "name": "torch and torchvision",

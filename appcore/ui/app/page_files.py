@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from appcore import declarations
+from appcore import declarations, installation
 
-FOLDER = Path(__file__).parents[3] / "pages"  # beside app.py
+FOLDER = installation.APP / "pages"
 STYLE = Path(__file__).parent / "style.css"  # of all pages
 
 

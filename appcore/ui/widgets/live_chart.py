@@ -21,7 +21,7 @@ import plotly
 import plotly.graph_objects as go
 import streamlit as st
 
-from appcore import charts, files, markup
+from appcore import charts, files, installation, markup
 from appcore.errors import InputError
 from appcore.names import tail
 from appcore.storage.row_rules import RUN_ID
@@ -31,7 +31,7 @@ from ..words import glossary, readings
 from ..words.text import harmless
 from . import projector
 
-SCRIPT = Path(__file__).parents[3] / "static" / "plotly.min.js"  # beside app.py
+SCRIPT = installation.APP / "static" / "plotly.min.js"
 _NAMED = 4  # runs in the name of a file
 _CONFIG = {
     "responsive": True,
