@@ -10,6 +10,7 @@ next page is painted.
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import statistics
 import sys
@@ -32,6 +33,7 @@ from appcore.planning.plan import plan  # noqa: E402
 from appcore.storage.store import Store  # noqa: E402
 from appcore.ui.app import page_files  # noqa: E402
 
+os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count()))  # as people's own app; apps of tests have one thread
 IMAGES = ROOT.parent / "shared" / "data" / "cifar10-small.zip"
 
 PAINTED = """() => document.querySelector('h1') && !document.querySelector('[data-testid=stSkeleton]')
@@ -116,8 +118,9 @@ def _start_pair(address: str, store: Store, page: Any) -> list[str]:
 
 
 def _start_images(address: str, store: Store, page: Any) -> list[str]:
+    # Minutes, as such runs take: of a run of ten seconds, the load of its page (once, whatever the run) would be most of the figure.
     config = build(
-        {"arch": "resnet20", "dataset": f"images:{IMAGES}", "megabatches": 3, "epochs": 4, "limit_train": 3000, "limit_test": 500}
+        {"arch": "resnet20", "dataset": f"images:{IMAGES}", "megabatches": 3, "epochs": 24, "limit_train": 3000, "limit_test": 500}
     )
     run_id = store.create_run(config, launcher="thread", plan_length=len(plan(config)))
     store.update(run_id, status="stopped")

@@ -49,13 +49,14 @@ if not runs:
     st.stop()
 
 chosen = choice.Chosen(seen, runs, pair, bands, curves)
-shown = [(run["status"], run["command"], run_status.state(run)) for run in runs]
+pace = tables.pace(runs)
+shown = pace, [(run["status"], run["command"], run_status.state(run)) for run in runs]
 
 
 def read() -> tuple[list[dict], tables.Frames]:
     """The present state of the runs and their tables; a change of state draws the whole page again with its buttons."""
     now = [page.manager().get(run_id) for run_id in picked]
-    if [(run["status"], run["command"], run_status.state(run)) for run in now] != shown:
+    if (tables.pace(now), [(run["status"], run["command"], run_status.state(run)) for run in now]) != shown:
         st.rerun()
     return now, tables.read(now)
 
@@ -85,10 +86,10 @@ def ended() -> None:
             figures(now, data)
 
 
-@st.fragment(run_every=1.0)
+@st.fragment(run_every=pace)
 @page.careful
 def moving() -> None:
-    """The rail of runs that go on, each second; it has their figures drawn when there is something new."""
+    """The rail of runs that go on, at their pace; it has their figures drawn when there is something new."""
     now, data = read()
     view.rail(now, data)
     bell.ring("compare-figures", data.news)

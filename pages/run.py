@@ -69,13 +69,14 @@ def run_page(run: dict) -> None:
         with st.container(horizontal=True, horizontal_alignment="right", key="again"):
             change_and_run_again(run)
     bars.of_run(run)
-    shown = (run["status"], run["command"], run_status.state(run))
+    pace = tables.pace([run])
+    shown = (run["status"], run["command"], run_status.state(run), pace)
     beside, looks = ticket.others(run), image_answers.is_waiting(run["run_id"])
     is_watched = looks or any(run_status.is_active(one) for one in beside)
 
     def read() -> tuple[dict, tables.Frames]:
         now = present(run["run_id"])
-        if (now["status"], now["command"], run_status.state(now)) != shown:
+        if (now["status"], now["command"], run_status.state(now), tables.pace([now])) != shown:
             st.rerun()
         return now, tables.read([now])
 
@@ -97,7 +98,7 @@ def run_page(run: dict) -> None:
         if data.played is None:  # else it would speak of the end
             next_steps.show(now)
 
-    @st.fragment(run_every=1.0 if is_watched else 5.0 if run["status"] in RESUMABLE else None)
+    @st.fragment(run_every=pace if is_watched else 5.0 if run["status"] in RESUMABLE else None)
     @page.careful
     def everything() -> None:
         now, whole = read()
@@ -110,7 +111,7 @@ def run_page(run: dict) -> None:
                     st.code(now["traceback"], language=None)
         figures(now, data)
 
-    @st.fragment(run_every=1.0)
+    @st.fragment(run_every=pace)
     @page.careful
     def progress() -> None:
         now, data = read()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -39,8 +40,9 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Any:
     class Page:
         store, clock, spent = Store(), 100.0, 0.0
 
-        def read(self, epoch: int, status: str = "running", name: str = "r", title: str = "") -> tables.Frames:
-            run = {"run_id": name, "title": title, "status": status, "cursor": 0, "progress": {"megabatch": 0, "epoch": epoch}}
+        def read(self, epoch: int, status: str = "running", name: str = "r", title: str = "", images: int = 0) -> tables.Frames:
+            progress = {"megabatch": 0, "epoch": epoch, "samples_seen": images}
+            run = {"run_id": name, "title": title, "status": status, "cursor": 0, "progress": progress}
             run["config"] = RunConfig().model_dump()
             return tables.read([run])
 
@@ -68,11 +70,23 @@ def test_news_wait_until_the_last_ones_took_their_share_of_the_time(page: Any) -
     assert page.read(1) is not first
 
 
+def test_curves_are_drawn_when_they_are_a_seventh_longer(page: Any) -> None:
+    first = page.read(20, images=20_000)
+    page.clock += 5
+    assert page.read(22, images=22_000) is first
+    assert page.read(23, images=23_000) is not first
+
+
 def test_nobody_waits_longer_than_ten_seconds(page: Any) -> None:
-    first = page.read(0)
+    first = page.read(100, images=100_000)
     page.spent += 60
     page.clock += 10
-    assert page.read(1) is not first
+    assert page.read(101, images=101_000) is not first
+
+
+def test_pages_look_less_often_at_runs_that_are_no_longer_new() -> None:
+    new, old = ({"created": (datetime.now(UTC) - timedelta(seconds=age)).isoformat()} for age in (5, 60))
+    assert [tables.pace([new]), tables.pace([old]), tables.pace([old, new])] == [1.0, 3.0, 1.0]
 
 
 @pytest.mark.parametrize("change", [{"status": "paused"}, {"status": "done"}, {"name": "another run"}, {"title": "renamed"}])

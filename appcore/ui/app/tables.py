@@ -18,12 +18,16 @@ from appcore.charts.playback.moments import Moments
 from appcore.locks import Locks
 from appcore.planning import stages
 
-from ..words import run_status
+from ..words import format, run_status
 from . import page
 
 # Share of one core for drawing: Python runs one thread at a time, so drawing slows the training thread.
 _SHARE = 0.04
+# What a browser on the same machine takes is not counted: ten times what drawing takes here, and steps of two threads on two cores wait
+# for both. So curves are drawn anew when they are a seventh longer, which a short run soon is, and a long one seldom.
+_GROWTH = 0.15
 _LONGEST_WAIT = 10.0  # seconds
+_YOUNG = 30.0  # seconds since a run was made
 _MOST = 8  # sets of runs whose tables are kept
 _T = TypeVar("_T")
 TABLES = ("epochs", "megabatches", "prunes", "layers", "rounds")
@@ -86,6 +90,7 @@ class _Kept:
     frames: Frames
     read: float  # when
     spent: float  # processor seconds spent on drawing by then
+    trained: int  # images that all runs together had trained on
 
 
 _kept: OrderedDict[tuple[str, ...], _Kept] = OrderedDict()
@@ -110,7 +115,7 @@ def read(runs: Sequence[Mapping[str, Any]]) -> Frames:
                 _rounds(store, runs),
             )
             frames = Frames(*found, titles, tuple(one for frame in found for one in frame.attrs.get("unreadable", ())))
-            kept = _Kept(token, statuses, frames, time.monotonic(), page.spent())
+            kept = _Kept(token, statuses, frames, time.monotonic(), page.spent(), _trained(runs))
         with _lock:
             _kept[which] = kept
             _kept.move_to_end(which)
@@ -125,12 +130,23 @@ def _rounds(store: Any, runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return store.rounds(with_rounds) if with_rounds else pd.DataFrame(columns=["run_id"])
 
 
+def pace(runs: Sequence[Mapping[str, Any]]) -> float:
+    """Seconds between two looks of a page at runs that go on; of runs that are no longer new it looks less often."""
+    return 1.0 if any(format.seconds_since(run["created"]) < _YOUNG for run in runs) else 3.0
+
+
 def _may_wait(kept: _Kept, runs: Sequence[Mapping[str, Any]]) -> bool:
     is_going_on = any(run_status.is_active(run) for run in runs)
-    is_soon = time.monotonic() - kept.read < min((page.spent() - kept.spent) / _SHARE, _LONGEST_WAIT)
-    return is_going_on and is_soon and len(kept.frames.layers) > 0
+    waited = time.monotonic() - kept.read
+    is_dear = waited < (page.spent() - kept.spent) / _SHARE
+    is_little = _trained(runs) < (1 + _GROWTH) * kept.trained
+    return is_going_on and waited < _LONGEST_WAIT and (is_dear or is_little) and len(kept.frames.layers) > 0
 
 
 def _place(run: Mapping[str, Any]) -> tuple[int, int]:
     progress = run["progress"] or {}
     return progress.get("megabatch", -1), progress.get("epoch", -1)
+
+
+def _trained(runs: Sequence[Mapping[str, Any]]) -> int:
+    return sum((run["progress"] or {}).get("samples_seen") or 0 for run in runs)

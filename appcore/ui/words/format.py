@@ -64,9 +64,14 @@ def about(seconds: float | None) -> str:
     return duration(step * math.ceil(seconds / step))
 
 
+def seconds_since(time: str, now: datetime | None = None) -> float:
+    """Seconds since a time (ISO, UTC)."""
+    return ((now or datetime.now(UTC)) - datetime.fromisoformat(time)).total_seconds()
+
+
 def age(created: str, now: datetime | None = None) -> str:
     """How long ago a time (ISO, UTC) was."""
-    seconds = ((now or datetime.now(UTC)) - datetime.fromisoformat(created)).total_seconds()
+    seconds = seconds_since(created, now)
     if seconds < 60:
         return "just now"
     for unit, name in ((86400, "d"), (3600, "h")):
