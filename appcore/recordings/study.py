@@ -62,7 +62,7 @@ class Study:
     """The settings that all rows share; 0 images: all there are."""
 
     megabatches: int = 8
-    epochs: int = 5
+    epochs: int = 3
     image_size: int = 16
     lr: float = 0.05
     batch_size: int = 64
