@@ -44,7 +44,7 @@ def test_rows_of_one_seed_share_all_but_method_and_density() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["nothing"], ["--seeds=x"], ["--seeds=99"], ["--workers=0"], ["--epochs=3"], ["--megabatches=7"], ["--augmentation=some"]],
+    [["nothing"], ["--seeds=x"], ["--seeds=99"], ["--workers=0"], ["--epochs=999"], ["--megabatches=7"], ["--augmentation=some"]],
 )
 def test_bad_input_is_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["study", *arguments]) == 2
