@@ -147,6 +147,11 @@ def uploaded(folder: Path, owner: str, digest: str) -> Path:
     return uploads(folder, owner) / f"images-{digest[:16]}.zip"
 
 
+def slurm(folder: Path) -> Path:
+    """Where jobs of a Slurm cluster find what they shall do, and leave what they say."""
+    return folder / "slurm"
+
+
 def bench_numbers(folder: Path, machine: str) -> Path:
     """The numbers of `bench` on a machine."""
     return folder / f"results-{machine}.json"

@@ -1,8 +1,9 @@
 """The queue of one device: its jobs, and the thread that advances them. Knows no launchers.
 
-In this process one job at a time trains on a device; the next begins when it has ended or all of it is paused. Jobs with processes of their
-own train side by side, as many as there are slots for on this machine, or as users have chosen. A resumed run carries on at once, beside
-the jobs that train by then. Users are served in turn (fair_order.py).
+In this process one job at a time trains on a device; the next begins when it has ended or all of it is paused. Jobs with processes of
+their own train side by side, as many as there are slots for on this machine, or as users have chosen; those that an engine places elsewhere
+take no slots of this machine. A resumed run carries on at once, beside the jobs that train by then. Users are served in turn
+(fair_order.py).
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Queue:
     """The jobs of one device, begun by one daemon thread that survives any exception of a run.
 
     `most`: how many may train at once, asked again and again; None: as many as this machine has slots for. `is_here`: they train in this
-    process, one at a time.
+    process, one at a time. `is_elsewhere`: an engine finds the place for each.
     """
 
     def __init__(
@@ -73,10 +74,12 @@ class Queue:
         work: Work | None,
         *,
         is_here: bool = True,
+        is_elsewhere: bool = False,
         most: Callable[[], int | None] = lambda: None,
     ):
         self._name, self._store, self._start, self._work = name, store, start, work
-        self._is_here, self._ask_most, self._most = is_here, most, 1 if is_here else None
+        self._is_here, self._is_elsewhere = is_here, is_elsewhere
+        self._ask_most, self._most = most, 1 if is_here else None
         self._lock, self._sweeping = threading.Condition(), threading.Lock()
         self._waiting: list[_Waiting] = []  # each user's in the order that they want
         self._started: list[_Begun] = []
@@ -274,9 +277,9 @@ class Queue:
     def _begin_in_turn(self, job: _Waiting) -> None:
         """Begin a job as soon as it gets its slots on this machine, unless it was held, moved or stopped meanwhile."""
         found = self._store.queued(job.run_ids)
-        if job.need is None:
+        if job.need is None and not self._is_elsewhere:
             job.need = need_of(self._work or Engine(), [row["config"] for row in found.values()])
-        is_our_turn = self._take(self._line, job.run_ids, job.need)
+        is_our_turn = self._take(self._line, job.run_ids, job.need or Need())
         with self._lock:
             if is_our_turn and job is self._next() and not self._is_closing:
                 self._waiting.remove(job)
@@ -296,7 +299,7 @@ class Queue:
 
     def _take(self, slot: Slot, run_ids: list[str], need: Need, at_once: bool = False) -> bool:
         most = None if self._is_here else self._most
-        return slot.take(need.slots, f"run {' and '.join(run_ids)}", at_once, size=need.size, most=most)
+        return self._is_elsewhere or slot.take(need.slots, f"run {' and '.join(run_ids)}", at_once, size=need.size, most=most)
 
     def _next(self) -> _Waiting | None:
         """The job that may begin now; none while as many train as may."""
@@ -309,7 +312,7 @@ class Queue:
         if not run_ids:
             return
         try:
-            slot, several = self._line, len(hardware.gpus()) > 1 and self._name != "cpu" and not self._is_here
+            slot, several = self._line, len(hardware.gpus()) > 1 and self._name != "cpu" and not (self._is_here or self._is_elsewhere)
             where = {"environment": hardware.only(slot.gpu)} if several and slot.gpu else {}
             begun = _Begun(self._start(self._store, run_ids, self._work, **where), slot, job.owner, job.need or Need())
         except Exception as error:

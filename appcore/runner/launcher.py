@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 from .. import plugins
@@ -15,6 +17,29 @@ from .engine_port import Work
 from .hardware import device_of
 
 CLOSE_SECONDS = 2.0  # how long Ctrl-C waits for a step to end; what has not stopped by then is lost, and resumable too
+
+
+def is_elsewhere(name: str) -> bool:
+    """Whether a launcher has runs carried out by an engine, which go on without this program."""
+    return plugins.declares("launchers", name, "IS_ELSEWHERE")
+
+
+def missing(name: str) -> str:
+    """What a launcher needs and is not here, in one line that says how to get it; empty where nothing is."""
+    literals = plugins.find("launchers", name).literals
+    package, variable = literals.get("PACKAGE"), literals.get("VARIABLE")
+    if package and not find_spec(package):
+        return f"launcher {name} needs the package {package}; run: pip install {package}"
+    if variable and not os.environ.get(variable):
+        return f"launcher {name} needs the variable {variable}; docs/CLUSTER.md says what it means"
+    return ""
+
+
+def check(store: Store, name: str) -> None:
+    """InputError, in one line, for a launcher that cannot start runs of this store."""
+    if problem := missing(name):
+        raise InputError(problem, "launcher")
+    getattr(plugins.load("launchers", name), "check", lambda store: None)(store)
 
 
 class Launcher:
@@ -43,8 +68,9 @@ class Launcher:
 
     def _queue(self, device: str) -> Queue:
         if device not in self._queues:
-            start, is_here = plugins.load("launchers", self._name).start, plugins.declares("launchers", self._name, "IN_THIS_PROCESS")
-            self._queues[device] = Queue(device, self._store, start, self._work, is_here=is_here, most=self._most)
+            start = plugins.load("launchers", self._name).start
+            where = {"is_here": plugins.declares("launchers", self._name, "IN_THIS_PROCESS"), "is_elsewhere": is_elsewhere(self._name)}
+            self._queues[device] = Queue(device, self._store, start, self._work, **where, most=self._most)
         return self._queues[device]
 
     def alive(self, run_id: str) -> bool:

@@ -3,6 +3,9 @@
 Exit codes: 0 all are done, or were stopped by a command; 1 one has failed, or may not run; 75 one is not done, to be tried again: this
 process was asked to end (SIGTERM, SIGHUP), another one has the run, or there is no room for it now.
 
+With `--placed` before the runs an engine has given this process its place (see placed.py): it does not wait for slots of this machine, and
+what it prints is kept with the first run.
+
 With `--tethered N` it drives one job after another for the process that started it, which has waited for their slots: each is a line of
 JSON on standard input, `{"runs": [...], "log": file or null}`, answered by a line with its exit code at the file descriptor N. When
 standard input closes, that process has ended: what trains is stopped, resumable.
@@ -23,7 +26,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from .. import files
+from .. import files, paths
 from ..errors import InputError, NoRoomError
 from ..statuses import ACTIVE
 from ..storage import heartbeat
@@ -34,6 +37,7 @@ from .lockstep import LocalJob
 
 GRACE_SECONDS = 20.0  # after SIGTERM a run may go on to the end of its segment for so long; Slurm and Kubernetes kill after 30
 TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h
+PLACED = "--placed"
 _POLL_SECONDS = 0.1
 
 
@@ -55,6 +59,10 @@ def _judged(work: Callable[[], int]) -> int:
 
 def _work(run_ids: list[str], ending: signals.Ending) -> int:
     store = Store()
+    if run_ids[:1] == [PLACED]:
+        run_ids = run_ids[1:]
+        _print_to(paths.worker_log(paths.run_folder(store.folder, run_ids[0])))
+        return _drive_all(store, run_ids, ending, threading.Event())
     configs = [store.get(run_id)["config"] for run_id in run_ids]
     device, need = hardware.device_of(configs[0].get("device", "auto")), need_of(Engine(), configs)
     gpu, what = hardware.own_gpu(), f"run {' and '.join(run_ids)}"
@@ -74,13 +82,18 @@ def _serve(answers: int) -> int:
             except Empty:
                 continue
             if job["log"]:
-                with files.fresh(Path(job["log"])) as log:
-                    for stream in (1, 2):
-                        os.dup2(log.fileno(), stream)
+                _print_to(Path(job["log"]))
             code = _judged(partial(_drive_all, store, job["runs"], ending, parent_ended))
             with suppress(OSError):  # the parent has ended
                 os.write(answers, f"{code}\n".encode())
     return code
+
+
+def _print_to(file: Path) -> None:
+    """Let all that this process prints from here on be written to a new file."""
+    with files.fresh(file) as log:
+        for stream in (1, 2):
+            os.dup2(log.fileno(), stream)
 
 
 def _listen(jobs: SimpleQueue[dict[str, Any]], parent_ended: threading.Event) -> None:

@@ -22,7 +22,7 @@ from .. import limits, paths, plugins
 from ..errors import InputError
 from ..runner import admission
 from ..runner.engine_port import Engine, Work
-from ..runner.launcher import Launcher
+from ..runner.launcher import Launcher, is_elsewhere
 from ..statuses import ACTIVE, COMMANDS, ENDED, RESUMABLE
 from ..storage import checkpoint, run_result
 from ..storage.store import Store
@@ -272,7 +272,7 @@ class Manager:
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             status = self.store.get(run_id)["status"]
-            if status in ENDED:
+            if status in ENDED and not (status in ("lost", "stopped") and self._is_alive_elsewhere(run_id)):
                 return status
             if deadline is not None and time.monotonic() >= deadline:
                 return None
@@ -305,6 +305,10 @@ class Manager:
 
     def _is_alive(self, run_id: str) -> bool:
         return any(launcher.alive(run_id) for launcher in self._launchers.values())
+
+    def _is_alive_elsewhere(self, run_id: str) -> bool:
+        """Whether a run is at an engine, which may have it started again when its worker is gone."""
+        return any(is_elsewhere(name) and launcher.alive(run_id) for name, launcher in self._launchers.items())
 
     def _end(self, run_id: str, command: str) -> None:
         run_id = self.store.own(run_id)["run_id"]

@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .. import names, plugins
+from .. import names
 from ..errors import InputError
 from ..runner import admission
 from ..runner.engine_port import Work
-from ..runner.launcher import Launcher
+from ..runner.launcher import Launcher, check
 from ..storage.store import NewRun, Store
 from . import access, uploads
 from .same_runs import SameRuns
@@ -98,10 +98,10 @@ class Starting:
             raise
 
     def check_launcher(self, launcher: str) -> None:
-        """InputError for a launcher that there is not, or that cannot be imported."""
+        """InputError for a launcher that there is not, or that cannot be used."""
         if launcher not in self._launchers:
             raise InputError(f"launcher: unknown name {launcher!r}; choose one of {', '.join(self._launchers)}", "launcher")
-        plugins.load("launchers", launcher)
+        check(self._everybody, launcher)
 
     def _retire(self) -> None:
         if time.monotonic() - self._retired > RETIRE_SECONDS:

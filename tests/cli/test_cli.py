@@ -253,7 +253,7 @@ BAD = {
     "flag without value": (["run", "--epochs"], "--epochs"),
     "extra word": (["list", "everything"], "everything"),
     "unknown preset": (["run", "--preset", "fast"], "fast"),
-    "unknown launcher": (["run", "--launcher", "ray"], "ray"),
+    "unknown launcher": (["run", "--launcher", "moon"], "moon"),
     "unknown arch": (["run", "--arch", "resnet21"], "resnet21"),
     "unknown dataset": (["run", "--dataset", "cifar11"], "cifar11"),
     "unknown method": (["run", "--method", "lth"], "lth"),

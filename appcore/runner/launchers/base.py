@@ -7,6 +7,10 @@ carries runs out outside this process always drives the engine. Optional:
 - `IN_THIS_PROCESS = True` where runs train in this process: one job at a time, and the data that the command line loaded to check them
   serve the run as well. Without it jobs train side by side, as many at once as this machine has slots for. Where there are several GPUs
   `start` is then given `environment` as well, the variables by which a program sees the one that is meant.
+- `IS_ELSEWHERE = True` where an engine carries runs out, mostly on other machines: they take no slots of this one, and go on when this
+  program ends. `PlacedJob` of runner/placed is their job.
+- `PACKAGE = "name"`, `VARIABLE = "NAME"`: a package, a variable of the environment that it needs; without it menus leave it out.
+- `check(store)`: InputError where it cannot be used now; asked before a run is written.
 - `let_go(store)`, called at the end, ends what is kept for further jobs.
 
 The queue of a device (runner/device_queue) starts a job when its turn has come and then calls `advance` repeatedly, from one thread.

@@ -20,6 +20,7 @@ from appcore.planning import plan, sparsity
 from appcore.planning.relevance import is_relevant
 from appcore.presets import PRESETS
 from appcore.runner import failures
+from appcore.runner.launcher import missing
 
 from ..app import page
 from ..widgets import projector, sparsity_slider
@@ -216,8 +217,9 @@ def _completion(name: str, value: str) -> str:
 
 
 def _launchers() -> None:
-    known = plugins.choices("launchers")
-    st.session_state[_LAUNCHER] = launcher()
+    chosen = launcher()
+    known = {name: choice for name, choice in plugins.choices("launchers").items() if name == chosen or not missing(name)}
+    st.session_state[_LAUNCHER] = chosen
     help = (
         "In processes of their own runs train side by side, and a crash leaves this program alone; the first takes some seconds to begin."
     )

@@ -1,0 +1,230 @@
+"""Runs that an engine places elsewhere: by a command, by submitit's local stand-in for Slurm, on a Ray cluster of two local nodes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from appcore.config import build
+from appcore.errors import InputError
+from appcore.planning.plan import plan
+from appcore.runner import driver, placed
+from appcore.runner.launcher import Launcher, check
+from appcore.runner.placed import Ended, PlacedJob
+from appcore.runner.worker import TRY_AGAIN
+from appcore.storage.store import Store
+from appcore.testing.launcher_suite import SHORT, LauncherSuite, add, status, wait
+
+
+@pytest.mark.slow
+class TestByCommand(LauncherSuite):
+    names = ("command",)
+
+    @pytest.fixture(autouse=True)
+    def template(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("APPCORE_COMMAND", "sh -c {command}")
+
+
+@pytest.mark.slow
+class TestOnSlurm(LauncherSuite):
+    names = ("slurm",)
+
+    @pytest.fixture(autouse=True)
+    def submitit(self) -> None:
+        pytest.importorskip("submitit", reason="needs the package submitit: pip install submitit")
+
+
+@pytest.mark.slow
+class TestOnRay(LauncherSuite):
+    names = ("ray",)
+
+    @pytest.fixture(autouse=True)
+    def use(self, cluster: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[object]:
+    """Two nodes of a Ray cluster, with one core each, beside a head that has none. What else Ray would do, as asking home, is off."""
+    pytest.importorskip("ray", reason="needs the package ray: pip install ray")
+    import ray
+    from ray.cluster_utils import Cluster
+
+    small = {"object_store_memory": 80 * 2**20}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        started = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **small})
+        try:
+            for _ in range(2):
+                started.add_node(num_cpus=1, **small)
+            patch.setenv("RAY_ADDRESS", started.address)
+            yield started
+        finally:
+            ray.shutdown()
+            started.shutdown()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "appcore.db")
+
+
+def raylet_of(cluster: object, pid: int) -> object:
+    """The node of a cluster that a worker process belongs to."""
+    parent = psutil.Process(pid).ppid()
+    return next(node for node in cluster.list_all_nodes() if any(p.process.pid == parent for p in node.all_processes.get("raylet", [])))
+
+
+@pytest.mark.slow
+def test_a_node_and_the_keeper_die_and_every_run_ends_with_the_same_bits(cluster: object, store: Store) -> None:
+    settings = {**SHORT, "epochs": 200}
+    whole = add(store, settings)
+    assert driver.drive(store, whole) == "done"
+    launcher = Launcher(store, "ray")
+    config = build(settings)
+    run_ids = [store.create_run(config, plan_length=len(plan(config)), launcher="ray") for _ in range(3)]
+    launcher.start(*([run_id] for run_id in run_ids))
+    wait(lambda: [status(store, run_id) for run_id in run_ids].count("running") == 2)
+    launcher.close()  # the program ends
+    struck = next(run_id for run_id in run_ids if status(store, run_id) == "running")
+    wait(lambda: store.get(struck)["cursor"] > 205)  # there is a checkpoint of the first megabatch
+    keeper = next(store.get(run_id)["pid"] for run_id in run_ids if status(store, run_id) == "queued")
+    cluster.remove_node(raylet_of(cluster, store.get(struck)["pid"]), allow_graceful=False)
+    wait(lambda: any(note.startswith("started again") for note in store.get(struck)["notes"] or []))
+    with suppress(ProcessLookupError):  # it may have been on that node
+        os.kill(keeper, signal.SIGKILL)
+    wait(lambda: all(status(store, run_id) == "done" for run_id in run_ids))
+    for run_id in run_ids:
+        assert store.get(run_id)["totals"]["weights_hash"] == store.get(whole)["totals"]["weights_hash"]
+        assert store.epochs(run_id)["train_loss"].tolist() == store.epochs(whole)["train_loss"].tolist()
+
+
+def test_what_is_missing_is_said_in_one_line(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    from appcore.runner import launcher
+
+    monkeypatch.setattr(launcher, "find_spec", lambda package: None)
+    for name in ("ray", "slurm"):
+        with pytest.raises(InputError, match="pip install"):
+            check(store, name)
+    monkeypatch.delenv("APPCORE_COMMAND", raising=False)
+    with pytest.raises(InputError, match="needs the variable APPCORE_COMMAND"):
+        check(store, "command")
+
+
+@pytest.mark.parametrize("template", ["ssh node", "ssh {host} {command}", "ssh node {command", "ssh node {}"])
+def test_a_template_that_cannot_be_filled_in_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch, template: str) -> None:
+    monkeypatch.setenv("APPCORE_COMMAND", template)
+    with pytest.raises(InputError, match="APPCORE_COMMAND") as caught:
+        check(store, "command")
+    assert "\n" not in str(caught.value)
+
+
+# ---- what becomes of a job, by an engine whose answers are set
+
+
+class Engine:
+    """An engine that has taken the runs, and says what it is told to."""
+
+    def __init__(self) -> None:
+        self.given: list[list[str]] = []
+        self.answer: Ended | None = None
+        self.cancelled = 0
+
+    def submit(self, run_ids: list[str]) -> Engine:
+        self.given.append(run_ids)
+        self.answer = None
+        return self
+
+    def ended(self) -> Ended | None:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def cancel(self) -> None:
+        self.cancelled += 1
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+def driven_elsewhere(store: Store, run_id: str) -> None:
+    store.update(run_id, status="running", host="elsewhere", pid=1, process_started=1.0, heartbeat=time.time())
+
+
+def test_only_what_the_engine_says_is_gone_is_placed_again(store: Store, engine: Engine) -> None:
+    run_id = add(store)
+    job = PlacedJob(store, [run_id], engine.submit)
+    driven_elsewhere(store, run_id)
+    assert job.advance()
+    engine.answer = ConnectionError("no answer")  # type: ignore[assignment]
+    assert job.advance()
+    assert (len(engine.given), status(store, run_id)) == (1, "running")
+    engine.answer = Ended(None, "its node died")
+    assert job.advance()
+    assert status(store, run_id) == "queued"
+    job.advance()
+    assert engine.given == [[run_id]] * 2
+    assert store.get(run_id)["notes"] == ["started again: its node died"]
+
+
+@pytest.mark.parametrize("code", [1, TRY_AGAIN, 255])
+def test_a_worker_that_ends_takes_no_run_from_another(store: Store, engine: Engine, code: int) -> None:
+    run_id = add(store)
+    job = PlacedJob(store, [run_id], engine.submit)
+    job.advance()
+    driven_elsewhere(store, run_id)
+    engine.answer = Ended(code, "it ended")
+    for _ in range(3):
+        assert job.advance()
+    assert (len(engine.given), status(store, run_id)) == (1, "running")
+    store.update(run_id, heartbeat=None)  # and no sign of life of that one
+    for _ in range(3):
+        assert job.advance()
+    assert len(engine.given) == 2
+
+
+def test_a_preempted_run_is_placed_again_and_a_stopped_one_is_not(store: Store, engine: Engine) -> None:
+    preempted, stopped = add(store), add(store)
+    job = PlacedJob(store, [preempted], engine.submit)
+    store.update(preempted, status="stopped")
+    assert job.advance()  # the exit code is not there yet
+    engine.answer = Ended(TRY_AGAIN, "it was preempted")
+    assert job.advance()
+    job.advance()
+    assert (len(engine.given), status(store, preempted)) == (2, "queued")
+    other = Engine()
+    job = PlacedJob(store, [stopped], other.submit)
+    store.update(stopped, status="stopped")
+    other.answer = Ended(0, "it ended")
+    assert not job.advance()
+    assert len(other.given) == 1
+
+
+def test_a_run_that_waits_at_the_engine_can_be_stopped(store: Store, engine: Engine) -> None:
+    run_id = add(store)
+    job = PlacedJob(store, [run_id], engine.submit)
+    store.set_command(run_id, "stop")
+    assert not job.advance()
+    assert (status(store, run_id), engine.cancelled) == ("stopped", 1)
+
+
+def test_what_never_gets_on_is_given_up_and_says_why(store: Store, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placed, "_LEAST_WAIT", 0.0)
+    run_id = add(store)
+    job = PlacedJob(store, [run_id], engine.submit)
+    for _ in range(50):
+        engine.answer = Ended(127, "its command ended with 127: sh: nothing: not found")
+        if not job.advance():
+            break
+    assert len(engine.given) == placed.MOST_ATTEMPTS
+    assert status(store, run_id) == "failed"
+    assert "not found" in store.get(run_id)["error"]
