@@ -11,7 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
-    path for pattern in ("*.md", "docs/*.md", "examples/*.md", "benchmarks/*.md", "tests/*/*.md") for path in sorted(ROOT.glob(pattern))
+    path
+    for pattern in ("*.md", "docs/*.md", "docs/*/*.md", "examples/*.md", "benchmarks/*.md", "tests/*/*.md")
+    for path in sorted(ROOT.glob(pattern))
 ]
 MAPS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md", "examples/README.md")]
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
