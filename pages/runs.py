@@ -14,6 +14,7 @@ PAGE = {
 page.guard(__file__)
 
 from appcore.analysis import run_library  # noqa: E402
+from appcore.ui.app import library  # noqa: E402
 from appcore.ui.run import launch  # noqa: E402
 from appcore.ui.runs import actions, files, table, views  # noqa: E402
 from appcore.ui.widgets import run_files, run_labels  # noqa: E402
@@ -63,7 +64,7 @@ if not has_own:
 
 ablations, unreadable_ablations = store.ablations.survey()
 page.name_unreadable(unreadable_ablations)
-frame = run_library.overview(runs, store.megabatches(list(by_id), newest=True), ablations)
+frame = library.overview(runs, ablations)
 found, by = table.filters(frame, has_own)
 titles = {ablation["sweep_id"]: ablation["title"] or ablation["sweep_id"] for ablation in ablations}
 more, opened = ([], []) if by else table.added(frame, {one: titles[one] for one in frame["ablation"].unique() if one})

@@ -27,30 +27,45 @@ GROUPS = {  # name in the menu and in the address: column
     "tag": "tag",
 }
 _NAMED = 5  # settings in the name of a group
+Told = dict[str, tuple[int, str, dict[str, float]]]  # of each run: revision, likeness, newest numbers
 MEASURED = ("test_accuracy", "generalization_gap", "clean_gap", "cer", "sparsity", "seconds")  # numbers of the registry
 
 
-def overview(runs: Sequence[Mapping[str, Any]], newest: pd.DataFrame, ablations: Sequence[Mapping[str, Any]] = ()) -> pd.DataFrame:
+def overview(
+    runs: Sequence[Mapping[str, Any]], newest: pd.DataFrame, ablations: Sequence[Mapping[str, Any]] = (), told: Told | None = None
+) -> pd.DataFrame:
     """One row per run, pinned ones first and else in the given order: labels, relevant settings, the whole record as `run`, the newest
     numbers, and the ablation that it belongs to (the first of `ablations`).
 
-    `newest` holds the last megabatch of each run.
+    `newest` holds the last megabatch of each run. `told` remembers, from one call to the next, what takes long for thousands of runs.
     """
+    told = _tell(runs, newest, {} if told is None else told)
     runs = sorted(runs, key=lambda run: PINNED not in run["tags"])
     member_of = {run_id: ablation["sweep_id"] for ablation in reversed(ablations) for run_id in ablation["run_ids"]}
     plain = ("run_id", "title", "status", "method", "pruner", "dataset", "arch", "seed", "tags", "note", "archived", "created")
     frame = pd.DataFrame([[run[name] for name in plain] for run in runs], columns=list(plain))
     frame["pruner"] = [run["pruner"] if plugins.has_pruner(run["method"]) else "" for run in runs]
     frame["group"] = [run["group_id"] for run in runs]
-    frame["like"] = [likeness(run["config"]) for run in runs]
+    frame["like"] = [told[run["run_id"]][1] for run in runs]
     frame["error"] = [run["error"] or "" for run in runs]
     frame["run"] = list(runs)
     frame["pinned"] = [PINNED in run["tags"] for run in runs]
     frame["ablation"] = [member_of.get(run["run_id"], "") for run in runs]
-    ends = {row["run_id"]: row for row in newest.to_dict("records")}
-    numbers = pd.DataFrame([measures.newest(run, ends.get(run["run_id"])) for run in runs], columns=list(NUMBERS), dtype=float)
+    numbers = pd.DataFrame([list(told[run["run_id"]][2].values()) for run in runs], columns=list(measures.newest({}, None)), dtype=float)
+    numbers = numbers[list(NUMBERS)]
     last = newest.set_index("run_id").reindex(frame["run_id"]).reset_index(drop=True)
     return pd.concat([frame, numbers, last.drop(columns=list(NUMBERS), errors="ignore")], axis=1)
+
+
+def _tell(runs: Sequence[Mapping[str, Any]], newest: pd.DataFrame, told: Told) -> Told:
+    """`told` with all of these runs as they are now."""
+    missing = [run for run in runs if told.get(run["run_id"], (None,))[0] != run["revision"]]
+    ids = {run["run_id"] for run in missing}
+    ends = {row["run_id"]: row for row in newest[newest["run_id"].isin(ids)].to_dict("records")}
+    for run in missing:
+        end = measures.newest(run, ends.get(run["run_id"]))
+        told[run["run_id"]] = (run["revision"], likeness(run["config"]), end)
+    return told
 
 
 def likeness(config: Mapping[str, Any]) -> str:

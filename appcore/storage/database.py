@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from pydantic_core import from_json
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
@@ -20,6 +21,7 @@ from .. import paths
 from ..errors import InputError
 from . import interrupts, migrate, schema
 from .heartbeat import Sightings
+from .known_runs import KnownRuns
 
 _CONNECT_SECONDS = 10
 _FILES = 7_402_520  # any number: the name of PostgreSQL's lock for moving the files of runs
@@ -81,6 +83,7 @@ class Database:
         # SQLite refuses to let a reader become a writer while another one writes, so a writer locks at once.
         self._writer = self.engine.execution_options(begin="BEGIN IMMEDIATE")
         self.sightings = Sightings()
+        self.known: KnownRuns | None = KnownRuns()
         self._opening = threading.Lock()
         self._is_open = False
 
@@ -178,7 +181,7 @@ class _Within(Database):
 
     def __init__(self, outer: Database, connection: Connection):
         self.__dict__.update(outer.__dict__)
-        self._connection = connection
+        self._connection, self.known = connection, None  # what is read here may be rolled back
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -252,6 +255,10 @@ def _file_engine(url: URL, busy_seconds: float) -> Engine:
 
 def _from_json(text: Any) -> Any:
     """The value of a JSON column; text that is no JSON as it is, which no rule for such a column takes (row_rules.py)."""
+    try:
+        return from_json(text)  # a third of the time of `json`, and equal words are kept once
+    except (ValueError, TypeError):  # also half a surrogate pair, or very deep, which `json` takes
+        pass
     try:
         return json.loads(text)
     except (ValueError, TypeError, RecursionError):

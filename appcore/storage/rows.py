@@ -90,17 +90,27 @@ def readable(row: Any, sightings: Sightings) -> dict[str, Any]:
 
 
 def live(row: Any, sightings: Sightings) -> dict[str, Any]:
-    """A row of `runs` as a dict, its settings complete; the status is `lost` where it is active but the process that drove it is gone.
+    """A row of `runs` as a dict, its settings complete; the status is `lost` where it is active but the process that drove it is gone."""
+    return at_present(filled(row), sightings)
 
-    Nobody is left to obey a command then, and a run that was asked to stop is stopped: it stands still, as asked.
-    """
+
+def filled(row: Any) -> dict[str, Any]:
+    """A row of `runs` as a dict, with what came later than the row: settings and labels."""
     values = dict(row)
     if isinstance(values.get("config"), dict):  # what is no settings at all is refused by whoever reads it
         values["config"] = completed(values["config"])
     if "tags" in values:  # empty in rows that are older than these columns
         values |= {"tags": values["tags"] or [], "note": values["note"] or "", "archived": bool(values["archived"])}
+    return values
+
+
+def at_present(values: dict[str, Any], sightings: Sightings) -> dict[str, Any]:
+    """A row with the status that it has now: `lost` where the process is gone that drove it.
+
+    Nobody is left to obey a command then, and a run that was asked to stop is stopped: it stands still, as asked.
+    """
     if values["status"] in ACTIVE and sightings.judge(values) != "alive":
-        values |= {"status": "stopped" if values["command"] in ENDING else "lost", "command": None}
+        values = values | {"status": "stopped" if values["command"] in ENDING else "lost", "command": None}
     return values
 
 

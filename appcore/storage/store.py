@@ -31,6 +31,7 @@ from .database import Database, StoreError
 from .kept.saved_views import SavedViews
 from .kept.sign_outs import SignOuts
 from .kept.workers import Workers
+from .known_runs import HEAVY
 from .new_runs import NewRun
 from .ownership import RunFiles
 from .row_rules import RUN_ID
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
     from ..events import Event
 
-_HEAVY = ("started", "traceback")  # kilobytes each, so `runs` leaves them out
 _LIFE = (runs.c.run_id, runs.c.status, runs.c.command, runs.c.pid, runs.c.host, runs.c.process_started, runs.c.heartbeat)
 _WATCH_POLL_SECONDS = 0.25
 
@@ -352,8 +352,13 @@ class Store:
     def survey(
         self, limit: int | None = None, *, of_ablations: bool = True, recorded: bool = False
     ) -> tuple[list[dict[str, Any]], list[Unreadable]]:
-        """As `runs`, and those of the runs that cannot be read. `of_ablations`: whether runs that an ablation started are among them."""
-        light = [column for column in runs.columns if column.name not in _HEAVY]
+        """As `runs`, and those of the runs that cannot be read. `of_ablations`: whether runs that an ablation started are among them.
+
+        Without a limit only what has changed is read, see known_runs.py, and the rows are shared: they must not be changed.
+        """
+        if limit is None and of_ablations and self._database.known:
+            return self._known(recorded)
+        light = [column for column in runs.columns if column.name not in HEAVY]
         place = case((claims.is_own(), ""), else_=runs.c.run_id)  # own runs first
         query = select(*light).where(*self._seen).order_by(place, runs.c.created.desc(), runs.c.run_id.desc())
         query = query if recorded else query.where(claims.is_own())
@@ -361,6 +366,19 @@ class Store:
         with self._database.read() as connection:
             good, bad = survey(connection, query, limit, self._database.sightings)
         return [self._as_seen(row) for row in good], bad
+
+    def _known(self, recorded: bool) -> tuple[list[dict[str, Any]], list[Unreadable]]:
+        assert self._database.known
+        with self._database.read() as connection:
+            seen = self._seen_ids(connection)
+            good, bad = self._database.known.survey(connection, self._database.sightings)
+        found = [row for is_own, row in good if (is_own or recorded) and (seen is None or row["run_id"] in seen)]
+        broken = [one for is_own, one in bad if (is_own or recorded) and (seen is None or one.of in seen)]
+        return [self._as_seen(row) for row in found] if self._mine else found, broken
+
+    def _seen_ids(self, connection: Connection) -> set[str] | None:
+        """The ids of the runs that are seen here; None for all."""
+        return set(connection.scalars(select(runs.c.run_id).where(*self._seen))) if self._seen else None
 
     def recorded(self) -> dict[str, dict[str, Any]]:
         """What the recorded runs are, by id."""
@@ -385,6 +403,10 @@ class Store:
     def revision(self, run_ids: str | Iterable[str] | None = None) -> tuple:
         """A token that changes whenever pages would show something else of these runs (default: of all). Cheap: made for polling."""
         sightings = self._database.sightings
+        if run_ids is None and self._database.known:
+            with self._database.read() as connection:
+                seen = self._seen_ids(connection)
+                return tuple(one for one in self._database.known.states(connection, sightings) if seen is None or one[0] in seen)
         query = select(runs.c.revision, *_LIFE).where(*self._seen).order_by(runs.c.run_id)
         query = query if run_ids is None else query.where(runs.c.run_id.in_(padded(run_ids)))
         with self._database.read() as connection:
@@ -428,7 +450,11 @@ class Store:
 
     def megabatches(self, run_ids: str | Iterable[str], *, newest: bool = False) -> pandas.DataFrame:
         """One row for each finished megabatch of these runs, in order; or only the newest of each run, which is fast for many runs."""
-        return self._frame(schema.megabatches, run_ids, newest)
+        if not newest or isinstance(run_ids, str) or not self._database.known:
+            return self._frame(schema.megabatches, run_ids, newest)
+        with self._database.read() as connection:
+            seen = self._seen_ids(connection)
+            return self._database.known.newest(connection, set(run_ids) if seen is None else set(run_ids) & seen)
 
     def prunes(self, run_ids: str | Iterable[str]) -> pandas.DataFrame:
         """One row for each prune point of these runs, in order."""

@@ -21,8 +21,8 @@ from appcore.service import manager
 from appcore.storage.store import Store
 from appcore.transfer import bundle_export, bundle_import, html_report
 from appcore.transfer import tables as run_tables
-from appcore.ui.runs import files
-from appcore.ui.widgets import run_files
+from appcore.ui.runs import files, pages
+from appcore.ui.widgets import run_files, run_search
 from appcore.ui.words import text
 
 HOSTILE = "<img src=x onerror=alert(1)> **[x](javascript:1)** :red[y] $x$ 🧠 " + "long " * 20
@@ -347,3 +347,47 @@ def test_settings_that_an_earlier_version_exported_mean_what_they_meant() -> Non
     recorded = {name: value for name, value in then.items() if name not in ("subset_seed", "init")}
     assert files.settings(json.dumps({"config": recorded}).encode()) == then
     assert files.settings(b'{"seed": 3, "limit_train": 200}') == {"seed": 3, "limit_train": 200}  # written by hand, for a run of today
+
+
+def test_a_long_table_has_pages_and_an_order_of_all_its_rows(store: Store, four: list[str], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    monkeypatch.setattr(pages, "ROWS", 2)
+    shown = [opened("runs", **query).dataframe[0].value["Id"].tolist() for query in ({}, {"table_page": "2"}, {"table_page": "9"})]
+    assert shown == [[four[3], four[2]], [four[1], four[0]], [four[3], four[2]]]
+    app = opened("runs", order="oldest first")
+    assert app.dataframe[0].value["Id"].tolist() == four[:2]
+    assert "Rows 1 to 2 of 4 rows" in words(app)
+    app.text_input(key="q").set_value("snip").run()
+    assert app.dataframe[0].value["Id"].tolist() == [four[1], four[0]]  # they fit one page
+    best = opened("runs", order="Test accuracy, highest first").dataframe[0].value["test_accuracy"].tolist()
+    assert best == pytest.approx(sorted(100 * overview(store)["test_accuracy"], reverse=True)[:2], abs=0.051)
+
+
+def test_runs_picked_on_other_pages_stay_picked(store: Store, four: list[str], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    monkeypatch.setattr(pages, "ROWS", 2)
+    app = opened("runs", runs=four[0])
+    assert app.dataframe[0].value["Id"].tolist() == [four[1], four[0]]  # a link opens the page of its run
+    assert app.text_input(key=f"title-{four[0]}").value == "snip 0"
+    app = opened("runs", runs=f"{four[0]},{four[3]}", table_page="1")
+    assert "2 picked" in words(app)
+    assert "1 run picked on other pages" in words(app)
+
+
+def test_menus_of_very_many_runs_are_searched(store: Store, four: list[str], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    monkeypatch.setattr(run_search, "OFFERED", 2)
+    for page, key, query in (
+        ("compare", "picked_runs", {"runs": four[0]}),
+        ("export", "export_run", {"run": four[0]}),
+        ("masks", "masks_run", {"run": four[0]}),
+        ("stream", "stream_from", {"from": four[0]}),
+        ("what_if", "what_if_run", {"run": four[0]}),
+    ):
+        app = opened(page, **query)
+        menu = next(one for kind in (app.selectbox, app.multiselect) for one in kind if one.key == key)
+        assert not any("snip 1" in option for option in menu.options), page
+        assert [option for option in menu.options if "snip 0" in option], page  # the one that is shown
+        app.text_input(key=f"{key}_search").set_value("pruner=snip seed=1").run()
+        menu = next(one for kind in (app.selectbox, app.multiselect) for one in kind if one.key == key)
+        assert [option for option in menu.options if "snip 1" in option], page
+        assert not any("magnitude" in option for option in menu.options), page
+        app.text_input(key=f"{key}_search").set_value("sparsty>1").run()
+        assert "did you mean sparsity?" in words(app)

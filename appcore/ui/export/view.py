@@ -13,7 +13,7 @@ from appcore.names import counted, tail
 from appcore.transfer import model_formats, sparse_sizes
 
 from ..app import page
-from ..widgets import download, live_chart
+from ..widgets import download, live_chart, run_search
 from ..widgets.run_picker import not_here
 from ..words import run_status, run_text
 from ..words.text import harmless, plain
@@ -60,9 +60,10 @@ def pick(everything: dict[str, dict[str, Any]]) -> str | None:
         st.query_params["run"] = (done or list(everything))[0]
     asked = st.query_params["run"]
     st.session_state["export_run"] = asked if asked in everything else None
-    names = {key: run_text.option(run) for key, run in everything.items()}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.selectbox("Run", list(everything), format_func=names.__getitem__, key="export_run", on_change=_picked, width=420)
+        offered = run_search.offered(everything, [asked], "export_run")
+        words = {key: run_text.option(everything[key]) for key in offered}
+        st.selectbox("Run", offered, format_func=words.__getitem__, key="export_run", on_change=_picked, width=420)
     if asked not in everything:
         not_here([asked])
     return st.session_state["export_run"]

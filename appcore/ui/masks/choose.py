@@ -16,7 +16,7 @@ from appcore.statuses import RESUMABLE
 
 from ..app import page, tables
 from ..app.mask_data import Snapshot
-from ..widgets import playback
+from ..widgets import playback, run_search
 from ..widgets.run_picker import not_here
 from ..words import run_status, run_text
 
@@ -47,15 +47,16 @@ def pick(everything: dict[str, dict[str, Any]]) -> tuple[str | None, str | None]
     missing = [asked for asked in (run_id, other) if asked and asked not in everything]
     st.session_state["masks_run"] = run_id if run_id in everything else None
     st.session_state["masks_against"] = other if other in everything and other != run_id else None
-    names = {key: run_text.option(run) for key, run in everything.items()}
     with st.container(horizontal=True, vertical_alignment="bottom", key="masks-pick"):
-        st.selectbox("Run", list(everything), format_func=names.__getitem__, key="masks_run", on_change=_picked, args=("run",), width=360)
-        others = [key for key in everything if key != run_id]
+        offered = run_search.offered(everything, [run_id, other], "masks_run")
+        words = {key: run_text.option(everything[key]) for key in offered}
+        st.selectbox("Run", offered, format_func=words.__getitem__, key="masks_run", on_change=_picked, args=("run",), width=360)
+        others = [key for key in offered if key != run_id]
         st.selectbox(
             "Compare with",
             others,
             index=None,
-            format_func=names.__getitem__,
+            format_func=words.__getitem__,
             key="masks_against",
             on_change=_picked,
             args=("against",),

@@ -95,7 +95,11 @@ def _spread(name: str) -> Column:
 
 _text = st.column_config.TextColumn
 _FIRST = ("test_accuracy", "generalization_gap", "cer", "sparsity")  # numbers that come right after the name
-_STARTED = Column("Started", lambda rows: pd.to_datetime(rows["created"], utc=True), st.column_config.DatetimeColumn(format="distance"))
+_STARTED = Column(
+    "Started",
+    lambda rows: pd.to_datetime(rows["created"], utc=True, format="ISO8601"),  # a full second is written without its zeros
+    st.column_config.DatetimeColumn(format="distance"),
+)
 
 RUNS = (
     Column("State", lambda rows: _states(rows), _text(width=72)),

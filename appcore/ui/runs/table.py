@@ -15,7 +15,7 @@ from appcore.analysis import conditions, run_fields, run_library
 
 from ..app import old_links, page
 from ..words.text import cells, harmless
-from . import columns
+from . import columns, pages
 
 _LABELS = {"status": "State", "method": "Method", "pruner": "Pruner", "dataset": "Data set", "arch": "Network", "tag": "Tag"}
 _HEIGHT = 430
@@ -117,23 +117,34 @@ def _chosen(frame: pd.DataFrame) -> dict[str, list[str]]:
 
 def table(frame: pd.DataFrame, more: Sequence[str]) -> list[str]:
     """Show the runs, `folded`, with `more` columns; returns the ids of the picked ones."""
-    own = columns.own(more, run_fields.fields(frame))
-    shown, config = columns.shown(frame, (*columns.RUNS[: columns.OWN], *own, *columns.RUNS[columns.OWN :]))
-    return _select("runs", shown, frame["run_ids"].tolist(), config, names.counted(len(frame), "run"))
+    own = columns.own(more, run_fields.fields(frame)) if more else []
+    part = pages.part(frame, page.requested("runs"))
+    shown, config = columns.shown(part, (*columns.RUNS[: columns.OWN], *own, *columns.RUNS[columns.OWN :]))
+    return _select("runs", shown, part["run_ids"].tolist(), config, names.counted(len(part), "run"), _elsewhere(frame, part))
 
 
 def groups(frame: pd.DataFrame) -> list[str]:
     """Show groups of runs with mean and spread; returns the ids of the runs in the picked groups."""
-    shown, config = columns.shown(frame, columns.GROUPS)
-    return _select("groups", shown, frame["run_ids"].tolist(), config, f"{names.counted(len(shown), 'group')} of runs")
+    part = pages.part(frame, page.requested("runs"))
+    shown, config = columns.shown(part, columns.GROUPS)
+    ids = part["run_ids"].tolist()
+    return _select("groups", shown, ids, config, f"{names.counted(len(shown), 'group')} of runs", _elsewhere(frame, part))
 
 
-def _select(name: str, shown: pd.DataFrame, ids: list[list[str]], config: dict[str, Any], alt: str) -> list[str]:
-    """A table with selection. Streamlit selects row numbers, so each list of runs gets a table of its own that keeps the picked runs."""
+def _elsewhere(frame: pd.DataFrame, part: pd.DataFrame) -> list[str]:
+    """The picked runs of rows that stand on other pages of the table."""
+    asked = page.requested("runs") if len(part) < len(frame) else []
+    here, all_ids = ({run_id for ids in rows["run_ids"] for run_id in ids} if asked else set() for rows in (part, frame))
+    return [run_id for run_id in asked if run_id in all_ids - here]
+
+
+def _select(name: str, shown: pd.DataFrame, ids: list[list[str]], config: dict[str, Any], alt: str, elsewhere: list[str]) -> list[str]:
+    """A table with selection. Streamlit selects row numbers, so each list of runs gets a table of its own that keeps the picked runs, with
+    those that are picked `elsewhere`."""
     key = f"{name}-{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}"
     picked = set(page.requested("runs"))
     kept = st.session_state.setdefault("_default_rows", {})
-    kept["ids"] = ids
+    kept.update(ids=ids, elsewhere=elsewhere)
     if kept.get("key") != key:
         kept.update(key=key, rows=[row for row, run_ids in enumerate(ids) if picked and set(run_ids) <= picked])
     event = st.dataframe(
@@ -150,6 +161,12 @@ def _select(name: str, shown: pd.DataFrame, ids: list[list[str]], config: dict[s
         alt=alt,
     )
     rows = event.selection.rows
+    if elsewhere:
+        st.caption(f"{names.counted(len(elsewhere), 'run')} picked on other pages of the table.")
+    return [*elsewhere, *_of_rows(rows, ids)]
+
+
+def _of_rows(rows: Sequence[int], ids: Sequence[Sequence[str]]) -> list[str]:
     return list(dict.fromkeys(run_id for row in rows if row < len(ids) for run_id in ids[row]))
 
 
@@ -157,8 +174,7 @@ def _remember(key: str) -> None:
     kept = st.session_state.get("_default_rows", {})
     if kept.get("key") != key:  # a click on a table that no longer exists
         return
-    rows, ids = st.session_state[key].selection.rows, kept["ids"]
-    chosen = list(dict.fromkeys(run_id for row in rows if row < len(ids) for run_id in ids[row]))
+    chosen = [*kept["elsewhere"], *_of_rows(st.session_state[key].selection.rows, kept["ids"])]
     if chosen:
         st.query_params["runs"] = ",".join(chosen)
     elif "runs" in st.query_params:

@@ -14,7 +14,7 @@ from appcore.planning.relevance import is_relevant
 
 from ..app import page
 from ..settings import address, fields, form
-from ..widgets import live_chart
+from ..widgets import live_chart, run_search
 from ..widgets.run_picker import not_here
 from ..words import format, run_text, setting_labels
 from ..words.number_columns import metric
@@ -56,13 +56,14 @@ def _base(everything: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The settings of the run in the address (?from=), or none: then the data set's recipe applies."""
     chosen = st.query_params.get("from")
     st.session_state["stream_from"] = chosen if chosen in everything else None
-    names = {key: f"{run['title'] or key} · {run_text.which(run)}" for key, run in everything.items()}
     if everything:
+        offered = run_search.offered(everything, [chosen], "stream_from")
+        words = {key: f"{everything[key]['title'] or key} · {run_text.which(everything[key])}" for key in offered}
         st.selectbox(
             "Settings of",
-            list(everything),
+            offered,
             index=None,
-            format_func=names.__getitem__,
+            format_func=words.__getitem__,
             key="stream_from",
             on_change=_picked,
             placeholder="the data set's recipe",

@@ -15,7 +15,7 @@ from appcore.recordings import catalog, shipped
 from appcore.service.recorded import are_wanted
 
 from ..app import old_links
-from ..widgets import sparsity_slider
+from ..widgets import run_search, sparsity_slider
 from ..widgets.run_picker import not_here
 from ..words import run_text
 from ..words.text import harmless
@@ -42,11 +42,12 @@ def source(everything: Mapping[str, dict[str, Any]]) -> Source:
     names = {
         "": "A fresh network",
         **{key: f"{known.title} · recorded" for key, known in recorded.items()},
-        **{key: f"{run['title'] or key} · {run_text.which(run)}" for key, run in everything.items()},
     }
     asked = st.query_params.get("run", "")
-    st.session_state["what_if_run"] = asked if asked in names else ""
+    st.session_state["what_if_run"] = asked if asked in names or asked in everything else ""
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        for key in run_search.offered(everything, [asked], "what_if_run"):
+            names[key] = f"{everything[key]['title'] or key} · {run_text.which(everything[key])}"
         st.selectbox("Weights of", list(names), format_func=names.__getitem__, key="what_if_run", on_change=_picked, width=320)
         chosen = st.session_state["what_if_run"]
         found = _recorded(recorded[chosen]) if chosen in recorded else _of_run(everything[chosen]) if chosen else _fresh()

@@ -12,6 +12,7 @@ from appcore.recordings import catalog
 from ..app import page
 from ..words import run_text
 from ..words.text import plain
+from . import run_search
 
 Runs = Sequence[dict[str, Any]]
 MOST = 12
@@ -32,7 +33,7 @@ def pick(everything: dict[str, dict[str, Any]], usual: Callable[[dict[str, Any]]
     with st.popover("Add or remove runs", icon=":material/checklist:", key="pick-runs", width="content"):
         st.multiselect(
             "Runs",
-            list(everything),
+            run_search.offered(everything, known, "picked_runs"),
             format_func=lambda run_id: _option(everything[run_id]),
             key="picked_runs",
             on_change=_picked,
