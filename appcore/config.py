@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from . import paths, plugins
+from . import paths, plugins, quotas
 from .errors import InputError
+from .quotas import WEIGHT
 
 # What an optimizer takes for fields left out: those whose usual values lie far from SGD's. Here torch's defaults, and those of the paper.
 OPTIMIZER_RECIPES: dict[str, dict[str, Any]] = {"adamw": {"lr": 1e-3, "weight_decay": 1e-2}}
@@ -64,6 +65,12 @@ class RunConfig(BaseModel):
     shots: int = _setting(0, "Few-shot: N training images of each class in the whole stream (0: all)", "Data", ge=0, le=10_000_000)
     scope: Literal["global", "layer", "erk"] = _setting(
         "global", "Compare scores over the whole network, keep the same share of each layer, or Erdos-Renyi-kernel shares", "Pruning"
+    )
+    granularity: str = _setting(
+        WEIGHT,
+        "What is removed as one, ranked by the sum of its scores: weight, kernel, filter, channel, a block such as 4x4 (outputs x inputs), "
+        "or N:M such as 2:4 (at most 2 of every 4 inputs stay)",
+        "Pruning",
     )
     semantics: Literal["paper", "released-code"] = _setting(
         "paper", "paper: live weights, nested masks, exact density; released-code: the published code's two defects, on purpose", "Pruning"
@@ -169,6 +176,12 @@ class RunConfig(BaseModel):
         plugins.find(PLUGIN_FIELDS[info.field_name], value)
         return value
 
+    @field_validator("granularity")
+    @classmethod
+    def _is_granularity(cls, value: str) -> str:
+        quotas.check_granularity(value)
+        return value
+
     @field_validator("lr_drops")
     @classmethod
     def _are_fractions(cls, value: tuple[float, ...]) -> tuple[float, ...]:
@@ -199,6 +212,10 @@ class RunConfig(BaseModel):
         if self.semantics == "released-code" and self.method != "app":
             raise ValueError(
                 f"semantics: released-code is a way of running app, and the method is {self.method}; choose paper, or method app"
+            )
+        if self.granularity != WEIGHT and plugins.declares("methods", self.method, "MOVES_WEIGHTS"):
+            raise ValueError(
+                f"granularity: {self.method} chooses single weights by itself; choose weight, or another method than {self.method}"
             )
         if self.optimizer == "nesterov" and not self.momentum:
             raise ValueError("momentum: nesterov needs one above 0, e.g. 0.9; choose that, or optimizer sgd")

@@ -95,6 +95,7 @@ _FORMS = {
     "PRUNES": (_is_flag, "True or False"),
     "IS_STEERED": (_is_flag, "True or False"),
     "GROWS_BY_GRADIENT": (_is_flag, "True or False"),
+    "MOVES_WEIGHTS": (_is_flag, "True or False"),
     "IN_THIS_PROCESS": (_is_flag, "True or False"),
     "TAKES_PATH": (_is_flag, "True or False"),
     "TAKES_SPLIT": (_is_flag, "True or False"),

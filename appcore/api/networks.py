@@ -27,6 +27,7 @@ def prune(
     density: float,
     pruner: str = "magnitude",
     scope: str = "global",
+    granularity: str = "weight",
     prunable: str = "auto",
     exempt: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
@@ -35,13 +36,17 @@ def prune(
 ) -> dict[str, Tensor]:
     """Set the weights that a criterion ranks lowest to exactly 0, in place, and return the masks by weight name (bool, True = kept).
 
-    Exactly round(density * n) weights are kept of the n that may be pruned. Nothing keeps the others at 0 in later training: call
-    `appcore.prune(network, density=..., masks=masks)` again, or hand each mask to `torch.nn.utils.prune.custom_from_mask`.
+    Exactly round(density * n) weights are kept of the n that may be pruned, or as near as whole groups come. Nothing keeps the others at 0
+    in later training: call `appcore.prune(network, density=..., masks=masks)` again, or hand each mask to
+    `torch.nn.utils.prune.custom_from_mask`.
 
     - `images`: a loader or list of batches (x float [B, C, H, W], y int64 [B]), all of which are scored, or one such batch, as
       the network takes them (normalised). None for criteria that need none (magnitude, LAMP, random).
     - `pruner`, `options`: a criterion of this package or of a plug-in, as in a run: snip, magnitude, grasp, synflow, ...
     - `scope`: "global" ranks over all layers, "layer" and "erk" within each.
+    - `granularity`: "weight", or what is removed as one, by the sum of its scores: "kernel", "filter" (an output with all its inputs),
+      "channel" (an input), a block of outputs x inputs such as "4x4"; "2:4" leaves at most 2 of every 4 inputs, and no more than
+      `density`. Of linear layers a filter is a neuron: prunable="hidden" keeps all classes.
     - `prunable`, `exempt`: which layers, as in a run: "auto" is convolutions, or every layer where there are no two of them; "all", "conv",
       "hidden"; patterns of names that are spared.
     - `masks`: what is pruned already; it stays pruned.
@@ -50,7 +55,7 @@ def prune(
     As in a run, BatchNorm scores with the statistics of the batch, and dropout is off. The network's mode, gradients and statistics stay
     as they are. InputError for whatever a caller can mend.
     """
-    scored = _Question(network, images, pruner, scope, prunable, exempt, options, masks, seed)
+    scored = _Question(network, images, pruner, scope, granularity, prunable, exempt, options, masks, seed)
     cut = scored.cut(_checked(density))
     selection.apply(network, cut.masks)
     return cut.masks
@@ -63,6 +68,7 @@ def what_if(
     densities: Sequence[float],
     pruner: str = "magnitude",
     scope: str = "global",
+    granularity: str = "weight",
     prunable: str = "auto",
     exempt: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
@@ -74,7 +80,7 @@ def what_if(
     A row for each density and layer: `density` asked for, `layer`, `total` weights, `kept`, and `alive`: kept ones on some path from
     input to output for images of this size (missing without images).
     """
-    scored = _Question(network, images, pruner, scope, prunable, exempt, options, masks, seed)
+    scored = _Question(network, images, pruner, scope, granularity, prunable, exempt, options, masks, seed)
     shape = scored.image_shape
     rows = []
     for density in map(_checked, densities):
@@ -103,13 +109,23 @@ class _Question:
         images: Images,
         pruner: str,
         scope: str,
+        granularity: str,
         prunable: str,
         exempt: Sequence[str],
         options: Mapping[str, Any] | None,
         masks: Mapping[str, Tensor] | None,
         seed: int,
     ):
-        config = build({"pruner": pruner, "scope": scope, "prunable": prunable, "exempt": list(exempt), "options": dict(options or {})})
+        config = build(
+            {
+                "pruner": pruner,
+                "scope": scope,
+                "granularity": granularity,
+                "prunable": prunable,
+                "exempt": list(exempt),
+                "options": dict(options or {}),
+            }
+        )
         names = selection.prunable_names(network, prunable, exempt)
         device = network.get_parameter(names[0]).device
         self._network, self._config = network, config
@@ -130,7 +146,7 @@ class _Question:
     def cut(self, density: float) -> Cut:
         """The weights kept at a density."""
         if self._cut is not None and not hasattr(plugins.load("pruners", self._config.pruner), "ladder"):
-            kept = selection.keep_top(self._cut.scores, density, self._config.scope, eligible=self._masks)
+            kept = selection.keep_top(self._cut.scores, density, self._config.scope, self._masks, self._config.granularity)
             return Cut(self._masks, kept, self._cut.scores, self._masks)
         options = plugins.find("pruners", self._config.pruner).options
         task = ScoringTask(
@@ -141,7 +157,9 @@ class _Question:
             generator=seeds.generator(self._seed, "pruner", 0),
             options={name: self._config.option("pruner", name) for name in options},
         )
-        asked = rounds(task, self._config.pruner, density, self._config.scope, self._masks, self._left)
+        asked = rounds(
+            task, self._config.pruner, density, self._config.scope, self._masks, self._left, granularity=self._config.granularity
+        )
         while True:
             try:
                 next(asked)

@@ -60,7 +60,7 @@ def _experiment(run: Mapping[str, Any]) -> str:
     return f"{run['method']} {run['pruner']} {experiment(run) if 'config' in run else ''}"
 
 
-_NAMING = ("method", "pruner", "dataset", "arch", "tau", "megabatches", "epochs", "replay", "scope", "semantics", "schedule")
+_NAMING = ("method", "pruner", "dataset", "arch", "tau", "megabatches", "epochs", "replay", "scope", "granularity", "semantics", "schedule")
 
 
 def labels(runs: Sequence[Mapping[str, Any]], aside: Iterable[str] = ()) -> dict[str, str]:

@@ -23,6 +23,7 @@ from ..masks.reads import together
 from ..methods.base import Segment, hook
 from ..models import base as models
 from ..pruners.base import Passes, ScoringTask
+from ..quotas import WEIGHT
 from . import compute
 from .shown import looks
 from .state import RunState
@@ -92,7 +93,10 @@ def walk(
         now = state.shares() if own.masks is before else compute.shares(own.masks)
         spent.append(compute.of_scoring(state.flops, own.passes, now, shares if pool is everything else now))
 
-    asked = rounds(task, config.pruner, density, config.scope, everything, left, change, count_flops, in_evaluation=in_evaluation)
+    asked = rounds(
+        task, config.pruner, density, config.scope, everything, left, change, count_flops,
+        granularity=config.granularity, in_evaluation=in_evaluation,
+    )  # fmt: skip
     cut = yield from asked
     kept = {name: mask & before[name] for name, mask in cut.masks.items()} if released else cut.masks
     return replace(cut, masks=kept, flops=compute.added(spent))
@@ -108,6 +112,7 @@ def rounds(
     change: Change | None = None,
     scored: Callable[[ScoringTask, dict[str, Tensor]], None] = lambda task, pool: None,
     *,
+    granularity: str = WEIGHT,
     in_evaluation: bool = False,
 ) -> Generator[tuple[int, int], None, Cut]:
     """The rounds of a criterion on any network: yields (rounds done, rounds), returns the Cut. The network is only read.
@@ -130,9 +135,11 @@ def rounds(
             own = replace(task, model=scratch, masks=masks, rung=rung, passes=Passes())
             scores = _scores(plugin, own)
             scored(own, pool)
-            cut = Cut(task.masks, selection.keep_top(change(scores) if change else scores, target, scope, eligible=pool), scores, pool)
+            kept = selection.keep_top(change(scores) if change else scores, target, scope, eligible=pool, granularity=granularity)
+            cut = Cut(task.masks, kept, scores, pool)
             if not regrows:
-                pool, left = cut.masks, min(left, selection.keep_count(pool, target))
+                exact = selection.keep_count(pool, target) if granularity == WEIGHT else sum(selection.count(kept).values())
+                pool, left = kept, min(left, exact)
         yield rung + 1, len(rungs)
     assert cut is not None
     return cut
@@ -226,15 +233,16 @@ def _by_pruner(state: RunState, segment: Segment, density: float) -> Generator[E
 
 def _measured(state: RunState, old: dict[str, Tensor], cut: Cut | None) -> tuple[tuple[LayerDensity, ...], float, dict[str, Any]]:
     """Weights kept and alive by layer, the share that is not zero, and Pruned.facts: plain numbers about old and new masks."""
-    alive = alive_masks(state.model, state.masks, state.stream.data.shape)
+    alive, granularity = alive_masks(state.model, state.masks, state.stream.data.shape), state.config.granularity
+    ranked_by = selection.ranked(cut.scores, cut.eligible, granularity) if cut else {}
     layers, effective, (overlap, _), changes, channels, *ranked = together(
         state.asking_layers(alive),
         selection.effective_density.ask(state.model, list(state.masks)),
         mask_facts.overlap.ask(old, state.masks),
         mask_facts.changes.ask(old, state.masks),
         mask_facts.collapsed_channels.ask(alive),
-        *([mask_facts.critical_density.ask(cut.scores, state.config.scope, cut.eligible)] if cut else []),
-        *([mask_facts.histogram.ask(cut.scores, cut.masks, cut.eligible)] if cut else []),
+        *([mask_facts.histogram.ask(ranked_by, cut.masks, cut.eligible)] if cut else []),
+        *([mask_facts.critical_density.ask(cut.scores, state.config.scope, cut.eligible)] if cut and granularity == WEIGHT else []),
     )
     facts: dict[str, Any] = {
         "overlap": overlap.iou,
@@ -245,8 +253,8 @@ def _measured(state: RunState, old: dict[str, Tensor], cut: Cut | None) -> tuple
         "collapsed_channels": channels,
     }
     if ranked:
-        critical, found = ranked
-        if critical is not None:
+        found, *criticals = ranked
+        if critical := next(iter(criticals), None):
             facts["critical"] = {"layer": critical.layer, "kept": critical.kept, "density": critical.density}
         facts["scores"] = {"edges": list(found.edges), "kept": list(found.kept), "pruned": list(found.pruned), "threshold": found.threshold}
         facts["scores"]["thresholds"] = dict(found.thresholds)

@@ -1,6 +1,7 @@
 """Selection of masks: which weights may be pruned, and which are kept: by rank, with the exact count.
 
-Selection is by rank: among equal scores the earlier weight in network order is kept, so the count is exact whatever the ties.
+Selection is by rank: among equal scores the earlier weight in network order is kept, so the count is exact whatever the ties. Groups of
+weights (`granularity`) are ranked by the sum of their scores.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..quotas import quotas
+from ..quotas import WEIGHT, quotas
+from . import groups
 from .reads import Asking, Question, read
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -74,7 +76,12 @@ def _short(names: list[str]) -> list[str]:
 def full_masks(model: nn.Module, names: list[str]) -> dict[str, Tensor]:
     """Masks that keep everything."""
     parameters = dict(model.named_parameters())
-    return {name: torch.ones_like(parameters[name], dtype=torch.bool, memory_format=torch.preserve_format) for name in names}
+    return full({name: parameters[name] for name in names})
+
+
+def full(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Masks of these shapes that keep everything."""
+    return {name: torch.ones_like(tensor, dtype=torch.bool, memory_format=torch.preserve_format) for name, tensor in tensors.items()}
 
 
 def keep_count(masks: dict[str, Tensor], density: float) -> int:
@@ -83,14 +90,28 @@ def keep_count(masks: dict[str, Tensor], density: float) -> int:
 
 
 def keep_top(
-    scores: dict[str, Tensor], density: float, scope: str = "global", eligible: dict[str, Tensor] | None = None
+    scores: dict[str, Tensor],
+    density: float,
+    scope: str = "global",
+    eligible: dict[str, Tensor] | None = None,
+    granularity: str = WEIGHT,
 ) -> dict[str, Tensor]:
     """Masks that keep exactly round(density * n) weights of the highest scores (n counts all, eligible or not).
 
     `eligible` (bool masks) excludes weights that must not return; when fewer are left than asked for, all of them are kept.
     Raises ValueError for scores that are not finite.
+
+    Groups (`granularity` kernel, filter, channel, "4x4") are kept whole, but for what is not eligible: those of the highest sums of
+    scores, as many as come nearest to that number of weights, over the whole network or, by the other scopes, in each layer. "2:4" keeps
+    at most the best 2 of every 4 inputs, and of those exactly round(density * n), or all.
     """
     sizes, caps = {name: score.numel() for name, score in scores.items()}, _choosable(scores, eligible)
+    if granularity != WEIGHT:
+        eligible = full(scores) if eligible is None else {name: eligible[name] for name in scores}
+        if not groups.is_bound(granularity):
+            return _keep_groups(scores, density, scope, eligible, granularity, caps)
+        eligible = {name: groups.bounded(score, granularity, eligible[name]) for name, score in scores.items()}
+        caps = count(eligible)
     keep = min(keep_count(scores, density), sum(caps.values()))
     if caps == sizes:
         eligible = None  # all are eligible, which is faster
@@ -98,6 +119,31 @@ def keep_top(
         return _each(scores, quotas({name: tuple(score.shape) for name, score in scores.items()}, keep, scope, caps), eligible)
     parts = _top(_flat(scores), keep, None if eligible is None else _flat({name: eligible[name] for name in scores}))
     return {name: part.view(scores[name].shape) for name, part in zip(scores, parts.split(list(sizes.values())), strict=True)}
+
+
+def _keep_groups(
+    scores: dict[str, Tensor], density: float, scope: str, eligible: dict[str, Tensor], granularity: str, caps: dict[str, int]
+) -> dict[str, Tensor]:
+    keep = min(keep_count(scores, density), sum(caps.values()))
+    sums = {name: groups.sums(score.masked_fill(~eligible[name], 0.0), granularity) for name, score in scores.items()}
+    sizes = {name: groups.sums(mask, granularity).long() for name, mask in eligible.items()}
+    if scope == "global":
+        found = groups.nearest(_flat(sums), _flat(sizes), keep).split([part.numel() for part in sums.values()])
+        chosen = {name: part.view(sums[name].shape) for name, part in zip(sums, found, strict=True)}
+    else:
+        shares = quotas({name: tuple(score.shape) for name, score in scores.items()}, keep, scope, caps)
+        chosen = {
+            name: groups.nearest(part.reshape(-1), sizes[name].reshape(-1), shares[name]).view(part.shape) for name, part in sums.items()
+        }
+    return {name: groups.spread(part, granularity, tuple(scores[name].shape)) & eligible[name] for name, part in chosen.items()}
+
+
+def ranked(scores: dict[str, Tensor], eligible: dict[str, Tensor], granularity: str) -> dict[str, Tensor]:
+    """The number by which each weight was ranked: its score, or the sum of its group's."""
+    if granularity == WEIGHT or groups.is_bound(granularity):
+        return scores
+    sums = {name: groups.sums(score.masked_fill(~eligible[name], 0.0), granularity) for name, score in scores.items()}
+    return {name: groups.spread(part, granularity, tuple(scores[name].shape)) for name, part in sums.items()}
 
 
 def keep_each(scores: dict[str, Tensor], kept: dict[str, int], eligible: dict[str, Tensor]) -> dict[str, Tensor]:

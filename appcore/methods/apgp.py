@@ -24,6 +24,7 @@ from .growth import enlarged, gradients
 CHOICES = {"apgp": "APGP: grows and prunes"}
 LOOK = {"apgp": {"dash": "10px,3px,2px,3px,2px,3px", "symbol": "triangle-down"}}
 GROWS_BY_GRADIENT = True
+MOVES_WEIGHTS = True
 OPTIONS = {
     "keep_growth": {"default": 0.5, "ge": 0.0, "le": 1.0, "help": "How far the next megabatch grows, as a share of what this one grew"},
     "prune_until": {

@@ -3,12 +3,13 @@
 A file offers `CHOICES = {name: title}` and one function, `segments(config) -> Iterator[Segment]`, pure and free of torch. Optional:
 `OPTIONS = {parameter: {"default", "ge", "le", "help"}}` (with "was" where runs recorded before `subset_seed` had another default),
 `RECIPE = {name: {RunConfig field: value}}` (what RunConfig takes for fields left out), `PRUNES = False` (every weight is kept),
-`IS_STEERED = True` (it finds its own masks: no pruner is used, and its densities cannot be named beforehand), `GROWS_BY_GRADIENT = True`
-(pruned weights come back by their gradients, in `after_step` those of the step, in `new_masks` those of the scoring set; these are
-counted in FLOPs), `LOOK = {name: {"short", "dash", "symbol"}}` (how its runs are drawn; "colour" too where no pruner is used), and the
-functions below, which the engine calls where a file has them. `state` is the RunState, whose masks, weights and momentum they may
-change; what they need from one segment to the next belongs in `state.extra` (tensors) and `state.numbers`. They draw from
-`seeds.generator` keyed by place, yield nothing, and import torch inside.
+`IS_STEERED = True` (it finds its own masks: no pruner is used, and its densities cannot be named beforehand), `GROWS_BY_GRADIENT =
+True` (pruned weights come back by their gradients, in `after_step` those of the step, in `new_masks` those of the scoring set; these
+are counted in FLOPs), `MOVES_WEIGHTS = True` (it chooses single weights by itself, so `granularity` has to be weight), `LOOK = {name:
+{"short", "dash", "symbol"}}` (how its runs are drawn; "colour" too where no pruner is used), and the functions below, which the engine
+calls where a file has them. `state` is the RunState, whose masks, weights and momentum they may change; what they need from one
+segment to the next belongs in `state.extra` (tensors) and `state.numbers`. They draw from `seeds.generator` keyed by place, yield
+nothing, and import torch inside.
 
 - `check(config, per_epoch)`: InputError for settings that make no sense; `per_epoch` are the training images of an epoch, by megabatch.
 - `requested(state, segment) -> float`: the density to cut to at a prune segment, where a plan cannot know it; else `segment.density`.

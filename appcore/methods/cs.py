@@ -31,6 +31,7 @@ from .base import Segment, check_rewind, epoch_of, rewind_epoch, spread, trainin
 CHOICES = {"cs": "CS: learned soft masks"}
 LOOK = {"cs": {"colour": "#9C6B4E", "dash": "5px,2px", "symbol": "x"}}
 IS_STEERED = True
+MOVES_WEIGHTS = True
 OPTIONS = {
     "search_rounds": {"default": 3, "ge": 1, "le": 100, "help": "Rounds of search in the whole stream"},
     "s0": {"default": 0.0, "ge": -5.0, "le": 5.0, "help": "Initial soft mask: lower is sparser (-0.1), higher denser (0.1)"},

@@ -31,6 +31,7 @@ from .iterative import left_of, tuned, tuning
 CHOICES = {"ll-bu": "LL-BU: tickets grown bottom-up"}
 LOOK = {"ll-bu": {"colour": "#00838F", "dash": "9px,3px,3px,3px,3px,3px", "symbol": "triangle-right"}}
 IS_STEERED = True
+MOVES_WEIGHTS = True
 OPTIONS = {
     "rate": {"default": 0.2, "ge": 0.01, "le": 0.95, "help": "Share of the remaining unprotected weights that a step removes"},
     "search_steps": {"default": 26, "ge": 1, "le": 100, "help": "Steps of a search at most; the fewer, the more a ticket gains"},

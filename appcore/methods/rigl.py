@@ -36,6 +36,7 @@ OPTIONS = {
     "update_until": {"default": 0.75, "ge": 0.0, "le": 1.0, "help": "Share of a megabatch's training after which its mask is fixed"},
 }
 GROWS_BY_GRADIENT = True
+MOVES_WEIGHTS = True
 RECIPE = {"rigl": {"pruner": "random", "scope": "erk"}}
 
 

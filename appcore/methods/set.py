@@ -21,6 +21,7 @@ from .base import Segment, final_density, training
 from .growth import exchange, is_due
 
 CHOICES = {"set": "SET: regrown at random"}
+MOVES_WEIGHTS = True
 LOOK = {"set": {"dash": "dot", "symbol": "star"}}
 OPTIONS = {"drop": {"default": 0.3, "ge": 0.0, "le": 1.0, "help": "Share of a layer's weights that an update exchanges"}}
 RECIPE = {"set": {"pruner": "random", "scope": "erk"}}

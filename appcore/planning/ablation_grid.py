@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
-from .. import names, plugins
+from .. import names, plugins, quotas
 from ..config import PLUGIN_FIELDS, RunConfig, build
 from ..errors import InputError
 from . import plan, sparsity
@@ -20,7 +20,10 @@ SEED = "seed"
 OPTION = "options."  # the name of a plug-in's parameter as an axis: options.rounds
 _MOST_COMBINATIONS = 10_000
 # Fields that affect neither the images of a run nor the work per image: runs that differ only in these cost the same.
-_FREE = {"seed", "lr", "momentum", "weight_decay", "lr_drops", "lr_gamma", "tau", "schedule", "scope", "semantics", "prunable", "exempt"}
+_FREE = {
+    *("seed", "lr", "momentum", "weight_decay", "lr_drops", "lr_gamma"),
+    *("tau", "schedule", "scope", "granularity", "semantics", "prunable", "exempt"),
+}
 _FREE |= {"beta2", "label_smoothing", "lr_schedule", "lr_warmup"}
 _FREE |= {"restore_best", "optimizer_state", "order", "flip", "reinit", "init", "subset_seed"}
 
@@ -123,6 +126,8 @@ def menu(name: str, base: Mapping[str, Any]) -> list[Any] | None:
         spec = all_options().get(name.removeprefix(OPTION), {})
         return list(spec["in"]) if "in" in spec else [False, True] if isinstance(spec.get("default"), bool) else None
     annotation = RunConfig.model_fields[name].annotation
+    if name == "granularity":
+        return list(dict.fromkeys([base[name], *quotas.GRANULARITIES]))
     if name in PLUGIN_FIELDS:
         known = [choice.name for choice in plugins.choices(PLUGIN_FIELDS[name]).values() if not choice.takes_argument]
         return known if base[name] in known else [base[name], *known]

@@ -10,12 +10,13 @@ from ..config import RunConfig
 from .plan import plan
 
 _Values = Mapping[str, Any]
-_OF_PRUNING = ("pruner", "schedule", "tau", "scope", "prunable", "exempt", "score_fraction", "score_batch_size")
+_OF_PRUNING = ("pruner", "schedule", "tau", "scope", "granularity", "prunable", "exempt", "score_fraction", "score_batch_size")
 _STEERED = (
     "pruner",
     "schedule",
     "tau",
     "scope",
+    "granularity",
     "score_fraction",
     "score_batch_size",
 )  # settings that a method which finds its own masks ignores

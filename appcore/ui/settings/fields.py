@@ -9,6 +9,7 @@ import streamlit as st
 
 from appcore import plugins
 from appcore.config import PLUGIN_FIELDS, RunConfig
+from appcore.quotas import GRANULARITIES
 
 from ..words.setting_labels import VALUE_LABELS, label
 from ..words.text import harmless
@@ -52,6 +53,9 @@ def widget(name: str, value: Any, key: str, on_change: Callable[..., None]) -> N
     elif get_origin(annotation) is Literal:
         titles = VALUE_LABELS.get(name, {})
         st.selectbox(label(name), get_args(annotation), format_func=lambda v: titles.get(v, str(v)), **common)
+    elif name == "granularity":
+        words = VALUE_LABELS[name]
+        st.selectbox(label(name), GRANULARITIES, format_func=lambda v: words.get(v, v), accept_new_options=True, **common)
     elif annotation is bool:
         st.toggle(label(name), **common)
     elif annotation in (int, float):

@@ -162,7 +162,7 @@ def small_print(source: Source, criteria: list[str], sketch: dict[str, Any], mil
     pruned = f" Of its weights {100 * sketch['density']:.1f} % are left; pruned ones cannot return." if sketch["density"] < 1 else ""
     st.caption(
         f"Scored: {source.words}, with the scoring images of megabatch {sketch['megabatch'] + 1}.{pruned} "
-        f"{harmless(rounds_note(criteria))}  \n"
+        f"{harmless(rounds_note(criteria))} Single weights are ranked, whatever a run's granularity.  \n"
         "What a layer of up to 4,096 weights keeps is exact; of a larger one it may be off by less than 1 weight in 100. Together they "
         f"always keep the number asked for. Answered in {milliseconds:.0f} ms."
     )

@@ -15,7 +15,8 @@ from ..settings import address
 from ..words.text import plain
 from .choose import Source
 
-_CUT = ("method", "pruner", "tau", "scope", "exempt", "options", "semantics", "schedule")  # settings of a run that the cut replaces
+# Settings of a run that the cut replaces.
+_CUT = ("method", "pruner", "tau", "scope", "granularity", "exempt", "options", "semantics", "schedule")
 
 
 def section(source: Source, criteria: list[str], density: float, scope: str, exempt: list[str]) -> None:

@@ -137,6 +137,11 @@ TERMS = {
         "replay",
         "Training again on images of earlier megabatches. Full replay keeps all of them and costs ever more.",
     ),
+    "granularity": Term(
+        "Granularity",
+        "granularity",
+        "What is removed as one: a weight, kernel, filter, channel or block, ranked by the sum of its scores; or N of every M inputs.",
+    ),
     "rewind": Term(
         "Rewind",
         "rewinds?|rewound",
