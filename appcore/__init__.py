@@ -10,6 +10,7 @@
     appcore.figure("accuracy", ["20261128-0057", ...])  # the dashboard's figures
     network = appcore.load("20261128-0057")             # a network with its masks
     masks = appcore.prune(network, loader, pruner="snip", density=0.1)  # any torch.nn.Module
+    small = appcore.shrink(network, images)             # without pruned filters (granularity="filter"), with the same answers
     appcore.what_if(network, loader, pruner="snip", densities=[0.1, 0.01])
 
 These names are the stable part of the package, with `InputError` for whatever a user can mend. Importing appcore takes neither torch
@@ -27,17 +28,17 @@ from .errors import InputError
 
 if TYPE_CHECKING:
     from .api.figures import figure, figures
-    from .api.networks import prune, what_if
+    from .api.networks import prune, shrink, what_if
     from .api.stored import Frames, frames, load, runs
     from .api.training import train
     from .events import Event
 
-__all__ = ["Frames", "InputError", "RunConfig", "figure", "figures", "frames", "load", "prune", "run", "runs", "train", "what_if"]
+__all__ = ["Frames", "InputError", "RunConfig", "figure", "figures", "frames", "load", "prune", "run", "runs", "shrink", "train", "what_if"]
 __version__ = "0.1.0"
 
 _HOME = {
     **dict.fromkeys(("figure", "figures"), "figures"),
-    **dict.fromkeys(("prune", "what_if"), "networks"),
+    **dict.fromkeys(("prune", "shrink", "what_if"), "networks"),
     **dict.fromkeys(("Frames", "frames", "load", "runs"), "stored"),
     "train": "training",
 }

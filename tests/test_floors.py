@@ -131,6 +131,20 @@ def test_forms_words_and_figures_load_no_torch() -> None:
 
 
 def test_public_names() -> None:
-    known = ["Frames", "InputError", "RunConfig", "figure", "figures", "frames", "load", "prune", "run", "runs", "train", "what_if"]
+    known = [
+        "Frames",
+        "InputError",
+        "RunConfig",
+        "figure",
+        "figures",
+        "frames",
+        "load",
+        "prune",
+        "run",
+        "runs",
+        "shrink",
+        "train",
+        "what_if",
+    ]
     assert sorted(appcore.__all__) == known
     assert all(hasattr(appcore, name) for name in appcore.__all__)
