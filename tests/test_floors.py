@@ -14,7 +14,7 @@ ROOT = Path(appcore.__file__).parent
 # From the ground up. Folders on one floor do not import each other; the modules that lie in appcore itself are the ground.
 FLOORS = """
 .
-pruners models schedules untrusted recordings
+pruners models schedules untrusted recordings trackers
 masks datasets
 methods
 planning

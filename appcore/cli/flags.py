@@ -13,6 +13,7 @@ from ..config import group as group_of
 from ..errors import InputError
 from ..planning import axis_values
 from ..presets import PRESETS
+from ..trackers import sink
 
 _MENUS = {"arch": "models", "dataset": "datasets", "method": "methods", "pruner": "pruners", "schedule": "schedules"}
 
@@ -26,6 +27,7 @@ def add(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     launcher = plugins.SIDE_BY_SIDE if several else plugins.DEFAULT_LAUNCHER
     parser.add_argument("--launcher", default=launcher, metavar="NAME", help=_launchers(launcher))
     add_share(parser)
+    add_log(parser)
     groups: dict[str, Any] = {}
     for name, field in RunConfig.model_fields.items():
         title = group_of(name)
@@ -52,6 +54,14 @@ def add(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
                 metavar="VALUES",
                 help="instead of tau: the share of weights removed in the end, from 0 to below 1",
             )
+
+
+def add_log(parser: argparse.ArgumentParser) -> None:
+    """The flag --log of the verbs that train what users choose."""
+    text = (
+        f"tell the numbers of runs to a tracker as well: {', '.join(sink.NAMES)}; in a folder of its name beside the runs, or NAME:FOLDER"
+    )
+    parser.add_argument("--log", metavar="NAME", help=text)
 
 
 def add_share(parser: argparse.ArgumentParser) -> None:

@@ -24,6 +24,7 @@ from ..names import counted
 from ..recordings import catalog, shipped
 from ..runner.slots import SHARE_VARIABLE
 from ..statuses import ACTIVE
+from ..trackers import sink
 from . import check as checks
 from . import dashboard, endings, flags, sweep
 from . import study as studies
@@ -76,6 +77,10 @@ def _carry_out(given: list[str]) -> int:
         print(f"warning: {one_line(problem)}", file=sys.stderr)
     if getattr(args, "share", False):
         os.environ[SHARE_VARIABLE] = "1"
+    if "log" in args:
+        log = os.environ.get(sink.VARIABLE, "") if args.log is None else args.log
+        sink.chosen(log, Path())  # before anything is written
+        os.environ[sink.VARIABLE] = log
     if "command" not in args:
         parser.print_help()
         return 0
@@ -122,7 +127,9 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add(verb("sweep", _sweep, "run every combination of values, or search among them; the same command again completes it"))
     verb("list", _list, "list all runs, newest first")
     verb("show", _show, "show one run: settings, status, numbers so far", "RUN", run)
-    flags.add_share(verb("resume", _resume, "go on with a run that was stopped, failed or lost, and wait for its end", "RUN", run))
+    resume = verb("resume", _resume, "go on with a run that was stopped, failed or lost, and wait for its end", "RUN", run)
+    flags.add_share(resume)
+    flags.add_log(resume)
     verb("stop", _stop, "stop a run, whichever process drives it; it can be resumed", "RUN", run)
     gone = verb("delete", _delete, "delete an ended run with its files, for good; asks before it does", "RUN", run)
     gone.add_argument("--yes", action="store_true", help="do not ask")

@@ -18,6 +18,7 @@ from .. import paths
 from ..statuses import STARTABLE, STARTED
 from ..storage import checkpoint, heartbeat
 from ..storage.store import Store, TakenOverError
+from ..trackers.sink import Sink
 from . import admission, changes, hardware, slots
 from .engine_port import Engine, Work, need_of
 from .failures import DIVERGED, divergence, explain, is_of_user
@@ -84,6 +85,7 @@ class _Driver:
         self._folder = paths.run_folder(store.folder, run_id)
         self._notes: list[str] = list(row["notes"] or [])
         self._state: Any = None
+        self._sink: Sink | None = None
         self._plan: tuple = ()
         self._versions: dict[str, Any] = {}
         self._pending: list[tuple[int, Event]] = []
@@ -129,6 +131,7 @@ class _Driver:
         tensors, facts, remark = checkpoint.load(self._folder, **known)
         self._state = self._work.create(config) if tensors is None else self._work.restore(config, tensors, facts)
         self._remark(remark)
+        self._sink = Sink(self._store.folder, self._run_id, self._row["config"], facts.get("samples_seen", 0))
         self._saved_cursor = facts.get("cursor", 0)
         self._has_grown = facts.get("has_grown", self._saved_cursor > 0)  # old checkpoints do not say; perhaps it had
         self._pace = Pace(self._work.total_samples(config))
@@ -158,6 +161,8 @@ class _Driver:
             self._remark(divergence(event, self._classes, self._row["config"]))
         if event.kind == "Finished":
             event = replace(event, phase_seconds={**event.phase_seconds, **self._spent})
+        if self._sink:
+            self._remark(self._sink.take(event))
         if event.kind == "Progress":
             self._pace.take(event)
         else:
@@ -288,7 +293,11 @@ class _Driver:
         return status
 
     def release(self) -> None:
-        """Free the network and the data, on the device too."""
+        """Free the network and the data, on the device too; trackers write what is left."""
+        if self._sink:
+            problem = self._sink.close()
+            if problem:
+                print(f"run {self._run_id}: {problem}", file=sys.stderr)
         if self._state is not None:
             self._state = None
             self._work.release()
