@@ -13,6 +13,8 @@ from . import style
 
 UNSURE = 0.25  # width of a ratio's interval above which small differences are not reported
 _SIDES = {"dense": ("no zeros", style.GREY, "square"), "pruned": ("pruned", "#0072B2", "circle")}
+_SHRUNK = {"shrunk": ("shrunk", "#009E73", "diamond")}
+SHRUNK = "Shrunk: without idle channels"  # a way of writing, as those of transfer/sparse_sizes
 
 
 def weights(sizes: Mapping[str, int], names: Mapping[str, str], *, revision: str = "") -> go.Figure:
@@ -49,7 +51,7 @@ def weights(sizes: Mapping[str, int], names: Mapping[str, str], *, revision: str
 
 
 def latency(times: Sequence[Mapping[str, Any]], *, revision: str = "") -> go.Figure:
-    """Milliseconds of a forward pass, dense reference and pruned network measured alternately: median and middle half."""
+    """Milliseconds of a forward pass, dense reference, pruned and, where there is one, shrunk network in turn: median and middle half."""
     figure = style.figure(
         "What gets faster?",
         "forward pass on this machine: median and middle half of the rounds",
@@ -59,9 +61,11 @@ def latency(times: Sequence[Mapping[str, Any]], *, revision: str = "") -> go.Fig
         revision=revision,
     )
     rows = np.arange(len(times))
-    for side, (name, colour, symbol) in _SIDES.items():
-        shift = -0.13 if side == "dense" else 0.13
-        middle, low, high = (1000 * np.asarray([time[side][key] for time in times]) for key in ("median", "low", "high"))
+    sides = _SIDES | (_SHRUNK if all(time.get("shrunk") for time in times) else {})
+    for place, (side, (name, colour, symbol)) in enumerate(sides.items()):
+        shift = 0.26 * (place - (len(sides) - 1) / 2)
+        measured = [time["shrunk"]["time"] if side == "shrunk" else time[side] for time in times]
+        middle, low, high = (1000 * np.asarray([one[key] for one in measured]) for key in ("median", "low", "high"))
         figure.add_trace(
             go.Scatter(
                 x=middle,
@@ -110,7 +114,17 @@ def verdict(found: Mapping[str, Any], noticeable: float) -> tuple[str, str]:
         head = f"Nothing got measurably faster with {removed:.1f} % of the weights zero; this machine is too busy to say more"
     else:
         head = f"Nothing got faster: {removed:.1f} % of the weights are zero, and they are multiplied like any other number"
-    return head, f"{smaller}; in memory nothing shrinks. Pruned versus dense: {ratios}."
+    if shrunk := [time["shrunk"] | {"batch": time["batch"]} for time in times if time.get("shrunk")]:
+        quick = [one for one in shrunk if one["high"] < 1 - noticeable]
+        if quick:
+            best_of = min(quick, key=lambda one: one["ratio"])
+            gain = f"{1 / best_of['ratio']:.2f} times as fast as dense for {_images(best_of['batch'])}"
+            head = f"Faster once shrunk: {gain}, with the same answers"
+        ratios += ". Shrunk versus dense: " + "; ".join(
+            f"{_images(one['batch'])}: {one['ratio']:.2f} times as long ({one['low']:.2f} to {one['high']:.2f})" for one in shrunk
+        )
+    memory = f"{100 * found['shrunk_bytes'] / sizes['raw']:.0f} % are left in memory once shrunk" if shrunk else "in memory nothing shrinks"
+    return head, f"{smaller}; {memory}. Pruned versus dense: {ratios}."
 
 
 def _images(batch: int) -> str:

@@ -1,4 +1,5 @@
-"""The reality check of a pruned network on this machine: bytes, latency versus a dense reference, and whether its files are right.
+"""The reality check of a pruned network on this machine: bytes, latency versus a dense reference, and whether its files are right; all
+that also of the shrunk network, which does without its idle channels, where there is one.
 
 Nothing is estimated: files are written, read again and run.
 """
@@ -44,8 +45,11 @@ def check(
     images, labels, words = _images(network, row["hashes"])
     checks = _checks(row, network, files, images, labels, words)
     checks += [_check(model_formats.FORMATS[what], None, line) for what, line in refused.items()]
-    report("timing dense and pruned in turn")
-    times = latencies(network)
+    report("leaving out idle channels")
+    small, told = shrunk(network, images, labels, words)
+    checks.append(told)
+    report("timing dense, pruned and shrunk in turn" if small else "timing dense and pruned in turn")
+    times = latencies(network, small)
     result = {
         "cursor": network.cursor,
         "density": network.density,
@@ -53,6 +57,7 @@ def check(
         "latency": times,
         "checks": checks,
         "machine": _machine(),
+        "shrunk_bytes": sum(tensor.nbytes for tensor in small.state_dict().values()) if small else None,
     }
     return result | {
         "files": {what: path.stat().st_size for what, path in files.items()},
@@ -80,8 +85,9 @@ def _machine() -> dict[str, Any]:
 # ---- time
 
 
-def latencies(network: model_formats.Network, seconds: float | None = None) -> list[dict[str, Any]]:
-    """Time of a forward pass on the CPU, dense reference and pruned network alternating, for a batch of one and a larger one."""
+def latencies(network: model_formats.Network, small: Any = None, seconds: float | None = None) -> list[dict[str, Any]]:
+    """Time of a forward pass on the CPU, dense reference, pruned network and the shrunk one, if any, in turn, for a batch of one and a
+    larger one."""
     import torch
 
     from ..engine import flops
@@ -90,39 +96,35 @@ def latencies(network: model_formats.Network, seconds: float | None = None) -> l
     cost = flops.count(network.config.arch, network.shape, network.classes).forward
     use_threads(1)  # several threads here would slow a run that trains meanwhile, and both sides are measured alike
     form = torch.channels_last
-    pair = [model.eval().to(memory_format=form) for model in (network.bare(), network.model())]
+    sides = [model.eval().to(memory_format=form) for model in (network.bare(), network.model(), *([small] if small else []))]
     found = []
     for batch in sorted({1, int(np.clip(_BATCH_FLOPS // cost, 1, 64))}):
         images = torch.zeros(batch, *network.shape).contiguous(memory_format=form)
         with torch.inference_mode():
-            dense, pruned = alternate([partial(model, images) for model in pair], seconds or SECONDS)
-        low, middle, high = interval(pruned / dense)
-        found.append(
-            {
-                "batch": batch,
-                "rounds": len(dense),
-                "ratio": middle,
-                "low": low,
-                "high": high,
-                "dense": spread(dense),
-                "pruned": spread(pruned),
-            }
-        )
+            dense, pruned, *others = alternate([partial(model, images) for model in sides], seconds or SECONDS)
+        found.append({"batch": batch, "rounds": len(dense), **_ratio(pruned / dense), "dense": spread(dense), "pruned": spread(pruned)})
+        if others:
+            found[-1]["shrunk"] = {"time": spread(others[0]), **_ratio(others[0] / dense)}
     return found
 
 
-def alternate(pair: list[Callable[[], Any]], seconds: float) -> np.ndarray:
-    """Seconds of each call, [2, rounds]: alternating, each first in turn, so that a busy spell of the machine affects both."""
+def _ratio(values: np.ndarray) -> dict[str, float]:
+    low, middle, high = interval(values)
+    return {"ratio": middle, "low": low, "high": high}
+
+
+def alternate(calls: list[Callable[[], Any]], seconds: float) -> np.ndarray:
+    """Seconds of each call, [calls, rounds]: in turn, there and back, so that a busy spell of the machine affects all."""
     for _ in range(WARM_UP):
-        for call in pair:
+        for call in calls:
             call()
     rounds: list[list[float]] = []
     end = time.perf_counter() + seconds
     while len(rounds) < LEAST_ROUNDS or (len(rounds) < MOST_ROUNDS and time.perf_counter() < end):
-        spent = [0.0, 0.0]
-        for place in (0, 1) if len(rounds) % 2 == 0 else (1, 0):
+        spent = [0.0] * len(calls)
+        for place in range(len(calls))[:: -1 if len(rounds) % 2 else 1]:
             start = time.perf_counter()
-            pair[place]()
+            calls[place]()
             spent[place] = time.perf_counter() - start
         rounds.append(spent)
     return np.asarray(rounds).T
@@ -204,6 +206,26 @@ def _checks(
     if labels is not None:
         found += _accuracies(row, network, outputs, images, labels, words)
     return [*found, _onnx(network, files["onnx"], images, outputs[0])] if "onnx" in files else found
+
+
+def shrunk(network: model_formats.Network, images: Any, labels: Any, words: str) -> tuple[Any, dict[str, Any]]:
+    """The network without idle channels, and the check that it answers alike; None where there is none, and the check says why."""
+    from ..masks import shrink
+
+    model = network.model()
+    try:
+        small = shrink.shrunk(model, images[:2].contiguous())
+    except InputError as error:
+        return None, _check("Shrunk", None, error.message.removeprefix("network: "))
+    own, others = _logits(model, images), _logits(small, images)
+    away, scale = float((own - others).abs().max()), max(1.0, float(own.abs().max()))
+    before, after = (sum(parameter.numel() for parameter in one.parameters()) for one in (model, small))
+    text = f"{after:,} of {before:,} parameters are left; outputs differ by at most {away:.1e} (rounding) on {words}"
+    same = away <= shrink.TOLERANCE * scale
+    if labels is not None:
+        rights = [int((logits.argmax(1) == labels).sum()) for logits in (own, others)]
+        same, text = same and rights[0] == rights[1], f"{text}; {rights[1]:,} right, as masked {rights[0]:,}"
+    return small, _check("Shrunk", same, text)
 
 
 def _density(network: model_formats.Network, read: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

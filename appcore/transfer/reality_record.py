@@ -23,6 +23,13 @@ class _Spread(BaseModel):
     high: _Time
 
 
+class _Shrunk(BaseModel):
+    ratio: _Time
+    low: _Time
+    high: _Time
+    time: _Spread
+
+
 class _Latency(BaseModel):
     batch: _Count
     rounds: _Count
@@ -31,6 +38,7 @@ class _Latency(BaseModel):
     high: _Time
     dense: _Spread
     pruned: _Spread
+    shrunk: _Shrunk | None = None  # earlier versions measured none
 
 
 class _Check(BaseModel):
@@ -54,6 +62,7 @@ class _Reality(BaseModel):
     checks: list[_Check] = Field(max_length=100)
     machine: _Machine
     trained_meanwhile: _Count
+    shrunk_bytes: _Count | None = None
 
 
 def read(path: Path) -> dict[str, Any] | None:

@@ -56,6 +56,18 @@ def test_the_verdict_is_plain() -> None:
     assert "not pruned" in figures.verdict({**FOUND, "density": 1.0}, 0.03)[1]
 
 
+def test_the_verdict_says_faster_where_the_shrunk_network_was() -> None:
+    shrunk = {"ratio": 0.5, "low": 0.48, "high": 0.52, "time": {"median": 0.001, "low": 0.0009, "high": 0.0011}}
+    found = {**FOUND, "latency": [{**TIME, "shrunk": shrunk}], "shrunk_bytes": 1_000_000}
+    head, detail = figures.verdict(found, 0.03)
+    assert head == "Faster once shrunk: 2.00 times as fast as dense for one image, with the same answers"
+    assert "25 % are left in memory" in detail and "Shrunk versus dense: one image: 0.50 times as long (0.48 to 0.52)" in detail
+    slow = {**found, "latency": [{**TIME, "shrunk": {**shrunk, "ratio": 1.0, "high": 1.1}}]}
+    assert figures.verdict(slow, 0.03)[0].startswith("Nothing got faster")
+    assert [trace.name for trace in figures.latency(found["latency"]).data] == ["no zeros", "pruned", "shrunk"]
+    assert figures.weights(found["bytes"] | {"shrunk": 1_000_000}, sparse_sizes.WAYS | {"shrunk": figures.SHRUNK}).data[0].x[-1] == 1.0
+
+
 def test_the_page_and_the_measurement_call_the_same_difference_one() -> None:
     assert view.NOTICEABLE == reality_check.NOTICEABLE
     assert set(view.ABOUT) == set(view.CODE) == set(model_formats.FORMATS)

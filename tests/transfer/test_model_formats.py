@@ -144,12 +144,27 @@ def test_the_reality_check_holds_what_it_measured(finished: tuple[Store, str], m
     state = waited(made, run_id, "reality")
     assert state["jobs"]["reality"] == {"status": "done", "words": ""}, state
     found = state["reality"]
-    assert {check["name"]: check["is_equal"] for check in found["checks"] if check["name"] != "ONNX"} == dict.fromkeys(
+    assert {check["name"]: check["is_equal"] for check in found["checks"] if check["name"] not in ("ONNX", "Shrunk")} == dict.fromkeys(
         ("Keys", "Density", "Outputs", "Accuracy", "Accuracy of the run"), True
     )
     assert found["bytes"]["bitmask"] < found["bytes"]["raw"]
     assert {time["batch"] for time in found["latency"]} == {1, 64}
     assert set(state["files"]) >= {"dense", "prune", "masks"}
+
+
+def test_a_network_with_pruned_filters_is_measured_shrunk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reality_check, "SECONDS", 0.1)
+    store = Store(tmp_path / "runs.db")
+    config = build({**SETTINGS, "granularity": "filter", "tau": 6.0})
+    run_id = store.create_run(config, group="", launcher="thread", plan_length=len(plan.plan(config)), title="filters")
+    assert driver.drive(store, run_id) == "done"
+    made = model_files.Exports(store)
+    made.start(run_id, "reality")
+    found = waited(made, run_id, "reality")["reality"]
+    told = next(check for check in found["checks"] if check["name"] == "Shrunk")
+    assert told["is_equal"] and "right, as masked" in told["text"]
+    assert found["shrunk_bytes"] < found["bytes"]["raw"]
+    assert all(time["shrunk"]["ratio"] > 0 for time in found["latency"])
 
 
 def waited(made: model_files.Exports, run_id: str, what: str) -> dict:

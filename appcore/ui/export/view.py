@@ -189,7 +189,8 @@ def reality(run: dict[str, Any], state: dict[str, Any]) -> None:
         if found is None:
             st.markdown(
                 "Writes every file, reads it again, compares keys, density and accuracy, counts bytes, and times the network versus a "
-                "dense reference, alternating. Takes about ten seconds for a small network."
+                "dense reference, alternating. Where pruned filters leave channels idle, so does the network without them. Takes about "
+                "ten seconds for a small network."
             )
     busy = job.get("status") in ("queued", "working")
     st.button(
@@ -210,24 +211,26 @@ def _found(run: dict[str, Any], found: dict[str, Any]) -> None:
     with st.container(border=True, key="answer"):
         st.markdown(f"#### {harmless(head)}  \n{harmless(detail)}")
     token = (run["run_id"], found["cursor"], found["latency"][0]["ratio"])
+    small = found.get("shrunk_bytes")
+    sizes, names = found["bytes"] | ({"shrunk": small} if small else {}), sparse_sizes.WAYS | {"shrunk": figures.SHRUNK}
     with live_chart.grid(2):
         live_chart.chart(
             "weights",
             token,
-            lambda: figures.weights(found["bytes"], sparse_sizes.WAYS, revision=run["run_id"]),
-            alt="Bars: bytes of the network raw, compressed and sparse-encoded",
+            lambda: figures.weights(sizes, names, revision=run["run_id"]),
+            alt="Bars: bytes of the network raw, compressed, sparse-encoded, and without idle channels",
         )
         live_chart.chart(
             "latency",
             token,
             lambda: figures.latency(found["latency"], revision=run["run_id"]),
-            alt="Marks: milliseconds of a forward pass, dense and pruned",
+            alt="Marks: milliseconds of a forward pass, dense, pruned and shrunk",
         )
     machine, rounds = found["machine"], " and ".join(str(time["rounds"]) for time in found["latency"])
     where = f"{machine['processor']}, {machine['threads']} of {counted(machine['cores'], 'core')}"
     text = f"{rounds} alternating rounds; torch {plain(machine['torch'])} on {plain(where)}."
     if found["trained_meanwhile"]:
-        text += " :orange[A run was training meanwhile: both sides are slower, their ratio is still fair.]"
+        text += " :orange[A run was training meanwhile: all sides are slower, their ratio is still fair.]"
     st.caption(text)
     st.markdown("**Can the files be trusted?**")
     lines = [f"| {harmless(check['name'])} | {_MARKS[check['is_equal']]} | {harmless(check['text'])} |" for check in found["checks"]]

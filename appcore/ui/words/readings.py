@@ -155,9 +155,9 @@ READINGS = {
         "A sparse file longer than the raw one, as at low sparsity.",
     ),
     "latency": Reading(
-        "Milliseconds of a forward pass, dense and pruned in turn, on this machine.",
-        "Overlapping middle halves: no difference. Masks alone make nothing faster.",
-        "A pruned network that is clearly faster: then it has fewer channels, not only zeros.",
+        "Milliseconds of a forward pass on this machine: dense, pruned, and shrunk, without the channels that pruned filters leave idle.",
+        "Overlapping middle halves: no difference. Masks alone make nothing faster; fewer channels do.",
+        "A pruned network that is clearly faster though it is not shrunk.",
     ),
     "error-area": Reading(
         "Wrong test images after each megabatch; the area below is the CER.",
