@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from . import plugins
@@ -51,6 +51,25 @@ def of_run(method: str, pruner: str, arch: str, dataset: str) -> str:
 def tail(run_id: str) -> str:
     """The part of an id by which a run is told from others of its name: c9cf, or app-snip-0 of a recorded one."""
     return run_id.removeprefix(RECORDED) if run_id.startswith(RECORDED) else run_id[-4:]
+
+
+def told_apart(texts: Sequence[str], most: int) -> list[str]:
+    """The texts for a place that shows the first `most` characters: those that are longer and begin alike lose what they share.
+
+    SNIP on Digits, full replay, seed 3 -> SNIP on Digits … seed 3. Others stay whole.
+    """
+    alike: dict[str, set[str]] = {}
+    for text in texts:
+        alike.setdefault(text[:most], set()).add(text)
+    return [_without_middle(text, alike[text[:most]], most) if len(alike[text[:most]]) > 1 else text for text in texts]
+
+
+def _without_middle(text: str, alike: set[str], most: int) -> str:
+    common = next((place for place, letters in enumerate(zip(*alike)) if len(set(letters)) > 1), min(map(len, alike)))
+    start = max(text.rfind(" ", 0, common) + 1, common - most // 3)  # of the word in which they begin to differ
+    room = most - most // 3 - 3
+    start = min(start, text.find(" ", len(text) - room - 1) + 1 or start)  # and as many words before it as there is room for
+    return f"{text[: max(most - (len(text) - start) - 3, most // 3)].rstrip(' ,')} … {text[start:]}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -33,8 +33,9 @@ _LIFELONG_DIGITS = {"dataset": "digits", "arch": "resnet20", **_LIFELONG, "epoch
 
 ROWS = {  # of the form: title, and what its presets have in common
     "here": ("Minutes here", "small versions on digits, for two processor cores; nothing is downloaded"),
-    "gpu": ("Hours on a GPU", "the published settings; their data are downloaded or yours"),
+    "gpu": ("Hours on a GPU", "the published settings, on CIFAR-10 where no other data are named; data are downloaded or yours"),
 }
+USUAL_DATA = ", CIFAR-10"  # ends titles of the second row, which says it once
 
 # In the order of the form: a first look, small versions of the published settings, then these.
 PRESETS: dict[str, Preset] = {
@@ -102,17 +103,17 @@ PRESETS: dict[str, Preset] = {
         {"dataset": "digits", **_CS, "epochs": 12},
     ),
     "lifelong-td-small": Preset(
-        "Lifelong ticket, cut",
+        "Lifelong, cut",
         "here",
         "Two new digits in each of five parts; after each a few more weights go, and what is left starts again from its first values.",
-        f"Small twin of “Lifelong ticket, cut, CIFAR-10”: ResNet-20 and 6 epochs; {_DIGITS}",
+        f"Small twin of “Lifelong, cut, CIFAR-10”: ResNet-20 and 6 epochs; {_DIGITS}",
         {**_LIFELONG_DIGITS, "method": "ll-td", "tau": 14.0},
     ),
     "lifelong-bu-small": Preset(
-        "Lifelong ticket, grown",
+        "Lifelong, grown",
         "here",
         "Two new digits in each of five parts; a small ticket grows when it falls behind the dense network trained beside it.",
-        f"Small twin of “Lifelong ticket, grown, CIFAR-10”: ResNet-20 and 6 epochs; {_DIGITS}",
+        f"Small twin of “Lifelong, grown, CIFAR-10”: ResNet-20 and 6 epochs; {_DIGITS}",
         {**_LIFELONG_DIGITS, "method": "ll-bu"},
     ),
     "poster-r50-cifar100": Preset(
@@ -178,7 +179,7 @@ PRESETS: dict[str, Preset] = {
         {"dataset": "cifar10", **_CS, "epochs": 85, "batch_size": 128},
     ),
     "lifelong-td": Preset(
-        "Lifelong ticket, cut, CIFAR-10",
+        "Lifelong, cut, CIFAR-10",
         "gpu",
         "Top-down lifelong tickets: two new classes in each of five parts, down to 4.4 % of the weights of a ResNet-18.",
         "Chen et al., Long Live the Lottery, ICLR 2021: published are 80, 64, 32.8, 13.4 and 4.4 % of the weights and some 72.5 % at the "
@@ -186,7 +187,7 @@ PRESETS: dict[str, Preset] = {
         {**_LIFELONG_CIFAR, "method": "ll-td", "tau": 14.0},
     ),
     "lifelong-bu": Preset(
-        "Lifelong ticket, grown, CIFAR-10",
+        "Lifelong, grown, CIFAR-10",
         "gpu",
         "Bottom-up lifelong tickets: two new classes in each of five parts, and a ticket that gains weights when it falls behind.",
         "Chen et al., Long Live the Lottery, ICLR 2021: published are 2.81 % of the weights that become 3.64 % and some 73.5 % at the end "

@@ -23,11 +23,12 @@ everything = {run["run_id"]: run for run in page.runs()}
 with st.container(key="what-if-words"):
     st.markdown("Nothing is trained or changed here: the weights are scored once, then any cut is answered at once.")
 
-source = choose.source(everything)
-if (of_run := st.query_params.get("run")) in everything:
-    with under_title:
-        bars.of_run(everything[of_run])
-criteria = choose.criteria()
+with st.container(key="what-if-choices"):
+    source = choose.source(everything)
+    if (of_run := st.query_params.get("run")) in everything:
+        with under_title:
+            bars.of_run(everything[of_run])
+    criteria = choose.criteria()
 if not criteria:
     st.markdown("**Choose a criterion above.** Two or more stand side by side.")
     st.stop()

@@ -77,3 +77,12 @@ def test_titles_fit_into_the_menus_of_the_form() -> None:
     """In its narrowest column a menu holds 33 characters; what a title cannot say stands in the help and in the module."""
     titles = [choice.title for kind in PLUGIN_FIELDS.values() for choice in plugins.choices(kind).values()]
     assert len(titles) > 30 and [title for title in titles if len(title) > 33] == []
+
+
+def test_names_that_begin_alike_show_where_they_differ() -> None:
+    long = [f"SNIP on Digits with full replay, seed {seed}" for seed in (3, 4)]
+    other = "Dense, for as many epochs as the others"
+    assert names.told_apart([*long, "SNIP", other], 24) == ["SNIP on Digits … seed 3", "SNIP on Digits … seed 4", "SNIP", other]
+    one_word = names.told_apart(["a" * 30 + end for end in "xy"], 24)
+    assert [text[-1] for text in one_word] == ["x", "y"] and max(map(len, one_word)) <= 24
+    assert names.told_apart([other, other], 24) == [other, other]

@@ -138,6 +138,7 @@ def _add_marks(figure: go.Figure, codes: np.ndarray, images: np.ndarray, shown: 
                 textfont=font,
                 hoverinfo="skip",
                 showlegend=False,
+                meta={"room": 0.64 / len(shown)},  # where a cell is too narrow for both, the page leaves the letter
             )
         )
 

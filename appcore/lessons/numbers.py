@@ -157,18 +157,18 @@ class Number:
             FAILS: "the interval lies below zero: **the opposite holds here**",
             UNDECIDED: "the interval holds zero: **undecided**",
         }
-        return f"{self.mean} (95 %: {self.interval}, {self.seeds}); {decides[self.verdict]}"
+        return f"{self.mean} (95\u00a0%: {self.interval}, {self.seeds}); {decides[self.verdict]}"
 
     def __str__(self) -> str:
         """mean ± sd with the unit; without ± where all seeds agree, or there is one."""
-        spread = f" ± {self.sample.sd:,.{self.digits}f}" if self.sample.sd else ""
+        spread = f"\u00a0±\u00a0{self.sample.sd:,.{self.digits}f}" if self.sample.sd else ""
         return self._with_unit(f"{self._text(self.sample.mean)}{spread}")
 
     def _text(self, value: float) -> str:
         return f"{value:{'+' if self.is_difference else ''},.{self.digits}f}"
 
     def _with_unit(self, text: str) -> str:
-        return f"{text} {self.unit}" if self.unit else text
+        return f"{text}\u00a0{self.unit}" if self.unit else text
 
 
 def is_above(one: Number, other: Number) -> bool:

@@ -22,11 +22,11 @@ def number(*values: float, **more: Any) -> Number:
 
 def test_a_number_says_mean_spread_interval_and_what_that_decides() -> None:
     found = number(10.0, 12.0, 14.0)
-    assert (str(found), found.mean, found.seeds) == ("12.0 ± 2.0 %", "12.0 %", "3 seeds")
-    assert found.interval == "7.0 to 17.0 %"  # 12 ± 4.303 * 2 / sqrt(3)
-    assert number(4.5, 4.5).interval == "4.5 to 4.5 %" and str(number(4.5, 4.5)) == "4.5 %"
+    assert (str(found), found.mean, found.seeds) == ("12.0\u00a0±\u00a02.0\u00a0%", "12.0\u00a0%", "3 seeds")
+    assert found.interval == "7.0 to 17.0\u00a0%"  # 12 ± 4.303 * 2 / sqrt(3)
+    assert number(4.5, 4.5).interval == "4.5 to 4.5\u00a0%" and str(number(4.5, 4.5)) == "4.5\u00a0%"
     difference = Number({0: 1.0, 1: 3.0, 2: 2.0}, "points", is_difference=True)
-    assert difference.says == "+2.0 points (95 %: -0.5 to +4.5 points, 3 seeds); the interval holds zero: **undecided**"
+    assert difference.says == "+2.0\u00a0points (95\u00a0%: -0.5 to +4.5\u00a0points, 3 seeds); the interval holds zero: **undecided**"
     assert "decides nothing" in Number({0: 1.0}, "points").says
     assert [number(*values).verdict for values in ((5, 6, 7), (-1, 0, 1), (-5, -6, -7))] == [HOLDS, UNDECIDED, FAILS]
 

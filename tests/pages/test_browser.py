@@ -66,7 +66,9 @@ def test_a_deep_link_as_first_request_lands_on_its_page_with_its_query(address: 
     page.wait_for_function("() => document.querySelector('.st-key-mirrored .chart')?.layout?.title?.text.includes('megabatch 3')")
     assert "/compare" in page.url
     assert all(run_id in page.url for run_id in pair)
-    assert page.get_by_role("link", name="Start").first.is_visible()  # the navigation of app.py, not the legacy one
+    start = page.get_by_role("link", name="Start").first
+    assert start.is_visible()  # the navigation of app.py, not the legacy one
+    assert start.evaluate("one => one.href") == f"{address}/"  # also where it is opened in a new tab
 
 
 def test_zoom_hidden_curves_and_the_node_survive_three_live_updates(address: str, store: Store, page: Any) -> None:

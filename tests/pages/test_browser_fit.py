@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import browser
+import fake_masks
 import fake_models
 import fake_runs
 import hostile_images
@@ -78,6 +79,30 @@ def test_the_name_of_an_axis_does_not_lie_under_the_buttons_of_a_chart(lab: tupl
     page.set_viewport_size({"width": 1440, "height": 6000})  # there is room beside them: the line goes back to the plot
     page.wait_for_function(f"narrow => ({below})() < narrow", arg=narrow)
     assert page.evaluate(MEET) == []
+
+
+def test_titles_of_charts_side_by_side_stand_at_one_height(lab: tuple[str, Store], page: Any) -> None:
+    address, store = lab
+    runs = [fake_masks.write(store, pruner=pruner, megabatches=3) for pruner in ("snip", "magnitude")]
+    page.set_viewport_size({"width": 1440, "height": 5000})
+    page.goto(f"{address}/compare?runs={','.join(runs)}")
+    page.wait_for_function(READY)
+    tops = """() => ['mirrored', 'difference-map', 'same-by-layer'].map(key => {
+      const title = document.querySelector(`.st-key-${key} .gtitle`), line = title.querySelector('tspan') || title;
+      return [line.getBoundingClientRect().top, title.querySelectorAll('tspan').length] })"""
+    (first, lines), (second, _), (third, _) = page.evaluate(tops)
+    assert lines == 2  # or there is nothing to be told
+    assert max(abs(first - second), abs(third - second)) < 2
+
+
+def test_marks_of_a_stream_fit_their_cells_on_a_phone(lab: tuple[str, Store], page: Any) -> None:
+    marks = "() => [...document.querySelectorAll('.st-key-timeline .textpoint text')].map(one => one.textContent)"
+    for width, words in ((400, {"N", "R", "V"}), (1440, {"V"})):
+        page.set_viewport_size({"width": width, "height": 3000})
+        page.goto(f"{lab[0]}/stream?dataset=digits&megabatches=8")
+        page.wait_for_function("() => document.querySelector('.st-key-timeline .chart')?.dataset.updates")
+        found = set(page.evaluate(marks))
+        assert found == words if width == 400 else any(mark.startswith("N ") for mark in found), (width, found)
 
 
 def test_a_field_shows_the_focus_at_its_frame(lab: tuple[str, Store], page: Any) -> None:

@@ -121,7 +121,15 @@ def test_a_failed_run_is_changed_and_run_again(lab: tuple[str, dict], page: Any)
 
 
 @pytest.mark.parametrize(
-    "path", ["run?run={snip}", "run?run={failed}", "compare?runs={snip},{magnitude}", "compare?runs={twelve}", "ablations?sweep={sweep}"]
+    "path",
+    [
+        "run?run={snip}",
+        "run?run={failed}",
+        "compare?runs={snip},{magnitude}",
+        "compare?runs={twelve}",
+        "ablations?sweep={sweep}",
+        "what_if?arch=ResNet-20",
+    ],
 )
 def test_a_projector_shows_a_whole_chart_without_scrolling(lab: tuple[str, dict], chromium: Any, path: str) -> None:
     address, runs = lab

@@ -13,7 +13,8 @@ from typing import Any
 import fake_runs
 import pandas as pd
 import pytest
-from test_pages import no_warm_up, opened, store, words  # noqa: F401
+from streamlit.testing.v1 import AppTest
+from test_pages import APP, no_warm_up, opened, store, words  # noqa: F401
 
 from appcore.analysis import conditions, run_library
 from appcore.config import RunConfig
@@ -21,6 +22,7 @@ from appcore.service import manager
 from appcore.storage.store import Store
 from appcore.transfer import bundle_export, bundle_import, html_report
 from appcore.transfer import tables as run_tables
+from appcore.ui.app import page_files
 from appcore.ui.runs import files, pages
 from appcore.ui.widgets import run_files, run_search
 from appcore.ui.words import text
@@ -391,3 +393,14 @@ def test_menus_of_very_many_runs_are_searched(store: Store, four: list[str], mon
         assert not any("magnitude" in option for option in menu.options), page
         app.text_input(key=f"{key}_search").set_value("sparsty>1").run()
         assert "did you mean sparsity?" in words(app)
+
+
+def test_a_link_that_a_fresh_process_is_asked_for_first_keeps_both_columns(store: Store) -> None:  # noqa: F811
+    fake_runs.write(store)
+    alone = AppTest.from_file(page_files.FOLDER / "runs.py", default_timeout=60)  # as Streamlit then runs it, without app.py
+    alone.query_params["columns"] = ["tau", "epochs"]
+    alone.run()
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.session_state["_goto"] = alone.session_state["_goto"]
+    app.run()
+    assert not app.exception and app.multiselect(key="columns").value == ["tau", "epochs"]

@@ -65,10 +65,11 @@ def test_numbers_are_those_of_the_rows(evidence: lessons.Evidence) -> None:
         other = next(one for one in evidence.runs("app-magnitude") if one["config"]["seed"] == seed)
         lead = ends["test_accuracy"].iloc[-1] - store.megabatches(other["run_id"])["test_accuracy"].iloc[-1]
         assert found["lead"].by_seed[seed] == pytest.approx(100 * lead)
-    assert (str(found["parts"]), str(found["tau"]), str(found["time"]), str(found["share"])) == ("8", "4.5", "34.2 s", "60 %")
-    assert (str(found["same"]), found["replay"].mean) == ("1.00 times", "4.50 times")
-    assert (str(found["step"]), found["step"].seeds) == ("1.00 ± 0.10 times", "3 pairs")
-    assert str(found["spiral"]) == "86.7 ± 55.1 %" and found["spiral"].seeds == "3 seeds" and found["spiral"].high == "100.0 %"
+    assert (str(found["parts"]), str(found["tau"]), str(found["time"]), str(found["share"])) == ("8", "4.5", "34.2\u00a0s", "60\u00a0%")
+    assert (str(found["same"]), found["replay"].mean) == ("1.00\u00a0times", "4.50\u00a0times")
+    assert (str(found["step"]), found["step"].seeds) == ("1.00\u00a0±\u00a00.10\u00a0times", "3 pairs")
+    assert (str(found["spiral"]), found["spiral"].seeds) == ("86.7\u00a0±\u00a055.1\u00a0%", "3 seeds")
+    assert found["spiral"].high == "100.0\u00a0%"
 
 
 def test_a_number_whose_recording_is_missing_names_it(evidence: lessons.Evidence) -> None:

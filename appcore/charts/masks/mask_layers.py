@@ -62,6 +62,7 @@ def filter_strips(
                 borderpad=1,
             )
     layer_rows(figure, names)
+    figure.layout.margin.t += style.LEGEND_ROOM  # a layer is in one row with itself in the figures beside it, which have legends
     figure.update_xaxes(range=[0, 100], ticksuffix=" %", showgrid=False, showline=False)
     return figure
 

@@ -151,20 +151,21 @@ def _heatmap(board: Board, metric: str, down: str, across: str) -> None:
 
 def _multiples(board: Board, metric: str, down: str, across: str) -> None:
     panel = next((name for name in board.main if name not in (down, across)), "")
-    live_chart.chart(
-        "multiples",
-        (board.sweep["sweep_id"], board.token, board.fixed, metric, down, across, panel),
-        lambda: result_charts.small_multiples(
-            board.rows,
-            metric,
-            (across or down, down if across else "", panel),
-            board.order,
-            board.labels,
-            revision=metric + across,
-            numbers={value: place for value, place in board.numbers[across or down].items() if not math.isnan(place)},
-        ),
-        alt=f"Lines: {ablation_results.METRICS[metric].label} against {board.labels[across or down]}",
-    )
+    with st.container(key="panels" if panel else None):  # several side by side, which a phone scrolls
+        live_chart.chart(
+            "multiples",
+            (board.sweep["sweep_id"], board.token, board.fixed, metric, down, across, panel),
+            lambda: result_charts.small_multiples(
+                board.rows,
+                metric,
+                (across or down, down if across else "", panel),
+                board.order,
+                board.labels,
+                revision=metric + across,
+                numbers={value: place for value, place in board.numbers[across or down].items() if not math.isnan(place)},
+            ),
+            alt=f"Lines: {ablation_results.METRICS[metric].label} against {board.labels[across or down]}",
+        )
 
 
 def _parallel(board: Board, metric: str, down: str, across: str) -> None:

@@ -28,8 +28,13 @@ def guard(file: str) -> None:
     """First line of a page, given its `__file__`. Streamlit finds a folder pages/ by itself, so when the first request of a fresh process
     is a deep link, it runs the page without app.py: remember the page and run app.py first."""
     if "nav_ready" not in st.session_state:
-        st.session_state["_goto"] = (Path(file).stem, st.query_params.to_dict())
+        st.session_state["_goto"] = (Path(file).stem, _everything_asked())
         st.switch_page("app.py")
+
+
+def _everything_asked() -> dict[str, list[str]]:
+    """All that the address says: `to_dict` keeps the last one of ?columns=tau&columns=epochs."""
+    return {name: st.query_params.get_all(name) for name in st.query_params}
 
 
 def link(name: str) -> str:
@@ -115,7 +120,7 @@ def runs(limit: int | None = None) -> list[dict[str, Any]]:
     A store that is empty yet, or is asked for recorded runs, is given the seconds that a new one needs to get them.
     """
     found, unreadable = store().survey(limit, recorded=True)
-    if not found or any(RECORDED in value for value in st.query_params.to_dict().values()):
+    if not found or any(RECORDED in value for values in _everything_asked().values() for value in values):
         await_recorded()
         found, unreadable = store().survey(limit, recorded=True)
     name_unreadable(unreadable)
@@ -144,7 +149,7 @@ def settle_address() -> None:
     """Let the browser's address say what this page was asked for: a link of Streamlit (1.67) to the page that it stands on leaves it
     as it was, and the next update or a reload would lead back."""
     with suppress(StreamlitAPIException):  # a parameter is bound to an element, so the page was here before
-        st.query_params.from_dict(st.query_params.to_dict())
+        st.query_params.from_dict(_everything_asked())
 
 
 def keep_form(query: Mapping[str, str]) -> None:

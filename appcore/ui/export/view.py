@@ -62,7 +62,7 @@ def pick(everything: dict[str, dict[str, Any]]) -> str | None:
     st.session_state["export_run"] = asked if asked in everything else None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         offered = run_search.offered(everything, [asked], "export_run")
-        words = {key: run_text.option(everything[key]) for key in offered}
+        words = run_text.options({key: everything[key] for key in offered})
         st.selectbox("Run", offered, format_func=words.__getitem__, key="export_run", on_change=_picked, width=420)
     if asked not in everything:
         not_here([asked])

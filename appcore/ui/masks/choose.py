@@ -49,7 +49,7 @@ def pick(everything: dict[str, dict[str, Any]]) -> tuple[str | None, str | None]
     st.session_state["masks_against"] = other if other in everything and other != run_id else None
     with st.container(horizontal=True, vertical_alignment="bottom", key="masks-pick"):
         offered = run_search.offered(everything, [run_id, other], "masks_run")
-        words = {key: run_text.option(everything[key]) for key in offered}
+        words = run_text.options({key: everything[key] for key in offered})
         st.selectbox("Run", offered, format_func=words.__getitem__, key="masks_run", on_change=_picked, args=("run",), width=360)
         others = [key for key in offered if key != run_id]
         st.selectbox(

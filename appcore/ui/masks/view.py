@@ -18,6 +18,8 @@ from ..widgets import layer_view, live_chart, network_drawing
 from ..words.text import harmless
 from .choose import Side
 
+_SHORT = 9  # layers of which a figure with a row for each is as high as others
+
 
 def answer(side: Side, at: int, data: tables.Frames) -> pd.DataFrame:
     """One snapshot in sentences; returns the changes since the previous one, by layer."""
@@ -137,8 +139,11 @@ def two_runs(side: Side, at: int, other: Side, other_at: int) -> None:
     token = (both, len(side.snapshots), len(other.snapshots), i, j)
     rows, columns = [snapshot.short for snapshot in some], [snapshot.short for snapshot in theirs]
     by_layer = found.overlap_of_layers(i, j)
-    with live_chart.grid(3, 340):
+    is_tall = len(found.layers) > _SHORT
+    beside = st.columns(2, gap="medium") if is_tall else [live_chart.grid(3, 340)] * 2  # a tall one stands beside two above each other
+    with beside[0]:
         _overlaps("between", token, (iou, chance), rows, columns, (i, j), names, both)
+    with beside[1]:
         live_chart.chart(
             "overlap-by-layer",
             token,

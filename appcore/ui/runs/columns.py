@@ -76,7 +76,8 @@ def _states(rows: pd.DataFrame) -> pd.Series:
 
 
 def _name(rows: pd.DataFrame) -> pd.Series:
-    return rows["title"].where(rows["title"] != "", rows["run_id"])
+    whole = rows["title"].where(rows["title"] != "", rows["run_id"])
+    return pd.Series(names.told_apart(whole.tolist(), _NAME), index=whole.index, dtype=object)
 
 
 def _measure(name: str) -> Column:
@@ -93,6 +94,7 @@ def _spread(name: str) -> Column:
     return Column(f"{name}_sd", lambda rows: MEASURES[name].shown(rows[f"{name}_sd"]), number_columns.spread(name))
 
 
+_NAME = 24  # characters that the column shows
 _text = st.column_config.TextColumn
 _FIRST = ("test_accuracy", "generalization_gap", "cer", "sparsity")  # numbers that come right after the name
 _STARTED = Column(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from appcore.presets import PRESETS, ROWS
+from appcore.presets import PRESETS, ROWS, USUAL_DATA
 
 from ..words.text import harmless
 
@@ -21,7 +21,7 @@ def show(preset: str, is_untouched: bool, choose: Callable[[str], None]) -> None
         st.pills(
             f"**{title}** :gray[:small[· {sentence}]]",
             names,
-            format_func=lambda name: PRESETS[name].title,
+            format_func=lambda name: PRESETS[name].title.removesuffix(USUAL_DATA),
             key=key,
             on_change=_pressed,
             args=(key, preset, choose),

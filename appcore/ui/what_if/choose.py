@@ -46,8 +46,8 @@ def source(everything: Mapping[str, dict[str, Any]]) -> Source:
     asked = st.query_params.get("run", "")
     st.session_state["what_if_run"] = asked if asked in names or asked in everything else ""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        for key in run_search.offered(everything, [asked], "what_if_run"):
-            names[key] = f"{everything[key]['title'] or key} · {run_text.which(everything[key])}"
+        offered = run_search.offered(everything, [asked], "what_if_run")
+        names |= run_text.options({key: everything[key] for key in offered})
         st.selectbox("Weights of", list(names), format_func=names.__getitem__, key="what_if_run", on_change=_picked, width=320)
         chosen = st.session_state["what_if_run"]
         found = _recorded(recorded[chosen]) if chosen in recorded else _of_run(everything[chosen]) if chosen else _fresh()
@@ -124,7 +124,8 @@ def rounds_note(chosen: list[str]) -> str:
 
 def question(layers: list[str], most: float) -> tuple[float, str, list[str]]:
     """(density, scope, exempt layers) from the controls; no more than `most` can be kept."""
-    left, middle, right = st.columns([4, 2, 3], gap="medium", vertical_alignment="bottom")
+    with st.container(key="what-if-question"):
+        left, middle, right = st.columns([4, 2, 3], gap="medium", vertical_alignment="bottom")
     with left:
         removed = sparsity_slider.slider(
             max(_asked(), 1 - most),

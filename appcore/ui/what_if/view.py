@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from appcore.analysis import what_if
@@ -18,12 +19,13 @@ from appcore.charts.masks import mask_words
 from appcore.names import display
 
 from ..app import page
-from ..widgets import live_chart
+from ..widgets import live_chart, projector
 from ..words import number_columns
 from ..words.text import cells, harmless
 from .choose import Source
 
 _NOT_YET = ("waiting", "scoring")
+_PROJECTED, _NAMED = 315, 8  # pixels, before a projector enlarges them, and the names of layers that stand in them
 
 
 def ask(source: Source, criteria: list[str]) -> dict[str, dict[str, Any]]:
@@ -142,21 +144,33 @@ def numbers(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: 
 def figures(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: Mapping[str, pd.DataFrame], asked: tuple) -> None:
     """The figures: share kept of each layer, score histogram with threshold, order in which layers run empty."""
     density = asked[0]
-    logarithmic = st.toggle("Logarithmic shares", key="log", bind="query-params", help="Tells small shares apart")
-    token = (*asked, tuple(sketches), logarithmic)
-    with live_chart.grid(2):
+    charts, below = st.container(), st.container()
+    with below if projector.is_on() else charts:
+        logarithmic = st.toggle("Logarithmic shares", key="log", bind="query-params", help="Tells small shares apart")
+    token = (*asked, tuple(sketches), logarithmic, projector.is_on())
+    with charts, live_chart.grid(2):
         live_chart.chart(
             "what-is-left",
             token,
-            lambda: what_if_charts.kept(answers, logarithmic=logarithmic),
+            lambda: _low(what_if_charts.kept(answers, logarithmic=logarithmic)),
             alt="Marks: share kept of each layer, one mark per criterion",
         )
         live_chart.chart(
             "first-to-die",
             token,
-            lambda: what_if_charts.first_to_die(deaths, density),
+            lambda: _low(what_if_charts.first_to_die(deaths, density)),
             alt="Marks: density at which each layer loses its last weight",
         )
+
+
+def _low(figure: go.Figure) -> go.Figure:
+    """On a projector no higher than what is left of the picture below the controls, with as many names of rows as that has room for."""
+    if not projector.is_on():
+        return figure
+    rows = figure.layout.yaxis
+    every = -(-len(rows.tickvals) // _NAMED)
+    figure.update_yaxes(tickvals=rows.tickvals[::every], ticktext=rows.ticktext[::every])
+    return figure.update_layout(height=min(int(figure.layout.height), _PROJECTED))
 
 
 def scores(sketches: Mapping[str, Any], answers: Mapping[str, Answer], asked: tuple) -> None:

@@ -11,13 +11,22 @@ from ..app import page, page_files
 from . import playback
 
 
+class _Start(st.Page):
+    """The first page as a link. Streamlit (1.67) gives it an empty address, which in a new tab is that of the page it stands on."""
+
+    @property
+    def url_path(self) -> str:
+        return "."
+
+
 def of_pages() -> None:
     """All pages. Those about a run lead to the one that was looked at last, and Run to the form as it was left."""
     run_id = page.taken_up()
     with st.container(horizontal=True, key="pages"):
-        for name, file in page_files.found().items():
+        for place, (name, file) in enumerate(page_files.found().items()):
             carried = {"run": run_id} if run_id and file.of_run and file.of_run[1] == "run" else {}
-            st.page_link(file.path, label=file.title, help=file.help, query_params=page.form_address() if name == "run" else carried)
+            target = file.path if place else _Start(file.path, url_path=name, default=True)
+            st.page_link(target, label=file.title, help=file.help, query_params=page.form_address() if name == "run" else carried)
 
 
 def of_run(run: Mapping[str, Any]) -> None:

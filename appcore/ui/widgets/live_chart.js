@@ -101,12 +101,22 @@ const pen = document.createElement('canvas').getContext('2d');
 function broken(words, font, room) {
   pen.font = font;
   const lines = [];
-  for (const word of (words || '').split(' ')) {
+  for (const word of (words || '').replaceAll('<br>', ' ').split(' ')) {
     const longer = lines.length ? `${lines.at(-1)} ${word}` : word;
     if (lines.length && pen.measureText(longer.replace(/<[^>]*>/g, '')).width > room) lines.push(word);
     else lines[Math.max(0, lines.length - 1)] = longer;
   }
   return lines;
+}
+
+// Marks in cells, "N 5,625": where a cell is narrower than that, its first word alone. `meta.room`: a cell's share of the plot's width.
+function shorten(figure, host) {
+  const aside = 80;  // pixels beside the plot
+  for (const trace of figure.data.filter((one) => one.meta?.room && host.clientWidth > 50)) {
+    pen.font = `${trace.textfont.size}px "Source Sans"`;
+    const room = (host.clientWidth - aside) * trace.meta.room;
+    trace.text = trace.text.map((text) => (pen.measureText(text).width < room ? text : text.split(' ')[0]));
+  }
 }
 
 // The title and subtitle as they fit into the host, and the margin that they take, for Plotly.relayout.
@@ -116,11 +126,12 @@ function fitted(host) {
   const { title } = layout.template.layout;
   const lines = broken(layout.title.text, `600 ${title.font.size}px "Source Sans"`, wide);
   const below = broken(layout.title.subtitle.text, `${title.subtitle.font.size}px "Source Sans"`, wide);
-  const [above, more] = [1.3 * (lines.length - 1) * title.font.size, 1.3 * (below.length - 1) * title.subtitle.font.size];
+  const own = (layout.title.subtitle.text || '').split('<br>').length;  // lines that the figure has room for
+  const [above, more] = [1.3 * (lines.length - 1) * title.font.size, 1.3 * (below.length - own) * title.subtitle.font.size];
   return {
     'title.text': lines.join('<br>'),
     'title.subtitle.text': below.join('<br>'),
-    'title.pad.t': layout.title.pad.t + above,  // plotly hangs up a title by its last line
+    'title.pad.t': layout.title.pad.t + (lines.length > 1 ? 0.7 * title.font.size : 0),  // plotly hangs up several lines this much higher
     'margin.t': layout.margin.t + above + more,
   };
 }
@@ -230,6 +241,7 @@ export default function (component) {
       figure.layout.showlegend = false;
       figure.layout.margin.t -= LEGEND * data.scale;
     }
+    shorten(figure, host);
     host.asked = { layout: structuredClone(figure.layout) };
     const fit = fitted(host);
     const top = figure.layout.margin.t = fit['margin.t'];

@@ -12,7 +12,7 @@ html {{ font-size: {100 * SCALE:.0f}% !important; }}
 [data-testid='stMainBlockContainer'] > [data-testid='stVerticalBlock'] {{ gap: 0.25rem; }}
 h1 {{ font-size: 1.25rem !important; line-height: 1.2 !important; padding: 0 !important; }}
 :is([data-testid='stHeading'], .st-key-answer) [data-testid='stMarkdownContainer'] {{ margin-bottom: 0; }}
-.st-key-again, .st-key-answer p {{ display: none; }}
+.st-key-again, .st-key-answer p, .st-key-answer [data-testid='stElementContainer']:not(:has(h4)) {{ display: none; }}
 .st-key-answer {{ padding: 0.3rem 0.8rem; }}
 .st-key-answer h4 {{ font-size: 0.85rem; padding: 0; }}
 .st-key-run-head, .st-key-run-head [data-testid='stVerticalBlock'] {{ gap: 0; }}
@@ -34,6 +34,9 @@ h1 {{ font-size: 1.25rem !important; line-height: 1.2 !important; padding: 0 !im
 .rail .eye svg {{ width: 0.9rem !important; height: 0.9rem !important; }}
 .rail .is-over .state {{ display: none; }}
 .st-key-traceback, .st-key-varied, .st-key-more, .st-key-what-if-words {{ display: none; }}
+.st-key-what-if-choices {{ display: grid; grid-template-columns: 5fr 4fr; gap: 0.7rem; align-items: end; }}
+.st-key-what-if-choices, .st-key-what-if-question {{ zoom: 0.7; }}
+.st-key-what-if-question [data-testid='stColumn'] {{ margin-bottom: -0.6rem; }}
 .st-key-masks-pick label, .st-key-masks-state:not(:has(.st-key-follow_masks)) {{ display: none; }}
 [data-testid='stAlertContainer'] {{ padding: 0.15rem 0.8rem; }}
 [data-testid='stAlertContainer'] p {{ font-size: 0.75rem; }}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,8 @@ from appcore.planning.relevance import is_relevant
 
 from . import format, setting_labels
 from .text import harmless
+
+_MENU, _LONG = 30, 44  # characters of a name that a menu shows beside the rest, and the most that it has
 
 
 def title(settings: dict[str, Any]) -> str:
@@ -26,10 +29,13 @@ def title(settings: dict[str, Any]) -> str:
     return ", ".join([what, *details])
 
 
-def option(run: dict[str, Any]) -> str:
-    """A run in a menu: name, age, and the end of its id. A long name is cut, with an ellipsis."""
-    name = run["title"] or run["run_id"]
-    return f"{name if len(name) <= 44 else name[:43] + '…'} · {which(run)}"
+def options(runs: Mapping[str, dict[str, Any]]) -> dict[str, str]:
+    """Runs in a menu, by id: name, age, and the end of the id. A long name is cut where it tells nothing, with an ellipsis."""
+    found = names.told_apart([run["title"] or run_id for run_id, run in runs.items()], _MENU)
+    return {
+        run_id: f"{name if len(name) <= _LONG else name[: _LONG - 1] + '…'} · {which(run)}"
+        for (run_id, run), name in zip(runs.items(), found)
+    }
 
 
 def which(run: dict[str, Any]) -> str:
