@@ -97,6 +97,7 @@ class PlacedJob:
     def _obey(self) -> None:
         """Stop runs that wait at the engine and are asked to; a worker obeys every other command once it has begun."""
         asked = [run_id for run_id, told in self._store.commands(self.run_ids).items() if told in ENDING]
+        asked = [run_id for run_id in self._own() if run_id in asked] if asked else []  # a worker also asks itself, to end in good order
         if not asked:
             return
         self._store.update_all(asked, ("queued",), is_held=True, obeying=ENDING, status="stopped")

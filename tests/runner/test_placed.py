@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from appcore import plugins
 from appcore.config import build
 from appcore.errors import InputError
 from appcore.planning.plan import plan
@@ -33,15 +34,6 @@ class TestByCommand(LauncherSuite):
 
 
 @pytest.mark.slow
-class TestOnSlurm(LauncherSuite):
-    names = ("slurm",)
-
-    @pytest.fixture(autouse=True)
-    def submitit(self) -> None:
-        pytest.importorskip("submitit", reason="needs the package submitit: pip install submitit")
-
-
-@pytest.mark.slow
 class TestOnRay(LauncherSuite):
     names = ("ray",)
 
@@ -53,13 +45,14 @@ class TestOnRay(LauncherSuite):
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[object]:
     """Two nodes of a Ray cluster, with one core each, beside a head that has none. What else Ray would do, as asking home, is off."""
-    pytest.importorskip("ray", reason="needs the package ray: pip install ray")
+    pytest.importorskip("ray", reason="needs the package ray: pip install ray submitit")
     import ray
     from ray.cluster_utils import Cluster
 
     small = {"object_store_memory": 80 * 2**20}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")  # else the workers hardly get a turn beside other tests
         started = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **small})
         try:
             for _ in range(2):
@@ -104,6 +97,22 @@ def test_a_node_and_the_keeper_die_and_every_run_ends_with_the_same_bits(cluster
     for run_id in run_ids:
         assert store.get(run_id)["totals"]["weights_hash"] == store.get(whole)["totals"]["weights_hash"]
         assert store.epochs(run_id)["train_loss"].tolist() == store.epochs(whole)["train_loss"].tolist()
+
+
+@pytest.mark.slow
+def test_a_job_of_slurm_that_is_preempted_goes_on_with_the_same_bits(store: Store) -> None:
+    pytest.importorskip("submitit", reason="needs the package submitit: pip install ray submitit")
+    settings = {**SHORT, "epochs": 200}
+    whole, run_id = add(store, settings), add(store, settings)
+    assert driver.drive(store, whole) == "done"
+    job = plugins.load("launchers", "slurm").start(store, [run_id], None)
+    wait(lambda: job.advance() and store.get(run_id)["cursor"] > 100)
+    os.kill(store.get(run_id)["pid"], signal.SIGUSR2)  # as Slurm does before it ends a job
+    wait(lambda: not job.advance())
+    row = store.get(run_id)
+    assert row["status"] == "done"
+    assert any("ended with 75" in note for note in row["notes"])
+    assert row["totals"]["weights_hash"] == store.get(whole)["totals"]["weights_hash"]
 
 
 def test_what_is_missing_is_said_in_one_line(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +204,10 @@ def test_a_worker_that_ends_takes_no_run_from_another(store: Store, engine: Engi
 def test_a_preempted_run_is_placed_again_and_a_stopped_one_is_not(store: Store, engine: Engine) -> None:
     preempted, stopped = add(store), add(store)
     job = PlacedJob(store, [preempted], engine.submit)
-    store.update(preempted, status="stopped")
+    driven_elsewhere(store, preempted)
+    store.set_command(preempted, "preempt")  # by its worker, which was asked to end
+    assert job.advance()
+    store.update(preempted, status="stopped", command=None)
     assert job.advance()  # the exit code is not there yet
     engine.answer = Ended(TRY_AGAIN, "it was preempted")
     assert job.advance()
