@@ -25,7 +25,7 @@ from ..words.text import cells, harmless
 from .choose import Source
 
 _NOT_YET = ("waiting", "scoring")
-_PROJECTED, _NAMED = 315, 8  # pixels, before a projector enlarges them, and the names of layers that stand in them
+_PROJECTED, _NAMED = 288, 7  # pixels, before a projector enlarges them, and the names of layers that stand in them
 
 
 def ask(source: Source, criteria: list[str]) -> dict[str, dict[str, Any]]:
