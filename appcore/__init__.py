@@ -48,7 +48,9 @@ def run(config: RunConfig, callbacks: Iterable[Callable[[Event], object]] = ()) 
     """Carry out a run in memory and yield its events (appcore.events), each after all `callbacks` were called with it. InputError for what
     a user can mend. Nothing happens until events are taken: `for event in run(config)`."""
     from .engine.loop import start
+    from .models import own_code
 
+    config = config.model_copy(update={"arch": own_code.allow(config.arch)}).anchored()
     events, called = start(config), tuple(callbacks)
     return _told(events, called) if called else events
 

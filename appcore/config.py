@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from . import paths, plugins, quotas
+from . import files, paths, plugins, quotas
 from .errors import InputError
 from .quotas import WEIGHT
 
 # What an optimizer takes for fields left out: those whose usual values lie far from SGD's. Here torch's defaults, and those of the paper.
 OPTIMIZER_RECIPES: dict[str, dict[str, Any]] = {"adamw": {"lr": 1e-3, "weight_decay": 1e-2}}
+_WEIGHTS = re.compile(r"(?P<path>.+\.safetensors)(?:@(?P<digest>[0-9a-f]{32}))?", re.DOTALL)
 PLUGIN_FIELDS = {"arch": "models", "dataset": "datasets", "method": "methods", "pruner": "pruners", "schedule": "schedules"}
 
 
@@ -32,9 +35,13 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
-    arch: str = _setting("resnet20", "Network architecture; torchvision:NAME takes any classifier of torchvision", "Network")
+    arch: str = _setting(
+        "resnet20", "Network architecture; torchvision:NAME takes one of torchvision, file:PATH.py:FUNCTION one of your own", "Network"
+    )
     dataset: str = _setting(
-        "digits", "Data set; images:PATH takes a folder or zip laid out as train/CLASS/* and test/CLASS/*, or see split", "Data"
+        "digits",
+        "Data set; images:PATH takes a folder or zip laid out as train/CLASS/* and test/CLASS/* (or see split), .npz or .parquet",
+        "Data",
     )
     method: str = _setting("app", "What happens over the stream: when the network is pruned, and how far", "Pruning")
     pruner: str = _setting("snip", "Criterion that ranks the weights", "Pruning")
@@ -83,6 +90,9 @@ class RunConfig(BaseModel):
         "kaiming-fan-out",
         "Initial weights: normal by fan-out (linear layers as torch), normal by fan-in for all layers, or torch's default", "Network",
     )  # fmt: skip
+    weights: str = _setting(
+        "", "Safetensors file that training begins with; what it lacks is drawn by the seed (none: everything is)", "Network"
+    )
     seed: int = _setting(0, "Seed of initial weights, data order, augmentation and scoring batches", "Network", ge=0, le=2**31 - 1)
     batch_size: int = _setting(64, "Images per training step", "Training", ge=1, le=65_536)
     optimizer: Literal["sgd", "nesterov", "adamw"] = _setting(
@@ -182,6 +192,16 @@ class RunConfig(BaseModel):
         quotas.check_granularity(value)
         return value
 
+    @field_validator("weights")
+    @classmethod
+    def _is_file_of_weights(cls, value: str) -> str:
+        if value and not _WEIGHTS.fullmatch(value):
+            raise ValueError(
+                f"{value!r} is no safetensors file; give the path of one, such as start.safetensors (safetensors.torch.save_file writes "
+                "it; files of torch.save are pickles, which are never read)"
+            )
+        return value
+
     @field_validator("lr_drops")
     @classmethod
     def _are_fractions(cls, value: tuple[float, ...]) -> tuple[float, ...]:
@@ -245,8 +265,9 @@ class RunConfig(BaseModel):
         return self
 
     def anchored(self) -> RunConfig:
-        """The same settings with a path in them made absolute, so that a run goes on from whichever folder it is resumed in."""
-        return self.model_copy(update={"dataset": anchored(self.dataset)})
+        """The same settings with paths in them made absolute, so that a run goes on from whichever folder it is resumed in, and a file of
+        weights told by its content."""
+        return self.model_copy(update={"dataset": anchored(self.dataset), "weights": anchored_weights(self.weights)})
 
     def option(self, field: str, name: str) -> Any:
         """A plug-in parameter, or its default: config.option("pruner", "rounds")."""
@@ -286,6 +307,22 @@ def anchored(dataset: str) -> str:
     """The name of a data set, with the path that completes it made absolute."""
     head, _, path = dataset.partition(":")
     return f"{head}:{paths.absolute(path)}" if plugins.declares("datasets", dataset, "TAKES_PATH") else dataset
+
+
+def file_of_weights(weights: str) -> tuple[Path, str]:
+    """The path of the file that a run begins with, and the digest of its content; empty where a user has named the path alone."""
+    found = _WEIGHTS.fullmatch(weights)
+    if found is None:
+        raise InputError(f"weights: {weights!r} is no safetensors file; give the path of one", "weights")
+    return Path(paths.absolute(found["path"])), found["digest"] or ""
+
+
+def anchored_weights(weights: str) -> str:
+    """The same file with its path made absolute and the digest of its content, `PATH@DIGEST`. InputError for a file that is not there."""
+    if not weights:
+        return weights
+    path, digest = file_of_weights(weights)
+    return f"{path}@{digest or files.digest_of(path, 'weights')[:32]}"
 
 
 def check_option(name: str, value: Any, option: dict[str, Any]) -> None:

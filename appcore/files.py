@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import pwd
 import re
@@ -17,6 +18,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -89,6 +91,28 @@ def _reading(path: Path) -> Iterator[IO[bytes]]:
         raise
     except OSError as error:
         raise UnreadableError(path, error) from error
+
+
+def digest_of(path: Path, field: str) -> str:
+    """SHA-256 of a file that a user named; InputError of that field for one that cannot be read. Remembered while it is the same."""
+    try:
+        facts = path.stat()
+        if not path.is_file():
+            raise InputError(f"{field}: {str(path)!r} is no file; give the path of one", field)
+        return _digest_of(path, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{field}: {str(path)!r} cannot be read ({reason}); give the path of a file", field) from None
+
+
+@lru_cache(maxsize=64)
+def _digest_of(path: Path, *_: int) -> str:
+    found = hashlib.sha256()
+    for part in chunks(path):
+        found.update(part)
+    return found.hexdigest()
 
 
 def listed(folder: Path) -> list[Path]:

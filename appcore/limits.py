@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from . import paths
+from .config import file_of_weights
 from .errors import InputError, NoRoomError, OverLimitError
 from .names import counted
 
@@ -51,7 +52,10 @@ class Limits(BaseModel):
     runs_per_user: _Count | None = Field(None, description="the same for one user")
     epochs: _Count | None = Field(None, description="epochs of a run, all megabatches together")
     images: _Count | None = Field(None, description="images that a run trains on, repeats counted")
-    image_folders: list[str] | None = Field(None, description="where images:PATH may lie; [] forbids images of one's own")
+    image_folders: list[str] | None = Field(None, description="where images:PATH and weights may lie; [] forbids those of one's own")
+    code_files: Literal["on", "off"] | None = Field(
+        None, description="whether networks may be Python files of users; by default where nothing is limited and nobody signs in"
+    )
     upload_megabytes: _Count | None = Field(None, description="size of a bundle or zip of images that is uploaded, packed and unpacked")
     disk_megabytes_per_user: _Count | None = Field(None, description="files of one user's runs and uploads, before another is started")
     retention_days: Annotated[int, Field(ge=1)] | None = Field(
@@ -67,16 +71,24 @@ class Limits(BaseModel):
         None, description="number and port of this machine where phones find classes and nothing else, such as 192.168.1.5:8502"
     )
 
-    def check_run(self, config: Any, images: int) -> None:
-        """OverLimitError for a run that is longer than allowed, or reads data from a folder that is not."""
+    def check_run(self, config: Any, images: int, owner: str = "") -> None:
+        """OverLimitError for a run that is longer than allowed, reads from a folder that is not, or is code of one who may run none."""
         _require("epochs", self.epochs, config.epochs * config.megabatches, "this run has {epochs}", "epochs")
         _require("images", self.images, images, "this run trains on {images}, repeats counted", "limit_train")
         self.check_path(config.dataset)
+        self.check_code(config.arch, owner)
+        if config.weights:
+            self.check_place(str(file_of_weights(config.weights)[0]), "weights")
 
     def check_path(self, dataset: str) -> None:
         """OverLimitError for images:PATH outside of the folders in which images may lie; links are followed first."""
         kind, _, path = dataset.partition(":")
-        if kind != "images" or self.image_folders is None:
+        if kind == "images":
+            self.check_place(path, "dataset")
+
+    def check_place(self, path: str, field: str) -> None:
+        """The same for the path of any file of images or weights; `field`: the setting that names it."""
+        if self.image_folders is None:
             return
         try:
             real = Path(path).expanduser().resolve()
@@ -84,8 +96,16 @@ class Limits(BaseModel):
         except (OSError, RuntimeError, ValueError):  # circular links, a NUL, ~ of an unknown user
             allowed = False
         if not allowed:
-            where = f"put them into {' or '.join(self.image_folders)}" if self.image_folders else "choose another data set"
-            raise OverLimitError(f"dataset: images may not be read from there on this server (limit image_folders); {where}", "dataset")
+            what, instead = {"dataset": ("images", "choose another data set"), "weights": ("weights", "leave it empty")}[field]
+            where = f"put them into {' or '.join(self.image_folders)}" if self.image_folders else instead
+            raise OverLimitError(f"{field}: {what} may not be read from there on this server (limit image_folders); {where}", field)
+
+    def check_code(self, arch: str, owner: str = "") -> None:
+        """OverLimitError for a network that is a Python file, where several people use this: a limit is set, or `owner` signed in."""
+        is_shared = bool(owner or self.model_fields_set - {"code_files", "same_runs", "classes", "class_address"})
+        if arch.startswith("file:") and self.code_files != "on" and (is_shared or self.code_files == "off"):
+            problem = "networks from Python files are programs, which this server does not run for its users"
+            raise OverLimitError(f"arch: {problem} (limit code_files); choose another network", "arch")
 
     def check_queue(self, going: int, mine: int) -> None:
         """NoRoomError when these are too many runs at one time, of all users or of one."""

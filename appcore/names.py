@@ -27,7 +27,8 @@ def display(value: Any) -> str:
         if colon and head + colon in known:
             if kind == "models" and argument[:1].isdigit():
                 return name  # widths alone say nothing
-            return argument.rstrip("/").rpartition("/")[2] or argument  # a path is shown by its last part
+            last = argument.rstrip("/").rpartition("/")[2] or argument  # a path is shown by its last part
+            return last.partition("@")[0] if kind == "models" else last  # without the digest of a file
     return name
 
 

@@ -132,6 +132,11 @@ def model_file(run_folder: Path, what: str, cursor: int) -> Path:
     return run_folder / "exports" / f"{what}-{cursor:09d}.{suffix}"
 
 
+def allowed_code(folder: Path, digest: str) -> Path:
+    """The copy of a Python file that may be run here, by the digest of what is run. Nothing that comes from elsewhere is written there."""
+    return folder / "code" / f"{digest}.py"
+
+
 def all_uploads(folder: Path) -> Path:
     """Where the folders of all users with uploads lie."""
     return folder / "uploads"

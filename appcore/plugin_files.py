@@ -97,6 +97,7 @@ _FORMS = {
     "GROWS_BY_GRADIENT": (_is_flag, "True or False"),
     "MOVES_WEIGHTS": (_is_flag, "True or False"),
     "IN_THIS_PROCESS": (_is_flag, "True or False"),
+    "FOREIGN": (_is_flag, "True or False"),
     "TAKES_PATH": (_is_flag, "True or False"),
     "TAKES_SPLIT": (_is_flag, "True or False"),
 }

@@ -187,7 +187,7 @@ def load(kind: str, name: str) -> ModuleType:
 def short(kind: str, name: str) -> str:
     """A choice in a word or two: SNIP, ResNet-20; the last part of what the user completed, e.g. of `images:PATH`."""
     known = choices(kind)
-    return known[name].short if name in known else name.rpartition("/")[2] or name
+    return known[name].short if name in known else name.rpartition("/")[2].partition("@")[0] or name
 
 
 def declares(kind: str, name: str, variable: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from ..config import RunConfig
 from ..errors import InputError
+from ..models import own_code
 from ..service.manager import Manager
 from ..storage.store import Store
 from .stored import Address
@@ -18,7 +19,8 @@ def train(configs: RunConfig | Iterable[RunConfig], *, together: bool = False, s
     One after the other, or `together`: in lockstep, as the pair on Start. Interrupted (Ctrl-C), they stop and can be resumed. InputError,
     before anything begins, for settings that cannot be carried out, and at the end for a run that failed or was stopped.
     """
-    wanted = [config.model_dump(mode="json") for config in ([configs] if isinstance(configs, RunConfig) else configs)]
+    given = [configs] if isinstance(configs, RunConfig) else configs
+    wanted = [{**config.model_dump(mode="json"), "arch": own_code.allow(config.arch)} for config in given]
     manager = Manager(Store(store))
     try:
         jobs = [wanted] if together else [[one] for one in wanted]

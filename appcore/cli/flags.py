@@ -11,6 +11,7 @@ from .. import plugins
 from ..config import RunConfig
 from ..config import group as group_of
 from ..errors import InputError
+from ..models import own_code
 from ..planning import axis_values
 from ..presets import PRESETS
 from ..trackers import sink
@@ -76,6 +77,8 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
         given = getattr(args, name, None)
         if given is not None:
             values[name] = [part for part in given.split(",") if part] if get_origin(field.annotation) is tuple else given
+    if "arch" in values:
+        values["arch"] = own_code.allow(values["arch"])  # typed by somebody who can run programs here anyway
     if args.option:
         values["options"] = {**values.get("options", {}), **dict(map(_option, args.option))}
     return values

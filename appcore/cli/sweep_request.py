@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import InputError
+from ..models import own_code
 from ..planning import ablation_grid, axis_values, search
 from . import flags
 
@@ -50,6 +51,8 @@ def read(args: argparse.Namespace) -> tuple[Request, dict[str, Any]]:
     chosen: dict[str, Any] = {}
     for name, text in flags.texts(args).items():
         axis = "tau" if name == axis_values.SPARSITY else name
+        if name == "arch":
+            text = ",".join(own_code.allow(value.strip()) for value in text.split(","))
         chosen[axis] = (axis_values.span(name, text) if args.search else None) or _checked(name, axis, text)
     if args.search:
         wanted = _searched(args, base, chosen)

@@ -1,4 +1,5 @@
-"""Your own images: `images:PATH` takes a folder or zip laid out as train/CLASS/FILE and test/CLASS/FILE (PNG, JPEG, BMP, GIF, WebP, TIFF).
+"""Your own images: `images:PATH` takes a folder or zip laid out as train/CLASS/FILE and test/CLASS/FILE (PNG, JPEG, BMP, GIF, WebP, TIFF),
+or a table: NumPy's .npz, or .parquet with image files in a column (see tables.py).
 
 `val` may stand for `test`, folders may lie around, and where there is no test set the setting `split` draws one (see layout.py).
 Orientation: as the camera was held (EXIF). Size: where all images have one size and no side is over 64 pixels, as stored. Otherwise,
@@ -26,14 +27,17 @@ from ..untrusted.member import SPLITS, Member
 from ..untrusted.refusals import refuse, shown
 from ..untrusted.zip_file import Zip
 from .base import Description, Images, check_memory
-from .layout import Layout, arrange, opened
+from .layout import Layout, opened
+from .layout import arrange as arranged
 from .picture import FULL_RANGE, Range, extent, is_deep, is_grey, picture, to_array, upright_size
+from .tables import Table, table_of
 
-CHOICES = {"images:": "Your own images (folder or zip)"}
+CHOICES = {"images:": "Your own images"}
 TAKES_PATH = True
 TAKES_SPLIT = True
 # No RECIPE: the defaults of RunConfig, which are the recipe for CIFAR.
 
+Tree = Folder | Zip | Table
 LARGEST_AS_STORED = 64
 SMALLEST = 4  # pixels; what images are brought to without being asked is not less, or next to nothing of them would be left
 _RANGED = 1000  # images whose values are looked at, so that a run on a few images of a large set need not decode all of it
@@ -61,13 +65,13 @@ _surveys: dict[
 
 def describe(config: RunConfig) -> Description:
     """Classes, counts and shape from names and image headers."""
-    with opened(config.dataset, _path(config)) as tree:
+    with opened(config.dataset, _path(config), table_of) as tree:
         return _description(config, _survey(tree, config.split))
 
 
 def labels(config: RunConfig) -> tuple[np.ndarray, np.ndarray]:
     """Class of every training and test image in stored order."""
-    with opened(config.dataset, _path(config)) as tree:
+    with opened(config.dataset, _path(config), table_of) as tree:
         layout = arrange(tree, config.split)
         train, test = (_labels(layout.images[split]) for split in SPLITS)
     return train, test
@@ -76,7 +80,7 @@ def labels(config: RunConfig) -> tuple[np.ndarray, np.ndarray]:
 def load(config: RunConfig, keep: tuple[np.ndarray | slice, np.ndarray | slice] = (slice(None), slice(None))) -> Images:
     """The images that `keep` names, decoded straight into one array per split."""
     arrays: list[np.ndarray] = []
-    with opened(config.dataset, _path(config)) as tree:
+    with opened(config.dataset, _path(config), table_of) as tree:
         layout = arrange(tree, config.split)
         survey = _survey(tree, config.split, layout)
         values = _range(tree, layout) if survey.deep else None
@@ -98,7 +102,12 @@ def _path(config: RunConfig) -> Path:
         return path
 
 
-def _survey(tree: Folder | Zip, split: float, layout: Layout | None = None) -> _Survey:
+def arrange(tree: Tree, split: float) -> Layout:
+    """The classes and images of a folder, zip or table."""
+    return tree.arranged(split) if isinstance(tree, Table) else arranged(tree, split)
+
+
+def _survey(tree: Tree, split: float, layout: Layout | None = None) -> _Survey:
     if layout is None and not tree.token:
         layout = arrange(tree, split)
     token = (tree.token or (layout.token if layout else ""), split)
@@ -121,7 +130,7 @@ def _survey(tree: Folder | Zip, split: float, layout: Layout | None = None) -> _
     return _surveys[token]
 
 
-def _range(tree: Folder | Zip, layout: Layout) -> Range:
+def _range(tree: Tree, layout: Layout) -> Range:
     """Smallest and largest value of the training images with more than 8 bits, or of such test images where no training image is."""
     for split in SPLITS:
         found: list[Range] = []
@@ -163,9 +172,7 @@ def _description(config: RunConfig, survey: _Survey, values: Range | None = None
     return found
 
 
-def _decode(
-    tree: Folder | Zip, images: list[tuple[Member, int]], shape: tuple[int, int, int], values: Range
-) -> tuple[np.ndarray, np.ndarray]:
+def _decode(tree: Tree, images: list[tuple[Member, int]], shape: tuple[int, int, int], values: Range) -> tuple[np.ndarray, np.ndarray]:
     x = np.empty((len(images), *shape), dtype=np.uint8)
     for index, (member, _) in enumerate(images):
         with picture(tree, member, whole=True) as image:

@@ -6,11 +6,12 @@ Accepted too, with a note: folders around these, capitals, `training` and `testi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
+from typing import Any
 
 from .. import seeds
 from ..errors import InputError
@@ -21,7 +22,7 @@ from ..untrusted.zip_file import Zip
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 REMEDY = "lay it out as train/CLASS/*.png and test/CLASS/*.png"
-_MEANS = {"train": "train", "training": "train", "test": "test", "testing": "test", "val": "val", "valid": "val", "validation": "val"}
+MEANS = {"train": "train", "training": "train", "test": "test", "testing": "test", "val": "val", "valid": "val", "validation": "val"}
 
 _Classes = dict[str, list[Member]]  # the images of each class
 
@@ -72,7 +73,7 @@ def _unwrapped(tree: Folder | Zip) -> tuple[str, list[Member]]:
     around, level = "", tree.listed()
     while True:
         folders = [member for member in level if member.is_folder]
-        if len(folders) != 1 or folders[0].last.lower() in _MEANS:
+        if len(folders) != 1 or folders[0].last.lower() in MEANS:
             return around, level
         below = tree.listed(tree.judged(folders[0]))
         if not any(member.is_folder for member in below):
@@ -94,7 +95,7 @@ class _Found:
         known: dict[str, list[Member]] = {}
         for member in self.level:
             if member.is_folder:
-                known.setdefault(_MEANS.get(member.last.lower(), ""), []).append(member)
+                known.setdefault(MEANS.get(member.last.lower(), ""), []).append(member)
         for split, names in (("train", ("train",)), ("test", ("test", "val"))):
             for there in (known[name] for name in names if name in known and split not in self.folders):
                 if len(there) > 1:
@@ -139,11 +140,11 @@ class _Found:
         for name, images in classes.items():
             if len(images) < 2:
                 raise refuse(self.tree.dataset, f"class {shown(name, 40)} has one image, which cannot be divided; add some or remove it")
-        test = {name: _drawn(name, images, share) for name, images in classes.items()}
+        test = {name: drawn(name, images, share) for name, images in classes.items()}
         train = {name: [member for member in images if member not in test[name]] for name, images in classes.items()}
         counts = [sum(map(len, part.values())) for part in (test, classes)]
-        remark = f"{counts[0]:,} of {counts[1]:,} images, {share:g} of each class, were drawn as the test set: the same for every seed."
-        return {"train": train, "test": {name: list(drawn) for name, drawn in test.items()}}, [remark]
+        remark = share_remark(counts[0], counts[1], share)
+        return {"train": train, "test": {name: list(chosen) for name, chosen in test.items()}}, [remark]
 
     def _lacking(self) -> str:
         """What there is not, and what to do about it."""
@@ -187,7 +188,12 @@ class _Found:
             yield member
 
 
-def _drawn(name: str, images: Iterable[Member], share: float) -> set[Member]:
+def share_remark(test: int, images: int, share: float) -> str:
+    """What is said of a test set that was drawn."""
+    return f"{test:,} of {images:,} images, {share:g} of each class, were drawn as the test set: the same for every seed."
+
+
+def drawn(name: str, images: Iterable[Member], share: float) -> set[Member]:
     """The images of a class that are drawn as test images: one at least, and one less than all at most.
 
     An image's place in the draw depends on its name and its class alone: neither on the seed, so that runs with any two can be compared on
@@ -211,14 +217,14 @@ def _check_once(dataset: str, images: Iterable[Member]) -> None:
 
 
 @contextmanager
-def opened(dataset: str, path: Path) -> Iterator[Folder | Zip]:
-    """The folder or zip at `path`; errors of the file system, then or later, become one line."""
-    tree: Folder | Zip | None = None
+def opened(dataset: str, path: Path, other: Callable[[str, Path], Any] = lambda *_: None) -> Iterator[Any]:
+    """The folder or zip at `path`, or what `other` makes of it; errors of the file system, then or later, become one line."""
+    tree: Any = None
     try:
         kind = path.stat().st_mode
         if not S_ISDIR(kind) and not S_ISREG(kind):
             raise refuse(dataset, "neither a folder nor a zip file; give the path of one")
-        tree = Folder(dataset, path) if S_ISDIR(kind) else Zip(dataset, path)
+        tree = other(dataset, path) or (Folder(dataset, path) if S_ISDIR(kind) else Zip(dataset, path))
         yield tree
     except FileNotFoundError as error:
         raise refuse(dataset, f"{shown(error.filename)} does not exist; give the path of a folder or zip") from error

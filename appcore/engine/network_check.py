@@ -8,6 +8,7 @@ from ..config import RunConfig
 from ..datasets.base import Description
 from ..errors import InputError
 from ..masks import selection
+from ..models import own_code, start_weights
 from ..models.base import skeleton, takes_one_image
 from ..planning.relevance import is_relevant, lone_images
 
@@ -16,6 +17,9 @@ SIDES = (16, 20, 24, 28, 32, 40, 48, 56, 64, 75, 80, 96, 112, 128, 160, 192, 224
 
 def check(config: RunConfig, found: Description) -> None:
     """InputError for a network that cannot take these images or a batch of one, or that has no layer which may be pruned."""
+    own_code.check(config.arch)  # each time: what is allowed, and where, can change
+    if config.weights:
+        start_weights.check(skeleton(config.arch, found.shape, len(found.classes)), config.weights)
     can_be_sized = is_relevant("image_size", config.model_dump())
     at_zero = can_be_sized and config.image_size == 0
     _check(config.arch, found.shape, len(found.classes), config.prunable, config.exempt, lone_images(config), can_be_sized, at_zero)

@@ -18,6 +18,7 @@ from ..masks import selection
 from ..masks.alive import alive_masks
 from ..masks.reads import Asking, together
 from ..models import base as models
+from ..models import start_weights
 from . import compute, digests, flops, memory, memory_formats, no_compiler, optimizers, weights
 from .folding import Folded
 from .steps import dtype_for
@@ -103,6 +104,7 @@ class RunState:
         memory.forget_peak(device)
         data = load_data(config, device)
         model = models.create(config.arch, data.shape, len(data.classes), config.seed, config.init)
+        notes = (start_weights.put(model, config.weights),) if config.weights else ()
         init_hash = digests.digest(model.state_dict())
         cost = flops.count(config.arch, data.shape, len(data.classes))
         dtype = dtype_for(config.precision, device, cost.training * config.batch_size)
@@ -118,6 +120,7 @@ class RunState:
             masks=selection.full_masks(model, names),
             flops=cost,
             init_hash=init_hash,
+            notes=notes,
         )
 
     @classmethod
@@ -143,7 +146,7 @@ class RunState:
         for name in _LATER:
             setattr(state, name, copy.copy(facts.get(name)))
         if _LATER[0] not in facts and config.semantics == "released-code":
-            state.notes = (OTHER_REDRAW,)
+            state.notes = (*state.notes, OTHER_REDRAW)
         if facts["best"]:
             on_device: dict[str, Any] = {
                 key: {name: tensor.to(state.device) for name, tensor in groups.get(f"best-{key}", {}).items()}

@@ -1,7 +1,8 @@
 """The contract of an architecture: `CHOICES = {name: title}` and `build(name, shape, classes) -> nn.Module`.
 
 `shape` is (channels, height, width) of the images, any that a data set has; `classes` the number of outputs. A name that ends with a
-colon (`torchvision:`) is completed by the user; `build` raises InputError where there is nothing of that name. `build` is called on
+colon (`torchvision:`) is completed by the user; `build` raises InputError where there is nothing of that name. `FOREIGN = True`: the
+network's code is not of this package, so whatever it raises is said in one line. `build` is called on
 the meta device and draws nothing: `initialise` gives every parameter its value, keyed by seed and parameter name.
 Pooling and activations are modules (not functionals), so that `masks.alive` can walk the network.
 A network that cannot take a shape needs no check of its own: `skeleton` tries one forward pass and reports it.
@@ -58,14 +59,20 @@ def skeleton(arch: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
             output = trial(torch.zeros(2, *shape, device=device))
     except InputError:
         raise
-    except (RuntimeError, ValueError) as error:
+    except Exception as error:
+        if not (isinstance(error, (RuntimeError, ValueError)) or plugins.declares("models", arch, "FOREIGN")):
+            raise
         size = " x ".join(map(str, shape))
-        reason = str(error).splitlines()[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"arch: {arch} cannot take images of {size} (channels x height x width): {reason}", "arch") from error
+    if not isinstance(output, Tensor):
+        raise InputError(f"arch: {arch} gives a {type(output).__name__}; let it return one tensor, [images, classes]", "arch")
     if others := [name for name, value in model.state_dict().items() if not isinstance(value, Tensor)]:
-        raise ValueError(f"{arch} keeps {others[0]}, which is no tensor; only tensors are saved, so its get_extra_state must return one")
+        problem = f"{arch} keeps {others[0]}, which is no tensor"
+        raise InputError(f"arch: {problem}; only tensors are saved, so its get_extra_state must return one", "arch")
     if output.shape != (2, classes):
-        raise ValueError(f"{arch} gives outputs of shape {tuple(output.shape)} for 2 images; needed is (2, {classes})")
+        problem = f"{arch} gives outputs of shape {tuple(output.shape)} for 2 images"
+        raise InputError(f"arch: {problem}; needed is (2, {classes}), one number for each class", "arch")
     return model
 
 
@@ -112,12 +119,12 @@ def initialise(model: nn.Module, seed: int, purpose: str = "init", only: Collect
     if missing := set(names) - set(parameters):
         raise ValueError(f"no parameter of the network is called {', '.join(sorted(missing))}")
     for name in names:
-        if _has_rule(_owner(model, name)):
+        if has_rule(_owner(model, name)):
             parameters[name].copy_(initial_value(model, name, seed, purpose, init))
     for prefix, module in model.named_modules():
         if only is None and isinstance(module, _BATCH_NORMS):
             module.reset_running_stats()
-        elif not _has_rule(module) and _owns_any(module, prefix, only):
+        elif not has_rule(module) and _owns_any(module, prefix, only):
             _initialise_own(module, prefix, seed, purpose)
 
 
@@ -127,7 +134,7 @@ def initial_value(model: nn.Module, name: str, seed: int, purpose: str = "init",
     parameter = model.get_parameter(name)
     value = torch.empty(parameter.shape, dtype=parameter.dtype, device="cpu")
     generator = seeds.generator(seed, purpose, name)
-    if not _has_rule(module) or leaf not in ("weight", "bias"):
+    if not has_rule(module) or leaf not in ("weight", "bias"):
         raise ValueError(_no_rule(name, module))
     if isinstance(module, _NORMS):
         return value.fill_(1.0 if leaf == "weight" else 0.0)
@@ -143,7 +150,8 @@ def _owner(model: nn.Module, name: str) -> nn.Module:
     return model.get_submodule(name.rpartition(".")[0])
 
 
-def _has_rule(module: nn.Module) -> bool:
+def has_rule(module: nn.Module) -> bool:
+    """Whether a module is of a kind whose values `initialise` draws."""
     return isinstance(module, (*_CONVOLUTIONS, nn.Linear, *_NORMS))
 
 

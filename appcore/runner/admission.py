@@ -21,7 +21,7 @@ from .engine_port import Work
 def check_settings(store: Store, work: Work, config: Any) -> None:
     """OverLimitError, which names the limit, for settings that may not be run here."""
     allowed = limits.load(store.folder)
-    allowed.check_run(config, work.total_samples(config) if allowed.images is not None else 0)
+    allowed.check_run(config, work.total_samples(config) if allowed.images is not None else 0, store.owner)
 
 
 def check_stored(store: Store, work: Work, values: dict[str, Any]) -> None:

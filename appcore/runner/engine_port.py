@@ -64,7 +64,7 @@ class Engine:
         """InputError when these settings cannot run with this data on this machine."""
         found = _module("planning.plan").check(config)
         # Only settings that can fail are worth the seconds of torch's import when Start is pressed first.
-        can_fail = config.device == "cuda" or ":" in config.arch or config.exempt or config.prunable != "auto"
+        can_fail = config.device == "cuda" or ":" in config.arch or config.weights or config.exempt or config.prunable != "auto"
         if can_fail or _module("planning.relevance").lone_images(config):
             _module("engine.stream").pick_device(config.device)
             _module("engine.network_check").check(config, found)

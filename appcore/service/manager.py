@@ -20,6 +20,7 @@ from typing import Any
 
 from .. import limits, paths, plugins
 from ..errors import InputError
+from ..models import own_code
 from ..runner import admission
 from ..runner.engine_port import Engine, Work
 from ..runner.launcher import Launcher, is_elsewhere
@@ -195,6 +196,10 @@ class Manager:
     def take_images(self, data: bytes) -> tuple[str, bool]:
         """Keep an uploaded zip of images; see service/uploads."""
         return uploads.take_images(self.store, data)
+
+    def allow_code(self, arch: str) -> str:
+        """Let a Python file be run as a network, see models/own_code; the name that stands for it as it is now."""
+        return own_code.allow(arch, self.store.owner)
 
     # ---- queries
 

@@ -16,6 +16,7 @@ from appcore import plugins
 from appcore.config import RunConfig, problems
 from appcore.config import group as group_of
 from appcore.errors import InputError
+from appcore.models import own_code
 from appcore.planning import plan, sparsity
 from appcore.planning.relevance import is_relevant
 from appcore.presets import PRESETS
@@ -27,7 +28,7 @@ from ..widgets import projector, sparsity_slider
 from ..widgets.run_picker import not_here
 from ..words import run_status, setting_labels
 from ..words.text import harmless, plain
-from . import address, fields, presets, uploading
+from . import address, fields, own_file, presets, uploading
 
 BASIC = ("dataset", "arch", "method", "pruner", "tau", "megabatches", "epochs", "replay", "buffer_size", "replay_fraction", "seed")
 _OF_OPTIMIZER = ("lr", "weight_decay")
@@ -36,7 +37,8 @@ _LAUNCHER = "form_launcher"
 _SAID = "_form_said"  # what a choice has changed besides itself
 # Choices such as `images:` that the user completes: title and example of the text field for the rest. Others have their name for a title.
 _COMPLETED = {
-    "images:": ("Path of a folder or zip on this machine", "pictures.zip"),
+    "images:": ("Path of a folder, .zip, .npz or .parquet on this machine", "pictures.zip"),
+    "file:": ("Path of the Python file and its function", "net.py:Net"),
     "torchvision:": ("Name of the classifier", "mobilenet_v2"),
     "mlp:": ("Widths of the hidden layers", "32-32"),
 }
@@ -82,6 +84,7 @@ def check(overrides: Mapping[str, Any]) -> tuple[RunConfig | None, dict[str, lis
     """(configuration, {}) or (None, messages by field); also checks by the plan that the data suffice."""
     try:
         config = RunConfig(**overrides)
+        own_code.check(config.arch)
         plan.check(config)
         return config, {}
     except ValidationError as error:
@@ -209,10 +212,12 @@ def _completion(name: str, value: str) -> str:
     """The field for what comes after the colon of a choice such as `images:`; returns what stands in it."""
     head, _, argument = value.partition(":")
     title, example = _COMPLETED.get(f"{head}:", (f"{head}:", ""))
-    st.session_state[_ARGUMENT.format(name)] = argument
+    st.session_state[_ARGUMENT.format(name)] = argument.partition("@")[0] if head == "file" else argument
     st.text_input(title, key=_ARGUMENT.format(name), on_change=_completed, args=(name,), placeholder=example)
     if head == "images":
         uploading.images(_uploaded)
+    if head == "file" and argument:
+        own_file.ask(value, lambda allowed: _set(name, allowed))
     return argument
 
 

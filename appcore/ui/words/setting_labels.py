@@ -35,6 +35,7 @@ LABELS = {
     "order": "Order of the stream",
     "prunable": "Prunable layers",
     "init": "Initial weights",
+    "weights": "File of weights to begin with",
     "replay": "Earlier data seen again",
     "replay_fraction": "Share that stays in memory",
     "buffer_size": "Images in the buffer",

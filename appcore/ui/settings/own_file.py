@@ -1,0 +1,36 @@
+"""The question whether a Python file may be run as a network, below its path: naming it, as a link can, runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from appcore.models import own_code
+
+from ..app import page
+from ..words.text import harmless
+
+_SAID = "_own_file_said"
+
+
+def ask(arch: str, take: Callable[[str], None]) -> None:
+    """The warning and the button; `take(name)` is called with the name of what was allowed. Nothing where it is allowed as it is now."""
+    try:
+        own_code.check(arch)
+        if not own_code.has_changed(arch):
+            return
+        words, label = "The file has changed since it was allowed; a run would take it as it was then.", "Allow and use it as it is now"
+    except ValueError:
+        words, label = own_code.WARNING, "Allow and use"
+    st.warning(words, icon=":material/warning:")
+    st.button(label, key="allow-code", on_click=_allow, args=(arch.partition("@")[0], take))
+    if said := st.session_state.pop(_SAID, ""):
+        st.markdown(f":red[:material/error: {harmless(said)}]")
+
+
+def _allow(arch: str, take: Callable[[str], None]) -> None:
+    try:
+        take(page.manager().allow_code(arch))
+    except ValueError as error:
+        st.session_state[_SAID] = str(error)
