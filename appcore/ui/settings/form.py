@@ -40,6 +40,7 @@ _COMPLETED = {
     "images:": ("Path of a folder, .zip, .npz or .parquet on this machine", "pictures.zip"),
     "file:": ("Path of the Python file and its function", "net.py:Net"),
     "torchvision:": ("Name of the classifier", "mobilenet_v2"),
+    "timm:": ("Name of the network", "resnet10t"),
     "mlp:": ("Widths of the hidden layers", "32-32"),
 }
 _ARGUMENT = "form_argument_{}"
