@@ -53,6 +53,11 @@ def is_own(arch: str) -> bool:
     return arch.startswith(HEAD)
 
 
+def can_be_named(arch: str) -> bool:
+    """Whether a name is written as one of a Python file is."""
+    return _FORM.fullmatch(arch) is not None
+
+
 def parse(arch: str) -> Source:
     """The parts of a name; InputError for one that is written otherwise."""
     found = _FORM.fullmatch(arch)

@@ -19,7 +19,7 @@ MAPS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/ARCHITECT
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 PLACE = re.compile(r"`((?:[\w.-]+/)+(?:[\w-]+\.\w+)?)`")  # a code span that is nothing but a folder or a file in one
 TREE = re.compile(r"^  (.+?)(?:  +(?! )|\n)", re.MULTILINE)
-MADE = ("runs/", "data/", "plugins/", "launchers/")  # what the program or its users make, as the files called mine of the recipes
+MADE = (".scratch/", "runs/", "data/", "plugins/", "launchers/")  # what the program or its users make, as files called mine
 
 
 def name_of(path: Path) -> str:

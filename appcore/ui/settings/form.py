@@ -210,15 +210,15 @@ def _field(name: str, values: Mapping[str, Any], errors: Mapping[str, list[str]]
 
 
 def _completion(name: str, value: str) -> str:
-    """The field for what comes after the colon of a choice such as `images:`; returns what stands in it."""
+    """The field for what comes after the colon of a choice such as `images:`; returns what stands in it and may be judged."""
     head, _, argument = value.partition(":")
     title, example = _COMPLETED.get(f"{head}:", (f"{head}:", ""))
     st.session_state[_ARGUMENT.format(name)] = argument.partition("@")[0] if head == "file" else argument
     st.text_input(title, key=_ARGUMENT.format(name), on_change=_completed, args=(name,), placeholder=example)
     if head == "images":
         uploading.images(_uploaded)
-    if head == "file" and argument:
-        own_file.ask(value, lambda allowed: _set(name, allowed))
+    if head == "file" and argument and own_file.ask(value, lambda allowed: _set(name, allowed)):
+        return ""  # what is missing has been asked for
     return argument
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from appcore.errors import OverLimitError
 from appcore.models import own_code
 
 from ..app import page
@@ -14,19 +15,23 @@ from ..words.text import harmless
 _SAID = "_own_file_said"
 
 
-def ask(arch: str, take: Callable[[str], None]) -> None:
-    """The warning and the button; `take(name)` is called with the name of what was allowed. Nothing where it is allowed as it is now."""
+def ask(arch: str, take: Callable[[str], None]) -> bool:
+    """The warning and the button; `take(name)` is called with the name of what was allowed. Whether it asks: not where the file is allowed
+    as it is now, and not where it can never be, which the setting's own message says."""
     try:
         own_code.check(arch)
         if not own_code.has_changed(arch):
-            return
+            return False
         words, label = "The file has changed since it was allowed; a run would take it as it was then.", "Allow and use it as it is now"
-    except ValueError:
+    except ValueError as error:
+        if isinstance(error, OverLimitError) or not own_code.can_be_named(arch):
+            return False
         words, label = own_code.WARNING, "Allow and use"
     st.warning(words, icon=":material/warning:")
     st.button(label, key="allow-code", on_click=_allow, args=(arch.partition("@")[0], take))
     if said := st.session_state.pop(_SAID, ""):
         st.markdown(f":red[:material/error: {harmless(said)}]")
+    return True
 
 
 def _allow(arch: str, take: Callable[[str], None]) -> None:
