@@ -9,17 +9,20 @@ import plotly.graph_objects as go
 
 from .. import markup
 from ..analysis.measures import MEASURES
+from ..quotas import WEIGHT
 from . import style
 
 _ROWS = {"requested": "density_requested", "in the mask": "density_mask", "in forward": "density_effective", "alive": "density_alive"}
 
 
-def disagreements(point: Mapping[str, float], total: int) -> list[str]:
+def disagreements(point: Mapping[str, float], total: int, granularity: str = WEIGHT) -> list[str]:
     """Sentences on densities of a prune point that differ by more than rounding to whole weights; empty when all agree."""
     rounding = _rounding(total)
+    because = f" ({granularity} keeps no more)" if ":" in granularity else f" (groups stay whole: {granularity})"
+    why = "" if granularity == WEIGHT else because
     mask, found = point["density_mask"], []
     if abs(mask - point["density_requested"]) > rounding:
-        found.append(f"the mask keeps {100 * (mask - point['density_requested']):+.2f} points of what was requested")
+        found.append(f"the mask keeps {100 * (mask - point['density_requested']):+.2f} points of what was requested{why}")
     if abs(point["density_effective"] - mask) > rounding:
         found.append(f"the tensors used in forward have {100 * (point['density_effective'] - mask):+.2f} points of what the mask keeps")
     dead = round((mask - point["density_alive"]) * total)
@@ -28,9 +31,11 @@ def disagreements(point: Mapping[str, float], total: int) -> list[str]:
     return found
 
 
-def truth_meter(point: Mapping[str, float] | None, total: int, *, colour: str = style.GREY, revision: str = "") -> go.Figure:
+def truth_meter(
+    point: Mapping[str, float] | None, total: int, *, colour: str = style.GREY, revision: str = "", granularity: str = WEIGHT
+) -> go.Figure:
     """Requested, mask, effective and alive density at one time as bars on one scale; a bar that disagrees is marked."""
-    problems = disagreements(point, total) if point is not None else []
+    problems = disagreements(point, total, granularity) if point is not None else []
     agree = "all four agree to the last weight" if point is not None else "nothing counted yet"
     figure = style.figure(
         "Is the density what was asked for?",

@@ -244,6 +244,12 @@ def test_truth_meter_marks_what_differs_beyond_rounding(mask: float, effective: 
     assert charts.truth_meter(point, 100).data[0].x == pytest.approx([50, 100 * mask, 100 * effective, 100 * alive])
 
 
+def test_truth_meter_says_why_groups_are_not_exact() -> None:
+    point = {"density_requested": 0.5} | dict.fromkeys(("density_mask", "density_effective", "density_alive"), 0.4)
+    assert charts.disagreements(point, 100, "filter")[0].endswith("of what was requested (groups stay whole: filter)")
+    assert charts.disagreements(point, 100, "2:4")[0].endswith("of what was requested (2:4 keeps no more)")
+
+
 def test_truth_meter_before_the_first_count() -> None:
     assert "nothing counted yet" in charts.truth_meter(None, 0).layout.title.subtitle.text
 

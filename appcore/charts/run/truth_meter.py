@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from appcore.planning import stages
+from appcore.quotas import WEIGHT
 
 from ..density_meter import truth_meter
 from ..run_styles import looks
@@ -27,7 +28,8 @@ def draw(run: Mapping[str, Any], *, prunes: pd.DataFrame, megabatches: pd.DataFr
     """Requested, mask, effective and alive density as bars."""
     total = int(layers.drop_duplicates("layer")["total"].sum())
     colour = looks([run])[run["run_id"]].colour
-    return truth_meter(_densities(run, prunes, megabatches, moment), total, colour=colour, revision=run["run_id"])
+    point, granularity = _densities(run, prunes, megabatches, moment), run["config"].get("granularity", WEIGHT)
+    return truth_meter(point, total, colour=colour, revision=run["run_id"], granularity=granularity)
 
 
 def _densities(run: Mapping[str, Any], prunes: pd.DataFrame, megabatches: pd.DataFrame, moment: int | None) -> dict[str, float] | None:

@@ -11,6 +11,7 @@ from appcore import charts, names
 from appcore.config import RunConfig
 from appcore.planning import sparsity, stages
 from appcore.planning.relevance import is_relevant
+from appcore.quotas import WEIGHT
 
 from . import format, setting_labels
 from .text import harmless
@@ -53,6 +54,8 @@ def summary(run: dict[str, Any]) -> str:
     config = run["config"]
     where = f"{names.display(config['arch'])} on {names.display(config['dataset'])}"
     parts = [where, names.method_and_pruner(config["method"], config["pruner"])]
+    if (granularity := config.get("granularity", WEIGHT)) != WEIGHT:
+        parts.append(setting_labels.value_words("granularity", granularity))
     known = stages.of_run(run)
     parts += [
         f"{names.counted(config['megabatches'], 'megabatch')} of {names.counted(config['epochs'], 'epoch')}",
