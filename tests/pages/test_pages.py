@@ -12,6 +12,7 @@ import fake_runs
 import pytest
 from packaging.version import Version
 from PIL import Image
+from streamlit.runtime.state.query_params import QueryParams
 from streamlit.testing.v1 import AppTest
 
 from appcore import installation
@@ -349,3 +350,14 @@ def test_a_broken_store_is_one_line_on_every_page(page: str, tmp_path: Path, mon
     assert not app.exception
     is_said = any("broken.db" in error.value and "\n" not in error.value for error in app.error)
     assert is_said == (page not in ("playground", "glossary"))  # which ask for nothing in it
+
+
+def test_a_changed_setting_is_told_to_the_browser_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told again later it could come when Back has been pressed meanwhile, and there would be no way forward."""
+    app, told = opened("run"), list[str]()
+    send = QueryParams._send_query_param_msg
+    monkeypatch.setattr(QueryParams, "_send_query_param_msg", lambda params: (told.append(params.to_dict().get("seed", "")), send(params)))
+    app.number_input(key="form_seed").set_value(7).run()
+    assert told == ["7"]
+    app.run()
+    assert told == ["7", "7"]  # a link to the page that it stands on: only the page can say it

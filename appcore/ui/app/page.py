@@ -20,6 +20,7 @@ from ..words import text
 from . import page_files, signin
 
 _NAMED = 3
+_TOLD = "_address_told"
 _ARRIVAL_SECONDS = 5.0
 _spent, _lock, _this_thread = [0.0], threading.Lock(), threading.local()
 
@@ -147,9 +148,17 @@ def requested(name: str) -> list[str]:
 
 def settle_address() -> None:
     """Let the browser's address say what this page was asked for: a link of Streamlit (1.67) to the page that it stands on leaves it
-    as it was, and the next update or a reload would lead back."""
+    as it was, and the next update or a reload would lead back. Not where a callback of this run has said it: on a busy machine once more
+    comes when Back has been pressed meanwhile, and takes the way forward."""
+    if st.session_state.pop(_TOLD, False):
+        return
     with suppress(StreamlitAPIException):  # a parameter is bound to an element, so the page was here before
         st.query_params.from_dict(_everything_asked())
+
+
+def address_told() -> None:
+    """For callbacks that have written the address of a page which settles it."""
+    st.session_state[_TOLD] = True
 
 
 def keep_form(query: Mapping[str, str]) -> None:

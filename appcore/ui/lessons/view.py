@@ -78,6 +78,7 @@ def _turn(name: str, step: int) -> None:
         return
     st.query_params["lesson"] = lessons.address(lessons.found()[name])
     st.query_params["step"] = str(step)
+    page.address_told()
 
 
 def _leave() -> None:

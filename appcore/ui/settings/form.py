@@ -105,6 +105,7 @@ def _write(overrides: Mapping[str, Any], preset: str) -> None:
     if address.FROM in st.query_params and preset == st.query_params.get("preset", address.USUAL):
         kept[address.FROM] = st.query_params[address.FROM]
     st.query_params.from_dict({**kept, **address.written(overrides, preset)})
+    page.address_told()
 
 
 def _remarks(bad: list[str]) -> None:
