@@ -8,6 +8,13 @@ from appcore.ui.classroom import door
 from appcore.ui.widgets import bars, live_chart, projector
 
 
+def read_ahead() -> None:
+    """What a fresh process reads before it imports torch."""
+    from appcore.ui.app import library  # and pandas, for which no first page waits
+
+    library.read_ahead()
+
+
 def draw() -> None:
     """One session's page, with what all pages share around it."""
     st.set_page_config(page_title="Pruning lab", page_icon=str(installation.APP / "static" / "icon.svg"), layout="wide")
@@ -19,7 +26,7 @@ def draw() -> None:
     streamlit_patches.mend()
     live_chart.serve_script()
     installation.share_cores()
-    installation.warm_up(("appcore.engine.loop", "appcore.engine.flops", "appcore.runner.driver"), first=page.await_recorded)
+    installation.warm_up(("appcore.engine.loop", "appcore.engine.flops", "appcore.runner.driver"), first=read_ahead)
     signin.require()
     pages = {
         name: st.Page(

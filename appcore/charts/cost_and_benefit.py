@@ -114,9 +114,13 @@ def worth(runs: Runs, ends: pd.DataFrame, compute: str) -> pd.DataFrame:
 
 def front(cost: np.ndarray, gain: np.ndarray) -> np.ndarray:
     """Which points are on the Pareto front: no other is cheaper and as good, or better at no higher cost. Equal points all are."""
-    no_dearer, as_good = cost[None, :] <= cost[:, None], gain[None, :] >= gain[:, None]
-    better = (cost[None, :] < cost[:, None]) | (gain[None, :] > gain[:, None])
-    return ~np.any(no_dearer & as_good & better, axis=1)
+    order = np.lexsort((-gain, cost))  # the best of each cost first: comparing all pairs would take a gigabyte for ten thousand runs
+    costs, gains = cost[order], gain[order]
+    first = np.searchsorted(costs, costs)
+    cheaper = np.concatenate([[-np.inf], np.fmax.accumulate(gains)])[first]
+    found = np.empty(len(order), dtype=bool)
+    found[order] = (gains > cheaper) & (gains == gains[first])
+    return found
 
 
 def pareto(points: pd.DataFrame, compute: str, picked: Sequence[str] = (), *, revision: str = "") -> go.Figure:

@@ -7,7 +7,7 @@ of their revisions and the newest time say whether there is anything new at all;
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, case, func, select
@@ -44,27 +44,36 @@ class KnownRuns:
         self._lock = threading.Lock()
         self._token: tuple = ()
         self._known: dict[str, Known] = {}  # own runs, the newest first, then recorded ones by id
+        self._states: list[tuple[str, int, str]] = []  # id, revision and status as it was written, by id
         self._ends: pandas.DataFrame | None = None  # the newest megabatch of each run, by id
         self._missing: set[str] = set()  # runs whose newest megabatch is to be read again
 
     def survey(self, connection: Connection, sightings: Sightings) -> tuple[list[_Row], list[tuple[bool, Unreadable]]]:
         """(is own, row) of every run that can be read, own ones first and the newest of them first, and the same of the others."""
-        known = self._present(connection, sightings)
-        return [(one.is_own, row) for one, row in known if not one.bad], [(one.is_own, one.bad) for one, _ in known if one.bad]
+        with self._lock:
+            self._refresh(connection)
+            now = self._at_present(connection, sightings)
+            known = list(self._known.items())
+        good = [(one.is_own, now.get(run_id, one.row)) for run_id, one in known if not one.bad]
+        return good, [(one.is_own, one.bad) for _, one in known if one.bad]
 
     def states(self, connection: Connection, sightings: Sightings) -> list[tuple[str, int, str]]:
         """(id, revision, status) of every run, also of those that cannot be read, by id."""
-        return sorted((row["run_id"], one.revision, row["status"]) for one, row in self._present(connection, sightings))
-
-    def _present(self, connection: Connection, sightings: Sightings) -> list[tuple[Known, dict[str, Any]]]:
         with self._lock:
             self._refresh(connection)
-            known = list(self._known.values())
-            beats: dict[str, float | None] = {}
-            if any(one.row["status"] in ACTIVE for one in known):  # heartbeats come without a new revision
-                query = select(runs.c.run_id, runs.c.heartbeat).where(runs.c.status.in_(ACTIVE))
-                beats = dict(connection.execute(query).all())
-        return [(one, _now(one.row, beats, sightings)) for one in known]
+            now = self._at_present(connection, sightings)
+            states = self._states
+        if not now:
+            return states
+        return [(run_id, revision, now[run_id]["status"] if run_id in now else status) for run_id, revision, status in states]
+
+    def _at_present(self, connection: Connection, sightings: Sightings) -> dict[str, dict[str, Any]]:
+        """The rows of runs that are active, with the status of this moment: heartbeats come without a new revision."""
+        active = {run_id: self._known[run_id].row for run_id, _, status in self._states if status in ACTIVE}
+        if not active:
+            return {}
+        beats = dict(connection.execute(select(runs.c.run_id, runs.c.heartbeat).where(runs.c.status.in_(ACTIVE))).all())
+        return {run_id: at_present(row | {"heartbeat": beats.get(run_id, row["heartbeat"])}, sightings) for run_id, row in active.items()}
 
     def newest(self, connection: Connection, run_ids: Set[str]) -> pandas.DataFrame:
         """The newest megabatch of each of these runs, as `rows.frame` gives it."""
@@ -101,6 +110,7 @@ class KnownRuns:
         newest_first = sorted(known, key=lambda run_id: (str(known[run_id].row["created"]), run_id), reverse=True)
         recorded = sorted(run_id for run_id, one in known.items() if not one.is_own)
         self._known = {run_id: known[run_id] for run_id in [*(one for one in newest_first if known[one].is_own), *recorded]}
+        self._states = sorted((run_id, one.revision, one.row["status"]) for run_id, one in known.items())
         self._token = token
 
 
@@ -113,10 +123,3 @@ def _read(connection: Connection, run_ids: Iterable[str]) -> dict[str, Known]:
         good, bad = judged(runs, [row])
         found[row["run_id"]] = Known(row["revision"], bool(line["is_own"]), filled(good[0] if good else row), bad[0] if bad else None)
     return found
-
-
-def _now(row: dict[str, Any], beats: Mapping[str, float | None], sightings: Sightings) -> dict[str, Any]:
-    """A row with the status that it has at this moment."""
-    if row["status"] not in ACTIVE:
-        return row
-    return at_present(row | {"heartbeat": beats.get(row["run_id"], row["heartbeat"])}, sightings)

@@ -37,7 +37,7 @@ def is_current(connection: Connection) -> bool:
     found = version(connection)
     if found is not None and found > schema.VERSION:
         raise NewerError(found)
-    return found == schema.VERSION and _lacks(connection) == ([], [])
+    return found == schema.VERSION and _lacks(connection) == ([], []) and not _lacks_index(connection)
 
 
 def bring_up(connection: Connection, file: Path | None) -> None:
@@ -58,6 +58,8 @@ def bring_up(connection: Connection, file: Path | None) -> None:
     for column in columns:
         kind = column.type.compile(connection.dialect)
         connection.exec_driver_sql(f'ALTER TABLE {column.table.name} ADD COLUMN "{column.name}" {kind}')
+    if _lacks_index(connection):
+        schema.NEWS.create(connection)
 
 
 def _migrate(connection: Connection, found: int) -> None:
@@ -78,6 +80,13 @@ def _lacks(connection: Connection) -> tuple[list[Table], list[Column]]:
     tables = [table for table in schema.metadata.sorted_tables if table.name not in there]
     columns = [column for name in there for column in schema.metadata.tables[name].columns if column.name not in there[name]]
     return tables, [column for column in columns if column.nullable]
+
+
+def _lacks_index(connection: Connection) -> bool:
+    """Whether a file of an earlier version has no index for news yet; earlier versions keep it up to date, and do without."""
+    if connection.dialect.name != "sqlite":
+        return False
+    return schema.NEWS.name not in {index["name"] for index in inspect(connection).get_indexes("runs")}
 
 
 def copy(file: Path, to: Path) -> None:

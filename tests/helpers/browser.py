@@ -35,10 +35,11 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def app(folder: Path, *options: str, port: int = 0, script: str = "app.py") -> Iterator[str]:
-    """A fresh process of the app whose store lies in `folder`; gives its address. Nothing is requested before the test does."""
+def app(folder: Path, *options: str, port: int = 0, script: str = "app.py", store: str = "") -> Iterator[str]:
+    """A fresh process of the app whose store lies in `folder`, or at a URL; gives its address. Nothing is requested before tests do."""
     port = port or free_port()
-    environment = {**os.environ, "APPCORE_STORE": str(folder / "runs.db"), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    environment = {**os.environ, "APPCORE_STORE": store or str(folder / "runs.db")}
+    environment.setdefault("OMP_NUM_THREADS", "1")
     command = [sys.executable, "-m", "streamlit", "run", script, "--server.headless=true", f"--server.port={port}", *options]
     log = (folder / "app.log").open("wb")
     place = Path(script).parent if Path(script).is_absolute() else ROOT  # of another checkout: with its modules

@@ -13,14 +13,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
 
-from sqlalchemy import update
+from sqlalchemy import insert, literal, select, update
 
 from appcore import events
 from appcore.analysis import anytime
 from appcore.config import RunConfig, build
 from appcore.planning import class_stream, plan, stages
 from appcore.recordings import catalog
-from appcore.storage import heartbeat, new_runs
+from appcore.storage import heartbeat, new_runs, schema
 from appcore.storage.database import StoreError
 from appcore.storage.schema import runs
 
@@ -163,6 +163,22 @@ def write(
     told = list(story(config, until, dead))
     store.write(run_id, told, **columns(config, told, status, length))
     return run_id
+
+
+def multiply(store: Any, count: int) -> None:
+    """Fill a store up to `count` runs with copies of those that it has, under other ids and seeds: thousands in a minute."""
+    with store._database.write() as connection:
+        query = select(runs).where(runs.c.recorded.is_(None)).order_by(runs.c.created)
+        known = [dict(row) for row in connection.execute(query).mappings()]
+        for number in range(len(known), count):
+            source, seed = known[number % len(known)], number // 3
+            when = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=number, microseconds=number + 1)
+            about = {"run_id": f"{when:%Y%m%d-%H%M%S}-{number % 65_536:04x}", "created": when.isoformat(), "fingerprint": f"{number:012x}"}
+            connection.execute(insert(runs).values(**{**source, **about, "seed": seed, "config": {**source["config"], "seed": seed}}))
+            for table in schema.EVENT_TABLES:
+                others = [column for column in table.columns if column.name != "run_id"]
+                copied = select(literal(about["run_id"]), *others).where(table.c.run_id == source["run_id"])
+                connection.execute(insert(table).from_select(["run_id", *(column.name for column in others)], copied))
 
 
 def record(store: Any, *recordings: str, seeds: int = 2) -> None:

@@ -134,6 +134,10 @@ def test_the_front_is_what_no_other_beats() -> None:
     cost, gain = np.array([1, 2, 2, 3, 3]), np.array([0.5, 0.4, 0.7, 0.7, 0.7])
     assert cost_and_benefit.front(cost, gain).tolist() == [True, False, True, False, False]
     assert cost_and_benefit.front(np.array([1, 1]), np.array([0.5, 0.5])).tolist() == [True, True]
+    draw = np.random.default_rng(0)
+    cost, gain = draw.integers(1, 9, 60).astype(float), draw.integers(1, 9, 60) / 10
+    beaten = [any(c <= a and g >= b and (c < a or g > b) for c, g in zip(cost, gain)) for a, b in zip(cost, gain)]
+    assert cost_and_benefit.front(cost, gain).tolist() == [not one for one in beaten]
     assert list(figures()["pareto"].data[0].x) == [1.0, 3.0]
     assert "<b>x" not in figures()["pareto"].to_json()
 

@@ -48,7 +48,7 @@ def filters(frame: pd.DataFrame, has_own: bool) -> tuple[pd.DataFrame, str | Non
             width=230,
         )
         archived = st.toggle("Archived too", key="archived", bind="query-params", width="content")
-        are_recorded = frame["run"].map(lambda run: bool(run["recorded"]))
+        are_recorded = pd.Series([bool(run["recorded"]) for run in frame["run"]], frame.index, dtype=bool)
         if has_own and are_recorded.any():
             about = "Runs that came with the program; they are only read, and count against no limit"
             with_recorded = st.toggle("Recorded too", key="recorded", bind="query-params", width="content", help=about)
