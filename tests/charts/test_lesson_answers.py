@@ -17,7 +17,7 @@ def number(*values: float, is_difference: bool = False) -> Number:
 def test_a_number_is_drawn_with_its_mean_interval_and_seeds() -> None:
     figure = answers.numbers("What?", [("one", number(10.0, 12.0, 14.0))])
     seeds, mean = figure.data
-    assert list(seeds.x) == [10, 12, 14] and list(mean.x) == [12] and mean.text == ("12.0 ± 2.0 %",)
+    assert list(seeds.x) == [10, 12, 14] and list(mean.x) == [12] and mean.text == ("12.0\u00a0±\u00a02.0\u00a0%",)
     assert mean.error_x.array[0] == pytest.approx(4.303 * 2 / 3**0.5, abs=1e-3)
     assert figure.layout.xaxis.range[0] < 0 < 14 < figure.layout.xaxis.range[1]
     (alone,) = [trace for trace in answers.numbers("What?", [("one", number(10.0))]).data if trace.name == "one"]
