@@ -1,6 +1,7 @@
 """The tests for all plug-ins, including those of APPCORE_PLUGINS: `python -m pytest --pyargs appcore.testing.test_plugins`.
 
-Left out: data sets of this package that are downloaded or lie elsewhere, and choices that the user completes (`images:PATH`).
+Left out: data sets of this package that are downloaded or lie elsewhere, the launcher ray, which takes a cluster, and choices that the user
+completes (`images:PATH`).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class TestSchedules(ScheduleSuite):
 
 
 class TestLaunchers(LauncherSuite):
-    """Every launcher."""
+    names = tuple(name for name in plugins.choices("launchers") if name != "ray")
 
 
 class TestLessons(LessonSuite):
