@@ -137,6 +137,7 @@ function fitted(host) {
 }
 
 function settle(Plotly, host) {
+  if (!host.layout) return undefined;  // the page was left while plotly resized it
   const fit = fitted(host);
   const { text, subtitle } = host.layout.title;
   const isSame = text === fit['title.text'] && (subtitle?.text ?? '') === fit['title.subtitle.text'];
