@@ -27,8 +27,8 @@ def ask(arch: str, take: Callable[[str], None]) -> bool:
         if isinstance(error, OverLimitError) or not own_code.can_be_named(arch):
             return False
         words, label = own_code.WARNING, "Allow and use"
-    st.warning(words, icon=":material/warning:")
-    st.button(label, key="allow-code", on_click=_allow, args=(arch.partition("@")[0], take))
+    st.warning(harmless(words), icon=":material/warning:")
+    st.button(harmless(label), key="allow-code", on_click=_allow, args=(arch.partition("@")[0], take))
     if said := st.session_state.pop(_SAID, ""):
         st.markdown(f":red[:material/error: {harmless(said)}]")
     return True
