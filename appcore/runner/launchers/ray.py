@@ -8,6 +8,7 @@ results that it could lose with a node and compute again.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import sys
 import time
@@ -55,7 +56,7 @@ def _connect() -> Any:
     if not ray.is_initialized():
         address = os.environ.get(_ADDRESS_VARIABLE) or "auto"
         try:
-            ray.init(address=address, namespace="appcore", logging_level="ERROR", log_to_driver=False)
+            ray.init(address=address, namespace="appcore", logging_level=logging.ERROR, log_to_driver=False)
         except Exception as error:
             said = f"at {address}" if address != "auto" else "here"
             problem = f"launcher ray: no Ray cluster answers {said}; start one with: ray start --head, or name one in {_ADDRESS_VARIABLE}"
