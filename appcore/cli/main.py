@@ -12,7 +12,8 @@ import json
 import os
 import sys
 from collections import Counter
-from contextlib import nullcontext, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -53,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     """Carry out one command; returns the exit code."""
     given = sys.argv[1:] if argv is None else argv
     try:
-        with endings.raised():
+        with endings.raised(), _own_variables():
             return _carry_out(given)
     except InputError as error:
         return _say(given, one_line(error.message), 2)
@@ -67,6 +68,19 @@ def main(argv: list[str] | None = None) -> int:
         return _say(given, one_line(f"{os.fsdecode(error.filename)}: {error.strerror}"), 2 if error.errno in _OF_NAMES else 1)
     except KeyboardInterrupt as error:
         return endings.code_of(getattr(error, "number", 0))
+
+
+@contextmanager
+def _own_variables() -> Iterator[None]:
+    """What a command says by variables holds for it and its workers, not for the next one in this process."""
+    before = {name: os.environ.get(name) for name in (SHARE_VARIABLE, sink.VARIABLE)}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 def _carry_out(given: list[str]) -> int:

@@ -121,6 +121,13 @@ def test_show_is_the_object_of_run_and_takes_a_beginning_of_the_id(finished: dic
     assert "arch: mlp" in out and f"run {finished['run_id']}: done" in out and "density requested" in out
 
 
+def test_what_a_command_was_told_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("APPCORE_SHARE", raising=False)
+    monkeypatch.setenv("APPCORE_LOG", "mine")
+    assert main(["run", "--share", "--log", "", "--arch", "nothing"]) == 2
+    assert "APPCORE_SHARE" not in os.environ and os.environ["APPCORE_LOG"] == "mine"
+
+
 def test_list_is_newest_first(finished: dict, call: Callable) -> None:
     code, out, _ = call("run", *SMALL, "--seed", "1", "--json")
     newest = json.loads(out)["run_id"]
