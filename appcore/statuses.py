@@ -9,6 +9,7 @@ ENDED = (*OVER, "lost")
 RESUMABLE = ("stopped", "failed", "lost")
 STARTABLE = ("queued", *RESUMABLE)  # a driver may take it
 BROKEN = ("failed", "lost")  # ended against the user's will
+LEFT = ("lost", "stopped")  # without a worker, but one may be placed again
 
 COMMANDS = ("pause", "resume", "stop", "preempt")
 ENDING = ("stop", "preempt")  # commands after which a run is stopped

@@ -19,7 +19,7 @@ from ..names import counted
 from ..planning import ablation_grid, search
 from ..runner import signals
 from ..runner.slots import MOST_WORKERS, WORKERS_VARIABLE
-from ..statuses import ACTIVE, BROKEN, RESUMABLE
+from ..statuses import ACTIVE, BROKEN, LEFT, RESUMABLE
 from ..storage.interrupts import held_back
 from . import flags, sweep_request
 from .endings import code_of
@@ -194,7 +194,7 @@ def _watch(manager: Any, runs: Sequence[Mapping[str, Any]], ending: signals.Endi
         while not ending.is_asked:
             states = {run_id: status for run_id, _, status in manager.store.revision(titles)}
             returning = [
-                run_id for run_id in states if states[run_id] in ("lost", "stopped") and manager.queue_position(run_id) is not None
+                run_id for run_id in states if states[run_id] in LEFT and manager.queue_position(run_id) is not None
             ]
             states |= dict.fromkeys(returning, "queued")  # its worker is gone, and another one is going to have it
             for run_id in titles:

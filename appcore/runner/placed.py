@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from .. import paths, plugins
-from ..statuses import ENDING, OVER, STARTED
+from ..statuses import ENDING, LEFT, OVER, STARTED
 from ..storage import heartbeat
 from ..storage.store import Store
 from . import slots
@@ -153,7 +153,7 @@ class PlacedJob:
             with suppress(ValueError):  # taken by another process
                 notes = row["notes"] or []
                 notes = notes if is_last else [*notes, f"started again: {words}"]
-                self._store.claim(row["run_id"], ("queued", "lost", "stopped"), notes=notes, **told)
+                self._store.claim(row["run_id"], ("queued", *LEFT), notes=notes, **told)
         if not is_last:
             self._due = time.monotonic() + (0.0 if self._attempts == 1 else min(_MOST_WAIT, _LEAST_WAIT**self._attempts))
 

@@ -24,7 +24,7 @@ from ..models import own_code
 from ..runner import admission
 from ..runner.engine_port import Engine, Work
 from ..runner.launcher import Launcher, is_elsewhere
-from ..statuses import ACTIVE, COMMANDS, ENDED, RESUMABLE
+from ..statuses import ACTIVE, COMMANDS, ENDED, LEFT, RESUMABLE
 from ..storage import checkpoint, run_result
 from ..storage.store import Store
 from . import access, uploads, what_if
@@ -277,7 +277,7 @@ class Manager:
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             status = self.store.get(run_id)["status"]
-            if status in ENDED and not (status in ("lost", "stopped") and self._is_alive_elsewhere(run_id)):
+            if status in ENDED and not (status in LEFT and self._is_alive_elsewhere(run_id)):
                 return status
             if deadline is not None and time.monotonic() >= deadline:
                 return None
