@@ -193,9 +193,7 @@ def _watch(manager: Any, runs: Sequence[Mapping[str, Any]], ending: signals.Endi
     with tqdm(total=len(titles), initial=len(over), file=sys.stderr, disable=not sys.stderr.isatty(), bar_format=_BAR) as bar:
         while not ending.is_asked:
             states = {run_id: status for run_id, _, status in manager.store.revision(titles)}
-            returning = [
-                run_id for run_id in states if states[run_id] in LEFT and manager.queue_position(run_id) is not None
-            ]
+            returning = [run_id for run_id in states if states[run_id] in LEFT and manager.queue_position(run_id) is not None]
             states |= dict.fromkeys(returning, "queued")  # its worker is gone, and another one is going to have it
             for run_id in titles:
                 status = states.get(run_id, "deleted")
