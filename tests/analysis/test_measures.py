@@ -24,7 +24,7 @@ def shown_numbers() -> dict[str, set[str]]:
     """For each table of numbers the names of what it shows."""
     run = {"run_id": "r", "title": "", "status": "done", "method": "app", "pruner": "snip", "dataset": "digits", "arch": "mlp", "seed": 0}
     run |= {"tags": [], "note": "", "archived": False, "created": "", "config": {"megabatches": 1, "seed": 0}, "group_id": "", "error": ""}
-    run |= {"totals": None}
+    run |= {"totals": None, "revision": 1}
     ends = pd.DataFrame(columns=["run_id", "megabatch"])
     overview = run_library.overview([run], ends)
     return {
