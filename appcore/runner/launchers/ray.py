@@ -38,7 +38,7 @@ _KNOWN_SECONDS = 2.0  # for so long the size of the cluster counts
 def check(store: Store) -> None:
     """InputError where there is no cluster, or one of several machines and a store in a file."""
     ray = _connect()
-    machines = {node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
+    machines = {node["NodeManagerHostname"] for node in ray.nodes() if node["alive"]}
     if len(machines) > 1 and paths.store_file(store.url) is not None:
         raise InputError(
             "launcher ray: a store in a file cannot be written from several machines; use PostgreSQL, see docs/CLUSTER.md", "store"
