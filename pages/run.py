@@ -98,7 +98,7 @@ def run_page(run: dict) -> None:
         if data.played is None:  # else it would speak of the end
             next_steps.show(now)
 
-    @st.fragment(run_every=pace if is_watched else 5.0 if run["status"] in RESUMABLE else None)
+    @st.fragment(run_every=1.0 if looks else pace if is_watched else 5.0 if run["status"] in RESUMABLE else None)
     @page.careful
     def everything() -> None:
         now, whole = read()

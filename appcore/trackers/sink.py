@@ -80,17 +80,17 @@ class Sink:
         self._first = self._seen = seen
 
     def take(self, event: Event) -> str | None:
-        """Tell an event; a sentence about a tracker that failed."""
+        """Tell all trackers an event; a sentence about those that failed."""
         if not self._folders:
             return None
         self._seen = getattr(event, "samples_seen", self._seen)
-        found = numbers(event)
+        found, failed = numbers(event), []
         for name in tuple(self._folders) if found else ():
             try:
                 self._tracker(name).write(found, self._seen)
             except Exception as error:  # of other people's code, a full disk, a lost network
-                return self._leave(name, error)
-        return None
+                failed.append(self._leave(name, error))
+        return "; ".join(failed) or None
 
     def _tracker(self, name: str) -> Tracker:
         if name not in self._open:
@@ -104,12 +104,12 @@ class Sink:
         return f"{name} was told no more from here on: {' '.join(f'{type(error).__name__}: {error}'.split())[:200]}"
 
     def close(self) -> str | None:
-        """Let all trackers write what is left; a sentence about one that failed."""
-        failed = None
+        """Let all trackers write what is left; a sentence about those that failed."""
+        failed = []
         for name, tracker in tuple(self._open.items()):
             try:
                 tracker.close()
             except Exception as error:
-                failed = self._leave(name, error)
+                failed.append(self._leave(name, error))
         self._open = {}
-        return failed
+        return "; ".join(failed) or None

@@ -14,6 +14,7 @@ class WeightsAndBiases:
     def __init__(self, folder: Path, run_id: str, settings: Mapping[str, Any]):
         import wandb
 
+        mode: Any = os.environ.get("WANDB_MODE", "offline")  # wandb itself judges the word
         folder.mkdir(parents=True, exist_ok=True)
         quiet = wandb.Settings(silent=True, console="off", x_disable_stats=True, x_disable_meta=True, disable_git=True, disable_code=True)
         self._run = wandb.init(
@@ -22,7 +23,7 @@ class WeightsAndBiases:
             name=run_id,
             dir=str(folder),
             config=dict(settings),
-            mode=os.environ.get("WANDB_MODE", "offline"),
+            mode=mode,
             resume="allow",
             reinit="create_new",
             settings=quiet,

@@ -99,6 +99,20 @@ def test_a_tracker_that_fails_is_a_note_and_the_run_goes_on(store: Store, listen
     assert [note for note in run["notes"] if note.startswith("tensorboard was told no more")] and "No space left" in str(run["notes"])
 
 
+def test_one_that_fails_takes_nothing_from_the_others(store: Store, listens: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    full, other = Listener(fails=3), listens(Listener())
+    monkeypatch.setattr(sink, "import_module", lambda name: full if name.endswith("mlflow") else other)
+    monkeypatch.setenv(sink.VARIABLE, "mlflow,tensorboard")
+    run_id = drive(store)
+    assert other.told[:3] == full.told and len({step for numbers, step in other.told if "epoch/train_loss" in numbers}) == len(
+        store.epochs(run_id)
+    )
+    assert len([numbers for numbers, _ in other.told if "total/seconds" in numbers]) == 1
+    alone = listens(Listener())
+    drive(store)
+    assert [step for _, step in other.told] == [step for _, step in alone.told]
+
+
 def test_without_a_tracker_nothing_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(sink.VARIABLE, raising=False)
     monkeypatch.setattr(sink, "numbers", lambda event: pytest.fail("asked"))

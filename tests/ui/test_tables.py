@@ -85,8 +85,9 @@ def test_nobody_waits_longer_than_ten_seconds(page: Any) -> None:
 
 
 def test_pages_look_less_often_at_runs_that_are_no_longer_new() -> None:
-    new, old = ({"created": (datetime.now(UTC) - timedelta(seconds=age)).isoformat()} for age in (5, 60))
-    assert [tables.pace([new]), tables.pace([old]), tables.pace([old, new])] == [1.0, 3.0, 1.0]
+    made = {age: (datetime.now(UTC) - timedelta(seconds=age)).isoformat() for age in (5, 60)}
+    new, old, ended = ({"created": made[age], "status": status} for age, status in ((5, "running"), (60, "running"), (5, "done")))
+    assert [tables.pace(runs) for runs in ([new], [old], [old, new], [ended], [ended, old])] == [1.0, 3.0, 1.0, 3.0, 3.0]
 
 
 @pytest.mark.parametrize("change", [{"status": "paused"}, {"status": "done"}, {"name": "another run"}, {"title": "renamed"}])

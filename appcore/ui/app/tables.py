@@ -131,8 +131,9 @@ def _rounds(store: Any, runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def pace(runs: Sequence[Mapping[str, Any]]) -> float:
-    """Seconds between two looks of a page at runs that go on; of runs that are no longer new it looks less often."""
-    return 1.0 if any(format.seconds_since(run["created"]) < _YOUNG for run in runs) else 3.0
+    """Seconds between two looks of a page at runs that go on; at those that are no longer new it looks less often."""
+    are_new = (run_status.is_active(run) and format.seconds_since(run["created"]) < _YOUNG for run in runs)
+    return 1.0 if any(are_new) else 3.0
 
 
 def _may_wait(kept: _Kept, runs: Sequence[Mapping[str, Any]]) -> bool:
