@@ -199,7 +199,7 @@ class _Driver:
                 self._is_preempted |= command == "preempt"
                 if command == "stop" or (self._is_preempted and self._is_saved_so_far):
                     self.save_at_boundary()
-                    self.end("stopped")
+                    self.end("stopped", is_asked=command == "stop")
                     yield "stopped"
                     return
                 if command in ("pause", "resume") and self._is_paused != (command == "pause"):
@@ -252,10 +252,10 @@ class _Driver:
 
     # ---- ends
 
-    def end(self, status: str) -> None:
-        """Write the remaining rows and the final status."""
+    def end(self, status: str, *, is_asked: bool = True) -> None:
+        """Write the remaining rows and the final status; not `is_asked`: what a worker said of why it must end stays (see worker)."""
         self._pace.interrupt()
-        self._flush(status=status, command=None)
+        self._flush(status=status, command=None, **({"error": None} if is_asked else {}))
         self._has_ended = True
 
     def stop(self, is_consistent: bool) -> None:
@@ -265,7 +265,7 @@ class _Driver:
         try:
             if is_consistent:
                 self.save_at_boundary()
-            self.end("stopped")
+            self.end("stopped", is_asked=False)
         except TakenOverError:
             return  # another process drives the run now and writes its status
         except Exception as error:

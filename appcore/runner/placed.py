@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from .. import paths, plugins
-from ..statuses import ENDING, LEFT, OVER, STARTED
+from ..statuses import ACTIVE, ENDING, LEFT, OVER, STARTED
 from ..storage import heartbeat
 from ..storage.store import Store
 from . import slots
-from .worker import GRACE_SECONDS, PLACED, TRY_AGAIN
+from .worker import PLACED, PREEMPTED
 
 MOST_ATTEMPTS = 5  # in a row without a segment more
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +45,11 @@ class Placed(Protocol):
     def cancel(self) -> None: ...
 
 
+def may_go_on(row: Mapping[str, Any]) -> bool:
+    """Whether a run that was given away has not ended for good: it is active or lost, or stopped because its worker was asked to end."""
+    return row["status"] in (*ACTIVE, "lost") or (row["status"] == "stopped" and row["error"] == PREEMPTED)
+
+
 class PlacedJob:
     """Runs that a worker drives in lockstep wherever `submit(run_ids)` places it, and again elsewhere when it is gone.
 
@@ -61,8 +66,7 @@ class PlacedJob:
         self._due = float("inf")  # when to place it again
         self._holders: dict[str, dict[str, Any]] = {}  # who took the runs after they had been placed
         self._attempts, self._reached = 0, 0
-        self._quiet: dict[str, float] = {}  # when runs were first seen stopped although nobody here had asked
-        self._obeyed: set[str] = set()
+        self._has_obeyed = False
         if own := self._own():
             self._placed = self._submit(own)
 
@@ -71,21 +75,21 @@ class PlacedJob:
         self._obey()
         states = {run_id: status for run_id, _, status in self._store.revision(self._all)}
         active = [run_id for run_id in self._all if states.get(run_id) not in (None, *OVER)]
+        preempted = [run_id for run_id in self._all if states.get(run_id) == "stopped" and may_go_on(self._store.get(run_id))]
         self.is_running = not active or any(states[run_id] != "paused" for run_id in active)
+        self.run_ids = [*active, *preempted]
         ended = self._ask(states)
-        stopped = self._perhaps_preempted(states, ended)
-        self.run_ids = [*active, *stopped]
-        if ended and ended.code == TRY_AGAIN:
-            self._again([*active, *stopped], ended.words)
-        elif ended and ended.code != 0:
+        if ended and ended.code != 0:
             if ended.code is None:
                 self._forfeit(active, ended.words)
-            self._again(active, ended.words)
+            self._again(self.run_ids, ended.words)
+        elif preempted and not active and self._placed is None and self._due == float("inf"):
+            self._again(preempted, PREEMPTED)
         elif any(states[run_id] == "lost" for run_id in active) and self._due == float("inf"):
             self._again(active, "its worker gave no sign of life any more")
         elif self._due <= time.monotonic():
             self._place()
-        if not self.run_ids and self._placed and self._obeyed:
+        if not self.run_ids and self._placed and self._has_obeyed:
             self._cancel()
         return bool(self.run_ids)
 
@@ -101,7 +105,7 @@ class PlacedJob:
         if not asked:
             return
         self._store.update_all(asked, ("queued",), is_held=True, obeying=ENDING, status="stopped")
-        self._obeyed.update(asked)
+        self._has_obeyed = True
 
     def _ask(self, states: Mapping[str, str]) -> Ended | None:
         """How the worker ended, if it did. Meanwhile it is remembered who drives the runs."""
@@ -117,15 +121,6 @@ class PlacedJob:
         except Exception as error:
             print(f"runs {', '.join(self._all)}: could not be asked for: {error}", file=sys.stderr)
             return None
-
-    def _perhaps_preempted(self, states: Mapping[str, str], ended: Ended | None) -> list[str]:
-        """Runs that stopped although nobody here had asked, perhaps because their worker was asked to end: its exit code, if it comes soon,
-        says whether that was so."""
-        if self._placed is None or (ended and ended.code != TRY_AGAIN):
-            return []
-        stopped = [run_id for run_id in self._all if states.get(run_id) == "stopped" and run_id not in self._obeyed]
-        now = time.monotonic()
-        return [run_id for run_id in stopped if ended or now - self._quiet.setdefault(run_id, now) < GRACE_SECONDS]
 
     def _forfeit(self, run_ids: Sequence[str], words: str) -> None:
         """Take runs from the worker that is gone; one that another process drives by now stays with it."""
@@ -166,7 +161,7 @@ class PlacedJob:
         own, self._due = self._own(), float("inf")
         if not own:  # another process has them
             return
-        self._holders, self._quiet = {}, {}
+        self._holders = {}
         try:
             self._placed = self._submit(own)
         except Exception:

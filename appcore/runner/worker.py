@@ -4,7 +4,7 @@ Exit codes: 0 all are done, or were stopped by a command; 1 one has failed, or m
 process was asked to end (SIGTERM, SIGHUP), another one has the run, or there is no room for it now.
 
 With `--placed` before the runs an engine has given this process its place (see placed.py): it does not wait for slots of this machine, and
-what it prints is kept with the first run.
+what it prints is kept with the first run. Asked to end, it says so on its runs, whom somebody else may then place again.
 
 With `--tethered N` it drives one job after another for the process that started it, which has waited for their slots: each is a line of
 JSON on standard input, `{"runs": [...], "log": file or null}`, answered by a line with its exit code at the file descriptor N. When
@@ -19,11 +19,12 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from types import MappingProxyType
 from typing import Any
 
 from .. import files, paths
@@ -37,6 +38,7 @@ from .lockstep import LocalJob
 
 GRACE_SECONDS = 20.0  # after SIGTERM a run may go on to the end of its segment for so long; Slurm and Kubernetes kill after 30
 TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h
+PREEMPTED = "its worker was asked to end by the cluster or the machine; resume goes on with it"  # the error of a run, said before it stops
 PLACED = "--placed"
 _POLL_SECONDS = 0.1
 
@@ -62,7 +64,7 @@ def _work(run_ids: list[str], ending: signals.Ending) -> int:
     if run_ids[:1] == [PLACED]:
         run_ids = run_ids[1:]
         _print_to(paths.worker_log(paths.run_folder(store.folder, run_ids[0])))
-        return _drive_all(store, run_ids, ending, threading.Event())
+        return _drive_all(store, run_ids, ending, threading.Event(), {"error": PREEMPTED})
     configs = [store.get(run_id)["config"] for run_id in run_ids]
     device, need = hardware.device_of(configs[0].get("device", "auto")), need_of(Engine(), configs)
     gpu, what = hardware.own_gpu(), f"run {' and '.join(run_ids)}"
@@ -105,23 +107,25 @@ def _listen(jobs: SimpleQueue[dict[str, Any]], parent_ended: threading.Event) ->
     parent_ended.set()
 
 
-def _drive_all(store: Store, run_ids: list[str], ending: signals.Ending, parent_ended: threading.Event) -> int:
-    """Drive runs in lockstep to their ends; returns the exit code."""
+def _drive_all(
+    store: Store, run_ids: list[str], ending: signals.Ending, parent_ended: threading.Event, told: Mapping[str, str] = MappingProxyType({})
+) -> int:
+    """Drive runs in lockstep to their ends; returns the exit code. `told`: what is written on those that must end before they are done."""
     job = LocalJob(store, run_ids)
     with heartbeat.Heartbeat(store.beat, lambda: job.run_ids):
-        _drive(store, job, ending, parent_ended)
+        _drive(store, job, ending, parent_ended, told)
     is_cut_short = ending.is_asked or parent_ended.is_set()
     return max((_code(store, run_id, job.refused.get(run_id), is_cut_short) for run_id in run_ids), default=0)
 
 
-def _drive(store: Store, job: LocalJob, ending: signals.Ending, parent_ended: threading.Event) -> None:
+def _drive(store: Store, job: LocalJob, ending: signals.Ending, parent_ended: threading.Event, told: Mapping[str, str]) -> None:
     """Advance the runs to their ends. Asked to end, they are preempted: each goes on to where little is lost, for a while."""
     deadline = 0.0 if ending.is_asked else math.inf  # nothing is begun any more
     try:
         while not parent_ended.is_set() and time.monotonic() < deadline and job.advance():
             if ending.is_asked and deadline == math.inf:
                 deadline = time.monotonic() + GRACE_SECONDS
-                store.update_all(job.run_ids, ACTIVE, is_held=True, command="preempt")
+                store.update_all(job.run_ids, ACTIVE, is_held=True, command="preempt", **told)
             if not job.is_running:
                 time.sleep(_POLL_SECONDS)
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,16 +13,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from appcore import plugins
+from appcore import paths, plugins
 from appcore.config import build
 from appcore.errors import InputError
 from appcore.planning.plan import plan
 from appcore.runner import driver, placed
 from appcore.runner.launcher import Launcher, check
 from appcore.runner.placed import Ended, PlacedJob
-from appcore.runner.worker import TRY_AGAIN
+from appcore.runner.worker import PREEMPTED, TRY_AGAIN
 from appcore.storage.store import Store
-from appcore.testing.launcher_suite import SHORT, LauncherSuite, add, status, wait
+from appcore.testing.launcher_suite import LONG, SHORT, START_SECONDS, LauncherSuite, add, samples, status, wait
 
 
 @pytest.mark.slow
@@ -86,7 +87,9 @@ def test_a_node_and_the_keeper_die_and_every_run_ends_with_the_same_bits(cluster
     launcher.start(*([run_id] for run_id in run_ids))
     wait(lambda: [status(store, run_id) for run_id in run_ids].count("running") == 2)
     launcher.close()  # the program ends
-    struck = next(run_id for run_id in run_ids if status(store, run_id) == "running")
+    struck, other = (run_id for run_id in run_ids if status(store, run_id) == "running")
+    store.set_command(other, "pause")
+    wait(lambda: status(store, other) == "paused")  # it has not ended when the keeper dies, and its worker with it
     wait(lambda: store.get(struck)["cursor"] > 205)  # there is a checkpoint of the first megabatch
     keeper = next(store.get(run_id)["pid"] for run_id in run_ids if status(store, run_id) == "queued")
     cluster.remove_node(raylet_of(cluster, store.get(struck)["pid"]), allow_graceful=False)
@@ -205,7 +208,7 @@ def test_a_preempted_run_is_placed_again_and_a_stopped_one_is_not(store: Store, 
     preempted, stopped = add(store), add(store)
     job = PlacedJob(store, [preempted], engine.submit)
     driven_elsewhere(store, preempted)
-    store.set_command(preempted, "preempt")  # by its worker, which was asked to end
+    store.update(preempted, command="preempt", error=PREEMPTED)  # by its worker, which was asked to end
     assert job.advance()
     store.update(preempted, status="stopped", command=None)
     assert job.advance()  # the exit code is not there yet
@@ -213,12 +216,40 @@ def test_a_preempted_run_is_placed_again_and_a_stopped_one_is_not(store: Store, 
     assert job.advance()
     job.advance()
     assert (len(engine.given), status(store, preempted)) == (2, "queued")
+    assert store.get(preempted)["error"] is None
     other = Engine()
     job = PlacedJob(store, [stopped], other.submit)
     store.update(stopped, status="stopped")
     other.answer = Ended(0, "it ended")
     assert not job.advance()
     assert len(other.given) == 1
+
+
+def test_a_run_that_was_preempted_while_nobody_looked_is_placed_again(store: Store, engine: Engine) -> None:
+    run_id = add(store)
+    driven_elsewhere(store, run_id)
+    store.update(run_id, status="stopped", error=PREEMPTED, heartbeat=None)
+    job = PlacedJob(store, [run_id], engine.submit)
+    assert (job.advance(), job.advance()) == (True, True)
+    assert (engine.given, status(store, run_id)) == ([[run_id]], "queued")
+    assert store.get(run_id)["notes"] == [f"started again: {PREEMPTED}"]
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_asked_to_end_says_so_before_its_run_stops_and_only_then(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(paths.STORE_VARIABLE, store.url)
+    preempted, stopped, done = add(store, LONG), add(store, LONG), add(store)
+    for run_id, sign, code in ((preempted, signal.SIGTERM, TRY_AGAIN), (stopped, "stop", 0), (done, None, 0)):
+        worker = subprocess.Popen(placed.command([run_id], placed.environment(store)), shell=True)
+        if sign:
+            wait(lambda run_id=run_id: samples(store, run_id))
+        if sign == "stop":
+            store.set_command(run_id, "stop")
+        elif sign:
+            worker.send_signal(sign)
+        assert worker.wait(START_SECONDS) == code
+    assert [status(store, run_id) for run_id in (preempted, stopped, done)] == ["stopped", "stopped", "done"]
+    assert [store.get(run_id)["error"] for run_id in (preempted, stopped, done)] == [PREEMPTED, None, None]
 
 
 def test_a_run_that_waits_at_the_engine_can_be_stopped(store: Store, engine: Engine) -> None:

@@ -95,7 +95,9 @@ class KeptJob:
     def advance(self) -> bool:
         """Look at the store, and now and then at the keeper; False when all runs have ended."""
         states = {run_id: status for run_id, _, status in self._store.revision(self._all)}
-        self.run_ids = [run_id for run_id in self._all if states.get(run_id) not in (None, *OVER)]
+        ended = {run_id for run_id in self._all if states.get(run_id) in (None, *OVER)}
+        ended -= {run_id for run_id in ended if states.get(run_id) == "stopped" and placed.may_go_on(self._store.get(run_id))}
+        self.run_ids = [run_id for run_id in self._all if run_id not in ended]
         self.is_running = not self.run_ids or any(states[run_id] != "paused" for run_id in self.run_ids)
         now = time.monotonic()
         if any(states[run_id] in ACTIVE for run_id in self.run_ids):
@@ -150,7 +152,7 @@ class Keeper:
         """Take runs that advance in lockstep; those that are here already stay as they are."""
         if set(run_ids) & set(self._queue.run_ids()):
             return
-        rows = [row for row in map(self._store.get, run_ids) if row["status"] not in OVER]
+        rows = [row for row in map(self._store.get, run_ids) if placed.may_go_on(row)]
         for row in rows:
             with suppress(InputError):  # a worker has it: watched until it is lost
                 self._store.claim(row["run_id"], ("queued",))
@@ -163,7 +165,7 @@ class Keeper:
     def _adopt(self) -> None:
         """Take what an earlier keeper had: all runs that were given to this launcher and have not ended."""
         for row in reversed(self._store.runs()):
-            if row["launcher"] == PACKAGE and row["status"] in (*ACTIVE, "lost"):
+            if row["launcher"] == PACKAGE and placed.may_go_on(row):
                 self.keep([row["run_id"]], self._variables, need_of(Engine(), [row["config"]]), row["config"].get("device", "auto"))
 
     def _room(self) -> int:
