@@ -5,6 +5,7 @@ All pages that show the same runs share them: for twenty tabs they are read, com
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -26,8 +27,8 @@ _SHARE = 0.04
 # What a browser on the same machine takes is not counted: ten times what drawing takes here, and steps of two threads on two cores wait
 # for both. So curves are drawn anew when they are a seventh longer, which a short run soon is, and a long one seldom.
 _GROWTH = 0.15
-_LONGEST_WAIT = 10.0  # seconds
-_YOUNG = 30.0  # seconds since a run was made
+_LONGEST_WAIT = 30.0  # seconds
+_PACES = ((30.0, 1.0), (120.0, 3.0), (math.inf, 5.0))  # for runs made so many seconds ago at most: seconds between two looks
 _MOST = 8  # sets of runs whose tables are kept
 _T = TypeVar("_T")
 TABLES = ("epochs", "megabatches", "prunes", "layers", "rounds")
@@ -132,8 +133,8 @@ def _rounds(store: Any, runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 def pace(runs: Sequence[Mapping[str, Any]]) -> float:
     """Seconds between two looks of a page at runs that go on; at those that are no longer new it looks less often."""
-    are_new = (run_status.is_active(run) and format.seconds_since(run["created"]) < _YOUNG for run in runs)
-    return 1.0 if any(are_new) else 3.0
+    youngest = min((format.seconds_since(run["created"]) for run in runs if run_status.is_active(run)), default=math.inf)
+    return next(pace for age, pace in _PACES if youngest <= age)
 
 
 def _may_wait(kept: _Kept, runs: Sequence[Mapping[str, Any]]) -> bool:
