@@ -56,7 +56,7 @@ class Limits(BaseModel):
     code_files: Literal["on", "off"] | None = Field(
         None, description="whether networks may be Python files of users; by default where nothing is limited and nobody signs in"
     )
-    upload_megabytes: _Count | None = Field(None, description="size of a bundle or zip of images that is uploaded, packed and unpacked")
+    upload_megabytes: _Count | None = Field(None, description="size of a bundle or of images that are uploaded, packed and unpacked")
     disk_megabytes_per_user: _Count | None = Field(None, description="files of one user's runs and uploads, before another is started")
     retention_days: Annotated[int, Field(ge=1)] | None = Field(
         None, description=f"ended runs go after this time, unless they have the tag {KEEP}"

@@ -143,13 +143,13 @@ def all_uploads(folder: Path) -> Path:
 
 
 def uploads(folder: Path, owner: str) -> Path:
-    """Where the zips of images lie that a user has uploaded."""
+    """Where the images lie that a user has uploaded."""
     return all_uploads(folder) / (hashlib.sha256(owner.encode()).hexdigest()[:16] if owner else "all")
 
 
-def uploaded(folder: Path, owner: str, digest: str) -> Path:
-    """A zip of images by the digest of its bytes."""
-    return uploads(folder, owner) / f"images-{digest[:16]}.zip"
+def uploaded(folder: Path, owner: str, digest: str, suffix: str) -> Path:
+    """Uploaded images by the digest of their bytes; `suffix` such as .zip."""
+    return uploads(folder, owner) / f"images-{digest[:16]}{suffix}"
 
 
 def slurm(folder: Path) -> Path:

@@ -8,6 +8,9 @@ Read as the folders and zips of layout.py are, so that sizes, colours and a draw
 - Parquet: a column with the bytes of image files (`image`: {bytes, path}, or binary), and `label`, whole numbers or texts. Names of
   classes are taken from what Hugging Face writes into the schema. The files of a folder belong to the part that their names begin with:
   `train-00000-of-00002.parquet`.
+
+A file may come from a stranger (service/uploads.py): what it says that it holds is judged before anything is unpacked, and what is
+unpacked is counted.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ from __future__ import annotations
 import json
 import math
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -27,13 +31,17 @@ from PIL import Image
 
 from ..errors import InputError
 from ..untrusted import zip_file
-from ..untrusted.member import SPLITS, Member
-from ..untrusted.refusals import refuse, shown
+from ..untrusted.member import MAX_MEMBER_BYTES, SPLITS, Member
+from ..untrusted.refusals import UNPRINTABLE, refuse, shown
 from .layout import MEANS, Layout, drawn, share_remark
 
 NPZ, PARQUET = ".npz", ".parquet"
 _IMAGES, _LABELS = ("x", "images", "image", "data"), ("y", "labels", "label", "targets")
 _MOST_CLASSES = 100_000
+_MOST_IMAGES = 1_000_000  # EMNIST, the largest of the usual sets of small images, has 814,255
+_LONGEST_NAME = 255  # characters of a class, as of a folder
+_CHUNK = 2**20
+_MOST_BYTES = 2**40  # of an array; the room in memory decides before that
 
 
 @dataclass(frozen=True)
@@ -96,9 +104,25 @@ class Table:
 
     _remedy = ""
 
+    def unpacked(self) -> int:
+        """How many bytes it says that it unpacks to; InputError where no honest file says so. Reads no content."""
+        raise NotImplementedError
+
     def load(self) -> None:
         """Read `parts` and `names`; not before they are needed, for a form asks often and remembers what it was told."""
         raise NotImplementedError
+
+    @contextmanager
+    def _in_a_line(self, wrong: str, remedy: str) -> Iterator[None]:
+        """Whatever a broken file makes a reader raise, as an InputError; errors of the file system stay."""
+        try:
+            yield
+        except InputError:
+            raise
+        except Exception as error:  # zipfile, numpy and pyarrow raise a dozen kinds
+            if isinstance(error, OSError) and error.errno:
+                raise
+            raise refuse(self.dataset, f"{wrong} ({shown(error)}); {remedy}") from error
 
     def _check_room(self, size: int) -> None:
         free = psutil.virtual_memory().available
@@ -113,12 +137,19 @@ class Table:
 
     def _classes(self) -> dict[str, Any]:
         """{class name: its label as stored}, in order."""
-        found = sorted({label for part in SPLITS if part in self.parts for label in self.parts[part].labels})
+        labels = {label for part in SPLITS if part in self.parts for label in self.parts[part].labels}
+        if len(set(map(type, labels))) > 1:
+            raise refuse(self.dataset, "has whole numbers as labels and texts too; give all parts the same")
+        found = sorted(labels)
         if self.names:
             if any(not isinstance(label, int) or not 0 <= label < len(self.names) for label in found):
                 raise refuse(self.dataset, f"has labels that are not 0 to {len(self.names) - 1}, for which it has names; mend the labels")
             found = list(range(len(self.names)))
         names = [str(self.names[label]) if self.names else str(label) for label in found]
+        if long := next((name for name in names if len(name) > _LONGEST_NAME), ""):
+            raise refuse(self.dataset, f"has a class of {len(long):,} letters, {shown(long, 40)}; shorten it to {_LONGEST_NAME}")
+        if broken := next(filter(UNPRINTABLE.search, names), ""):
+            raise refuse(self.dataset, f"class {shown(broken, 40)} holds control or broken characters; rename it")
         if len(set(names)) < len(names) or len(names) > _MOST_CLASSES:
             raise refuse(self.dataset, f"has {len(names):,} classes, of which some have one name; give each its own")
         if len(names) < 2:
@@ -129,6 +160,8 @@ class Table:
         """The images of a part by class and then as stored."""
         number_of = {label: number for number, label in enumerate(classes.values())}
         names, here = list(classes), self.parts[part]
+        if (largest := max(map(self._size, here.images), default=0)) > MAX_MEMBER_BYTES:
+            raise refuse(self.dataset, f"has an image of {largest:,} bytes; shrink it to at most {MAX_MEMBER_BYTES:,}")
         numbers = [number_of[label] for label in here.labels]
         order = sorted(range(len(numbers)), key=numbers.__getitem__)
         return [(Member(f"{part}/{names[numbers[i]]}/{i:08d}", self._size(here.images[i]), (part, i)), numbers[i]) for i in order]
@@ -154,23 +187,40 @@ class Npz(Table):
 
     _remedy = "name its arrays x_train, y_train, x_test and y_test"
 
+    def unpacked(self) -> int:
+        """The sizes in the zip's list of contents."""
+        with self._opened() as infos:
+            return sum(info.file_size for info in infos.values())
+
     def load(self) -> None:
         """All arrays of images and labels."""
-        try:
-            with zip_file.opened(self.places[0]) as file, zipfile.ZipFile(file) as whole:
-                infos = {info.filename.removesuffix(".npy").lower(): info for info in whole.infolist()}
-                self._read(whole, infos)
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-            raise refuse(self.dataset, f"not an .npz that can be read ({shown(error)}); write it with numpy.savez") from error
+        with self._opened() as infos:
+            self._check_room(sum(info.file_size for info in infos.values()))
+            self._read(infos)
 
-    def _read(self, whole: zipfile.ZipFile, infos: dict[str, zipfile.ZipInfo]) -> None:
-        self._check_room(sum(info.file_size for info in infos.values()))
+    @contextmanager
+    def _opened(self) -> Iterator[dict[str, zipfile.ZipInfo]]:
+        """Its arrays by name, judged by the list of contents."""
+        in_a_line = self._in_a_line("not an .npz that can be read", "write it with numpy.savez")
+        with in_a_line, zip_file.opened(self.places[0]) as file, zipfile.ZipFile(file) as self._whole:
+            infos = self._whole.infolist()
+            named = {info.filename.removesuffix(".npy").lower(): info for info in infos}
+            if len(named) < len(infos):
+                raise refuse(self.dataset, "holds an array twice; write it with numpy.savez")
+            for info in infos:
+                if found := zip_file.problem(info, _MOST_BYTES, dense=True):
+                    raise refuse(self.dataset, f"entry {shown(info.filename)} {found}")
+            if found := zip_file.bomb(infos) or zip_file.overlap(infos, self._whole.start_dir):
+                raise refuse(self.dataset, found)
+            yield named
+
+    def _read(self, infos: dict[str, zipfile.ZipInfo]) -> None:
         if "classes" in infos:
-            self.names = [str(name) for name in self._array(whole, infos["classes"]).ravel().tolist()]
+            self.names = [str(name) for name in self._array(infos["classes"]).ravel().tolist()]
         for word, part in {"": "train", **MEANS}.items():
             x, y = (next((name for name in _named(word, kind) if name in infos), "") for kind in (_IMAGES, _LABELS))
             if x and y and part not in self.parts:
-                self.parts[part] = self._part(self._array(whole, infos[x]), self._array(whole, infos[y]), x, y)
+                self.parts[part] = self._part(self._array(infos[x]), self._array(infos[y]), x, y)
         if not self.parts:
             raise refuse(self.dataset, f"holds {', '.join(map(shown, list(infos)[:5])) or 'nothing'}; {self._remedy}, or x and y")
 
@@ -186,12 +236,13 @@ class Npz(Table):
         if y.ndim != 1 or y.dtype.kind not in "iuU" or len(y) != len(x):
             problem = f"{shown(label_key)} is {y.dtype} {list(y.shape)} for {len(x):,} images"
             raise refuse(self.dataset, f"{problem}; give one whole number or text for each, not one-hot")
+        _check_count(self.dataset, len(x))
         return _Part(y.tolist(), x[..., 0] if x.ndim == 4 and x.shape[3] == 1 else x)
 
-    def _array(self, whole: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    def _array(self, info: zipfile.ZipInfo) -> np.ndarray:
         """An array whose header keeps what it promises, read without pickle."""
         name = shown(info.filename)
-        with whole.open(info) as file:
+        with self._whole.open(info) as file:
             try:
                 version = np.lib.format.read_magic(file)
                 header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
@@ -200,11 +251,18 @@ class Npz(Table):
                 raise refuse(self.dataset, f"{name} is no array that can be read ({shown(error)}); write it with numpy.savez") from error
             if dtype.hasobject:
                 raise refuse(self.dataset, f"{name} holds Python objects, which are pickles and are not read; save numbers or texts")
+            if dtype.kind == "U" and dtype.itemsize > 4 * _LONGEST_NAME:
+                raise refuse(self.dataset, f"{name} holds texts of {dtype.itemsize // 4:,} letters; shorten them to {_LONGEST_NAME}")
             size = math.prod(shape) * dtype.itemsize
-            data = file.read(size + 1) if size <= info.file_size else b""
-        if len(data) != size:
-            raise refuse(self.dataset, f"{name} is not as long as its header says; write it with numpy.savez")
-        return np.frombuffer(data, dtype).reshape(shape, order="F" if is_fortran else "C")
+            is_whole = min(shape, default=0) >= 0 and 0 <= size <= info.file_size
+            data = np.empty(size if is_whole else 0, np.uint8)
+            for start in range(0, len(data), _CHUNK):
+                part = file.read(min(_CHUNK, len(data) - start))
+                is_whole = is_whole and len(part) == min(_CHUNK, len(data) - start)
+                data[start : start + len(part)] = np.frombuffer(part, np.uint8)
+            if not is_whole or file.read(1):
+                raise refuse(self.dataset, f"{name} is not as long as its header says; write it with numpy.savez")
+        return data.view(dtype).reshape(shape, order="F" if is_fortran else "C")
 
     def _encoded(self, image: Any) -> bytes:
         file = BytesIO()
@@ -220,29 +278,66 @@ class Parquet(Table):
 
     _remedy = "name its files train-*.parquet and test-*.parquet in one folder"
 
+    def unpacked(self) -> int:
+        """The sizes in the metadata of all files."""
+        total = 0
+        for place in self.places:
+            with self._opened(place) as file:
+                total += _declared(file)
+        return total
+
     def load(self) -> None:
         """The columns of images and labels of all files."""
+        self._check_room(self.unpacked())
+        found: dict[str, tuple[list[Any], list[bytes]]] = {}
+        for place in self.places:
+            labels, images = found.setdefault(_part_of(place, len(self.places)), ([], []))
+            with self._opened(place) as file:
+                for image, label in self._rows(file):
+                    labels.append(label)
+                    images.append(image)
+                    _check_count(self.dataset, len(labels))
+        self.parts |= {part: _Part(*columns) for part, columns in found.items()}
+
+    @contextmanager
+    def _opened(self, place: Path) -> Iterator[Any]:
+        """A file, judged by its metadata."""
         try:
-            import pyarrow
             from pyarrow import parquet
         except ModuleNotFoundError:
             raise refuse(self.dataset, "Parquet files need the package pyarrow; run: pip install pyarrow") from None
-        found: dict[str, list[Any]] = {}
-        try:
-            for place in self.places:
-                with parquet.ParquetFile(place) as file:
-                    groups = [file.metadata.row_group(number).total_byte_size for number in range(file.metadata.num_row_groups)]
-                    self._check_room(sum(groups))
-                    found.setdefault(_part_of(place, len(self.places)), []).append(self._table(file.schema_arrow, file))
-            for part, tables in found.items():
-                images = [image for table in tables for image in table[0]]
-                labels = [label for table in tables for label in table[1]]
-                self.parts[part] = _Part(labels, images)
-        except pyarrow.ArrowException as error:
-            raise refuse(self.dataset, f"cannot be read as Parquet ({shown(error)}); write it again") from error
+        in_a_line = self._in_a_line("cannot be read as Parquet", "write it again")
+        with in_a_line, place.open("rb") as source, parquet.ParquetFile(source, pre_buffer=False) as file:
+            total, packed = _declared(file), place.stat().st_size
+            _check_count(self.dataset, file.metadata.num_rows)
+            if zip_file.is_bomb(total, packed):
+                raise refuse(self.dataset, f"unpacks to {total:,} bytes from {packed:,}, as in a bomb; use another file")
+            yield file
 
-    def _table(self, schema: Any, file: Any) -> tuple[list[Any], list[Any]]:
-        """The images as scalars of Arrow, which copy nothing, and the labels."""
+    def _rows(self, file: Any) -> Iterator[tuple[bytes, Any]]:
+        """The file of each image, and its label.
+
+        Row by row, since a file can lie: a page may unpack to more than the metadata say, and one large value stand in every row at the
+        cost of a bit. A batch of rows would be in memory before anything could be counted.
+        """
+        from pyarrow import types
+
+        image, label = self._columns(file.schema_arrow)
+        is_struct = types.is_struct(file.schema_arrow.field(image).type)
+        most, size = max(zip_file.FREE_TOTAL, 2 * _declared(file)), 0
+        for batch in file.iter_batches(batch_size=1, columns=[f"{image}.bytes" if is_struct else image, label], use_threads=False):
+            size += batch.nbytes
+            if size > most:
+                raise refuse(self.dataset, f"unpacks to more than {most:,} bytes, twice what it says, as in a bomb; use another file")
+            value, name = batch.column(image)[0].as_py(), batch.column(label)[0].as_py()
+            value = value["bytes"] if is_struct and value else value
+            if value is None or name is None:
+                problem = f"{shown(image)} or {shown(label)} is empty in some rows, such as a path without its image"
+                raise refuse(self.dataset, f"{problem}; embed the bytes and leave out rows without a label")
+            yield value, name
+
+    def _columns(self, schema: Any) -> tuple[str, str]:
+        """The names of the columns of images and labels."""
         from pyarrow import types
 
         def is_image(kind: Any) -> bool:
@@ -259,20 +354,13 @@ class Parquet(Table):
             there = ", ".join(map(shown, list(columns)[:8])) or "nothing"
             raise refuse(self.dataset, f"has no {lack}, only {there}; call the columns image and label")
         self.names = self.names or _class_names(schema.metadata, label)
-        table = file.read(columns=[image, label])
-        pictures, labels = table[image].combine_chunks(), table[label].to_pylist()
-        if types.is_struct(columns[image]):
-            pictures = pictures.field("bytes")
-        if pictures.null_count or None in labels:
-            problem = f"{shown(image)} or {shown(label)} is empty in some rows, such as a path without its image"
-            raise refuse(self.dataset, f"{problem}; embed the bytes and leave out rows without a label")
-        return list(pictures), labels
+        return image, label
 
     def _encoded(self, image: Any) -> bytes:
-        return bytes(image.as_py())
+        return bytes(image)
 
     def _size(self, image: Any) -> int:
-        return len(image.as_buffer())
+        return len(image)
 
 
 def table_of(dataset: str, path: Path) -> Table | None:
@@ -312,3 +400,13 @@ def _class_names(metadata: Any, label: str) -> list[str]:
     except (ValueError, KeyError, TypeError):
         return []
     return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def _declared(file: Any) -> int:
+    """How many bytes the metadata of a Parquet file say that it unpacks to."""
+    return sum(max(0, file.metadata.row_group(number).total_byte_size) for number in range(file.metadata.num_row_groups))
+
+
+def _check_count(dataset: str, count: int) -> None:
+    if not 0 <= count <= _MOST_IMAGES:
+        raise refuse(dataset, f"has {count:,} images; use at most {_MOST_IMAGES:,}")

@@ -193,9 +193,9 @@ class Manager:
         """Add the run of a bundle that `export` wrote, here or elsewhere; returns its id."""
         return access.import_bundle(self.store, path)
 
-    def take_images(self, data: bytes) -> tuple[str, bool]:
-        """Keep an uploaded zip of images; see service/uploads."""
-        return uploads.take_images(self.store, data)
+    def take_images(self, data: bytes, name: str = ".zip") -> tuple[str, bool]:
+        """Keep uploaded images, `name` being that of the file; see service/uploads."""
+        return uploads.take_images(self.store, data, name)
 
     def allow_code(self, arch: str) -> str:
         """Let a Python file be run as a network, see models/own_code; the name that stands for it as it is now."""

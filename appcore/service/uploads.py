@@ -1,4 +1,4 @@
-"""Zips of images that users upload: judged as every zip of images is, then kept beside the store while runs need them.
+"""Images that users upload, as zip, .npz or .parquet: judged as every `images:PATH` is, then kept beside the store while runs need them.
 
 They lie in a folder of their user, under the digest of their bytes, so that what is uploaded twice is there once and no name of a user
 becomes a path. They count as disk of the user (limit disk_megabytes_per_user). One that no run and no
@@ -23,25 +23,42 @@ from ..untrusted.refusals import shown
 
 DAYS = 7
 KIND = "images:"
+KINDS = (".zip", ".npz", ".parquet")
 _DRAWN = 0.2  # share of test images, to judge a zip that has none of its own
 
 
-def take_images(store: Store, data: bytes) -> tuple[str, bool]:
-    """Keep a zip of images; (the name of the data set, whether it has test images of its own). InputError where it cannot be used."""
-    allowed, path = limits.load(store.folder), paths.uploaded(store.folder, store.owner, hashlib.sha256(data).hexdigest()).absolute()
+def take_images(store: Store, data: bytes, name: str = ".zip") -> tuple[str, bool]:
+    """Keep images; (the name of the data set, whether it has test images of its own). InputError where they cannot be used.
+
+    `name`: of the file, of which the end alone counts: .npz, .parquet, or else a zip.
+    """
+    from ..datasets.tables import table_of  # with Pillow, which few need
+
+    suffix = next((kind for kind in KINDS if name.lower().endswith(kind)), KINDS[0])
+    digest = hashlib.sha256(data).hexdigest()
+    allowed, path = limits.load(store.folder), paths.uploaded(store.folder, store.owner, digest, suffix).absolute()
+    dataset = f"{KIND}{path}"
     allowed.check_upload(len(data))
-    allowed.check_path(f"{KIND}{path}")
+    allowed.check_path(dataset)
     tidy(store)
-    if not path.exists():
+    is_new = not path.exists()
+    if is_new:
         Room(store, store.owner).check_disk(store, len(data))
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, data, field="file")
+    is_used = False
     try:
-        return f"{KIND}{path}", _has_test_images(path)
+        if table := table_of(dataset, path):  # its images are in memory while a run trains, those of a zip are opened one by one
+            allowed.check_upload(table.unpacked())
+        has_test_images = _has_test_images(dataset)
+        is_used = True
     except InputError as error:
-        path.unlink(missing_ok=True)
-        problem = error.message.removeprefix(f"dataset: {shown(f'{KIND}{path}')}: ").replace(str(path), "the zip")
-        raise InputError(problem, "file") from None
+        problem = error.message.removeprefix(f"dataset: {shown(dataset)}: ")
+        raise InputError(problem.replace(str(path), "the file"), "file") from None
+    finally:
+        if is_new and not is_used:
+            path.unlink(missing_ok=True)
+    return dataset, has_test_images
 
 
 def tidy(store: Store, now: float | None = None) -> list[Path]:
@@ -60,16 +77,16 @@ def tidy(store: Store, now: float | None = None) -> list[Path]:
     return gone
 
 
-def _has_test_images(path: Path) -> bool:
+def _has_test_images(dataset: str) -> bool:
     """Whether it does; InputError where it can be used neither so nor by drawing test images."""
-    describe = plugins.load("datasets", f"{KIND}{path}").describe
+    describe = plugins.load("datasets", dataset).describe
     try:
-        describe(build({"dataset": f"{KIND}{path}"}))
+        describe(build({"dataset": dataset}))
     except InputError as first:
         try:
-            describe(build({"dataset": f"{KIND}{path}", "split": _DRAWN}))
-        except InputError:
-            raise first from None
+            describe(build({"dataset": dataset, "split": _DRAWN}))
+        except InputError as second:  # it says what is wrong with images that only lack a test set
+            raise (second if "set split" in first.message and second.field != "split" else first) from None
         return False
     return True
 

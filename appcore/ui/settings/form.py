@@ -178,7 +178,7 @@ def _completed(name: str) -> None:
 
 
 def _uploaded(dataset: str, has_test_images: bool) -> None:
-    """Take an uploaded zip as the data set; where it has no test images, a fifth of each class is drawn."""
+    """Take uploaded images as the data set; where it has no test images, a fifth of each class is drawn."""
     _set("dataset", dataset)
     if not has_test_images and not address.read(st.query_params.to_dict())[1].get("split"):
         _set("split", 0.2)

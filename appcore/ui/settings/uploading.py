@@ -1,4 +1,4 @@
-"""The upload of a zip of images, below the path of one's own images."""
+"""The upload of images, below the path of one's own images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from appcore.service.uploads import DAYS
+from appcore.service.uploads import DAYS, KINDS
 
 from ..app import page
 from ..words.text import harmless
@@ -16,17 +16,19 @@ _TURN, _SAID = "_upload_turn", "_upload_said"
 
 
 def images(take: Callable[[str, bool], None]) -> None:
-    """The field; `take(data set, has test images)` is called for a zip that can be used."""
+    """The field; `take(data set, has test images)` is called for images that can be used."""
     turn = st.session_state.setdefault(_TURN, 0)  # a new key empties the field
     st.file_uploader(
-        "Or upload a zip: a folder for each class, in train/ and test/ or without them",
-        type=["zip"],
+        "Or upload them: a zip with a folder for each class, an .npz or a .parquet",
+        type=[kind.removeprefix(".") for kind in KINDS],
         key=f"images-{turn}",
         on_change=_take,
         args=(f"images-{turn}", take),
         max_upload_size=MOST_MEGABYTES,
-        help=f"PNG, JPEG, BMP, GIF, WebP or TIFF. It is kept beside the runs, counts as disk of yours, and is deleted {DAYS} days later "
-        "unless a run uses it.",
+        help="A zip holds PNG, JPEG, BMP, GIF, WebP or TIFF; its folders of classes lie in train/ and test/, or at the top. "
+        "An .npz holds images as uint8 in x_train and x_test with labels in y_train and y_test, or all in x and y. "
+        "A Parquet file has columns image (files of images) and label. "
+        f"What you upload is kept beside the runs, counts as disk of yours, and is deleted {DAYS} days later unless a run uses it.",
     )
     if said := st.session_state.pop(_SAID, ""):
         st.markdown(f":red[:material/error: {harmless(said)}]")
@@ -37,7 +39,7 @@ def _take(key: str, take: Callable[[str, bool], None]) -> None:
     if file is None:
         return
     try:
-        take(*page.manager().take_images(file.getvalue()))
+        take(*page.manager().take_images(file.getvalue(), file.name))
     except ValueError as error:
         st.session_state[_SAID] = f"{file.name}: {error}"
     st.session_state[_TURN] += 1
