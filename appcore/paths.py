@@ -137,6 +137,11 @@ def allowed_code(folder: Path, digest: str) -> Path:
     return folder / "code" / f"{digest}.py"
 
 
+def restored_code(folder: Path, digest: str) -> Path:
+    """The same file as a backup brought it along, to be read; it may not be run."""
+    return folder / "code" / "restored" / f"{digest}.py"
+
+
 def all_uploads(folder: Path) -> Path:
     """Where the folders of all users with uploads lie."""
     return folder / "uploads"

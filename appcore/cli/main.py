@@ -290,7 +290,11 @@ def _backup(args: argparse.Namespace) -> int:
 def _restore(args: argparse.Namespace) -> int:
     from ..transfer.backup import restore
 
-    found = restore(_manager().store, args.file)
+    store = _manager().store
+    found = restore(store, args.file)
+    if code := found.get("code"):
+        where = paths.restored_code(store.folder, "*").parent
+        print(f"not allowed to run yet: {counted(code, 'Python file')} of networks in {where}; read them first", file=sys.stderr)
     answer(args, found, f"{counted(found['runs'], 'run')} {'is' if found['runs'] == 1 else 'are'} back")
     return 0
 

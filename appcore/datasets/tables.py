@@ -324,7 +324,7 @@ class Parquet(Table):
 
         image, label = self._columns(file.schema_arrow)
         is_struct = types.is_struct(file.schema_arrow.field(image).type)
-        most, size = max(zip_file.FREE_TOTAL, 2 * _declared(file)), 0
+        most, size = max(zip_file.free_total(), 2 * _declared(file)), 0
         for batch in file.iter_batches(batch_size=1, columns=[f"{image}.bytes" if is_struct else image, label], use_threads=False):
             size += batch.nbytes
             if size > most:

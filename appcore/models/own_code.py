@@ -4,7 +4,8 @@ Such a file is a program: it can do whatever its user can. So naming one runs no
 machine asks for it (the command line, Python, a button of the form). It keeps a copy beside the store, under a digest of the bytes and of
 the factory's name, and gives the name that a run keeps: `file:PATH.py:FACTORY@DIGEST`. Only such copies are run, never PATH, and only
 while they have their digest. So what a bundle, a backup or a link names runs only where these very bytes have been allowed before, a run
-goes on with the code that it began with, and a changed file is another network.
+goes on with the code that it began with, and a changed file is another network. What a restored backup brought along lies apart, in
+`code/restored/`, until it is allowed as any file is.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ..errors import InputError
 
 HEAD = "file:"
 WARNING = "It is a program and can do whatever you can: read, change and delete your files. Run only what you wrote or have read."
-_DIGITS, _MOST_BYTES = 32, 2**20
+_DIGITS, MOST_BYTES = 32, 2**20
 _FORM = re.compile(r"file:(?P<path>.+\.py):(?P<factory>[A-Za-z_][A-Za-z0-9_]*)(?:@(?P<digest>[0-9a-f]{32}))?")
 
 
@@ -39,8 +40,12 @@ class Source(NamedTuple):
     @property
     def copy(self) -> Path:
         """Where the code lies that may be run."""
-        address = paths.store_file(paths.store_address())
-        return paths.allowed_code(address.expanduser().absolute().parent if address else paths.runs_folder(), self.digest)
+        return paths.allowed_code(_folder(), self.digest)
+
+    @property
+    def restored(self) -> Path:
+        """Where it lies as a restored backup brought it along."""
+        return paths.restored_code(_folder(), self.digest)
 
     @property
     def words(self) -> str:
@@ -76,7 +81,7 @@ def allow(arch: str, owner: str = "") -> str:
         return arch
     source = parse(arch)
     limits.load().check_code(arch, owner)
-    if source.digest and _kept(source) is not None:
+    if source.digest and _whole(source, source.copy) is not None:
         return arch
     code = _read(source)
     _check_factory(source, code)
@@ -101,11 +106,28 @@ def code(arch: str) -> tuple[bytes, Path]:
     limits.load().check_code(arch)
     if not source.digest:
         raise _refuse(f"{source.words} has not been allowed to run here, and naming it runs nothing; {_how(source)}")
-    found = _kept(source)
+    found = _whole(source, source.copy)
+    if found is None and (brought := restored(arch)):
+        problem = f"the code of {source.words} came with a backup and has not been allowed to run here"
+        raise _refuse(f"{problem}; read {shown(brought)}, and {_how(source._replace(path=brought))}")
     if found is None:
-        problem = f"the code of {source.words} is not here, and no bundle, backup or link brings code along"
+        problem = f"the code of {source.words} is not here, and no bundle and no link brings code along"
         raise _refuse(f"{problem}; get the same file, read it, and {_how(source)}")
     return found, source.copy
+
+
+def restored(arch: str) -> Path | None:
+    """Where the code of a kept name can be read that a backup brought along and nobody has allowed here; None where there is none."""
+    source = parse(arch)
+    is_there = source.digest and _whole(source, source.copy) is None and _whole(source, source.restored) is not None
+    return source.restored if is_there else None
+
+
+def allow_restored(arch: str, owner: str = "") -> str:
+    """Let that code be run here, which `restored` says where to read; the name stays the same. Errors as of `allow`."""
+    source = parse(arch)
+    allow(f"{HEAD}{source.restored}:{source.factory}@{source.digest}", owner)
+    return arch
 
 
 def has_changed(arch: str) -> bool:
@@ -122,10 +144,16 @@ def _how(source: Source) -> str:
     return f'press "Allow and use" below its path on the page Run, or run: {command}'
 
 
-def _kept(source: Source) -> bytes | None:
-    """The allowed code; None where there is none of that digest."""
+def _folder() -> Path:
+    """The folder of the store."""
+    address = paths.store_file(paths.store_address())
+    return address.expanduser().absolute().parent if address else paths.runs_folder()
+
+
+def _whole(source: Source, copy: Path) -> bytes | None:
+    """The code of a copy; None where there is none of that digest."""
     try:
-        found = files.read(source.copy)
+        found = files.read(copy)
     except FileNotFoundError:
         return None
     return found if _digest(source, found) == source.digest else None
@@ -133,7 +161,7 @@ def _kept(source: Source) -> bytes | None:
 
 def _read(source: Source) -> bytes:
     try:
-        if source.path.is_file() and source.path.stat().st_size <= _MOST_BYTES:
+        if source.path.is_file() and source.path.stat().st_size <= MOST_BYTES:
             return source.path.read_bytes()
         problem = "is larger than 1 MiB" if source.path.is_file() else "is no file"
     except OSError as error:

@@ -201,6 +201,10 @@ class Manager:
         """Let a Python file be run as a network, see models/own_code; the name that stands for it as it is now."""
         return own_code.allow(arch, self.store.owner)
 
+    def allow_restored_code(self, arch: str) -> str:
+        """The same for the code of a kept name that came with a backup; the name stays."""
+        return own_code.allow_restored(arch, self.store.owner)
+
     # ---- queries
 
     def runs(self, limit: int | None = None) -> list[dict[str, Any]]:

@@ -1,9 +1,9 @@
 """Backup of a whole store as one file, and its restore: every row and file of every run, between SQLite and PostgreSQL too.
 
-A backup is a zip of `files/RUN/...`, `tables/NAME.jsonl` and, last, `manifest.json` with size and SHA-256 of each. It may be made
-while runs go on: files come first, so no checkpoint is newer than the rows. Recorded runs stay out: every installation brings them. It is
-read back by the rules of a restore before it counts. A restore needs an empty store, and checks the file like a bundle from an untrusted
-source.
+A backup is a zip of `files/RUN/...`, `code/DIGEST.py`, `tables/NAME.jsonl` and, last, `manifest.json` with size and SHA-256 of each. It
+may be made while runs go on: files come first, so no checkpoint is newer than the rows. Recorded runs stay out: every installation brings
+them. It is read back by the rules of a restore before it counts. A restore needs an empty store, and checks the file like a bundle from an
+untrusted source.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import zipfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -32,10 +32,10 @@ from ..storage.store import Store
 from ..untrusted.member import MAX_MEMBERS
 from ..untrusted.refusals import shown
 from ..untrusted.zip_file import Capped, bomb, opened, overlap, problem
-from . import backup_rows
+from . import backup_code, backup_rows
 from .bundle_import import BROKEN
 
-FORMAT = 1
+FORMATS = (1, 2)  # 2 where there is code, which version 0.1.0 did not know
 MANIFEST = "manifest.json"
 # Every name under which this program keeps a file of a run.
 _FILE = re.compile(
@@ -64,11 +64,11 @@ def backup(store: Store, to: str | Path) -> dict[str, int]:
         if unreadable:
             remedy = "put it aside with `python -m appcore doctor --repair`, then back up"
             raise InputError(f"run {unreadable[0]} cannot be read; {remedy}", "store")
-        run_ids = [row["run_id"] for row in rows]
+        run_ids, code = [row["run_id"] for row in rows], dict(backup_code.kept(store, rows))
         for packing in (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED):  # the second where the first would look like a bomb
             file.seek(0)
             file.truncate()
-            found, left_out = _write(file, store.folder, run_ids, database, packing)
+            found, left_out = _write(file, store.folder, run_ids, code, database, packing)
             if not bomb(found):
                 break
         told.update(runs=len(run_ids), files=len(found) - len(backup_rows.TABLES) - 1, bytes=file.seek(0, os.SEEK_END), left_out=left_out)
@@ -85,7 +85,9 @@ def backup(store: Store, to: str | Path) -> dict[str, int]:
     return told
 
 
-def _write(to: IO[bytes], folder: Path, run_ids: Collection[str], database: Database, packing: int) -> tuple[list[zipfile.ZipInfo], int]:
+def _write(
+    to: IO[bytes], folder: Path, run_ids: Collection[str], code: Mapping[str, bytes], database: Database, packing: int
+) -> tuple[list[zipfile.ZipInfo], int]:
     """Write a backup; returns its entries, and how many files were left out."""
     listed: dict[str, dict[str, Any]] = {}
     left_out: set[Path] = set()
@@ -93,12 +95,14 @@ def _write(to: IO[bytes], folder: Path, run_ids: Collection[str], database: Data
         for run_id in run_ids:
             for name, parts in _files(paths.run_folder(folder, run_id), left_out):
                 listed[name] = _put(file, name, parts, zipfile.ZIP_STORED)
+        for name, content in code.items():
+            listed[name] = _put(file, name, iter([content]), zipfile.ZIP_STORED)
         with database.read() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
             for name, table in backup_rows.TABLES.items():
                 listed[name] = _put(file, name, backup_rows.lines(connection, table, set(run_ids)), packing)
-        manifest = {"format": FORMAT, "program": "appcore", "schema": schema.VERSION, "members": listed}
+        manifest = {"format": FORMATS[bool(code)], "program": "appcore", "schema": schema.VERSION, "members": listed}
         file.writestr(MANIFEST, json.dumps(manifest), zipfile.ZIP_DEFLATED)
     to.flush()
     return file.infolist(), len(left_out)
@@ -163,7 +167,8 @@ def _put(file: zipfile.ZipFile, name: str, parts: Iterator[bytes], packing: int)
 
 
 def restore(store: Store, path: str | Path) -> dict[str, int]:
-    """Restore a backup into an empty store, all or nothing; returns {"runs"}. Runs that were active get the status lost."""
+    """Restore a backup into an empty store, all or nothing; returns {"runs"}, and {"code"} where Python files of networks came along that
+    may not be run yet (see models/own_code). Runs that were active get the status lost."""
     path = Path(path).expanduser()
     with _plain_words(path), opened(path, _most_entries()) as file:
         return _restore(store, _Backup(file))
@@ -199,9 +204,9 @@ class _Backup:
         infos = self._zip.infolist()
         for info in infos:
             name = info.orig_filename
-            is_file = _FILE.fullmatch(name) is not None
-            found = problem(info, _MOST_BYTES, nested=is_file, dense=True)
-            found = found or ("" if is_file or name in backup_rows.TABLES or name == MANIFEST else "does not belong in a backup")
+            is_file, is_code = (form.fullmatch(name) is not None for form in (_FILE, backup_code.FILE))
+            found = problem(info, backup_code.MOST_BYTES if is_code else _MOST_BYTES, nested=is_file, dense=True)
+            found = found or ("" if is_file or is_code or name in backup_rows.TABLES or name == MANIFEST else "does not belong in a backup")
             _require(not found, f"member {shown(name)} {found}")
         sizes = {info.filename: info.file_size for info in infos}
         _require(len(sizes) == len(infos), "a member occurs twice")
@@ -209,7 +214,7 @@ class _Backup:
         most = backup_rows.MOST_LINE + 512 * len(infos)
         _require(sizes.pop(MANIFEST, most + 1) <= most, "it has no manifest: it is no backup, or was never finished")
         manifest = json.loads(b"".join(self._parts(MANIFEST)))
-        _require(manifest["format"] == FORMAT, f"its format {shown(manifest['format'])} is not known here; update the program")
+        _require(manifest["format"] in FORMATS, f"its format {shown(manifest['format'])} is not known here; update the program")
         _require(manifest["schema"] <= schema.VERSION, f"it is of a newer version (schema {manifest['schema']}); update the program")
         self.members: dict[str, dict[str, Any]] = manifest["members"]
         _require({name: one["size"] for name, one in self.members.items()} == sizes, "its members are not those of its manifest")
@@ -273,9 +278,10 @@ def _restore(store: Store, found: _Backup) -> dict[str, int]:
                         connection.execute(update(runs).where(runs.c.run_id == run_id).values(saved=None))
                     if source.exists():
                         place(connection, source, run_id)
+                code = backup_code.put_back(store.folder, folder)
     finally:
         database.engine.dispose()
-    return {"runs": len(known)}
+    return {"runs": len(known)} | ({"code": code} if code else {})
 
 
 def _require(is_so: Any, otherwise: str) -> None:

@@ -22,7 +22,6 @@ from .refusals import UNPRINTABLE, refuse, shown
 MAX_DIRECTORY_BYTES = 32 * 2**20  # of the list of contents
 MAX_RATIO = 200  # image files hardly shrink in a zip; a flat bitmap may, so files under FREE_BYTES are not checked
 FREE_BYTES = 2**20
-FREE_TOTAL = 256 * FREE_BYTES  # the same for all files of an archive together
 MAX_FOLDERS = 40  # in one name
 NESTED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -143,9 +142,14 @@ def bomb(infos: Collection[zipfile.ZipInfo]) -> str:
     return f"unpacks to {total:,} bytes from {packed:,}, as in a zip bomb; use another zip" if is_bomb(total, packed) else ""
 
 
+def free_total() -> int:
+    """Up to how many bytes together nothing is a bomb."""
+    return 256 * FREE_BYTES
+
+
 def is_bomb(total: int, packed: int) -> bool:
     """Whether `packed` bytes that unpack to `total` are far more than is honest."""
-    return total > max(FREE_TOTAL, MAX_RATIO * packed)
+    return total > max(free_total(), MAX_RATIO * packed)
 
 
 def overlap(infos: list[zipfile.ZipInfo], start_dir: int) -> str:

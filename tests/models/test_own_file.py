@@ -115,7 +115,7 @@ def test_a_changed_file_is_another_network_and_a_run_goes_on_with_its_own(file: 
 def test_a_copy_that_somebody_changed_is_not_run(file: Path) -> None:
     arch = own_code.allow(named(file))
     own_code.parse(arch).copy.write_text(file.read_text() + "\n")
-    with pytest.raises(InputError, match="no bundle, backup or link brings code along"):
+    with pytest.raises(InputError, match="no bundle and no link brings code along"):
         base.skeleton(arch, (1, 8, 8), 10)
     assert not has_run(file)
 
@@ -132,7 +132,7 @@ def test_an_imported_run_is_read_and_runs_no_code(file: Path, tmp_path: Path, mo
     assert row["status"] == "done" and len(manager.store.megabatches(taken)) == 2
     # The file lies where the run says, and is not looked at.
     for way in (lambda: manager.start([row["config"]]), lambda: appcore.load(taken)):
-        with pytest.raises(InputError, match="no bundle, backup or link brings code along"):
+        with pytest.raises(InputError, match="no bundle and no link brings code along"):
             way()
     # Nor another function of a file that was allowed here.
     arch = own_code.allow(named(file))
