@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from appcore.models import own_code
 from appcore.storage.store import Store
 
 APP = str(Path(__file__).parents[2] / "app.py")
@@ -42,6 +43,22 @@ def test_a_link_runs_nothing_and_a_button_allows_what_was_read(tmp_path: Path) -
     file.write_text(file.read_text() + "# changed\n")
     app.run()
     assert "has changed since it was allowed" in app.warning[0].value
+
+
+def test_what_came_with_a_backup_is_read_and_allowed_there(tmp_path: Path) -> None:
+    file = tmp_path / "net.py"
+    file.write_text(NET.format(mark=str(tmp_path / "ran")))
+    arch = own_code.allow(f"file:{file}:make")
+    source = own_code.parse(arch)
+    source.restored.parent.mkdir()
+    source.copy.rename(source.restored)
+    file.unlink()
+    app = form(arch)
+    assert "came with a backup" in app.warning[0].value and "def make():" in app.code[0].value and app.button(key="start").disabled
+    assert not (tmp_path / "ran").exists() and not source.copy.exists()
+    app.button(key="allow-code").click().run()
+    assert not app.exception and not app.warning and not app.button(key="start").disabled
+    assert app.query_params["arch"] == arch and source.copy.exists()
 
 
 @pytest.mark.parametrize(
