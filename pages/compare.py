@@ -25,7 +25,7 @@ from appcore.ui.app import tables  # noqa: E402
 from appcore.ui.compare import chosen as choice  # noqa: E402
 from appcore.ui.compare import layers, numbers, ticket, view  # noqa: E402
 from appcore.ui.run import launch  # noqa: E402
-from appcore.ui.widgets import bell, playback, run_controls, run_picker, run_rail  # noqa: E402
+from appcore.ui.widgets import alerts, bell, playback, run_controls, run_picker, run_rail  # noqa: E402
 from appcore.ui.words import run_status  # noqa: E402
 
 st.title("Compare")
@@ -43,6 +43,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="compare-hea
     curves = view.curve_view()
     pair = view.pick_pair(seen, runs) if runs else ("", "")
     bands = numbers.pick_bands(seen)
+    alerts.switch(runs)
     run_controls.all_buttons(runs)
 if not runs:
     st.markdown("Pick two or more runs above; those that were started together are the fairest pair.")

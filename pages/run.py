@@ -28,7 +28,7 @@ from appcore.transfer import reproduce  # noqa: E402
 from appcore.ui.app import tables  # noqa: E402
 from appcore.ui.run import launch, machine, network, next_steps, ticket, view  # noqa: E402
 from appcore.ui.settings import address, form  # noqa: E402
-from appcore.ui.widgets import bars, bell, image_answers, live_chart, playback, projector, run_controls, run_labels  # noqa: E402
+from appcore.ui.widgets import alerts, bars, bell, image_answers, live_chart, playback, projector, run_controls, run_labels  # noqa: E402
 from appcore.ui.words import format, run_status, run_text, text  # noqa: E402
 
 
@@ -66,7 +66,8 @@ def run_page(run: dict) -> None:
     with right:
         if not run_status.is_only_read(run):
             run_controls.buttons(run)
-        with st.container(horizontal=True, horizontal_alignment="right", key="again"):
+        with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", key="again"):
+            alerts.switch([run])
             change_and_run_again(run)
     bars.of_run(run)
     pace = tables.pace([run])

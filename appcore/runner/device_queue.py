@@ -24,7 +24,7 @@ from ..errors import BusyError, InputError
 from ..statuses import ENDING, WAITING
 from ..storage import heartbeat
 from ..storage.store import Store
-from . import hardware, slots
+from . import hardware, over, slots
 from .engine_port import Engine, Need, Work, need_of
 from .fair_order import fair_order
 from .launchers.base import Job
@@ -319,7 +319,9 @@ class Queue:
             print(f"runs {', '.join(run_ids)}: {error}", file=sys.stderr)
             for run_id in run_ids:
                 with suppress(InputError):
-                    self._store.claim(run_id, ("queued",), status="failed", error=f"could not be started: {error}")
+                    words = f"could not be started: {error}"
+                    self._store.claim(run_id, ("queued",), status="failed", error=words)
+                    over.tell(self._store, run_id, "failed", words)
             return
         self._line, self._started = self._new_slot(), [*self._started, begun]
         self._served[job.owner] = max(self._served.values(), default=0) + 1

@@ -19,7 +19,7 @@ from ..statuses import STARTABLE, STARTED
 from ..storage import checkpoint, heartbeat
 from ..storage.store import Store, TakenOverError
 from ..trackers.sink import Sink
-from . import admission, changes, hardware, slots
+from . import admission, changes, hardware, over, slots
 from .engine_port import Engine, Work, need_of
 from .failures import DIVERGED, divergence, explain, is_of_user
 from .progress import Pace
@@ -257,6 +257,8 @@ class _Driver:
         self._pace.interrupt()
         self._flush(status=status, command=None, **({"error": None} if is_asked else {}))
         self._has_ended = True
+        if is_asked:
+            over.tell(self._store, self._run_id, status)
 
     def stop(self, is_consistent: bool) -> None:
         """End as stopped from outside, keeping the last segment when the state can be trusted."""
@@ -284,12 +286,13 @@ class _Driver:
         for write in (self._flush, lambda **columns: self._store.write(self._run_id, fence=self._fence, **columns)):
             try:
                 write(status=status, command=None, **cause)
-                return status
+                break
             except TakenOverError:
                 return "lost"  # from here, as in `steps`
             except Exception as problem:
                 print(f"run {self._run_id}: {cause['error']} (not stored: {problem})", file=sys.stderr)
                 self._pending = []
+        over.tell(self._store, self._run_id, status, words)
         return status
 
     def release(self) -> None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from ..errors import InputError
 from ..statuses import ACTIVE, MOVING
 from ..storage.store import Store
-from . import driver
+from . import driver, over
 from .engine_port import Work
 
 
@@ -63,4 +63,6 @@ class LocalJob:
     def _fail(self, run_id: str, error: BaseException) -> None:
         """Say on a run that waits here why it cannot begin."""
         with suppress(Exception):  # refused where another process drives the run by now
-            self._store.claim(run_id, ("queued",), status="failed", error=driver.explain(error))
+            words = driver.explain(error)
+            self._store.claim(run_id, ("queued",), status="failed", error=words)
+            over.tell(self._store, run_id, "failed", words)

@@ -22,7 +22,7 @@ from .. import paths, plugins
 from ..statuses import ACTIVE, ENDING, LEFT, OVER, STARTED
 from ..storage import heartbeat
 from ..storage.store import Store
-from . import slots
+from . import over, slots
 from .worker import PLACED, PREEMPTED
 
 MOST_ATTEMPTS = 5  # in a row without a segment more
@@ -149,6 +149,8 @@ class PlacedJob:
                 notes = row["notes"] or []
                 notes = notes if is_last else [*notes, f"started again: {words}"]
                 self._store.claim(row["run_id"], ("queued", *LEFT), notes=notes, **told)
+                if is_last:
+                    over.tell(self._store, row["run_id"], "failed", end)
         if not is_last:
             self._due = time.monotonic() + (0.0 if self._attempts == 1 else min(_MOST_WAIT, _LEAST_WAIT**self._attempts))
 

@@ -32,6 +32,7 @@ from ..errors import InputError, NoRoomError
 from ..statuses import ACTIVE
 from ..storage import heartbeat
 from ..storage.store import Store, StoreError
+from ..trackers import on_end
 from . import hardware, signals, slots
 from .engine_port import Engine, need_of
 from .lockstep import LocalJob
@@ -45,10 +46,13 @@ _POLL_SECONDS = 0.1
 
 def main(arguments: list[str]) -> int:
     """Drive runs to their ends; returns the exit code."""
-    if arguments[:1] == ["--tethered"]:
-        return _serve(int(arguments[1]))
-    with signals.noted() as ending:
-        return _judged(lambda: _work(arguments, ending))
+    try:
+        if arguments[:1] == ["--tethered"]:
+            return _serve(int(arguments[1]))
+        with signals.noted() as ending:
+            return _judged(lambda: _work(arguments, ending))
+    finally:
+        on_end.wait()
 
 
 def _judged(work: Callable[[], int]) -> int:

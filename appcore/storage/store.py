@@ -28,7 +28,7 @@ from .claims import TakenOverError, is_held_by
 from .classroom.phones import Phones
 from .classroom.teacher import Teacher
 from .database import Database, StoreError
-from .kept.saved_views import SavedViews
+from .kept.saved_addresses import SavedAddresses
 from .kept.sign_outs import SignOuts
 from .kept.workers import Workers
 from .known_runs import HEAVY
@@ -59,7 +59,8 @@ class Store:
         self.files = RunFiles(self._database)
         self.ablations = AblationTable(self._database)
         self.sign_outs = SignOuts(self._database)
-        self.saved_views = SavedViews(self._database)
+        self.saved_views = SavedAddresses(self._database, "view")
+        self.saved_presets = SavedAddresses(self._database, "preset")
         self.workers = Workers(self._database)
         self.classes, self.phones = Teacher(self._database), Phones(self._database)
         self.owner = ""  # of the runs that are added here
@@ -76,7 +77,8 @@ class Store:
         mine = or_(runs.c.owner == owner, not_(claims.is_own()))
         seen._database, seen.owner = database, owner
         seen._mine, seen._seen = ((), ()) if sees_all else ((mine,), (or_(mine, readers.may_read(owner)),))
-        seen.ablations, seen.saved_views = AblationTable(database, owner, sees_all), SavedViews(database, owner)
+        seen.ablations = AblationTable(database, owner, sees_all)
+        seen.saved_views, seen.saved_presets = SavedAddresses(database, "view", owner), SavedAddresses(database, "preset", owner)
         seen.classes = Teacher(database, owner, sees_all)
         return seen
 

@@ -1,13 +1,15 @@
 """The form in the address: a preset and what differs from it, so that a reload, the back button and a copied link show the same form.
 
-/run?preset=lottery-lenet-small&sparsity=90&seed=3&options.control=reinit. Every setting may be named, also without a preset.
+/run?preset=lottery-lenet-small&sparsity=90&seed=3&options.control=reinit. Every setting may be named, also without a preset. A preset of
+one's own is an address that was kept under a name: all its settings, and no preset of the program, which may change.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
+from types import MappingProxyType
 from typing import Annotated, Any, get_origin
 
 from pydantic import TypeAdapter, ValidationError
@@ -23,11 +25,21 @@ USUAL = next(iter(PRESETS))
 LAUNCHER, FROM, SPARSITY = "launcher", "from", "sparsity"
 _OTHERS = {"preset", SPARSITY, LAUNCHER, FROM, "run", "projector"}  # what the address may hold besides settings
 _NONE = "none"  # an empty list
+Own = Mapping[str, Mapping[str, Sequence[str]]]  # presets of a user: {name: {parameter of the address: its values}}
+NONE_OWN: Own = MappingProxyType({})
 
 
-def written(settings: Mapping[str, Any], preset: str = USUAL) -> dict[str, str]:
+def of_preset(preset: str, own: Own = NONE_OWN) -> tuple[dict[str, Any], list[str]]:
+    """(settings, a line for each that cannot be used now) of a preset: one of the user's own, or one that comes with the program."""
+    if preset not in own:
+        return dict(PRESETS[preset].settings), []
+    _, found, bad = read({name: texts[-1] for name, texts in own[preset].items() if texts and name != "preset"})
+    return found, [f"preset {preset!r}: {line}" for line in bad]
+
+
+def written(settings: Mapping[str, Any], preset: str = USUAL, own: Own = NONE_OWN) -> dict[str, str]:
     """The address of a form with these settings: what differs from the preset, and the preset where it is not the usual one."""
-    base, shown = PRESETS[preset].settings, effective(settings)
+    base, shown = of_preset(preset, own)[0], effective(settings)
     names = [name for name in RunConfig.model_fields if name != "options" and (name in settings or name in base)]
     found = {"preset": preset} if preset != USUAL else {}
     found |= dict(_text(name, shown[name]) for name in names if name not in base or _plain(base[name]) != _plain(shown[name]))
@@ -56,12 +68,13 @@ def _of_text(text: str) -> dict[str, str]:
     return min((written(given, preset) for preset in PRESETS), key=len)
 
 
-def read(query: Mapping[str, str]) -> tuple[str, dict[str, Any], list[str]]:
+def read(query: Mapping[str, str], own: Own = NONE_OWN) -> tuple[str, dict[str, Any], list[str]]:
     """(preset, settings, a line for each entry that cannot be used) of an address."""
     preset = query.get("preset", USUAL)
-    bad = [] if preset in PRESETS else [f"preset: unknown name {preset[:40]!r}; choose one above"]
-    preset = preset if preset in PRESETS else USUAL
-    found = dict(PRESETS[preset].settings)
+    unknown = [] if preset in own or preset in PRESETS else [f"preset: unknown name {preset[:40]!r}; choose one above"]
+    preset = USUAL if unknown else preset
+    found, bad = of_preset(preset, own)
+    bad = unknown + bad
     for name, words in query.items():
         if (name in RunConfig.model_fields and name != "options") or name == SPARSITY:
             try:
@@ -69,7 +82,7 @@ def read(query: Mapping[str, str]) -> tuple[str, dict[str, Any], list[str]]:
             except InputError as error:
                 bad.append(error.message)
         elif name not in _OTHERS and not name.startswith((OPTION, "embed")):
-            bad.append(f"{name[:40]!r} in the address is no setting")
+            bad.append(f"{name[:40]!r} is no setting")
     known, given = options(effective(found)), {name: words for name, words in query.items() if name.startswith(OPTION)}
     chosen = {name: value for name, value in found.pop("options", {}).items() if name in known}  # of a preset whose method was replaced
     for name, words in given.items():
@@ -146,7 +159,7 @@ def _value(name: str, words: str) -> Any:
 def _option(name: str, words: str, known: Mapping[str, Mapping[str, Any]]) -> Any:
     short = name.removeprefix(OPTION)
     if short not in known:
-        raise InputError(f"{name[:60]!r} in the address is no parameter of the chosen method and pruner", "options")
+        raise InputError(f"{name[:60]!r} is no parameter of the chosen method and pruner", "options")
     kind = type(known[short]["default"])
     try:
         value = TypeAdapter(kind).validate_python(words)

@@ -28,7 +28,7 @@ from ..widgets import projector, sparsity_slider
 from ..widgets.run_picker import not_here
 from ..words import run_status, setting_labels
 from ..words.text import harmless, plain
-from . import address, fields, own_file, presets, uploading
+from . import address, fields, own_file, own_presets, presets, uploading
 
 BASIC = ("dataset", "arch", "method", "pruner", "tau", "megabatches", "epochs", "replay", "buffer_size", "replay_fraction", "seed")
 _OF_OPTIMIZER = ("lr", "weight_decay")
@@ -48,7 +48,7 @@ _ARGUMENT = "form_argument_{}"
 
 def show() -> tuple[dict[str, Any], RunConfig | None]:
     """Draw the form. Returns (what the user chose, the valid configuration or None while something is wrong)."""
-    _, overrides, bad = address.read(st.query_params.to_dict())
+    _, overrides, bad = _read()
     page.keep_form(st.query_params.to_dict())
     config, errors = check(overrides)
     values = address.effective(overrides)
@@ -71,8 +71,10 @@ def show() -> tuple[dict[str, Any], RunConfig | None]:
 
 def choose_preset() -> None:
     """The presets, above the form."""
-    preset, overrides, _ = address.read(st.query_params.to_dict())
-    presets.show(preset, overrides == PRESETS[preset].settings, lambda chosen: _write(dict(PRESETS[chosen].settings), chosen))
+    own = _own()
+    preset, overrides, _ = address.read(st.query_params.to_dict(), own)
+    presets.show(preset, overrides, own, _choose)
+    own_presets.keeper(preset, own, _keep, _forget)
 
 
 def launcher() -> str:
@@ -99,12 +101,42 @@ def check(overrides: Mapping[str, Any]) -> tuple[RunConfig | None, dict[str, lis
     return None, messages
 
 
+def _own() -> address.Own:
+    return page.store().saved_presets.all()
+
+
+def _read() -> tuple[str, dict[str, Any], list[str]]:
+    """(preset, settings, a line for each entry that cannot be used) of the form as it stands in the address."""
+    return address.read(st.query_params.to_dict(), _own())
+
+
+def _choose(preset: str) -> None:
+    _write(address.of_preset(preset, _own())[0], preset)
+
+
+def _keep(name: str) -> str:
+    """Keep the settings now on the form as a preset of one's own, and go on from it; returns its name as it was kept."""
+    if name in PRESETS:
+        raise InputError(f"preset: {name!r} comes with the program; type another name", "preset")
+    _, overrides, _ = _read()
+    name = page.store().saved_presets.keep(name, {key: [text] for key, text in address.written(overrides).items()})
+    _write(overrides, name)
+    return name
+
+
+def _forget() -> None:
+    """Delete the preset of one's own that is chosen; the form stays as it is."""
+    preset, overrides, _ = _read()
+    page.store().saved_presets.delete(preset)
+    _write(overrides, preset if preset in PRESETS else address.USUAL)
+
+
 def _write(overrides: Mapping[str, Any], preset: str) -> None:
     """Put the form into the address; what else is there stays, but for the run that it was filled from when another preset is chosen."""
     kept = {name: st.query_params[name] for name in ("projector", address.LAUNCHER) if name in st.query_params}
     if address.FROM in st.query_params and preset == st.query_params.get("preset", address.USUAL):
         kept[address.FROM] = st.query_params[address.FROM]
-    st.query_params.from_dict({**kept, **address.written(overrides, preset)})
+    st.query_params.from_dict({**kept, **address.written(overrides, preset, _own())})
     page.address_told()
 
 
@@ -131,7 +163,7 @@ def _of_run(errors: Mapping[str, list[str]]) -> dict[str, list[str]]:
     marks = {name: list(found) for name, found in errors.items()}
     if run["status"] == "failed" and run["error"]:
         named = failures.settings_named(run["error"])
-        now = address.effective(address.read(st.query_params.to_dict())[1])
+        now = address.effective(_read()[1])
         for name in named:
             if run["config"].get(name) == now.get(name):  # changed since: nothing to mark
                 marks.setdefault(name, []).append(f"with {setting_labels.shown(name, now[name])} it failed: {run['error']}")
@@ -142,7 +174,7 @@ def _of_run(errors: Mapping[str, list[str]]) -> dict[str, list[str]]:
 
 def _set(name: str, value: Any) -> None:
     """Take a setting; one that is back at the recipe's value is no longer named."""
-    preset, overrides, _ = address.read(st.query_params.to_dict())
+    preset, overrides, _ = _read()
     before = address.effective(overrides)
     overrides[name] = value
     overrides.pop("options", None) if name in fields.PLUGIN_FIELDS else None
@@ -180,12 +212,12 @@ def _completed(name: str) -> None:
 def _uploaded(dataset: str, has_test_images: bool) -> None:
     """Take uploaded images as the data set; where it has no test images, a fifth of each class is drawn."""
     _set("dataset", dataset)
-    if not has_test_images and not address.read(st.query_params.to_dict())[1].get("split"):
+    if not has_test_images and not _read()[1].get("split"):
         _set("split", 0.2)
 
 
 def _option_changed(name: str) -> None:
-    preset, overrides, _ = address.read(st.query_params.to_dict())
+    preset, overrides, _ = _read()
     overrides["options"] = {**overrides.get("options", {}), name: st.session_state[f"form_option_{name}"]}
     _write(overrides, preset)
 

@@ -1,35 +1,49 @@
-"""The presets in two labelled rows: what this machine finishes in minutes, and what takes a GPU hours."""
+"""The presets in labelled rows: what this machine finishes in minutes, what takes a GPU hours, and the user's own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 import streamlit as st
 
 from appcore.presets import PRESETS, ROWS, USUAL_DATA
 
-from ..words.text import harmless
+from ..words import run_text
+from ..words.text import harmless, plain
+from . import address
 
 _KEY = "form_preset_{}"
+_OWN = "own"  # the row of the user's presets
+_OWN_ROW = {_OWN: ("Yours", "settings that you have saved")}
 
 
-def show(preset: str, is_untouched: bool, choose: Callable[[str], None]) -> None:
-    """The rows, and a sentence on the chosen preset; `choose(name)` is called when another is pressed."""
-    for row, (title, sentence) in ROWS.items():
-        key, names = _KEY.format(row), [name for name in PRESETS if PRESETS[name].row == row]
+def show(preset: str, overrides: Mapping[str, Any], own: address.Own, choose: Callable[[str], None]) -> None:
+    """The rows, and a sentence on the chosen preset; `choose(name)` is called when another is pressed. `overrides`: what is on the form."""
+    is_untouched = overrides == address.of_preset(preset, own)[0]
+    for row, (title, sentence) in {**ROWS, **(_OWN_ROW if own else {})}.items():
+        key, names = _KEY.format(row), list(own) if row == _OWN else [name for name in PRESETS if PRESETS[name].row == row]
         st.session_state[key] = preset if is_untouched and preset in names else None
         st.pills(
             f"**{title}** :gray[:small[· {sentence}]]",
             names,
-            format_func=lambda name: PRESETS[name].title.removesuffix(USUAL_DATA),
+            format_func=partial(_title, own),
             key=key,
             on_change=_pressed,
             args=(key, preset, choose),
             wrap=True,
         )
-    chosen = PRESETS[preset]
-    changed = "" if is_untouched else f" :orange-badge[:material/edit: changed by you, starting from {harmless(chosen.title)}]"
-    st.markdown(f"{harmless(chosen.sentence)} :gray[:small[{harmless(chosen.source)}]]{changed}")
+    title = preset if preset in own else PRESETS[preset].title
+    changed = "" if is_untouched else f" :orange-badge[:material/edit: changed by you, starting from {plain(title)}]"
+    if preset in own:
+        st.markdown(f"Your preset: {run_text.summary({'config': address.effective(overrides)})}{changed}")
+    else:
+        st.markdown(f"{harmless(PRESETS[preset].sentence)} :gray[:small[{harmless(PRESETS[preset].source)}]]{changed}")
+
+
+def _title(own: address.Own, name: str) -> str:
+    return plain(name) if name in own else PRESETS[name].title.removesuffix(USUAL_DATA)
 
 
 def _pressed(key: str, preset: str, choose: Callable[[str], None]) -> None:
