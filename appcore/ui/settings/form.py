@@ -74,7 +74,9 @@ def choose_preset() -> None:
     own = _own()
     preset, overrides, _ = address.read(st.query_params.to_dict(), own)
     presets.show(preset, overrides, own, _choose)
-    own_presets.keeper(preset, own, _keep, _forget)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        presets.about(preset, overrides, own)
+        own_presets.keeper(preset, own, _keep, _forget)
 
 
 def launcher() -> str:

@@ -17,8 +17,11 @@ _NAME, _OF = "preset-name", "_preset_name_of"
 def keeper(preset: str, own: address.Own, keep: Callable[[str], str], forget: Callable[[], None]) -> None:
     """The field for a name, and buttons for a preset that there is. `keep(name)` returns the name as it was kept, `forget()` deletes the
     chosen preset, `preset`; both may raise InputError."""
-    if st.session_state.get(_OF) != preset or _NAME not in st.session_state:  # another one was chosen: its name is offered
-        st.session_state[_OF], st.session_state[_NAME] = preset, preset if preset in own else ""
+    is_same = st.session_state.get(_OF) == preset and _NAME in st.session_state
+    st.session_state[_OF] = preset
+    st.session_state[_NAME] = (
+        st.session_state[_NAME] if is_same else preset if preset in own else ""
+    )  # said each time, or a browser may miss it
     with st.popover("Save these settings", icon=":material/bookmark_add:", key="own-preset", width="content"):
         name = st.text_input(
             "Keep these settings as", key=_NAME, max_chars=MOST_NAME, placeholder="a name, then Enter", on_change=_keep, args=(own, keep)

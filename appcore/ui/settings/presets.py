@@ -20,7 +20,7 @@ _OWN_ROW = {_OWN: ("Yours", "settings that you have saved")}
 
 
 def show(preset: str, overrides: Mapping[str, Any], own: address.Own, choose: Callable[[str], None]) -> None:
-    """The rows, and a sentence on the chosen preset; `choose(name)` is called when another is pressed. `overrides`: what is on the form."""
+    """The rows; `choose(name)` is called when another preset is pressed. `overrides`: the settings that the form names."""
     is_untouched = overrides == address.of_preset(preset, own)[0]
     for row, (title, sentence) in {**ROWS, **(_OWN_ROW if own else {})}.items():
         key, names = _KEY.format(row), list(own) if row == _OWN else [name for name in PRESETS if PRESETS[name].row == row]
@@ -34,6 +34,11 @@ def show(preset: str, overrides: Mapping[str, Any], own: address.Own, choose: Ca
             args=(key, preset, choose),
             wrap=True,
         )
+
+
+def about(preset: str, overrides: Mapping[str, Any], own: address.Own) -> None:
+    """A sentence on the chosen preset, and whether the form has left it."""
+    is_untouched = overrides == address.of_preset(preset, own)[0]
     title = preset if preset in own else PRESETS[preset].title
     changed = "" if is_untouched else f" :orange-badge[:material/edit: changed by you, starting from {plain(title)}]"
     if preset in own:

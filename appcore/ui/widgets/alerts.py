@@ -30,7 +30,7 @@ _component = st.components.v2.component(
 
 def switch(runs: Sequence[Mapping[str, Any]]) -> None:
     """The switch for these runs; nothing is seen of it where none goes on. To be drawn at each change of their states, at one place."""
-    _component(key="alerts", data={"runs": [told(run) for run in runs]}, height="content")
+    _component(key="alerts", data={"runs": [told(run) for run in runs]}, width="content", height="content")
 
 
 def told(run: Mapping[str, Any]) -> dict[str, Any]:
