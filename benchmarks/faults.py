@@ -93,8 +93,10 @@ def damages(scratch: Path, kept: tables.Kept, count: int) -> list[Row]:
 
 def _damages(scratch: Path, count: int) -> list[Row]:
     run_id = faults.new_run(scratch / "run", "app")
-    faults.resumed(scratch / "run", run_id)
     store = Store(scratch / "run" / "runs.db")
+    with contextlib.closing(driver.steps(store, run_id)) as driven:
+        while store.get(run_id)["cursor"] < store.get(run_id)["segments"]:  # at its end it still has two checkpoints
+            next(driven)
     folder = paths.run_folder(store.folder, run_id)
     store.close()
     found = {f"checkpoints: {kind}": outcomes for kind, outcomes in damage.checkpoints(scratch, folder, count).items()}

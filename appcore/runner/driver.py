@@ -10,7 +10,7 @@ import time
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +117,8 @@ class _Driver:
                     if status == "stopped":
                         return
         self.end("done")
+        with suppress(Exception):  # it is done, whatever becomes of an older file
+            checkpoint.keep_last(self._folder, self._state.cursor)
         yield "done"
 
     def _begin(self) -> None:

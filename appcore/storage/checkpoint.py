@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check_readable",
     "damage",
+    "keep_last",
     "load",
     "load_masks",
     "load_packed",
@@ -41,7 +42,7 @@ __all__ = [
 ]
 
 FORMAT = 1
-KEPT = 2  # the newest, and the one before it in case the newest is damaged
+KEPT = 2  # of a run that goes on: the newest, and the one before it in case the newest is damaged
 _REMEDY = f"{files.REMEDY}, then resume"
 _WRONG = (ValueError, KeyError, TypeError, RecursionError, safetensors.SafetensorError)  # raised by content that is not what it should be
 _NAME = re.compile(r"checkpoint-([0-9]{9})\..+")
@@ -84,6 +85,14 @@ def save(
     with suppress(UnreadableError):  # not now: then all stay
         _prove(folder, cursor, text, digest)
         _drop_old(folder, cursor)
+
+
+def keep_last(folder: Path, cursor: int) -> None:
+    """Delete all checkpoints but the last of a run that is done, the one after `cursor` segments. All stay unless that one is read back
+    whole now."""
+    with suppress(UnreadableError):
+        if at(folder, cursor) is not None:
+            _drop_old(folder, cursor, kept=1)
 
 
 def load(
@@ -248,13 +257,13 @@ def _prove(folder: Path, cursor: int, text: str, digest: str) -> None:
         raise InputError(f"{path} could not be written: it reads back differently; check the disk, then resume", "store")
 
 
-def _drop_old(folder: Path, cursor: int) -> None:
-    """Delete what the whole checkpoint after `cursor` supersedes, but for the one before it; never a newer one.
+def _drop_old(folder: Path, cursor: int, kept: int = KEPT) -> None:
+    """Delete what the whole checkpoint after `cursor` supersedes, but for the newest `kept`, it among them; never a newer one.
 
     Manifests first, so that half a pair never counts.
     """
-    kept = [path for path in paths.manifests(folder) if path <= paths.manifest(folder, cursor)][:KEPT]
-    oldest = _number(kept[-1]) if kept else 0
+    staying = [path for path in paths.manifests(folder) if path <= paths.manifest(folder, cursor)][:kept]
+    oldest = _number(staying[-1]) if staying else 0
     for path in sorted(files.listed(folder), key=lambda path: path.suffix != ".json"):
         number = _number(path)
         if 0 <= number < oldest or (0 <= number <= cursor and path.suffix == ".damaged"):

@@ -1,4 +1,4 @@
-"""Damage the files of a finished run in a random way, and see what reading them gives."""
+"""Damage the files of a run at its end in a random way, and see what reading them gives."""
 
 from __future__ import annotations
 

@@ -148,6 +148,25 @@ def test_events_are_neither_missing_nor_doubled_over_many_stops(store: Store, un
     assert_same(store, run_id, uninterrupted)
 
 
+def test_a_run_that_is_done_keeps_its_last_checkpoint_alone(store: Store, uninterrupted: str) -> None:
+    assert checkpoint.cursors(paths.run_folder(store.folder, uninterrupted)) == [len(PLAN)]
+    assert len(checkpoint.cursors(paths.run_folder(store.folder, half(store)))) == 2
+
+
+def test_a_last_checkpoint_that_does_not_read_back_supersedes_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep = checkpoint.keep_last
+
+    def spoilt(folder: Path, cursor: int) -> None:
+        paths.checkpoint(folder, cursor).write_bytes(b"spoilt")
+        keep(folder, cursor)
+
+    monkeypatch.setattr(checkpoint, "keep_last", spoilt)
+    run_id = add(store)
+    assert driver.drive(store, run_id, work=StandIn()) == "done"
+    newest, older = checkpoint.cursors(paths.run_folder(store.folder, run_id))
+    assert newest == len(PLAN) and checkpoint.newest(paths.run_folder(store.folder, run_id))[0]["cursor"] == older
+
+
 def test_a_damaged_checkpoint_costs_work_but_no_truth(store: Store, uninterrupted: str) -> None:
     run_id = add(store)
     driven = driver.steps(store, run_id, work=StandIn())

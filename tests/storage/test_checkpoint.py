@@ -138,6 +138,15 @@ def test_a_damaged_one_does_not_count_as_the_one_to_fall_back_on(folder: Path) -
     assert [path.name for path in paths.manifests(folder)] == ["checkpoint-000000005.json", "checkpoint-000000003.json"]
 
 
+def test_the_last_of_a_run_that_is_done_supersedes_those_before_it_and_none_after_it(folder: Path) -> None:
+    checkpoint.keep_last(folder, 6)  # there is none
+    assert checkpoint.cursors(folder) == [7, 3]
+    paths.checkpoint(folder, 9).write_bytes(b"of another process")
+    paths.manifest(folder, 9).write_text("{}")
+    checkpoint.keep_last(folder, 7)
+    assert checkpoint.cursors(folder) == [9, 7] and not paths.checkpoint(folder, 3).exists()
+
+
 _KILLED = """
 import os, shutil, sys
 from pathlib import Path

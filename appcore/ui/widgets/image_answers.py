@@ -183,5 +183,5 @@ def _checkpoint(run: Mapping[str, Any], reply: Mapping[str, Any], answer: Mappin
             on_change=_choose,
             args=(run_id,),
             width=260,
-            help="The checkpoints of this run that are on this machine: its two newest",
+            help="The checkpoints of this run that are on this machine: its two newest, and of one that is done the last",
         )
