@@ -80,6 +80,14 @@ def chunks(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
+def tail(path: Path, most: int) -> tuple[bytes, int, float]:
+    """The last `most` bytes of a file, the bytes of all of it, and when it was last written (seconds since 1970); errors as in `read`."""
+    with _reading(path) as file:
+        size, written = file.seek(0, os.SEEK_END), os.fstat(file.fileno()).st_mtime
+        file.seek(max(0, size - most))
+        return file.read(most), size, written
+
+
 @contextmanager
 def _reading(path: Path) -> Iterator[IO[bytes]]:
     try:

@@ -1,4 +1,4 @@
-"""Machines: "what trains where, what waits, and why?" This machine's slots, and how many runs train at once."""
+"""Machines: "what trains where, what waits, and why?" This machine's slots, how many runs train at once, and the other machines."""
 
 import streamlit as st
 
@@ -8,13 +8,13 @@ PAGE = {
     "title": "Machines",
     "icon": ":material/memory:",
     "order": 85,
-    "help": "What trains here, what waits and why, and how many runs train at once.",
+    "help": "What trains where, what waits and why, and how many runs train at once.",
     "in_bar": False,
 }
 
 page.guard(__file__)
 
-from appcore.ui.machines import view  # noqa: E402
+from appcore.ui.machines import others, view  # noqa: E402
 from appcore.ui.words.text import plain  # noqa: E402
 
 found = page.manager().machine.survey()
@@ -29,8 +29,11 @@ view.chooser(found)
 def moving() -> None:
     """What trains and waits now."""
     now = page.manager().machine.survey()
+    elsewhere = page.manager().machine.others()
     view.training(now)
-    view.waiting(now)
+    view.waiting(now, elsewhere["at_engines"])
+    others.hosts(elsewhere)
+    others.nodes(elsewhere)
 
 
 with page.own_place():

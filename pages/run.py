@@ -23,10 +23,10 @@ page.guard(__file__)
 
 from appcore import charts  # noqa: E402
 from appcore.config import build  # noqa: E402
-from appcore.statuses import RESUMABLE  # noqa: E402
+from appcore.statuses import BROKEN, RESUMABLE  # noqa: E402
 from appcore.transfer import reproduce  # noqa: E402
 from appcore.ui.app import tables  # noqa: E402
-from appcore.ui.run import launch, machine, network, next_steps, ticket, view  # noqa: E402
+from appcore.ui.run import launch, log, machine, network, next_steps, ticket, view  # noqa: E402
 from appcore.ui.settings import address, form  # noqa: E402
 from appcore.ui.widgets import alerts, bars, bell, image_answers, live_chart, playback, projector, run_controls, run_labels  # noqa: E402
 from appcore.ui.words import format, run_status, run_text, text  # noqa: E402
@@ -96,6 +96,8 @@ def run_page(run: dict) -> None:
         view.costs(playback.as_of(now, data), data, shown_as)
         with st.expander("Pairing hashes and machine", icon=":material/fingerprint:"):
             view.facts(now)
+        if now["status"] not in BROKEN:
+            log.show(now)
         if data.played is None:  # else it would speak of the end
             next_steps.show(now)
 
@@ -110,6 +112,8 @@ def run_page(run: dict) -> None:
             if now["traceback"] and now["status"] == "failed":
                 with st.expander("Traceback", icon=":material/terminal:", key="traceback"):
                     st.code(now["traceback"], language=None)
+            if now["status"] in BROKEN:
+                log.show(now, is_open=True)
         figures(now, data)
 
     @st.fragment(run_every=pace)

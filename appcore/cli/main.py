@@ -141,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add(verb("sweep", _sweep, "run every combination of values, or search among them; the same command again completes it"))
     verb("list", _list, "list all runs, newest first")
     verb("show", _show, "show one run: settings, status, numbers so far", "RUN", run)
+    verb("log", _print_log, "print what the worker process of a run has printed", "RUN", run)
     resume = verb("resume", _resume, "go on with a run that was stopped, failed or lost, and wait for its end", "RUN", run)
     flags.add_share(resume)
     flags.add_log(resume)
@@ -228,6 +229,18 @@ def _show(args: argparse.Namespace) -> int:
     result = manager.result(_find(manager, args.run))
     settings = [f"{name}: {one_line(str(value))}" for name, value in result["config"].items()]
     answer(args, result, "\n".join([*settings, result_text(result)]))
+    return 0
+
+
+def _print_log(args: argparse.Namespace) -> int:
+    manager = _manager()
+    run_id = _find(manager, args.run)
+    found = manager.log(run_id)
+    if found is None:
+        raise InputError(f"run {run_id} has no log here: no worker process of its own drove it, or that printed nothing", "run_id")
+    if found["is_cut"]:
+        print(f"left out: all but the end of {found['size']:,} bytes", file=sys.stderr)
+    answer(args, {"run_id": run_id, **found}, found["text"].rstrip("\n"))
     return 0
 
 

@@ -23,6 +23,7 @@ from . import admission, changes, hardware, over, slots
 from .engine_port import Engine, Work, need_of
 from .failures import DIVERGED, divergence, explain, is_of_user
 from .progress import Pace
+from .usage import Usage
 
 if TYPE_CHECKING:
     from ..events import Event
@@ -94,6 +95,7 @@ class _Driver:
         self._classes = 0
         self._is_paused = self._is_preempted = self._has_ended = self._has_grown = self._has_entered = False
         self._pace = Pace(0)
+        self._usage: Usage | None = None
         self._flushed = self._saved = time.monotonic()
         self._asked = -COMMAND_SECONDS
         self._saved_cursor, self._save_seconds = row["saved"] or 0, 0.0
@@ -157,7 +159,7 @@ class _Driver:
         if self._watch:
             self._watch(event)
         if event.kind == "Started":
-            self._classes = event.classes
+            self._classes, self._usage = event.classes, Usage(event.device)
             event = self._enter(event)
         if event.kind == "EpochDone" and not any(note.startswith(DIVERGED) for note in self._notes):
             self._remark(divergence(event, self._classes, self._row["config"]))
@@ -223,7 +225,7 @@ class _Driver:
     def _flush(self, **columns: Any) -> None:
         start = time.monotonic()
         pending, self._pending = self._pending, []
-        progress = {"progress": self._pace.read()} if self._pace.is_known else {}
+        progress = {"progress": {**self._pace.read(), "machine": self._usage.read()}} if self._usage and self._pace.is_known else {}
         self._store.write(
             self._run_id,
             [event for _, event in pending],

@@ -76,8 +76,26 @@ def _gpus(visible: str | None) -> tuple[Gpu, ...]:
         return ()
 
 
+def in_use(gpu: str) -> dict[str, float]:
+    """What programs take of a GPU: {"load" (0 to 1, of the last second), "memory", "memory_total" (bytes)}; empty where nobody can say."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        handle = _handle(pynvml, gpu)
+        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+        load = pynvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
+        return {"load": load, "memory": int(memory.used), "memory_total": int(memory.total)}
+    except Exception:  # as in `_gpus`; or no permission
+        return {}
+
+
 def _gpu(pynvml: object, name: str) -> Gpu:
-    by_index, by_id = (getattr(pynvml, f"nvmlDeviceGetHandleBy{kind}") for kind in ("Index", "UUID"))
-    handle = by_index(int(name)) if name.isdecimal() else by_id(name)
+    handle = _handle(pynvml, name)
     title, memory = (getattr(pynvml, f"nvmlDeviceGet{fact}")(handle) for fact in ("Name", "MemoryInfo"))
     return Gpu(name, title if isinstance(title, str) else title.decode(), int(memory.total))
+
+
+def _handle(pynvml: object, name: str) -> object:
+    by_index, by_id = (getattr(pynvml, f"nvmlDeviceGetHandleBy{kind}") for kind in ("Index", "UUID"))
+    return by_index(int(name)) if name.isdecimal() else by_id(name)

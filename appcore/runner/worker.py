@@ -4,15 +4,16 @@ Exit codes: 0 all are done, or were stopped by a command; 1 one has failed, or m
 process was asked to end (SIGTERM, SIGHUP), another one has the run, or there is no room for it now.
 
 With `--placed` before the runs an engine has given this process its place (see placed.py): it does not wait for slots of this machine, and
-what it prints is kept with the first run. Asked to end, it says so on its runs, whom somebody else may then place again.
+what it prints is kept with the runs (run_log.py). Asked to end, it says so on its runs, whom somebody else may then place again.
 
 With `--tethered N` it drives one job after another for the process that started it, which has waited for their slots: each is a line of
-JSON on standard input, `{"runs": [...], "log": file or null}`, answered by a line with its exit code at the file descriptor N. When
-standard input closes, that process has ended: what trains is stopped, resumable.
+JSON on standard input, `{"runs": [...], "log": whether they need a new one}`, answered by a line with its exit code at the file
+descriptor N. When standard input closes, that process has ended: what trains is stopped, resumable.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -22,18 +23,16 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import MappingProxyType
-from typing import Any
+from typing import IO, Any
 
-from .. import files, paths
 from ..errors import InputError, NoRoomError
 from ..statuses import ACTIVE
 from ..storage import heartbeat
 from ..storage.store import Store, StoreError
 from ..trackers import on_end
-from . import hardware, signals, slots
+from . import hardware, run_log, signals, slots
 from .engine_port import Engine, need_of
 from .lockstep import LocalJob
 
@@ -67,7 +66,7 @@ def _work(run_ids: list[str], ending: signals.Ending) -> int:
     store = Store()
     if run_ids[:1] == [PLACED]:
         run_ids = run_ids[1:]
-        _print_to(paths.worker_log(paths.run_folder(store.folder, run_ids[0])))
+        _print_to(run_log.begin(store.folder, run_ids))
         return _drive_all(store, run_ids, ending, threading.Event(), {"error": PREEMPTED})
     configs = [store.get(run_id)["config"] for run_id in run_ids]
     device, need = hardware.device_of(configs[0].get("device", "auto")), need_of(Engine(), configs)
@@ -88,18 +87,22 @@ def _serve(answers: int) -> int:
             except Empty:
                 continue
             if job["log"]:
-                _print_to(Path(job["log"]))
+                _print_to(run_log.begin(store.folder, job["runs"]))
             code = _judged(partial(_drive_all, store, job["runs"], ending, parent_ended))
             with suppress(OSError):  # the parent has ended
                 os.write(answers, f"{code}\n".encode())
     return code
 
 
-def _print_to(file: Path) -> None:
-    """Let all that this process prints from here on be written to a new file."""
-    with files.fresh(file) as log:
-        for stream in (1, 2):
-            os.dup2(log.fileno(), stream)
+def _print_to(log: IO[bytes]) -> None:
+    """Let all that this process prints from here on be written to a file, line by line."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+        if isinstance(stream, io.TextIOWrapper):  # an engine may have put something else there
+            stream.reconfigure(line_buffering=True)
+    with log:
+        for number in (1, 2):
+            os.dup2(log.fileno(), number)
 
 
 def _listen(jobs: SimpleQueue[dict[str, Any]], parent_ended: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""This machine: what it has, how many runs train on it at once, what trains and what waits."""
+"""This machine: what it has, how many runs train on it at once, what trains and what waits; and the others that this store has."""
 
 from __future__ import annotations
 
@@ -9,17 +9,25 @@ from ..errors import InputError
 from ..runner import hardware, slots
 from ..storage import heartbeat
 from ..storage.store import Store
+from . import hosts
+from .engine_nodes import EngineNodes
 
 _KNOWN_SECONDS = 1.0  # for so long a number that was read counts: it is asked for ten times a second
 
 
 class Machine:
-    """Commands and queries about the slots of this machine. `may_choose`: whether this user may change them."""
+    """Commands and queries about the slots of this machine, and what is known of others. `may_choose`: whether this user may change the
+    number of slots."""
 
-    def __init__(self, store: Store, *, may_choose: bool = True):
+    def __init__(self, store: Store, *, may_choose: bool = True, nodes: EngineNodes | None = None):
         self._store, self.may_choose = store, may_choose
+        self._nodes = nodes or EngineNodes()
         self._known: tuple[float, int | None] = (-_KNOWN_SECONDS, None)
         slots.workers()  # InputError for a wrong value, before anything waits for it
+
+    def of(self, store: Store, *, may_choose: bool) -> Machine:
+        """The same machine as another user sees it."""
+        return Machine(store, may_choose=may_choose, nodes=self._nodes)
 
     def most(self) -> int | None:
         """How many runs may train at once in processes of their own; None: as many as there is room for. What was said when the program
@@ -44,6 +52,13 @@ class Machine:
             raise InputError(f"workers: {count} is no number of workers; choose 1 to {slots.MOST_WORKERS}", "workers")
         self._store.workers.choose(heartbeat.me()["host"], count)
         self._known = -_KNOWN_SECONDS, None
+
+    def others(self) -> dict[str, Any]:
+        """All machines that drive runs of this store, and what waits at engines: {"hosts", "at_engines"} of service/hosts, and {"nodes",
+        "silent"} of service/engine_nodes."""
+        is_there = self._store.exists()  # looking creates no store
+        rows, waiting = (self._store.at_work(), self._store.waiting()) if is_there else ([], {})
+        return {"hosts": hosts.hosts(rows, waiting, heartbeat.me()["host"]), "at_engines": hosts.at_engines(rows), **self._nodes.now()}
 
     def survey(self) -> dict[str, Any]:
         """What the machine has, and what trains and waits in its lines, by all programs of the user of the system who runs this one.

@@ -21,7 +21,7 @@ from typing import Any
 from .. import limits, paths, plugins
 from ..errors import InputError
 from ..models import own_code
-from ..runner import admission
+from ..runner import admission, run_log
 from ..runner.engine_port import Engine, Work
 from ..runner.launcher import Launcher, is_elsewhere
 from ..statuses import ACTIVE, COMMANDS, ENDED, LEFT, RESUMABLE
@@ -76,7 +76,7 @@ class Manager:
                 view.store = self._everybody.of(owner, sees_all=sees_all)
                 view.ablations = Ablations(view.store, partial(self._starting.start, view.store), self._work, self._of_many)
                 view.exports = access.Owned(self.exports, view.store)
-                view.machine = Machine(view.store, may_choose=sees_all)
+                view.machine = self.machine.of(view.store, may_choose=sees_all)
             return view
 
     # ---- commands
@@ -275,6 +275,13 @@ class Manager:
         """The other program that the next run here waits for, in words; empty for any other run."""
         launchers = self._launchers.values() if self.store.revision(run_id) else ()
         return next((words for launcher in launchers if (words := launcher.waits_for(run_id))), "")
+
+    def log(self, run_id: str, most: int = run_log.MOST_BYTES) -> dict[str, Any] | None:
+        """The end of what the worker process of a run printed, see runner/run_log: {"text", "size", "is_cut", "written"}. None where it
+        printed nothing or there was none; and of a run that somebody else shares, for it names their folders."""
+        row = self.store.get(run_id)
+        found = None if row.get("is_shared") else run_log.read(paths.run_folder(self.store.folder, row["run_id"]), most)
+        return found and found._asdict()
 
     def wait(self, run_id: str, timeout: float | None = None) -> str | None:
         """The final status of a run once it has ended, or None when it has not within `timeout` seconds."""

@@ -6,6 +6,7 @@ looks: clocks of two machines may be hours apart, and clocks can be set, so thei
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import sys
@@ -92,6 +93,13 @@ class Sightings:
             return self._judge(row)
         except (TypeError, ValueError, OverflowError):  # a row that breaks a rule (row_rules.py): no process of ours wrote it
             return "gone"
+
+    def quiet(self, row: Mapping[Any, Any]) -> float:
+        """Seconds since the last sign of life of the owner of an active run; by its own clock until it has been seen to move."""
+        if not row["heartbeat"]:
+            return math.inf
+        seen, has_moved = self._look(row)
+        return seen if has_moved else max(seen, time.time() - row["heartbeat"])
 
     def _judge(self, row: Mapping[Any, Any]) -> Life:
         if not row["heartbeat"]:

@@ -159,6 +159,32 @@ class Progress(BaseModel):
     updated: Instant | Annotated[float, Strict(), Field(ge=0, lt=7e9)] | None = None  # seconds: before 2192
 
 
+class _Gpu(BaseModel):
+    load: Number
+    memory: Count
+    memory_total: Count
+
+
+class _Machine(BaseModel):
+    """What a process takes of its machine; see runner/usage."""
+
+    model_config = _RULES
+
+    host: Text
+    device: Text
+    processor: Number
+    cores: Count
+    memory: Count
+    memory_total: Count
+    gpu: _Gpu | None = None
+
+
+class _Driven(Progress):
+    """Progress as a driver writes it; the machine is no part of a bundle."""
+
+    machine: _Machine | None = None
+
+
 class Recorded(BaseModel):
     """Of a recorded run: which one it is, and when, where and how it was made. `sha256` is that of its file."""
 
@@ -213,7 +239,7 @@ class _Run(BaseModel):
     segments: Count
     hashes: dict[str, Text] | None = None
     started: rules_of(events.Started) | None = None  # type: ignore[valid-type]
-    progress: Progress | None = None
+    progress: _Driven | None = None
     totals: rules_of(events.Finished) | None = None  # type: ignore[valid-type]
     error: Text | None = None
     traceback: Text | None = None

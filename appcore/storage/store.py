@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Table, and_, case, delete, insert, not_, or_, select, true, update
+from sqlalchemy import Connection, Table, and_, case, delete, func, insert, not_, or_, select, true, update
 
 from .. import names, paths
 from ..config import RunConfig
@@ -35,7 +35,7 @@ from .known_runs import HEAVY
 from .new_runs import NewRun
 from .ownership import RunFiles
 from .row_rules import RUN_ID
-from .rows import Unreadable, described, frame, has, live, named, padded, readable, record, record_new, survey
+from .rows import Unreadable, described, frame, has, judged, live, named, padded, readable, record, record_new, survey
 from .schema import plain, runs, sweeps
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 _LIFE = (runs.c.run_id, runs.c.status, runs.c.command, runs.c.pid, runs.c.host, runs.c.process_started, runs.c.heartbeat)
 _WATCH_POLL_SECONDS = 0.25
+_MOST_AT_WORK = 500
+_PROCESS = ("status", "launcher", "pid", "host", "process_started")
 
 __all__ = ["ACTIVE", "COMMANDS", "ENDED", "NewRun", "Store", "StoreError", "TakenOverError"]
 
@@ -428,6 +430,28 @@ class Store:
     def _active(self) -> Sequence[Mapping[Any, Any]]:
         with self._database.read() as connection:
             return connection.execute(select(runs.c.owner, *_LIFE).where(runs.c.status.in_(ACTIVE), *self._mine)).mappings().all()
+
+    def at_work(self) -> list[dict[str, Any]]:
+        """Active runs of everybody, those that are driven first and then by time, 500 at most, without the long columns and whatever has
+        become of their processes: `life` says that (see `Sightings.judge`), and `quiet` how long ago the last sign of life was, in
+        seconds. A row that this user may not see has only what concerns its process."""
+        light = [column for column in runs.columns if column.name not in HEAVY]
+        order = case((runs.c.status == "queued", 1), else_=0), runs.c.created, runs.c.run_id
+        query = select(and_(true(), *self._seen).label("is_seen"), *light).where(runs.c.status.in_(ACTIVE)).order_by(*order)
+        with self._database.read() as connection:
+            good, _ = judged(runs, connection.execute(query.limit(_MOST_AT_WORK)).mappings())
+        found, sightings = [], self._database.sightings
+        for row in good:
+            known = {"life": sightings.judge(row), "quiet": sightings.quiet(row), "is_seen": bool(row["is_seen"])}
+            shown = self._as_seen(live(row, sightings)) if known["is_seen"] else {name: row[name] for name in (*_PROCESS, "progress")}
+            found.append({**shown, **known})
+        return found
+
+    def waiting(self) -> dict[str, int]:
+        """How many runs of everybody wait in the queues of each machine."""
+        query = select(runs.c.host, func.count()).where(runs.c.status == "queued", runs.c.host.is_not(None)).group_by(runs.c.host)
+        with self._database.read() as connection:
+            return dict(connection.execute(query).all())
 
     def queued(self, run_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Settings, fence and owner of those of these runs that wait, by id."""

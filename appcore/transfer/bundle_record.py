@@ -105,9 +105,10 @@ def _one_line(about: str = "") -> Iterator[None]:
 
 def _describe(store: Store, row: dict[str, Any]) -> tuple[str, list[str]]:
     run_id = row["run_id"]
-    known = {name: row[name] for name in ("run_id", "created", "config", "cursor", "progress", "totals", "launcher")}
+    known = {name: row[name] for name in ("run_id", "created", "config", "cursor", "totals", "launcher")}
     known |= {"status": row["status"] if row["status"] in OVER else "stopped", "group": row["group_id"]}
     known |= {
+        "progress": row["progress"] and {name: value for name, value in row["progress"].items() if name in _Progress.model_fields},
         "versions": row["versions"] or {},
         "notes": [note[:LINE_LENGTH] for note in row["notes"] or []],
         "started": _started(row["started"]),

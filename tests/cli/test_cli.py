@@ -31,7 +31,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--arch", "mlp", "--megabatches", "2", "--epochs", "1", "--limit-train", "120", "--limit-test", "40", "--device", "cpu"]
 # Several seconds long even on a fast machine, so that a signal finds it at work; with a checkpoint at the end of each megabatch.
 LONG = ["--arch", "mlp", "--megabatches", "4", "--epochs", "40", "--batch-size", "16", "--device", "cpu"]
-VERBS = ["run", "sweep", "list", "show", "resume", "stop", "export", "import", "backup", "restore", "doctor", "bench", "check", "study"]
+VERBS = ["run", "sweep", "list", "show", "log", "resume", "stop", "export", "import", "backup", "restore", "doctor", "bench", "check"]
+VERBS += ["study"]
 
 RESULT = {"run_id", "status", "config", "hashes", "megabatches", "totals", "forgetting", "error", "notes"}
 MEGABATCH = {

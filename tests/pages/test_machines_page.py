@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import fake_runs
 import pytest
 from test_pages import no_warm_up, opened, store, words  # noqa: F401
@@ -9,6 +11,8 @@ from test_pages import no_warm_up, opened, store, words  # noqa: F401
 from appcore.runner import hardware
 from appcore.runner.slots import Slot
 from appcore.service import manager
+from appcore.service.engine_nodes import EngineNodes
+from appcore.storage import heartbeat
 from appcore.storage.store import Store
 
 
@@ -55,3 +59,34 @@ def test_what_trains_and_what_waits_is_named(store: Store) -> None:  # noqa: F81
     assert "6 cores · about 900 MB" in said and r"A \*\*bold\*\* run" in said
     assert "GPU 0, H200" in said and said.count("of somebody else, or of another store") == 2
     assert "in another program" in said
+
+
+def test_other_machines_are_named_with_what_runs_there_and_one_that_does_not_answer(
+    store: Store,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(heartbeat, "WATCH_SECONDS", -1.0)  # as if each had been watched for long enough
+    for host, quiet, status, launcher in (("n1", 1, "running", "ray"), ("n2", 25, "running", "slurm"), ("n3", 600, "running", "ray")):
+        run_id = fake_runs.write(store, title=f"run of {host}", until=20, status=status)
+        machine = {"host": host, "device": "cuda", "processor": 1.5, "cores": 16, "memory": 10**9, "memory_total": 64 * 10**9}
+        progress = {**store.get(run_id)["progress"], "machine": machine}
+        told = {"progress": progress, "launcher": launcher, "owner": "ada@example.org" if host == "n1" else ""}
+        store.update(run_id, host=host, pid=4711, process_started=5.0, heartbeat=time.time() - quiet, **told)
+    waits = fake_runs.write(store, title="run at an engine", until=0, status="queued")
+    store.update(waits, host="n1", pid=815, process_started=5.0, heartbeat=time.time(), launcher="ray")
+    node = {"host": "n9", "is_alive": False, "cores": 8.0, "gpus": 1.0, "memory": 10**9}
+    nodes = manager.shared().machine._nodes = EngineNodes(lambda: {"ray": [node]})
+    while not nodes.now()["nodes"]:
+        time.sleep(0.01)
+    said = words(opened("machines"))
+    assert "**n1** &nbsp; :green-badge[:material/check_circle: Answers] &nbsp; :small[16 cores · 64 GB · 1 run" in said
+    assert "1 run waits in a queue there" in said and "by ada" in said and "cuda · launcher ray · process 4711" in said
+    assert "No sign of life for 25 s" in said and "counts as lost" in said
+    assert "**n3** &nbsp; :red-badge" in said and "Does not answer" in said and "No sign of life for 10 min" in said
+    assert "until the Ray cluster has room" in said and "process 815 on n1" in said
+    assert "**n9** &nbsp; :red-badge[:material/link_off: Dead] &nbsp; :small[8 cores · 1 GPU" in said
+
+
+def test_a_machine_alone_has_no_list_of_others(store: Store) -> None:  # noqa: F811
+    fake_runs.keep_alive(store, fake_runs.write(store, until=20, status="running"))
+    assert "All machines" not in words(opened("machines"))

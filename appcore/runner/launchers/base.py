@@ -9,6 +9,9 @@ carries runs out outside this process always drives the engine. Optional:
   `start` is then given `environment` as well, the variables by which a program sees the one that is meant.
 - `IS_ELSEWHERE = True` where an engine carries runs out, mostly on other machines: they take no slots of this one, and go on when this
   program ends. `PlacedJob` of runner/placed is their job.
+- `WAITS_UNTIL = "..."`: what a run waits for there, in words.
+- `nodes()`: the machines of the engine, for the page Machines: `{"host", "is_alive", "cores", "gpus", "memory" (bytes)}` each; None where
+  this program is not connected to it, which the question must not change. Asked in a thread of its own, which may be held up.
 - `PACKAGE = "name"`, `VARIABLE = "NAME"`: a package, a variable of the environment that it needs; without it menus leave it out.
 - `check(store)`: InputError where it cannot be used now; asked before a run is written.
 - `let_go(store)`, called at the end, ends what is kept for further jobs.

@@ -24,6 +24,7 @@ from .base import Job
 CHOICES = {"command": "By a command of your own"}
 IS_ELSEWHERE = True
 VARIABLE = "APPCORE_COMMAND"
+WAITS_UNTIL = "the worker has begun that the command starts"
 _FIELDS = {"command", "runs", "name"}
 _LAST_CHARACTERS = 300
 

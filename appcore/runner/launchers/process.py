@@ -14,10 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from ... import files, paths, plugins
+from ... import paths, plugins
 from ...statuses import OVER
 from ...storage import heartbeat
 from ...storage.store import Store
+from .. import run_log
 from ..engine_port import Work
 from .base import Job
 
@@ -53,9 +54,8 @@ class WorkerJob:
     def __init__(self, store: Store, run_ids: list[str], environment: Mapping[str, str] = {}):
         self._store, self._all = store, list(run_ids)
         self.run_ids, self.is_running = list(run_ids), True
-        self._log = paths.worker_log(paths.run_folder(store.folder, run_ids[0]))
         self._worker = _worker_for(store.url, environment)
-        self._worker.begin(self._all, self._log)
+        self._worker.begin(self._all, store.folder)
 
     def advance(self) -> bool:
         """Check on the worker; False when the job has ended."""
@@ -88,7 +88,7 @@ class WorkerJob:
 
     def _last_words(self) -> str:
         with suppress(OSError):
-            text = self._log.read_text(errors="replace")
+            text = paths.worker_log(paths.run_folder(self._store.folder, self._all[0])).read_text(errors="replace")
             return text if len(text) <= 2 * _LOG_CHARACTERS else f"{text[:_LOG_CHARACTERS]}\n...\n{text[-_LOG_CHARACTERS:]}"
         return ""
 
@@ -103,15 +103,15 @@ class _Worker:
         self._answers = -1
         self._timer = threading.Timer(0, self._retire)
 
-    def begin(self, run_ids: list[str], log: Path) -> None:
-        """Give it a job."""
+    def begin(self, run_ids: list[str], folder: Path) -> None:
+        """Give it a job of runs whose folders lie in `folder`."""
         self._code, is_new = None, self._answers < 0
         if is_new:
-            with files.fresh(log) as output:
+            with run_log.begin(folder, run_ids) as output:
                 self._start(output)
         self._timer.cancel()
         assert self.process.stdin is not None
-        line = json.dumps({"runs": run_ids, "log": None if is_new else str(log)})
+        line = json.dumps({"runs": run_ids, "log": not is_new})
         with suppress(OSError):  # it has died, which `code` finds out
             self.process.stdin.write(line.encode() + b"\n")
             self.process.stdin.flush()

@@ -28,6 +28,7 @@ from .base import Job
 CHOICES = {"ray": "On a Ray cluster"}
 IS_ELSEWHERE = True
 PACKAGE = "ray"
+WAITS_UNTIL = "the Ray cluster has room; its keeper takes users in turn"
 _ADDRESS_VARIABLE = "RAY_ADDRESS"
 _ASK_SECONDS = 5.0  # how often the keeper is reminded of the runs that it has, which a new one learns by
 _START_SECONDS = 60.0  # for the keeper's process
@@ -48,6 +49,23 @@ def check(store: Store) -> None:
 def start(store: Store, run_ids: list[str], work: Work | None) -> Job:
     """A job that the keeper has."""
     return KeptJob(store, run_ids)
+
+
+def nodes() -> list[dict[str, Any]] | None:
+    """The machines of the cluster that this program has joined; None where it has joined none, which this does not change."""
+    ray = sys.modules.get("ray")
+    if ray is None or not ray.is_initialized():
+        return None
+    return [
+        {
+            "host": node["NodeManagerHostname"],
+            "is_alive": bool(node["alive"]),
+            "cores": node["Resources"].get("CPU", 0.0),
+            "gpus": node["Resources"].get("GPU", 0.0),
+            "memory": int(node["Resources"].get("memory", 0)),
+        }
+        for node in ray.nodes()
+    ]
 
 
 def _connect() -> Any:

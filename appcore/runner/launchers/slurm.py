@@ -20,6 +20,7 @@ from .base import Job
 CHOICES = {"slurm": "As a job of a Slurm cluster"}
 IS_ELSEWHERE = True
 PACKAGE = "submitit"
+WAITS_UNTIL = "Slurm begins its job"
 PARAMETERS_VARIABLE = "APPCORE_SLURM"
 _MEMORY_GB = 4  # beside the estimate of the run: Python, torch, the images
 

@@ -13,6 +13,7 @@ from appcore.names import counted
 from ..app import page
 from ..words import format, run_status
 from ..words.text import harmless, plain
+from .others import why_it_waits
 
 _SHOWN = 30
 _RULE = (
@@ -81,12 +82,13 @@ def training(found: Mapping[str, Any]) -> None:
                 st.markdown(f":small[{plain(facts)}]", width="content")
 
 
-def waiting(found: Mapping[str, Any]) -> None:
-    """What waits here, in the order in which it will begin, and why."""
+def waiting(found: Mapping[str, Any], at_engines: Sequence[Mapping[str, Any]]) -> None:
+    """What waits here, in the order in which it will begin, and at engines, and why."""
     st.subheader("Waits", anchor=False)
     queue = page.manager().waiting()
     others = [line for line in found["lines"] if not line["is_training"] and not set(line["run_ids"]) & set(queue)]
-    if not queue and not others:
+    at_engines = [run for run in at_engines if run["run_id"] not in queue]
+    if not queue and not others and not at_engines:
         st.caption("Nothing.")
         return
     with st.container(border=True, gap="xsmall", key="waits"):
@@ -102,6 +104,12 @@ def waiting(found: Mapping[str, Any]) -> None:
                 _runs(line["run_ids"])
                 process = f"in another program, process {line['pid']}"
                 st.markdown(f":small[{plain(process)}]", width="content")
+        for run in at_engines[:_SHOWN]:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                _runs([run["run_id"]])
+                st.markdown(f":small[{harmless(why_it_waits(run))}]", width="content")
+        if len(at_engines) > _SHOWN:
+            st.caption(f"and {len(at_engines) - _SHOWN:,} more at engines")
 
 
 def _why(run_id: str, found: Mapping[str, Any]) -> str:

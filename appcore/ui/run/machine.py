@@ -1,44 +1,39 @@
-"""What a run uses of the machine now: processor, memory, and the GPU if there is one. Cheap enough for every tick."""
+"""Where a run trains, and what its process takes of that machine: as the process itself says, which may be far from this page."""
 
 from __future__ import annotations
 
-import sys
-import types
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
-import psutil
 import streamlit as st
 
 from appcore.statuses import STARTED
-from appcore.storage import heartbeat
 
-# One psutil object for each process, because it measures since its last call; kept where a source reload does not drop it.
-_kept = sys.modules.setdefault("_pruning_lab_processes", types.ModuleType("_pruning_lab_processes")).__dict__
+from ..words import format
+from ..words.text import harmless
 
 
 def line(run: Mapping[str, Any]) -> None:
-    """A line about the training process; nothing when it is not on this machine."""
-    if run["status"] not in STARTED or run["host"] != heartbeat.me()["host"] or run["pid"] is None:
+    """A line with host, device and launcher, and of a run that trains with the numbers of its process; nothing where no process of this
+    store has driven it."""
+    is_driven, found = run["status"] in STARTED, (run["progress"] or {}).get("machine") or {}
+    host = run["host"] if is_driven else found.get("host")  # of a run that waits again the row names who keeps it
+    if not host or run.get("recorded"):
         return
-    with suppress(psutil.Error):
-        process = _kept.setdefault(str(run["pid"]), psutil.Process(run["pid"]))
-        words = [
-            f"processor {process.cpu_percent():.0f} % of {100 * (psutil.cpu_count() or 1)} %",
-            f"memory {process.memory_info().rss / 1e6:,.0f} MB of {psutil.virtual_memory().total / 1e9:.0f} GB",
-            *_gpu(run),
-        ]
-        st.caption(f":material/memory: The process that trains: {' · '.join(words)}")
+    has_said = host == found.get("host")
+    device = found["device"] if has_said else (run["started"] or {}).get("device")
+    facts = [host, device, f"launcher {run['launcher']}" if run["launcher"] else "", f"process {run['pid']}" if is_driven else ""]
+    words = [f"{'Trains' if is_driven else 'Trained'} on {', '.join(filter(None, facts))}"]
+    if run["status"] == "running" and has_said:
+        words += _taken(found)
+    st.caption(f":material/memory: {harmless(' · '.join(words))}")
 
 
-def _gpu(run: Mapping[str, Any]) -> list[str]:
-    if not str((run["started"] or {}).get("device", "cpu")).startswith("cpu"):
-        with suppress(Exception):  # no driver, no library, or no permission: no text about the GPU
-            import pynvml
-
-            pynvml.nvmlInit()
-            device = pynvml.nvmlDeviceGetHandleByIndex(0)
-            memory, load = pynvml.nvmlDeviceGetMemoryInfo(device), pynvml.nvmlDeviceGetUtilizationRates(device)
-            return [f"GPU {load.gpu} %, {memory.used / 1e9:.1f} of {memory.total / 1e9:.0f} GB"]
-    return []
+def _taken(found: Mapping[str, Any]) -> list[str]:
+    words = [
+        f"processor {100 * found['processor']:.0f} % of {100 * found['cores']:.0f} %",
+        f"memory {format.size(found['memory'])} of {format.size(found['memory_total'])}",
+    ]
+    if gpu := found.get("gpu"):
+        words.append(f"GPU {100 * gpu['load']:.0f} %, {format.size(gpu['memory'])} of {format.size(gpu['memory_total'])}")
+    return words
