@@ -48,7 +48,7 @@ def test_each_host_is_named_with_its_runs_and_its_last_sign_of_life(store: Store
         ("b", "quiet", [late]),
         ("c", "gone", [gone]),
     ]
-    assert [round(host["quiet"]) for host in hosts] == [0, 0, 30, 600]
+    assert [host["quiet"] for host in hosts] == pytest.approx([0, 0, 30, 600], abs=12)
     assert hosts[3]["runs"][0]["status"] == "lost" == store.get(dead_here)["status"]
 
 
@@ -57,7 +57,7 @@ def test_a_clock_that_differs_is_watched_before_a_host_is_given_up_and_one_that_
     assert [host["state"] for host in found(store)] == ["watched"]
     store.update(run_id, heartbeat=time.time() - 3598)  # its next heartbeat
     (host,) = found(store)
-    assert (host["state"], round(host["quiet"])) == ("answers", 0)
+    assert host["state"] == "answers" and host["quiet"] < 12
 
 
 def test_what_waits_is_counted_where_it_waits_and_named_at_engines(store: Store) -> None:
