@@ -32,8 +32,8 @@ def test_a_failed_run_opens_with_the_end_of_its_log(store: Store) -> None:  # no
     (log,) = [one for one in app.expander if one.label == "Log"]
     assert log.proto.expanded
     shown = log.code[0].value.splitlines()
-    assert len(shown) == 30 and shown[-1] == "[a](http://b) **bold** :red[x] <script>" and shown[0] == "line 71"
-    assert "The last 30 lines" in log.caption[0].value
+    assert len(shown) == 20 and shown[-1] == "[a](http://b) **bold** :red[x] <script>" and shown[0] == "line 81"
+    assert "The last 20 lines" in log.caption[0].value
 
 
 def test_a_run_that_is_well_has_it_closed_and_one_that_printed_nothing_has_none(store: Store) -> None:  # noqa: F811

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -87,7 +86,7 @@ def _about(host: Mapping[str, Any]) -> str:
         parts.append(f"{counted(host['waiting'], 'run')} wait in queues there" if host["waiting"] > 1 else "1 run waits in a queue there")
     if host["is_here"]:
         parts.append("this machine")
-    elif not math.isinf(host["quiet"]):
+    elif host["state"] == "answers":
         parts.append(f"last sign of life {format.duration(host['quiet'])} ago")
     return " · ".join(parts)
 

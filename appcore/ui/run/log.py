@@ -15,7 +15,7 @@ from ..widgets import download
 from ..words import format
 from ..words.text import harmless
 
-_LINES = 30
+_LINES = 20
 _LOOKED_AT = 32_768  # bytes, at each drawing
 
 

@@ -41,7 +41,9 @@ def size(value: float | None) -> str:
     """Bytes in MB or GB (powers of 1000)."""
     if value is None:
         return "–"
-    return f"{value / 1e9:.2g} GB" if value >= 1e9 else f"{value / 1e6:.0f} MB"
+    if value < 1e9:
+        return f"{value / 1e6:.0f} MB"
+    return f"{value / 1e9:.2g} GB" if value < 99.5e9 else f"{value / 1e9:,.0f} GB"
 
 
 def duration(seconds: float | None) -> str:
