@@ -26,7 +26,9 @@ def hosts(found: Mapping[str, Any]) -> None:
     st.subheader("All machines of this store", anchor=False)
     for number, host in enumerate(found["hosts"]):
         with st.container(border=True, gap="xsmall", key=f"host-{number}"):
-            st.markdown(f"**{plain(host['host'])}** &nbsp; {_state(host)} &nbsp; :small[{plain(_about(host), 300)}]")
+            colour, icon, words = _state(host)
+            state = f":{harmless(colour)}-badge[:material/{harmless(icon)}: {harmless(words)}]"
+            st.markdown(f"**{plain(host['host'])}** &nbsp; {state} &nbsp; :small[{plain(_about(host), 300)}]")
             if host["state"] == "gone":
                 st.caption(f"No sign of life for {format.duration(host['quiet'])}: what ran there is lost. {_LOST}")
             if host["state"] == "quiet":
@@ -66,12 +68,13 @@ def _name(launcher: str) -> str:
     return plugins.find("launchers", launcher).short
 
 
-def _state(host: Mapping[str, Any]) -> str:
+def _state(host: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Colour, icon and words of the badge of a machine."""
     return {
-        "answers": ":green-badge[:material/check_circle: Answers]",
-        "quiet": f":orange-badge[:material/hourglass_disabled: No sign of life for {format.duration(host['quiet'])}]",
-        "watched": ":gray-badge[:material/visibility: Its clock differs from this one's: being watched]",
-        "gone": ":red-badge[:material/link_off: Does not answer]",
+        "answers": ("green", "check_circle", "Answers"),
+        "quiet": ("orange", "hourglass_disabled", f"No sign of life for {format.duration(host['quiet'])}"),
+        "watched": ("gray", "visibility", "Its clock differs from this one's: being watched"),
+        "gone": ("red", "link_off", "Does not answer"),
     }[host["state"]]
 
 
