@@ -70,8 +70,17 @@ class RunConfig(BaseModel):
         ge=0, le=10**12,
     )  # fmt: skip
     shots: int = _setting(0, "Few-shot: N training images of each class in the whole stream (0: all)", "Data", ge=0, le=10_000_000)
-    scope: Literal["global", "layer", "erk"] = _setting(
-        "global", "Compare scores over the whole network, keep the same share of each layer, or Erdos-Renyi-kernel shares", "Pruning"
+    scope: Literal["global", "layer", "erk", "flops"] = _setting(
+        "global",
+        "Compare scores over the whole network, keep the same share of each layer, or Erdos-Renyi-kernel shares; flops: over the whole "
+        "network, and densities are shares of its FLOPs that are left",
+        "Pruning",
+    )
+    densities: tuple[str, ...] = _setting(
+        (),
+        "Densities of layers at the end, e.g. conv1=0.5,fc=0.1, reached at the pace of the schedule; layers left out stay dense (none: by "
+        "scope)",
+        "Pruning",
     )
     granularity: str = _setting(
         WEIGHT,
@@ -218,6 +227,14 @@ class RunConfig(BaseModel):
             return tuple(sorted({name.strip() for name in names} - {""}))
         return value
 
+    @field_validator("densities", mode="before")
+    @classmethod
+    def _are_densities(cls, value: Any) -> Any:
+        """Take a mapping, or "conv1=0.5, fc=0.1" from a form or command line; sorted, so that equal densities are equal settings."""
+        if not isinstance(value, (str, Mapping, list, tuple)):
+            return value
+        return tuple(f"{name}={density!r}" for name, density in quotas.by_layer(value).items())
+
     @field_validator("class_order", mode="before")
     @classmethod
     def _are_classes(cls, value: Any) -> Any:
@@ -237,6 +254,10 @@ class RunConfig(BaseModel):
             raise ValueError(
                 f"granularity: {self.method} chooses single weights by itself; choose weight, or another method than {self.method}"
             )
+        if self.densities and self.scope == quotas.FLOPS:
+            raise ValueError("densities: scope flops chooses how much each layer keeps; leave these out, or choose scope global")
+        if self.densities and 0.8**self.tau >= 1:
+            raise ValueError(f"tau: {self.tau:g} prunes nothing, so densities of layers are never reached; choose more, such as 4.5")
         if self.optimizer == "nesterov" and not self.momentum:
             raise ValueError("momentum: nesterov needs one above 0, e.g. 0.9; choose that, or optimizer sgd")
         if self.lr_schedule == "one-cycle" and self.lr_warmup:
@@ -272,6 +293,12 @@ class RunConfig(BaseModel):
     def option(self, field: str, name: str) -> Any:
         """A plug-in parameter, or its default: config.option("pruner", "rounds")."""
         return self.options.get(name, plugins.find(PLUGIN_FIELDS[field], getattr(self, field)).options[name]["default"])
+
+    @property
+    def counts_weights(self) -> bool:
+        """Whether a density of the schedule is the share of all weights that is kept: not where layers have densities of their own, or
+        FLOPs are counted."""
+        return not self.densities and self.scope != quotas.FLOPS
 
     @property
     def is_subset(self) -> bool:

@@ -91,11 +91,13 @@ class Pruned:
     """A prune point. Densities are fractions: requested, counted from the mask, and on an input-to-output path (alive).
 
     density_effective counts the non-zero weights of the tensors that forward uses. is_named is False where no density can be set for the
-    method (cs): the requested one is then the one that resulted. epoch and round: before which epoch of which round this happened.
+    method (cs), or FLOPs are (scope flops): the requested one is then the one that resulted. epoch and round: before which epoch of which
+    round this happened.
 
     `facts` (plain numbers, for JSON): overlap with the previous mask (intersection over union) and overlap_by_chance; born and dead
     weights by layer; collapsed_layers (nothing alive) and collapsed_channels by layer; and where a pruner ranked: critical {layer, kept,
-    density}, where a first layer would die, and scores {edges, kept, pruned, threshold, thresholds}, their histogram. images: twelve test
+    density}, where a first layer would die, and scores {edges, kept, pruned, threshold, thresholds}, their histogram. flops {requested,
+    left}, shares of those of a dense forward pass, where scope is flops. images: twelve test
     images, {places, labels, before, answers}, the last two [class, confidence] of each before and after the cut.
     """
 

@@ -1,15 +1,23 @@
-"""The whole numbers of a selection, without torch: how many weights each layer keeps where its share is fixed beforehand (scopes layer
-and erk), and how many are removed as one (the setting `granularity`)."""
+"""The numbers of a selection, without torch: how many weights each layer keeps where its share is fixed beforehand (scopes layer and
+erk, and densities given for each layer), what weights cost (scope flops), and how many are removed as one (the setting `granularity`)."""
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from .errors import InputError
 
 WEIGHT = "weight"
 GRANULARITIES = (WEIGHT, "kernel", "filter", "channel", "2:4", "4x4")  # what forms offer
 N_OF_M = r"([1-9]\d{0,3}):([1-9]\d{0,3})"
 _BLOCK = r"([1-9]\d{0,3})x([1-9]\d{0,3})"
+FLOPS = "flops"  # the scope that ranks over the whole network, and whose densities are shares of its FLOPs
+_LISTED = 8  # names of layers in a message
 
 
 def quotas(shapes: dict[str, tuple[int, ...]], keep: int, scope: str, caps: dict[str, int]) -> dict[str, int]:
@@ -76,3 +84,106 @@ def block(granularity: str, shape: tuple[int, ...]) -> tuple[int, int]:
         return outputs, 1
     height, width = map(int, granularity.split("x"))
     return height, width
+
+
+@dataclass(frozen=True)
+class Costs:
+    """FLOPs of a forward pass of one image: `total` of the dense network, and `each` weight's in the layers that may be pruned.
+
+    A weight of a convolution is multiplied once for every output position, so weights of early layers cost more.
+    """
+
+    total: int
+    each: Mapping[str, int]
+
+    def of(self, counts: Mapping[str, int]) -> int:
+        """What so many weights of each layer cost."""
+        return sum(self.each[name] * count for name, count in counts.items())
+
+    def share(self, kept: Mapping[str, int], sizes: Mapping[str, int]) -> float:
+        """The share of all FLOPs that is left where so many of the weights of each layer are kept."""
+        return (self.total - self.of(sizes) + self.of(kept)) / self.total
+
+    def budget(self, share: float, sizes: Mapping[str, int]) -> int:
+        """What the weights of these layers may cost together where at most `share` of all FLOPs is to be left.
+        InputError where all else costs more than that."""
+        others = self.total - self.of(sizes)
+        left = math.floor(Fraction(str(float(share))) * self.total) - others  # 0.29 * 100 as floats is less than 29
+        if left < 0:
+            raise InputError(
+                f"scope: {100 * share:.3g} % of the FLOPs cannot be reached, because what is not pruned costs "
+                f"{100 * others / self.total:.3g} % of them; leave more, or let more layers be pruned (prunable all, fewer exempt)",
+                "scope",
+            )
+        return left
+
+
+def by_layer(given: Mapping[str, object] | Iterable[object] | str) -> dict[str, float]:
+    """{layer: density} from a mapping, or from entries such as "conv1=0.5" (of a list, or divided by commas), by names without ".weight",
+    sorted. ValueError for what is no name, or no density above 0 and at most 1."""
+    entries = given.split(",") if isinstance(given, str) else given
+    pairs = list(given.items()) if isinstance(given, Mapping) else [_pair(entry) for entry in entries if str(entry).strip()]
+    found: dict[str, float] = {}
+    for key, value in pairs:
+        name = str(key).strip().removesuffix(".weight")
+        if not isinstance(key, str) or not name or not name.isprintable() or {",", ";", "="} & set(name):
+            raise ValueError(f"{str(key)[:60]!r} is no name of a layer; write for example conv1=0.5")
+        if name in found:
+            raise ValueError(f"{name[:60]!r} has two densities; give one")
+        found[name] = _density(name, value)
+    return dict(sorted(found.items()))
+
+
+def _pair(entry: object) -> tuple[str, str]:
+    name, equals, value = str(entry).partition("=")
+    if not equals:
+        raise ValueError(f"{str(entry)[:60]!r} says no density; write for example conv1=0.5")
+    return name, value
+
+
+def _density(name: str, value: object) -> float:
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not 0 < number <= 1:
+        raise ValueError(
+            f"{name[:60]}={' '.join(str(value)[:40].split())} is no share of weights kept; give one above 0 and at most 1, e.g. 0.1 for "
+            "90 % sparsity"
+        )
+    return number
+
+
+def fitted(densities: Mapping[str, float], weights: Sequence[str], field: str = "densities") -> dict[str, float]:
+    """A density for each of these weights: the given one of its layer, and 1 for layers that were left out. InputError for a layer that is
+    not among them."""
+    layers = {name.removesuffix(".weight"): name for name in weights}
+    found = dict.fromkeys(weights, 1.0)
+    for name, density in densities.items():
+        if name not in layers:
+            near = difflib.get_close_matches(name[:100], layers, n=3, cutoff=0.6)
+            there = ", ".join([*list(layers)[:_LISTED], *(["..."] if len(layers) > _LISTED else [])])
+            remedy = f"did you mean {' or '.join(near)}?" if near else f"there are {there}"
+            raise InputError(f"{field}: {name[:60]!r} is no layer that is pruned here (see prunable and exempt); {remedy}", field)
+        found[layers[name]] = density
+    return found
+
+
+def on_the_way(end: Mapping[str, float], density: float, final: float) -> dict[str, float]:
+    """The densities of layers that end at `end`, at the point of a schedule where it asks for `density` and ends at `final`.
+
+    Each layer is as far on its way as the schedule, in rounds that remove the same share of what is left: end ** (log density / log final).
+    """
+    if final >= 1 or density <= final * (1 + 1e-9):
+        return dict(end)
+    share = math.log(density) / math.log(final)
+    return {name: value**share for name, value in end.items()}
+
+
+def between(start: Mapping[str, float], end: Mapping[str, float], share: float) -> dict[str, float]:
+    """The densities of layers a share of the way from `start` to `end`, by equal ratios; what is below its end already stays there."""
+    found = {}
+    for name, last in end.items():
+        first = start[name]
+        found[name] = first * (last / first) ** share if first > last else first
+    return found

@@ -20,8 +20,8 @@ Run = Mapping[str, Any]
 _OF_TESTS = ["segment", "megabatch", "density_mask", "test_accuracy"]
 # Settings without effect on the training of a network that is never pruned, or that say only where it happens.
 _NOT_OF_DENSE = (
-    *("method", "pruner", "schedule", "tau", "scope", "granularity", "prunable", "exempt", "score_fraction", "score_batch_size"),
-    *("semantics", "options"),
+    *("method", "pruner", "schedule", "tau", "scope", "densities", "granularity", "prunable", "exempt"),
+    *("score_fraction", "score_batch_size", "semantics", "options"),
     "device",
 )
 _FRESH = {"control": "reinit"}  # the option of a method by which a ticket becomes its control

@@ -30,7 +30,7 @@ ALIASES = {
     "id": "run_id",
 }
 LABELS = ("status", "title", "note", "tag", "run_id", "error")  # that are no settings
-_RANKING = ("pruner", "schedule", "tau", "scope", "granularity")  # settings without effect where the method ranks no weights
+_RANKING = ("pruner", "schedule", "tau", "scope", "densities", "granularity")  # settings without effect where the method ranks no weights
 NUMBERS = tuple(name for name in measures.newest({}, None) if name != "size")  # a list of runs has no sizes of layers
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from .. import names, plugins
 from ..config import RunConfig, build
 from ..planning import sparsity
+from ..quotas import FLOPS
 
 MOST = 3
 _STEPS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999)  # sparsities that are worth a try
@@ -98,13 +99,22 @@ def _collapsed(facts: Facts) -> Iterator[_Idea]:
     layer = dead[0].removesuffix(".weight")
     why = f"{layer} has no weight left that matters, which is a collapse: no signal passes there."
     if facts.config["scope"] != "erk":
-        yield _Idea("Leave each layer a share of its own", f"{why} Scope ERK spares small layers.", {"scope": "erk"})
+        yield _Idea("Leave each layer a share of its own", f"{why} Scope ERK spares small layers.", {"scope": "erk", "densities": ()})
+    if not _counts_weights(facts):
+        return
     half = 1 - min(1.0, 2 * facts.end["density_mask"])
     yield _Idea(f"Prune half as far, to {100 * half:.1f} %", why, {"tau": sparsity.tau_of(half)})
 
 
+def _counts_weights(facts: Facts) -> bool:
+    """Whether tau is the share of weights removed in the end."""
+    return not facts.config.get("densities") and facts.config["scope"] != FLOPS
+
+
 def _further(facts: Facts) -> Iterator[_Idea]:
-    if not _is_pruned(facts) or (facts.layers["alive"] == 0).any() or facts.end["test_accuracy"] < _AT_CHANCE * _chance(facts):
+    if not (_is_pruned(facts) and _counts_weights(facts)):
+        return
+    if (facts.layers["alive"] == 0).any() or facts.end["test_accuracy"] < _AT_CHANCE * _chance(facts):
         return
     density = facts.end["density_mask"]
     said = f"At {100 * (1 - density):.1f} % sparsity no layer is empty and the test accuracy is {100 * facts.end['test_accuracy']:.1f} %"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,12 +12,14 @@ from torch import Tensor, nn
 
 from .. import plugins, seeds
 from ..config import build
+from ..engine import flops
 from ..engine.prune_point import Cut, rounds
 from ..errors import InputError
 from ..masks import selection
 from ..masks.alive import alive_masks
 from ..masks.shrink import shrunk
 from ..pruners.base import ScoringTask
+from ..quotas import FLOPS, Costs, by_layer, fitted
 
 Images = Iterable[tuple[Tensor, Tensor]] | tuple[Tensor, Tensor] | None
 
@@ -25,7 +28,7 @@ def prune(
     network: nn.Module,
     images: Images = None,
     *,
-    density: float,
+    density: float | Mapping[str, float],
     pruner: str = "magnitude",
     scope: str = "global",
     granularity: str = "weight",
@@ -37,14 +40,17 @@ def prune(
 ) -> dict[str, Tensor]:
     """Set the weights that a criterion ranks lowest to exactly 0, in place, and return the masks by weight name (bool, True = kept).
 
-    Exactly round(density * n) weights are kept of the n that may be pruned, or as near as whole groups come. Nothing keeps the others at 0
-    in later training: call `appcore.prune(network, density=..., masks=masks)` again, or hand each mask to
+    Exactly round(density * n) weights are kept of the n that may be pruned, or as near as whole groups come. A `density` for each layer,
+    such as {"conv1": 0.5, "fc": 0.1}, keeps that share of each (above 0), and layers that it leaves out stay as they are. Nothing keeps
+    the others at 0 in later training: call `appcore.prune(network, density=..., masks=masks)` again, or hand each mask to
     `torch.nn.utils.prune.custom_from_mask`.
 
     - `images`: a loader or list of batches (x float [B, C, H, W], y int64 [B]), all of which are scored, or one such batch, as
       the network takes them (normalised). None for criteria that need none (magnitude, LAMP, random).
     - `pruner`, `options`: a criterion of this package or of a plug-in, as in a run: snip, magnitude, grasp, synflow, ...
-    - `scope`: "global" ranks over all layers, "layer" and "erk" within each.
+    - `scope`: "global" ranks over all layers, "layer" and "erk" within each. "flops" ranks over all layers, and `density` is then the share
+      of the network's FLOPs that is left: as many weights are kept as cost no more, counted as multiply-adds of convolutions and matrix
+      products for `images` of this size.
     - `granularity`: "weight", or what is removed as one, by the sum of its scores: "kernel", "filter" (an output with all its inputs),
       "channel" (an input), a block of outputs x inputs such as "4x4"; "2:4" leaves at most 2 of every 4 inputs, and no more than
       `density`. Of linear layers a filter is a neuron: prunable="hidden" keeps all classes. Only filters save time, after
@@ -58,7 +64,7 @@ def prune(
     as they are. InputError for whatever a caller can mend.
     """
     scored = _Question(network, images, pruner, scope, granularity, prunable, exempt, options, masks, seed)
-    cut = scored.cut(_checked(density))
+    cut = scored.cut(scored.fitted(density) if isinstance(density, Mapping) else _checked(density))
     selection.apply(network, cut.masks)
     return cut.masks
 
@@ -148,6 +154,7 @@ class _Question:
         self._masks = _fitting(network, names, masks)
         self._left = sum(selection.count(self._masks).values())
         self._seed = seed
+        self._costs = self._counted() if scope == FLOPS else None
         self._cut: Cut | None = None
 
     @property
@@ -158,10 +165,26 @@ class _Question:
         channels, height, width = self._batches[0][0].shape[1:]
         return channels, height, width
 
-    def cut(self, density: float) -> Cut:
+    def _counted(self) -> Costs:
+        """What weights cost for one of the images."""
+        if isinstance(self._batches, _NoImages):
+            raise InputError("images: scope flops counts for images of one size; give a loader, or one batch (x, y)", "images")
+        scratch = copy.deepcopy(self._network).eval()
+        return flops.costs(scratch, self._batches[0][0][:1], {name: mask.numel() for name, mask in self._masks.items()})
+
+    def fitted(self, given: Mapping[str, float]) -> dict[str, float]:
+        """A density for each weight tensor. InputError for layers that are not there."""
+        if self._costs:
+            raise InputError("density: scope flops chooses how much each layer keeps; give one number, or another scope", "density")
+        try:
+            return fitted(by_layer(given), list(self._masks), "density")
+        except ValueError as error:
+            raise error if isinstance(error, InputError) else InputError(f"density: {error}", "density") from None
+
+    def cut(self, density: float | Mapping[str, float]) -> Cut:
         """The weights kept at a density."""
         if self._cut is not None and not hasattr(plugins.load("pruners", self._config.pruner), "ladder"):
-            kept = selection.keep_top(self._cut.scores, density, self._config.scope, self._masks, self._config.granularity)
+            kept = selection.keep_top(self._cut.scores, density, self._config.scope, self._masks, self._config.granularity, self._costs)
             return Cut(self._masks, kept, self._cut.scores, self._masks)
         options = plugins.find("pruners", self._config.pruner).options
         task = ScoringTask(
@@ -173,8 +196,9 @@ class _Question:
             options={name: self._config.option("pruner", name) for name in options},
         )
         asked = rounds(
-            task, self._config.pruner, density, self._config.scope, self._masks, self._left, granularity=self._config.granularity
-        )
+            task, self._config.pruner, density, self._config.scope, self._masks, self._left,
+            granularity=self._config.granularity, costs=self._costs,
+        )  # fmt: skip
         while True:
             try:
                 next(asked)
@@ -186,7 +210,7 @@ class _Question:
 
 
 def _checked(density: float) -> float:
-    if not 0 <= density <= 1:
+    if isinstance(density, Mapping) or not 0 <= density <= 1:
         raise InputError(f"density: {density} is no share of weights kept; give one from 0 to 1, such as 0.1 for 90 % sparsity", "density")
     return float(density)
 

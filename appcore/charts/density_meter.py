@@ -32,11 +32,20 @@ def disagreements(point: Mapping[str, float], total: int, granularity: str = WEI
 
 
 def truth_meter(
-    point: Mapping[str, float] | None, total: int, *, colour: str = style.GREY, revision: str = "", granularity: str = WEIGHT
+    point: Mapping[str, float] | None,
+    total: int,
+    *,
+    colour: str = style.GREY,
+    revision: str = "",
+    granularity: str = WEIGHT,
+    flops: Mapping[str, float] | None = None,
 ) -> go.Figure:
-    """Requested, mask, effective and alive density at one time as bars on one scale; a bar that disagrees is marked."""
+    """Requested, mask, effective and alive density at one time as bars on one scale; a bar that disagrees is marked. `flops` {requested,
+    left}: where FLOPs were asked for instead, their shares."""
     problems = disagreements(point, total, granularity) if point is not None else []
     agree = "all four agree to the last weight" if point is not None else "nothing counted yet"
+    if flops is not None:  # the density is then what came out
+        agree = f"{100 * flops['left']:.2f} % of the FLOPs are left, at most {100 * flops['requested']:.2f} % were asked for"
     figure = style.figure(
         "Is the density what was asked for?",
         _wrapped(markup.bold("⚠ they disagree") + ": " + "; ".join(problems)) if problems else agree,

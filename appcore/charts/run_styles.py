@@ -11,6 +11,7 @@ from .. import plugin_styles, plugins
 from ..analysis.repeats import Repeats, experiment
 from ..names import display, tail
 from ..planning import sparsity
+from ..quotas import FLOPS
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "x")
 
@@ -100,12 +101,13 @@ def _naming_values(run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _name(fields: Mapping[str, Any], shown: Sequence[str]) -> str:
-    return " · ".join(_named(name, fields[name]) for name in shown if fields.get(name, "") != "") or display(fields["method"])
+    return " · ".join(_named(name, fields[name], fields) for name in shown if fields.get(name, "") != "") or display(fields["method"])
 
 
-def _named(name: str, value: Any) -> str:
+def _named(name: str, value: Any, fields: Mapping[str, Any]) -> str:
     if name in ("method", "pruner", "dataset", "arch"):
         return display(value)
     if name == "tau":
-        return f"{sparsity.text(sparsity.of_tau(float(value)))} sparse"
+        removed = sparsity.text(sparsity.of_tau(float(value)))
+        return f"{removed} of FLOPs removed" if fields.get("scope") == FLOPS else f"{removed} sparse"
     return f"{name.replace('_', ' ')} {display(value)}"

@@ -15,6 +15,7 @@ from ..models import own_code
 from ..planning import axis_values
 from ..presets import PRESETS
 from ..trackers import sink
+from . import densities
 
 _MENUS = {"arch": "models", "dataset": "datasets", "method": "methods", "pruner": "pruners", "schedule": "schedules"}
 
@@ -76,6 +77,7 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
     for name, field in RunConfig.model_fields.items():
         given = getattr(args, name, None)
         if given is not None:
+            given = densities.expanded(given) if name == "densities" else given
             values[name] = [part for part in given.split(",") if part] if get_origin(field.annotation) is tuple else given
     if "arch" in values:
         values["arch"] = own_code.allow(values["arch"])  # typed by somebody who can run programs here anyway
@@ -101,11 +103,13 @@ def texts(args: argparse.Namespace) -> dict[str, str]:
     as_given = {"tau": axis_values.SPARSITY} if args.sparsity is not None else {}
     names = [as_given.get(name, name) for name in RunConfig.model_fields if name != "options"]
     options = {axis_values.OPTION + name: text for name, text in map(_named, args.option or ())}
-    return {name: text for name in names if (text := getattr(args, name)) is not None} | options
+    found = {name: text for name in names if (text := getattr(args, name)) is not None}
+    return found | {name: densities.expanded(found[name]) for name in ("densities",) if name in found} | options
 
 
 def _help(name: str, field: Any) -> str:
     menu = f"; one of {', '.join(plugins.choices(_MENUS[name]))}" if name in _MENUS else ""
+    menu = "; FILE.json takes them from a file, run:RUN from the masks of a run" if name == "densities" else menu
     return f"{field.description}{menu} [{_shown(field.default)}]".replace("%", "%%")
 
 

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
+from ..masks.selection import CONVOLUTIONS
 from ..models.base import for_shapes, skeleton
+from ..quotas import Costs
 from . import no_compiler
 
 _IMAGES = 2  # BatchNorm in training mode refuses a single image when nothing is left of height and width
@@ -49,6 +51,10 @@ class Flops:
         shares = {name: (wanted[name] if wanted else 1.0) - density for name, density in densities.items()}
         return round(sum(self.layers[name] * max(0.0, share) for name, share in shares.items()))
 
+    def costs(self, sizes: Mapping[str, int]) -> Costs:
+        """What a weight of these layers costs, given how many they have."""
+        return Costs(self.forward, {name: self.layers[name] // size for name, size in sizes.items()})
+
     @property
     def hessian_product(self) -> int:
         """FLOPs of a product with the Hessian: forward, backward, and backward through both.
@@ -66,6 +72,16 @@ class Flops:
 def count(arch: str, shape: tuple[int, int, int], classes: int) -> Flops:
     """FLOPs and parameters of an architecture for images of this shape; InputError if it cannot take them. Results are kept."""
     return _count(arch, tuple(shape), classes)
+
+
+def costs(network: nn.Module, image: Tensor, sizes: Mapping[str, int]) -> Costs:
+    """What a weight of these layers costs in any network, for a batch of one image; the network, in evaluation mode, stays as it is."""
+    layers = _Layers(network)
+    with _Counter(layers) as counter, torch.enable_grad():  # without gradients torch's own transformers take a path that is not counted
+        no_compiler.spare(type(getattr(counter, "mode", None)))
+        network(image)
+    by_layer = layers.flops(counter)
+    return Costs(counter.get_total_flops(), {name: by_layer[name] // size for name, size in sizes.items()})
 
 
 def activation_bytes(arch: str, shape: tuple[int, int, int], classes: int) -> int:
@@ -138,7 +154,7 @@ class _Layers:
     """Which convolution or linear layer of one network is at work, in forward or backward: `parents`, in the words of FlopCounterMode."""
 
     def __init__(self, model: nn.Module):
-        counted = ((name, module) for name, module in model.named_modules() if isinstance(module, (nn.Conv2d, nn.Linear)))
+        counted = ((name, module) for name, module in model.named_modules() if isinstance(module, (*CONVOLUTIONS, nn.Linear)))
         self.names: dict[nn.Module, str] = {module: f"{name}.weight".lstrip(".") for name, module in counted}
         self.current: str | None = None
         self.handles: list = []
@@ -167,6 +183,7 @@ class _Layers:
     def _after(self, module: nn.Module, inputs: tuple, output: Tensor) -> None:
         """In backward a layer's turn starts with the gradient of its output and ends with that of its input."""
         name, self.current = self.names[module], None
-        output.register_hook(lambda _: setattr(self, "current", name))
+        if output.requires_grad:  # not where a network is frozen
+            output.register_hook(lambda _: setattr(self, "current", name))
         if inputs[0].requires_grad:
             inputs[0].register_hook(lambda _: setattr(self, "current", None if self.current == name else self.current))

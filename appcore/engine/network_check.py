@@ -10,7 +10,10 @@ from ..errors import InputError
 from ..masks import selection
 from ..models import own_code, start_weights
 from ..models.base import skeleton, takes_one_image
+from ..planning.plan import plan
 from ..planning.relevance import is_relevant, lone_images
+from ..quotas import by_layer, fitted
+from . import flops
 
 SIDES = (16, 20, 24, 28, 32, 40, 48, 56, 64, 75, 80, 96, 112, 128, 160, 192, 224, 256, 299, 320, 384, 448, 512)  # in use somewhere
 
@@ -23,6 +26,7 @@ def check(config: RunConfig, found: Description) -> None:
     can_be_sized = is_relevant("image_size", config.model_dump())
     at_zero = can_be_sized and config.image_size == 0
     _check(config.arch, found.shape, len(found.classes), config.prunable, config.exempt, lone_images(config), can_be_sized, at_zero)
+    _check_goal(config, found)
 
 
 @lru_cache(maxsize=64)  # an ablation asks the same for each of its runs
@@ -52,6 +56,24 @@ def _check(
             "left of it; choose at least 2",
             lone[0],
         )
+
+
+def _check_goal(config: RunConfig, found: Description) -> None:
+    """InputError for densities of layers that are not there, and for a share of the FLOPs that what is not pruned costs alone."""
+    if config.counts_weights or not is_relevant("densities", config.model_dump()):
+        return
+    sizes = _sizes(config.arch, found.shape, len(found.classes), config.prunable, config.exempt)
+    if config.densities:
+        fitted(by_layer(config.densities), list(sizes))
+    else:
+        flops.count(config.arch, found.shape, len(found.classes)).costs(sizes).budget(plan(config)[-1].density, sizes)
+
+
+@lru_cache(maxsize=64)
+def _sizes(arch: str, shape: tuple[int, int, int], classes: int, prunable: str, exempt: tuple[str, ...]) -> dict[str, int]:
+    """How many weights each layer has that may be pruned."""
+    model = skeleton(arch, shape, classes)
+    return {name: model.get_parameter(name).numel() for name in selection.prunable_names(model, prunable, exempt)}
 
 
 def _side(arch: str, shape: tuple[int, int, int], classes: int) -> int:

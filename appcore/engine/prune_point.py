@@ -6,7 +6,8 @@ New masks come from the method, or from the pruner, round by round. The two sema
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Generator, Iterator
+import math
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
@@ -23,12 +24,13 @@ from ..masks.reads import together
 from ..methods.base import Segment, hook
 from ..models import base as models
 from ..pruners.base import Passes, ScoringTask
-from ..quotas import WEIGHT
+from ..quotas import FLOPS, WEIGHT, Costs, between
 from . import compute
 from .shown import looks
 from .state import RunState
 
 Change = Callable[[dict], dict]
+Goal = float | Mapping[str, float]  # what masks are cut to: `density` of selection.keep_top
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +96,8 @@ def walk(
         spent.append(compute.of_scoring(state.flops, own.passes, now, shares if pool is everything else now))
 
     asked = rounds(
-        task, config.pruner, density, config.scope, everything, left, change, count_flops,
-        granularity=config.granularity, in_evaluation=in_evaluation,
+        task, config.pruner, state.goal(density), config.scope, everything, left, change, count_flops,
+        granularity=config.granularity, costs=state.costs(), in_evaluation=in_evaluation,
     )  # fmt: skip
     cut = yield from asked
     kept = {name: mask & before[name] for name, mask in cut.masks.items()} if released else cut.masks
@@ -105,7 +107,7 @@ def walk(
 def rounds(
     task: ScoringTask,
     pruner: str,
-    density: float,
+    density: Goal,
     scope: str,
     everything: dict[str, Tensor],
     left: int,
@@ -113,36 +115,55 @@ def rounds(
     scored: Callable[[ScoringTask, dict[str, Tensor]], None] = lambda task, pool: None,
     *,
     granularity: str = WEIGHT,
+    costs: Costs | None = None,
     in_evaluation: bool = False,
 ) -> Generator[tuple[int, int], None, Cut]:
     """The rounds of a criterion on any network: yields (rounds done, rounds), returns the Cut. The network is only read.
 
-    `everything`: the weights that the first round may choose from, and `left`, how many they are. After each round `scored` is called with
+    `density`, `scope`, `granularity`, `costs`: see selection.keep_top. `everything`: the weights that the first round may choose from, and
+    `left`, how many they are. After each round `scored` is called with
     its task and what it could choose from: `task.masks` and `everything` themselves, where nothing has been cut yet.
     """
-    plugin, total = plugins.load("pruners", pruner), sum(mask.numel() for mask in task.masks.values())
+    plugin = plugins.load("pruners", pruner)
     regrows = bool(plugins.find("pruners", pruner).literal("REGROWS"))
     if regrows:
         task = replace(task, originals={name: task.model.get_parameter(name).detach().clone() for name in task.names})
-    rungs = [density]
-    if hasattr(plugin, "ladder"):
-        rungs = [*plugin.ladder(left / total, density, task.options)[:-1], density]
+    rungs = _rungs(plugin, task, density, everything, left, costs)
     cut, pool = None, everything
     for rung, target in enumerate(rungs):
         # A round that would remove nothing is skipped, except the last, whose scores are asked for.
-        if regrows or rung == len(rungs) - 1 or selection.keep_count(pool, target) < left:
+        wanted = None if costs or isinstance(target, Mapping) else selection.keep_count(pool, target)  # weights in all
+        if regrows or rung == len(rungs) - 1 or wanted is None or wanted < left:
             scratch, masks = _scratch(task.model, cut, in_evaluation), cut.masks if cut else task.masks
             own = replace(task, model=scratch, masks=masks, rung=rung, passes=Passes())
             scores = _scores(plugin, own)
             scored(own, pool)
-            kept = selection.keep_top(change(scores) if change else scores, target, scope, eligible=pool, granularity=granularity)
+            kept = selection.keep_top(change(scores) if change else scores, target, scope, pool, granularity, costs)
             cut = Cut(task.masks, kept, scores, pool)
             if not regrows:
-                exact = selection.keep_count(pool, target) if granularity == WEIGHT else sum(selection.count(kept).values())
+                exact = sum(selection.count(kept).values()) if wanted is None or granularity != WEIGHT else wanted
                 pool, left = kept, min(left, exact)
         yield rung + 1, len(rungs)
     assert cut is not None
     return cut
+
+
+def _rungs(
+    plugin: ModuleType, task: ScoringTask, density: Goal, everything: dict[str, Tensor], left: int, costs: Costs | None
+) -> list[Goal]:
+    """What each round cuts to: densities, shares of the FLOPs, or densities of layers, which keep pace with that of the whole network."""
+    if not hasattr(plugin, "ladder"):
+        return [density]
+    sizes = {name: mask.numel() for name, mask in task.masks.items()}
+    start = costs.share(selection.count(everything), sizes) if costs else left / sum(sizes.values())
+    if not isinstance(density, Mapping):
+        return [*plugin.ladder(start, density, task.options)[:-1], density]
+    before = {name: kept / sizes[name] for name, kept in selection.count(everything).items()}
+    end = sum(round(share * sizes[name]) for name, share in density.items()) / sum(sizes.values())
+    if end >= start:
+        return [density]
+    shares = [math.log(rung / start) / math.log(end / start) for rung in plugin.ladder(start, end, task.options)[:-1]]
+    return [*(between(before, density, share) for share in shares), density]
 
 
 def _redrawn(state: RunState, megabatch: int) -> nn.Module:
@@ -176,7 +197,8 @@ def prune_point(state: RunState, segment: Segment) -> Iterator[Event]:
     seen = looks.at_images(state, segment)
     with state.timed("score"):
         old = {name: mask.clone() for name, mask in state.masks.items()}
-        requested, is_named = _requested(state, segment), not hook(state.config, "IS_STEERED")
+        requested, is_steered = _requested(state, segment), hook(state.config, "IS_STEERED")
+        is_named = not (is_steered or state.config.scope == FLOPS)
         make = hook(state.config, "new_masks")
         new, cut = make(state, segment) if make else None, None
         if new is not None:
@@ -189,7 +211,9 @@ def prune_point(state: RunState, segment: Segment) -> Iterator[Event]:
     state.forget_best()  # weights from before the cut do not fit the new mask
     with state.timed("measure"):
         layers, effective, facts = _measured(state, old, cut)
-        state.density_requested = requested if is_named else state.density()
+        state.density_requested = _share_of_weights(state, requested) if is_named else state.density()
+    if state.config.scope == FLOPS and not is_steered:
+        facts["flops"] = {"requested": requested, "left": state.flops.sparse_forward(state.shares()) / state.flops.forward}
     facts["images"] = looks.at_images(state, segment) | {"before": seen["answers"]}
     yield Pruned(
         segment=segment.index,
@@ -217,6 +241,15 @@ def _requested(state: RunState, segment: Segment) -> float:
     return requested(state, segment) if requested else segment.density
 
 
+def _share_of_weights(state: RunState, density: float) -> float:
+    """The share of all weights that is asked for by a density of the schedule."""
+    goal = state.goal(density)
+    if not isinstance(goal, Mapping):
+        return goal
+    sizes = {name: mask.numel() for name, mask in state.masks.items()}
+    return sum(round(goal[name] * size) for name, size in sizes.items()) / sum(sizes.values())
+
+
 def _by_pruner(state: RunState, segment: Segment, density: float) -> Generator[Event, None, Cut]:
     """Cut with the chosen pruner; an event after each round, so that a criterion of many rounds can be paused and stopped."""
     rungs = walk(state, segment.megabatch, density)
@@ -234,6 +267,8 @@ def _by_pruner(state: RunState, segment: Segment, density: float) -> Generator[E
 def _measured(state: RunState, old: dict[str, Tensor], cut: Cut | None) -> tuple[tuple[LayerDensity, ...], float, dict[str, Any]]:
     """Weights kept and alive by layer, the share that is not zero, and Pruned.facts: plain numbers about old and new masks."""
     alive, granularity = alive_masks(state.model, state.masks, state.stream.data.shape), state.config.granularity
+    scope = "global" if state.config.scope == FLOPS else state.config.scope  # it ranks in the same way
+    can_be_named = granularity == WEIGHT and not state.config.densities
     ranked_by = selection.ranked(cut.scores, cut.eligible, granularity) if cut else {}
     layers, effective, (overlap, _), changes, channels, *ranked = together(
         state.asking_layers(alive),
@@ -242,7 +277,7 @@ def _measured(state: RunState, old: dict[str, Tensor], cut: Cut | None) -> tuple
         mask_facts.changes.ask(old, state.masks),
         mask_facts.collapsed_channels.ask(alive),
         *([mask_facts.histogram.ask(ranked_by, cut.masks, cut.eligible)] if cut else []),
-        *([mask_facts.critical_density.ask(cut.scores, state.config.scope, cut.eligible)] if cut and granularity == WEIGHT else []),
+        *([mask_facts.critical_density.ask(cut.scores, scope, cut.eligible)] if cut and can_be_named else []),
     )
     facts: dict[str, Any] = {
         "overlap": overlap.iou,

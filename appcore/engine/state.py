@@ -19,6 +19,8 @@ from ..masks.alive import alive_masks
 from ..masks.reads import Asking, together
 from ..models import base as models
 from ..models import start_weights
+from ..planning.plan import plan
+from ..quotas import FLOPS, Costs, by_layer, fitted, on_the_way
 from . import compute, digests, flops, memory, memory_formats, no_compiler, optimizers, weights
 from .folding import Folded
 from .steps import dtype_for
@@ -239,6 +241,17 @@ class RunState:
     def carried(self) -> dict[str, Tensor]:
         """Weights and buffers that would be carried on: those of the best epoch where these are restored, else a copy of the present."""
         return self.best.weights if self.best and self.best.weights else weights.taken(self.model)
+
+    def goal(self, density: float) -> float | dict[str, float]:
+        """What masks are cut to where the schedule asks for a density: that, or the density of each layer, by weight."""
+        if not self.config.densities:
+            return density
+        end = fitted(by_layer(self.config.densities), list(self.masks))
+        return on_the_way(end, density, plan(self.config)[-1].density)
+
+    def costs(self) -> Costs | None:
+        """What weights cost, where scores are cut by that."""
+        return self.flops.costs({name: mask.numel() for name, mask in self.masks.items()}) if self.config.scope == FLOPS else None
 
     def reinitialise(self, purpose: str) -> None:
         """Fresh initial values, times the present masks, with a fresh optimizer; `purpose` keys the random draw."""

@@ -34,7 +34,7 @@ def scores(state: RunState, criterion: str) -> dict[str, Tensor]:
     Semantics `paper`, whatever the run's own. The state is only read.
     """
     config = state.config
-    values = config.model_dump(mode="json") | {"pruner": criterion, "semantics": "paper", "options": {}}
+    values = config.model_dump(mode="json") | {"pruner": criterion, "semantics": "paper", "options": {}, "scope": "global", "densities": ()}
     found: dict[str, Tensor] = {}
 
     def take(given: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ weights (`granularity`) are ranked by the sum of their scores.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -15,10 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..quotas import WEIGHT, quotas
+from ..quotas import FLOPS, WEIGHT, Costs, quotas
 from . import groups
 from .reads import Asking, Question, read
 
+_IN_LAYERS = ("layer", "erk")  # scopes by which scores are compared within each layer
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
@@ -91,12 +92,16 @@ def keep_count(masks: dict[str, Tensor], density: float) -> int:
 
 def keep_top(
     scores: dict[str, Tensor],
-    density: float,
+    density: float | Mapping[str, float],
     scope: str = "global",
     eligible: dict[str, Tensor] | None = None,
     granularity: str = WEIGHT,
+    costs: Costs | None = None,
 ) -> dict[str, Tensor]:
     """Masks that keep exactly round(density * n) weights of the highest scores (n counts all, eligible or not).
+
+    A density for each tensor keeps that share of each, whatever the scope. Scope flops needs `costs`, and takes `density` for the share of
+    all FLOPs that is left: as many of the highest scores are kept as cost no more (InputError where all else costs more).
 
     `eligible` (bool masks) excludes weights that must not return; when fewer are left than asked for, all of them are kept.
     Raises ValueError for scores that are not finite.
@@ -109,32 +114,72 @@ def keep_top(
     if granularity != WEIGHT:
         eligible = full(scores) if eligible is None else {name: eligible[name] for name in scores}
         if not groups.is_bound(granularity):
-            return _keep_groups(scores, density, scope, eligible, granularity, caps)
+            return _keep_groups(scores, density, scope, eligible, granularity, caps, costs)
         eligible = {name: groups.bounded(score, granularity, eligible[name]) for name, score in scores.items()}
         caps = count(eligible)
-    keep = min(keep_count(scores, density), sum(caps.values()))
     if caps == sizes:
         eligible = None  # all are eligible, which is faster
-    if scope != "global":
-        return _each(scores, quotas({name: tuple(score.shape) for name, score in scores.items()}, keep, scope, caps), eligible)
+    if isinstance(density, Mapping) or scope in _IN_LAYERS:
+        return _each(scores, _shares(scores, density, scope, caps), eligible)
+    if scope == FLOPS:
+        costs, budget = _budget(scores, density, costs)
+        return _affordable(scores, full(scores) if eligible is None else {name: eligible[name] for name in scores}, costs, budget)
+    keep = min(keep_count(scores, density), sum(caps.values()))
     parts = _top(_flat(scores), keep, None if eligible is None else _flat({name: eligible[name] for name in scores}))
     return {name: part.view(scores[name].shape) for name, part in zip(scores, parts.split(list(sizes.values())), strict=True)}
 
 
-def _keep_groups(
-    scores: dict[str, Tensor], density: float, scope: str, eligible: dict[str, Tensor], granularity: str, caps: dict[str, int]
-) -> dict[str, Tensor]:
+def _shares(scores: dict[str, Tensor], density: float | Mapping[str, float], scope: str, caps: dict[str, int]) -> dict[str, int]:
+    """How many weights each layer keeps, where that is fixed before scores are compared."""
+    if isinstance(density, Mapping):
+        return {name: min(round(density[name] * score.numel()), caps[name]) for name, score in scores.items()}
     keep = min(keep_count(scores, density), sum(caps.values()))
+    return quotas({name: tuple(score.shape) for name, score in scores.items()}, keep, scope, caps)
+
+
+def _budget(scores: dict[str, Tensor], share: float, costs: Costs | None) -> tuple[Costs, int]:
+    """The costs, and what the ranked weights may cost together."""
+    if costs is None:
+        raise ValueError("scope flops needs the costs of weights")
+    return costs, costs.budget(share, {name: score.numel() for name, score in scores.items()})
+
+
+def _affordable(scores: dict[str, Tensor], sizes: dict[str, Tensor], costs: Costs, budget: int) -> dict[str, Tensor]:
+    """Bool masks of the entries of the highest scores, as many as cost no more than the budget together.
+
+    An entry is a weight or a group, of as many weights as `sizes` says; those without any are not kept. Ties go to the earlier entry.
+    """
+    counts = _flat(sizes)
+    prices = _flat({name: size.long() * costs.each[name] for name, size in sizes.items()})
+    order = torch.where(counts > 0, _flat(scores), -torch.inf).sort(descending=True, stable=True).indices
+    chosen = torch.zeros_like(counts, dtype=torch.bool)
+    chosen[order] = prices[order].cumsum(0) <= budget  # nothing costs less than 0, so these are the first ones
+    parts = (chosen & (counts > 0)).split([part.numel() for part in scores.values()])
+    return {name: part.view(scores[name].shape) for name, part in zip(scores, parts, strict=True)}
+
+
+def _keep_groups(
+    scores: dict[str, Tensor],
+    density: float | Mapping[str, float],
+    scope: str,
+    eligible: dict[str, Tensor],
+    granularity: str,
+    caps: dict[str, int],
+    costs: Costs | None,
+) -> dict[str, Tensor]:
     sums = {name: groups.sums(score.masked_fill(~eligible[name], 0.0), granularity) for name, score in scores.items()}
     sizes = {name: groups.sums(mask, granularity).long() for name, mask in eligible.items()}
-    if scope == "global":
-        found = groups.nearest(_flat(sums), _flat(sizes), keep).split([part.numel() for part in sums.values()])
-        chosen = {name: part.view(sums[name].shape) for name, part in zip(sums, found, strict=True)}
-    else:
-        shares = quotas({name: tuple(score.shape) for name, score in scores.items()}, keep, scope, caps)
+    if isinstance(density, Mapping) or scope in _IN_LAYERS:
+        shares = _shares(scores, density, scope, caps)
         chosen = {
             name: groups.nearest(part.reshape(-1), sizes[name].reshape(-1), shares[name]).view(part.shape) for name, part in sums.items()
         }
+    elif scope == FLOPS:
+        chosen = _affordable(sums, sizes, *_budget(scores, density, costs))
+    else:
+        keep = min(keep_count(scores, density), sum(caps.values()))
+        found = groups.nearest(_flat(sums), _flat(sizes), keep).split([part.numel() for part in sums.values()])
+        chosen = {name: part.view(sums[name].shape) for name, part in zip(sums, found, strict=True)}
     return {name: groups.spread(part, granularity, tuple(scores[name].shape)) & eligible[name] for name, part in chosen.items()}
 
 

@@ -42,8 +42,8 @@ class Segment:
     `learning_rate`, then validation; test: restore the best weights and evaluate on the test set; reinit: fresh initial values;
     other kinds are carried out by the method. `megabatch`, `epoch` and `round` (passes over the epochs of a megabatch, counted over the
     run, or within the megabatch where each has the same ones) count from 0; `density` is the requested one in force, 1.0 where none is
-    named. `draw` is the epoch whose data order is drawn (-1: that of `epoch`), `skip_steps` the steps left out at its beginning, `detail`
-    a word for the method itself.
+    named (what it means by layer: `RunState.goal`; by scope flops it is a share of the FLOPs). `draw` is the epoch whose data order is
+    drawn (-1: that of `epoch`), `skip_steps` the steps left out at its beginning, `detail` a word for the method itself.
     """
 
     kind: str

@@ -45,7 +45,7 @@ def enlarged(state: Any, scores: dict[str, Any], density: float) -> dict[str, An
 
     top = 1.0 + max(read([score.max() for score in scores.values()]))
     ranked = {name: torch.where(state.masks[name], top, score) for name, score in scores.items()}
-    return selection.keep_top(ranked, density, state.config.scope)
+    return selection.keep_top(ranked, state.goal(density), state.config.scope, costs=state.costs())
 
 
 def gradients(state: Any, megabatch: int) -> dict[str, Any]:

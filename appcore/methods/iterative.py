@@ -35,7 +35,9 @@ def left_of(count: int, config: RunConfig) -> int:
 
 
 def requested(state: Any, segment: Segment) -> float:
-    """The density after removing ceil(rate * remaining) weights."""
+    """The density after removing ceil(rate * remaining) weights; that of the plan where it is no share of all weights."""
+    if not state.config.counts_weights:
+        return segment.density
     total = sum(mask.numel() for mask in state.masks.values())
     return left_of(sum(state.kept_by_layer().values()), state.config) / total
 

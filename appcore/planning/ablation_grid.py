@@ -22,7 +22,7 @@ _MOST_COMBINATIONS = 10_000
 # Fields that affect neither the images of a run nor the work per image: runs that differ only in these cost the same.
 _FREE = {
     *("seed", "lr", "momentum", "weight_decay", "lr_drops", "lr_gamma"),
-    *("tau", "schedule", "scope", "granularity", "semantics", "prunable", "exempt"),
+    *("tau", "schedule", "scope", "densities", "granularity", "semantics", "prunable", "exempt"),
 }
 _FREE |= {"beta2", "label_smoothing", "lr_schedule", "lr_warmup"}
 _FREE |= {"restore_best", "optimizer_state", "order", "flip", "reinit", "init", "subset_seed"}

@@ -7,15 +7,20 @@ from typing import Any
 
 from .. import plugins
 from ..config import RunConfig
+from ..quotas import FLOPS
 from .plan import plan
 
 _Values = Mapping[str, Any]
-_OF_PRUNING = ("pruner", "schedule", "tau", "scope", "granularity", "prunable", "exempt", "score_fraction", "score_batch_size")
+_OF_PRUNING = (
+    *("pruner", "schedule", "tau", "scope", "densities", "granularity", "prunable", "exempt"),
+    *("score_fraction", "score_batch_size"),
+)
 _STEERED = (
     "pruner",
     "schedule",
     "tau",
     "scope",
+    "densities",
     "granularity",
     "score_fraction",
     "score_batch_size",
@@ -58,6 +63,7 @@ _RULES: dict[str, Callable[[_Values], bool]] = {
     "semantics": lambda values: values["method"] == "app",
     **dict.fromkeys(_OF_PRUNING, _is_pruned),
     **dict.fromkeys(_STEERED, _is_ranked),
+    "scope": lambda values: _is_ranked(values) and (values["scope"] == FLOPS or not values.get("densities")),
     "class_order": lambda values: bool(values["classes_per_megabatch"]),
     "lr_drops": lambda values: values["lr_schedule"] == "steps",
     "lr_gamma": lambda values: values["lr_schedule"] == "steps" and bool(values["lr_drops"]),

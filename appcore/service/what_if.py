@@ -28,7 +28,7 @@ SCORES, CUT, SENSITIVITY, LOOK = "scores", "cut", "sensitivity", "look"
 _FORGET_SECONDS = 15.0  # a waiting question that was not repeated for this long is dropped
 _IDLE_SECONDS = 30.0  # then the thread ends and the network is freed
 _IGNORED = (
-    *("pruner", "scope", "granularity", "semantics", "options", "tau", "method", "epochs", "device"),
+    *("pruner", "scope", "densities", "granularity", "semantics", "options", "tau", "method", "epochs", "device"),
     *("optimizer", "lr", "lr_drops", "lr_gamma", "lr_schedule", "lr_warmup", "momentum", "beta2", "label_smoothing"),
 )
 

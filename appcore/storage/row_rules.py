@@ -83,10 +83,18 @@ class _Images(BaseModel):
     before: list[tuple[Count, Share]] | None = Field(None, max_length=100)
 
 
+class _Flops(BaseModel):
+    """FLOPs of a forward pass, as shares of those of the dense network."""
+
+    requested: Share
+    left: Share
+
+
 class _Facts(BaseModel):
     """What pages read of the facts of a prune point, or of the end of a megabatch."""
 
     collapsed_channels: dict[str, Count] | None = None
+    flops: _Flops | None = None
     classes: list[tuple[Text, Count, Count, Count]] | None = Field(None, max_length=100_000)
     images: _Images | None = None
     parts: list[tuple[Count, Count, Annotated[int, Strict(), Field(ge=1, lt=MOST)]]] | None = Field(None, max_length=1000)

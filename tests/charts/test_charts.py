@@ -250,6 +250,12 @@ def test_truth_meter_says_why_groups_are_not_exact() -> None:
     assert charts.disagreements(point, 100, "2:4")[0].endswith("of what was requested (2:4 keeps no more)")
 
 
+def test_truth_meter_says_what_was_asked_of_flops() -> None:
+    point = dict.fromkeys(("density_requested", "density_mask", "density_effective", "density_alive"), 0.2)
+    shown = charts.truth_meter(point, 100, flops={"requested": 0.3, "left": 0.2996}).layout.title.subtitle.text
+    assert "29.96 % of the FLOPs are left, at most 30.00 %" in shown
+
+
 def test_truth_meter_before_the_first_count() -> None:
     assert "nothing counted yet" in charts.truth_meter(None, 0).layout.title.subtitle.text
 

@@ -94,7 +94,7 @@ def state(model: nn.Module, masks: dict[str, Tensor], **settings) -> SimpleNames
     free = Flops(0, 1, dict.fromkeys(masks, 0), dict.fromkeys(masks, 0), 0)  # what it costs is counted elsewhere
     values = {"model": cut(model, masks), "masks": masks, "stream": stream, "dtype": torch.float32, "flops": free}
     values |= {"kept_by_layer": lambda: selection.count(masks), "shares": lambda: compute.shares(masks)}
-    return SimpleNamespace(config=RunConfig(**settings), **values)
+    return SimpleNamespace(config=RunConfig(**settings), goal=lambda density: density, costs=lambda: None, **values)
 
 
 def mlp_gradients(model: nn.Module, weights: dict[str, np.ndarray], data: list[Batch]) -> dict[str, np.ndarray]:

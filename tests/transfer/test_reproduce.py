@@ -19,6 +19,7 @@ CASES = {
     "plain": {},
     "hostile path": {"dataset": 'images:/tmp/it\'s a "folder"; $(date)'},
     "exempt": {"arch": "lenet5", "exempt": ["conv1"], "flip": True, "crop_padding": 2, "lr": 1e-05},
+    "densities": {"arch": "lenet5", "densities": {"fc1": 0.1, "conv1": 1 / 3}},
     "options": {"pruner": "synflow", "options": {"rounds": 7}},
 }
 

@@ -16,6 +16,7 @@ OTHER: dict[str, Any] = {
     **{"restore_best": False, "reinit": True, "flip": False, "replay_fraction": 0.25, "split": 0.2, "val_fraction": 0.3},
     **{"lr": 0.0317, "momentum": 0.5, "lr_gamma": 0.3, "score_fraction": 0.11},
     **{"optimizer": "adamw", "beta2": 0.98, "lr_schedule": "cosine", "lr_warmup": 0.2, "label_smoothing": 0.1, "granularity": "4x4"},
+    "densities": ("conv1=0.5", "fc=0.1"),
 }
 
 

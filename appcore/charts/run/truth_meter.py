@@ -29,7 +29,14 @@ def draw(run: Mapping[str, Any], *, prunes: pd.DataFrame, megabatches: pd.DataFr
     total = int(layers.drop_duplicates("layer")["total"].sum())
     colour = looks([run])[run["run_id"]].colour
     point, granularity = _densities(run, prunes, megabatches, moment), run["config"].get("granularity", WEIGHT)
-    return truth_meter(point, total, colour=colour, revision=run["run_id"], granularity=granularity)
+    flops = _flops(prunes if moment is None else prunes[stages.of_run(run).of(prunes) == moment])
+    return truth_meter(point, total, colour=colour, revision=run["run_id"], granularity=granularity, flops=flops)
+
+
+def _flops(prunes: pd.DataFrame) -> dict[str, float] | None:
+    """The shares of FLOPs asked for and left at the last of these prune points; None where densities were asked for."""
+    facts = prunes["facts"].iloc[-1] if len(prunes) and "facts" in prunes else None
+    return facts.get("flops") if isinstance(facts, dict) else None
 
 
 def _densities(run: Mapping[str, Any], prunes: pd.DataFrame, megabatches: pd.DataFrame, moment: int | None) -> dict[str, float] | None:

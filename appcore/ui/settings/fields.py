@@ -14,7 +14,7 @@ from appcore.quotas import GRANULARITIES
 from ..words.setting_labels import VALUE_LABELS, label
 from ..words.text import harmless
 
-_PLACEHOLDERS = {"weights": "none"}
+_PLACEHOLDERS = {"weights": "none", "densities": "e. g. conv1=0.5, fc=0.1"}
 _MOST_SAID = 1e6  # larger limits only keep numbers storable
 
 

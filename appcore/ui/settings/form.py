@@ -20,6 +20,7 @@ from appcore.models import own_code
 from appcore.planning import plan, sparsity
 from appcore.planning.relevance import is_relevant
 from appcore.presets import PRESETS
+from appcore.quotas import FLOPS
 from appcore.runner import failures
 from appcore.runner.launcher import missing
 
@@ -234,7 +235,8 @@ def _field(name: str, values: Mapping[str, Any], errors: Mapping[str, list[str]]
     key = f"form_{name}"
     with st.container(gap="xxsmall"):
         if name == "tau":
-            sparsity_slider.slider(sparsity.of_tau(values["tau"]), key=key, on_change=_sparsity_changed)
+            label, help = sparsity_slider.WORDS[values["scope"] == FLOPS]
+            sparsity_slider.slider(sparsity.of_tau(values["tau"]), key=key, label=label, help=help, on_change=_sparsity_changed)
         else:
             st.session_state[key] = fields.to_widget(name, values[name])
             fields.widget(name, values[name], key, _changed)

@@ -16,7 +16,7 @@ from ..words.text import plain
 from .choose import Source
 
 # Settings of a run that the cut replaces.
-_CUT = ("method", "pruner", "tau", "scope", "granularity", "exempt", "options", "semantics", "schedule")
+_CUT = ("method", "pruner", "tau", "scope", "densities", "granularity", "exempt", "options", "semantics", "schedule")
 
 
 def section(source: Source, criteria: list[str], density: float, scope: str, exempt: list[str]) -> None:

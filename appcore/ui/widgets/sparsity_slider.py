@@ -15,6 +15,14 @@ MARKS = (0, 50, 80, 90, 95, 99, 99.9)
 # Finer towards the right, where the same step removes a larger part of what is left: (from, to, step) in percent.
 _STEPS = ((0, 80, 1), (80, 90, 0.5), (90, 95, 0.25), (95, 99, 0.1), (99, 99.9, 0.05))
 _HELP = "Share of the weights that are removed in the end. tau counts rounds of removing a fifth of what is left: density 0.8 ** tau."
+# Label and help: of weights (False), and of FLOPs (True), by scope flops.
+WORDS = {
+    False: (LABEL, _HELP),
+    True: (
+        "FLOPs removed in the end",
+        "Share of the FLOPs of a dense forward pass that is removed in the end. tau counts rounds of removing a fifth of what is left.",
+    ),
+}
 # The slider's own labels of its ends would lie under the marks. Its track is as wide as the element.
 _STYLE = """<style>
 .st-key-{key} [data-testid="stSliderTickBar"] {{ display: none; }}

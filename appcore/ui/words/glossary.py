@@ -155,7 +155,8 @@ TERMS = {
     "scope": Term(
         "Scope",
         "scope",
-        "Whether scores are compared over the whole network, within each layer, or so that each layer keeps a share of its own (ERK).",
+        "Whether scores are compared over the whole network, to a density or to a share of its FLOPs, within each layer, or so that each "
+        "layer keeps a share of its own (ERK).",
     ),
     "score": Term(
         "Score",

@@ -11,7 +11,7 @@ from appcore import charts, names
 from appcore.config import RunConfig
 from appcore.planning import sparsity, stages
 from appcore.planning.relevance import is_relevant
-from appcore.quotas import WEIGHT
+from appcore.quotas import FLOPS, WEIGHT
 
 from . import format, setting_labels
 from .text import harmless
@@ -24,7 +24,9 @@ def title(settings: dict[str, Any]) -> str:
     config = RunConfig(**settings)
     usual = RunConfig(dataset=config.dataset, method=config.method)
     is_asked = config.tau != usual.tau and is_relevant("tau", config.model_dump())
-    details = [f"{sparsity.text(sparsity.of_tau(config.tau))} removed"] if is_asked else []
+    of = " of the FLOPs" if config.scope == FLOPS else ""
+    details = [f"{sparsity.text(sparsity.of_tau(config.tau))}{of} removed"] if is_asked and not config.densities else []
+    details += ["densities by layer"] if config.densities else []
     details += [f"seed {config.seed}"] if config.seed != usual.seed else []
     what = f"{names.method_and_pruner(config.method, config.pruner)} on {names.display(config.dataset)}"
     return ", ".join([what, *details])

@@ -45,6 +45,7 @@ LABELS = {
     "shots": "Images of each class (few-shot)",
     "semantics": "APP as defined by",
     "exempt": "Layers that are not pruned",
+    "densities": "Densities of layers at the end",
     "batch_size": "Batch size",
     "reinit": "Fresh weights at each megabatch",
     "patience": "Stop after epochs without progress",
@@ -74,7 +75,7 @@ VALUE_LABELS = {
         "buffer": "a fixed buffer",
         "fraction": "a fading share",
     },
-    "scope": {"global": "whole network", "layer": "each layer alike", "erk": "ERK shares"},
+    "scope": {"global": "whole network", "layer": "each layer alike", "erk": "ERK shares", "flops": "whole network, by FLOPs"},
     "granularity": {
         "weight": "single weights",
         "kernel": "kernels",
