@@ -296,9 +296,9 @@ class RunConfig(BaseModel):
 
     @property
     def counts_weights(self) -> bool:
-        """Whether a density of the schedule is the share of all weights that is kept: not where layers have densities of their own, or
-        FLOPs are counted."""
-        return not self.densities and self.scope != quotas.FLOPS
+        """Whether a density of the schedule is the share of all weights that is kept: not where a pruner cuts each layer to a density of
+        its own, or counts FLOPs."""
+        return not (self.densities or self.scope == quotas.FLOPS) or not plugins.has_pruner(self.method)
 
     @property
     def is_subset(self) -> bool:

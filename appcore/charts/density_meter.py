@@ -45,7 +45,8 @@ def truth_meter(
     problems = disagreements(point, total, granularity) if point is not None else []
     agree = "all four agree to the last weight" if point is not None else "nothing counted yet"
     if flops is not None:  # the density is then what came out
-        agree = f"{100 * flops['left']:.2f} % of the FLOPs are left, at most {100 * flops['requested']:.2f} % were asked for"
+        agree = f"{100 * flops['left']:.2f} % of the FLOPs are left; {100 * flops['requested']:.2f} % were asked for at most"
+        problems = [*problems, agree] if problems else []
     figure = style.figure(
         "Is the density what was asked for?",
         _wrapped(markup.bold("⚠ they disagree") + ": " + "; ".join(problems)) if problems else agree,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -11,20 +13,37 @@ from appcore.config import RunConfig
 from appcore.names import counted
 from appcore.planning import stages
 from appcore.planning.plan import plan
+from appcore.quotas import on_the_way
 
 from . import style
 from .axes import stage_axis
 
+WEIGHTS, FLOPS, WAY = "weights", "FLOPs", "way"  # what the steps of a plan are shares of
+_ENDS = {
+    WEIGHTS: "{:.1f} % of the weights are kept at the end",
+    FLOPS: "{:.1f} % of the FLOPs are left at the end",
+    WAY: "the last one reaches the densities of layers",
+}
+_STEPS = {WEIGHTS: "planned", FLOPS: "planned, of the FLOPs", WAY: "planned, share of the way"}
+_AXES = {WEIGHTS: "sparsity, % of weights removed", FLOPS: "% removed", WAY: "% of the way, or removed"}
+
 
 def planned(config: RunConfig) -> pd.DataFrame:
-    """The staircase of a plan as a table, a row for each stage: megabatch, round, density, and whether a prune point opens it."""
+    """The staircase of a plan as a table, a row for each stage: megabatch, round, density, whether a prune point opens it, and what the
+    density is a share `of`: weights, FLOPs, or the way to the densities of layers, of which it is what is left."""
     segments = plan(config)
     known = stages.of_plan(segments)
     rows = [{"megabatch": megabatch, "round": number, "density": 1.0, "prunes": False} for megabatch, number in known.places]
     for segment, place in zip(segments, known.of_segments, strict=True):
         rows[place]["density"] = segment.density
         rows[place]["prunes"] |= segment.kind == "prune"
-    return pd.DataFrame(rows, columns=["megabatch", "round", "density", "prunes"])
+    found = pd.DataFrame(rows, columns=["megabatch", "round", "density", "prunes"]).assign(of=WEIGHTS)
+    if config.counts_weights:
+        return found
+    if not config.densities:
+        return found.assign(of=FLOPS)
+    end, last = {"layer": 0.5}, segments[-1].density  # of a layer that is halved in one round, log2 counts the rounds
+    return found.assign(of=WAY, density=[1 + math.log2(on_the_way(end, density, last)["layer"]) for density in found["density"]])
 
 
 def staircase(
@@ -35,16 +54,17 @@ def staircase(
     colour: str = style.GREY,
     revision: str = "",
 ) -> go.Figure:
-    """Requested sparsity at each stage as steps, and counted sparsity at prune points so far as dots.
+    """Requested sparsity at each stage as steps, or what was asked for in its place, and counted sparsity at prune points so far as dots.
 
     `planned` as the function of this name gives it; `measured`: prunes of the store, with the `stage` (from 0) of each.
     """
+    of = str(planned["of"].iloc[0]) if "of" in planned and len(planned) else WEIGHTS
     word, labels = stages.named(list(zip(planned["megabatch"], planned["round"])))
     figure = style.figure(
         "How far is it pruned, and when?",
-        _plan_subtitle(planned, word),
+        _plan_subtitle(planned, word, of),
         x=word,
-        y="sparsity, % of weights removed",
+        y=_AXES[of],
         height=320,
         revision=revision,
         legend=measured is not None,
@@ -55,7 +75,7 @@ def staircase(
         go.Scatter(
             x=edges if len(planned) else [],
             y=steps,
-            name="planned",
+            name=_STEPS[of],
             mode="lines",
             line={"shape": "hv", "width": 2.5, "color": colour},
             fill="tozeroy",
@@ -78,13 +98,13 @@ def _top(sparsity: np.ndarray) -> float:
     return max(10.0, 1.2 * float(sparsity.max(initial=0)))
 
 
-def _plan_subtitle(planned: pd.DataFrame, word: str) -> str:
+def _plan_subtitle(planned: pd.DataFrame, word: str, of: str) -> str:
     points = int(planned["prunes"].sum())
     if not points:
         return "never pruned: all weights stay"
-    kept = 100 * float(planned["density"].iloc[-1])
+    end = _ENDS[of].format(100 * float(planned["density"].iloc[-1]))
     first = "" if word == "megabatch" else f"{counted(len(planned), 'training')}, the first of all weights; "
-    return f"{first}{counted(points, 'prune point')}; {kept:.1f} % of the weights are kept at the end"
+    return f"{first}{counted(points, 'prune point')}; {end}"
 
 
 def _add_prune_points(figure: go.Figure, planned: pd.DataFrame, sparsity: np.ndarray, names: list[str]) -> None:

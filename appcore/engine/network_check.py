@@ -60,7 +60,7 @@ def _check(
 
 def _check_goal(config: RunConfig, found: Description) -> None:
     """InputError for densities of layers that are not there, and for a share of the FLOPs that what is not pruned costs alone."""
-    if config.counts_weights or not is_relevant("densities", config.model_dump()):
+    if config.counts_weights:
         return
     sizes = _sizes(config.arch, found.shape, len(found.classes), config.prunable, config.exempt)
     if config.densities:

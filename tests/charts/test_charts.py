@@ -253,7 +253,19 @@ def test_truth_meter_says_why_groups_are_not_exact() -> None:
 def test_truth_meter_says_what_was_asked_of_flops() -> None:
     point = dict.fromkeys(("density_requested", "density_mask", "density_effective", "density_alive"), 0.2)
     shown = charts.truth_meter(point, 100, flops={"requested": 0.3, "left": 0.2996}).layout.title.subtitle.text
-    assert "29.96 % of the FLOPs are left, at most 30.00 %" in shown
+    assert "29.96 % of the FLOPs are left; 30.00 % were asked for" in shown
+    point["density_alive"] = 0.1
+    shown = charts.truth_meter(point, 100, flops={"requested": 0.3, "left": 0.2996}).layout.title.subtitle.text
+    assert "no path" in shown and "29.96" in shown
+
+
+def test_staircase_says_what_its_steps_are_shares_of() -> None:
+    goals = ({"scope": "flops"}, {"densities": "conv1=0.5"})
+    of_flops, of_layers = (charts.staircase(charts.planned(RunConfig(tau=4.0, megabatches=3, **goal))) for goal in goals)
+    assert "41.0 % of the FLOPs are left" in of_flops.layout.title.subtitle.text
+    assert of_flops.data[0].name == "planned, of the FLOPs" and of_flops.data[0].y[:3] == pytest.approx([20, 100 * (1 - 0.8**2.5), 59.04])
+    assert "densities of layers" in of_layers.layout.title.subtitle.text
+    assert of_layers.data[0].y[:3] == pytest.approx([25, 62.5, 100])  # 1, 2.5 and 4 of 4 rounds
 
 
 def test_truth_meter_before_the_first_count() -> None:

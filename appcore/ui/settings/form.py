@@ -20,7 +20,6 @@ from appcore.models import own_code
 from appcore.planning import plan, sparsity
 from appcore.planning.relevance import is_relevant
 from appcore.presets import PRESETS
-from appcore.quotas import FLOPS
 from appcore.runner import failures
 from appcore.runner.launcher import missing
 
@@ -235,7 +234,7 @@ def _field(name: str, values: Mapping[str, Any], errors: Mapping[str, list[str]]
     key = f"form_{name}"
     with st.container(gap="xxsmall"):
         if name == "tau":
-            label, help = sparsity_slider.WORDS[values["scope"] == FLOPS]
+            label, help = sparsity_slider.words(values)
             sparsity_slider.slider(sparsity.of_tau(values["tau"]), key=key, label=label, help=help, on_change=_sparsity_changed)
         else:
             st.session_state[key] = fields.to_widget(name, values[name])

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from appcore.planning import sparsity as sparsities
+from appcore.quotas import FLOPS
 
 LABEL = "Final sparsity"
 MARKS = (0, 50, 80, 90, 95, 99, 99.9)
 # Finer towards the right, where the same step removes a larger part of what is left: (from, to, step) in percent.
 _STEPS = ((0, 80, 1), (80, 90, 0.5), (90, 95, 0.25), (95, 99, 0.1), (99, 99.9, 0.05))
 _HELP = "Share of the weights that are removed in the end. tau counts rounds of removing a fifth of what is left: density 0.8 ** tau."
-# Label and help: of weights (False), and of FLOPs (True), by scope flops.
-WORDS = {
-    False: (LABEL, _HELP),
-    True: (
-        "FLOPs removed in the end",
-        "Share of the FLOPs of a dense forward pass that is removed in the end. tau counts rounds of removing a fifth of what is left.",
-    ),
-}
+_OF_FLOPS = "Share of the FLOPs of a dense forward pass that is removed in the end. tau counts rounds of removing a fifth of what is left."
+_OF_LAYERS = "The densities of layers say where pruning ends; tau counts the rounds in which the schedule gets there, all equally far."
 # The slider's own labels of its ends would lie under the marks. Its track is as wide as the element.
 _STYLE = """<style>
 .st-key-{key} [data-testid="stSliderTickBar"] {{ display: none; }}
@@ -37,6 +32,13 @@ def places() -> list[float]:
     """Percentages that the slider offers."""
     found = {round(float(value), 2) for low, high, step in _STEPS for value in np.arange(low, high + step / 2, step)}
     return sorted(found)
+
+
+def words(settings: Mapping[str, Any]) -> tuple[str, str]:
+    """Label and help of the slider for what these settings take a density for."""
+    if settings["densities"]:
+        return "Pace to the densities of layers", _OF_LAYERS
+    return ("FLOPs removed in the end", _OF_FLOPS) if settings["scope"] == FLOPS else (LABEL, _HELP)
 
 
 def slider(

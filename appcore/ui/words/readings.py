@@ -54,12 +54,13 @@ READINGS = {
     "errors": _ERRORS,
     "staircase": Reading(
         "The sparsity at each megabatch: as planned, and as counted from the mask.",
-        "Each step is a prune point. The marks should lie on the steps.",
+        "Each step is a prune point. The marks should lie on the steps, but where these are shares of FLOPs or of the way to densities of "
+        "layers.",
         "A mark beside its step, or a ring: requested, mask and alive density disagree.",
     ),
     "plan": Reading(
         "The sparsity that the settings ask for at each megabatch, before anything runs.",
-        "Each step is a prune point; its height is the share of the prunable weights that is removed by then.",
+        "Each step is a prune point; its height is the share of the prunable weights that is removed by then, or of what the axis names.",
         "A last step lower than the final sparsity that you asked for.",
     ),
     "truth-meter": Reading(
