@@ -89,12 +89,13 @@ def staircase(
     if chosen is not None:
         figure.add_vrect(chosen + 0.5, chosen + 1.5, fillcolor=style.GREY, opacity=0.16, line_width=0, layer="below")
     figure.update_layout(hovermode="closest")
-    figure.update_yaxes(range=[0, _top(sparsity)], ticksuffix=" %")
+    counted_too = sparsity if measured is None else np.append(sparsity, 100 * (1 - measured["density_mask"].to_numpy(dtype=float)))
+    figure.update_yaxes(range=[0, _top(counted_too)], ticksuffix=" %")
     return stage_axis(figure, labels)
 
 
 def _top(sparsity: np.ndarray) -> float:
-    """The upper end of the axis, with room for a label above the highest step."""
+    """The upper end of the axis, with room for a label above the highest step or mark."""
     return max(10.0, 1.2 * float(sparsity.max(initial=0)))
 
 
