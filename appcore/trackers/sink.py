@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..events import Event
 
 VARIABLE = "APPCORE_LOG"
-NAMES = ("tensorboard", "mlflow", "wandb")  # modules of this folder, and the packages that they need
+NAMES = ("tensorboard", "mlflow", "wandb", "trackio")  # modules of this folder, and the packages that they need
 _GROUPS = {"EpochDone": "epoch", "RoundDone": "round", "MegabatchDone": "megabatch", "Pruned": "prune", "Finished": "total"}
 _PLACES = {"segment", "megabatch", "epoch", "round", "samples_seen"}  # when it was, not what
 

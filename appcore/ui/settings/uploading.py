@@ -19,7 +19,7 @@ def images(take: Callable[[str, bool], None]) -> None:
     """The field; `take(data set, has test images)` is called for images that can be used."""
     turn = st.session_state.setdefault(_TURN, 0)  # a new key empties the field
     st.file_uploader(
-        "Or upload them: a zip with a folder for each class, an .npz or a .parquet",
+        "Or upload images: a zip with a folder for each class, an .npz or a .parquet",
         type=[kind.removeprefix(".") for kind in KINDS],
         key=f"images-{turn}",
         on_change=_take,
