@@ -75,8 +75,8 @@ def test_other_machines_are_named_with_what_runs_there_and_one_that_does_not_ans
         store.update(run_id, host=host, pid=4711, process_started=5.0, heartbeat=time.time() - quiet, **told)
     waits = fake_runs.write(store, title="run at an engine", until=0, status="queued")
     store.update(waits, host="n1", pid=815, process_started=5.0, heartbeat=time.time(), launcher="ray")
-    node = {"host": "n9", "is_alive": False, "cores": 8.0, "gpus": 1.0, "memory": 10**9}
-    nodes = manager.shared().machine._nodes = EngineNodes(lambda: {"ray": [node]})
+    dead, node = ({"host": "n8", "is_alive": False}, {"host": "n9", "is_alive": True, "cores": 8.0, "gpus": 1.0, "memory": 10**9})
+    nodes = manager.shared().machine._nodes = EngineNodes(lambda: {"ray": [dead, node]})
     while not nodes.now()["nodes"]:
         time.sleep(0.01)
     said = words(opened("machines"))
@@ -85,7 +85,8 @@ def test_other_machines_are_named_with_what_runs_there_and_one_that_does_not_ans
     assert re.search("No sign of life for [23]. s", said) and "counts as lost" in said
     assert "**n3** &nbsp; :red-badge" in said and "Does not answer" in said and "No sign of life for 10 min" in said
     assert "until the Ray cluster has room" in said and "process 815 on n1" in said
-    assert "**n9** &nbsp; :red-badge[:material/link_off: Dead] &nbsp; :small[8 cores · 1 GPU" in said
+    assert "**n9** &nbsp; :green-badge[:material/check_circle: Alive] &nbsp; :small[8 cores · 1 GPU · 1 GB]" in said
+    assert "**n8** &nbsp; :red-badge[:material/link_off: Dead]" in said
 
 
 def test_a_machine_alone_has_no_list_of_others(store: Store) -> None:  # noqa: F811

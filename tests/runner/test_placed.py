@@ -97,6 +97,7 @@ def test_a_node_and_the_keeper_die_and_every_run_ends_with_the_same_bits(cluster
     with suppress(ProcessLookupError):  # it may have been on that node
         os.kill(keeper, signal.SIGKILL)
     wait(lambda: all(status(store, run_id) == "done" for run_id in run_ids))
+    assert sorted(node["is_alive"] for node in plugins.load("launchers", "ray").nodes()) == [False, True, True]
     for run_id in run_ids:
         assert store.get(run_id)["totals"]["weights_hash"] == store.get(whole)["totals"]["weights_hash"]
         assert store.epochs(run_id)["train_loss"].tolist() == store.epochs(whole)["train_loss"].tolist()

@@ -49,8 +49,7 @@ def nodes(found: Mapping[str, Any]) -> None:
         with st.container(border=True, gap="xsmall", key=f"nodes-{launcher}"):
             for node in sorted(listed, key=lambda node: not node["is_alive"])[:_SHOWN]:
                 state = ":green-badge[:material/check_circle: Alive]" if node["is_alive"] else ":red-badge[:material/link_off: Dead]"
-                has = [counted(round(node["cores"]), "core"), counted(round(node["gpus"]), "GPU"), format.size(node["memory"])]
-                st.markdown(f"**{plain(node['host'])}** &nbsp; {state} &nbsp; :small[{plain(' · '.join(has))}]")
+                st.markdown(f"**{plain(node['host'])}** &nbsp; {state} &nbsp; :small[{plain(_has(node))}]")
             if len(listed) > _SHOWN:
                 st.caption(f"and {len(listed) - _SHOWN:,} more")
     if found["silent"]:
@@ -62,6 +61,13 @@ def why_it_waits(run: Mapping[str, Any]) -> str:
     """Why a run waits that was given to an engine."""
     said = plugins.find("launchers", run["launcher"]).literals.get("WAITS_UNTIL") or "its engine begins it"
     return f"until {said}; kept by process {run['pid']} on {run['host']}"
+
+
+def _has(node: Mapping[str, Any]) -> str:
+    """What a node brings, which an engine forgets of a dead one."""
+    if not node["is_alive"]:
+        return "what ran there is placed again"
+    return " · ".join([counted(round(node["cores"]), "core"), counted(round(node["gpus"]), "GPU"), format.size(node["memory"])])
 
 
 def _name(launcher: str) -> str:
