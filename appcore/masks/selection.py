@@ -152,8 +152,8 @@ def _affordable(scores: dict[str, Tensor], sizes: dict[str, Tensor], costs: Cost
     counts = _flat(sizes)
     prices = _flat({name: size.long() * costs.each[name] for name, size in sizes.items()})
     order = torch.where(counts > 0, _flat(scores), -torch.inf).sort(descending=True, stable=True).indices
-    chosen = torch.zeros_like(counts, dtype=torch.bool)
-    chosen[order] = prices[order].cumsum(0) <= budget  # nothing costs less than 0, so these are the first ones
+    is_paid = prices[order].cumsum(0) <= budget  # nothing costs less than 0, so these are the first ones
+    chosen = torch.zeros_like(counts, dtype=torch.bool).scatter_(0, order, is_paid)
     parts = (chosen & (counts > 0)).split([part.numel() for part in scores.values()])
     return {name: part.view(scores[name].shape) for name, part in zip(scores, parts, strict=True)}
 

@@ -20,6 +20,7 @@ from appcore.engine.state import RunState
 from appcore.events import EpochDone, Event, Finished, MegabatchDone, Progress, Pruned, SegmentDone
 from appcore.masks import selection
 from appcore.planning.plan import plan
+from appcore.quotas import Costs
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here: test_cuda.py")
 SMALL: dict[str, Any] = {"arch": "lenet5", "dataset": "digits", "limit_train": 90, "limit_test": 30, "megabatches": 2, "epochs": 2}
@@ -71,6 +72,15 @@ def test_a_run_meets_no_tensor_of_the_cpu_and_ends_as_there(
     assert [*filter(None, map(told, here))] == [*filter(None, map(told, there))]
 
 
+@pytest.mark.parametrize("goal", [{"densities": "conv1=0.5,conv2=0.1"}, {"scope": "flops"}])
+def test_a_run_to_such_goals_ends_as_there(goal: dict[str, str], request: pytest.FixtureRequest) -> None:
+    settings = config(pruner="synflow", options={"rounds": 3}, **goal)
+    here = [*run_state(RunState.create(settings), plan(settings))]
+    request.getfixturevalue("device")
+    there = [event for event, _ in reads(settings)[0]]
+    assert [*filter(None, map(told, here))] == [*filter(None, map(told, there))]
+
+
 def told(event: Event) -> Any:
     """What an event says but for times and losses, which are summed in float32 on a GPU."""
     if isinstance(event, EpochDone):
@@ -95,17 +105,19 @@ def test_a_resume_goes_on_where_the_run_was(device: torch.device) -> None:
     assert [*run_state(again, segments)][-1].weights_hash == whole.weights_hash
 
 
-@pytest.mark.parametrize("scope", ["global", "layer", "erk"])
+@pytest.mark.parametrize("scope", ["global", "layer", "erk", "flops", "densities"])
 def test_the_same_scores_give_the_mask_of_the_cpu(scope: str, device: torch.device) -> None:
     draw = torch.Generator().manual_seed(0)
     scores = {name: torch.rand(shape, generator=draw).round(decimals=2) for name, shape in (("a", (64, 32, 3, 3)), ("b", (10, 64)))}
     eligible = {name: torch.rand(score.shape, generator=draw) < 0.8 for name, score in scores.items()}
     there, allowed = ({name: tensor.to(device) for name, tensor in given.items()} for given in (scores, eligible))
+    costs = Costs(64 * 32 * 9 * 128 + 640 * 2, {"a": 128, "b": 2}) if scope == "flops" else None
     for density in (0.5, 0.1, 0.001, 0.0, 1.0):
         other_device.reads.clear()
-        found = selection.keep_top(there, density, scope, eligible=allowed)
+        goal = {"a": density, "b": 0.5} if scope == "densities" else density
+        found = selection.keep_top(there, goal, scope, eligible=allowed, costs=costs)
         assert other_device.reads.total() == 1
-        assert digest(found) == digest(selection.keep_top(scores, density, scope, eligible=eligible))
+        assert digest(found) == digest(selection.keep_top(scores, goal, scope, eligible=eligible, costs=costs))
 
 
 def test_the_device_refuses_and_counts(device: torch.device) -> None:
