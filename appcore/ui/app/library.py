@@ -10,11 +10,12 @@ from typing import Any
 import pandas as pd
 
 from appcore.analysis import conditions, run_library
+from appcore.locks import Locks
 
 from . import page
 
 _MOST = 4  # tables that are kept: of several users, or with other runs of a user
-_lock = threading.Lock()
+_lock, _reading = threading.Lock(), Locks()
 _kept: OrderedDict[tuple, tuple[tuple, pd.DataFrame]] = OrderedDict()
 _told: dict[str, run_library.Told] = {}  # by store: what follows from the settings and numbers of each run
 
@@ -25,15 +26,17 @@ def overview(runs: Sequence[Mapping[str, Any]], ablations: Sequence[Mapping[str,
     members = tuple((ablation["sweep_id"], tuple(ablation["run_ids"])) for ablation in ablations)
     state = (tuple((run["run_id"], run["revision"], run["status"]) for run in runs), members)
     key = (store.url, store.owner, bool(ablations))
-    with _lock:
-        known = _kept.get(key)
+    with _reading.of(key):
+        with _lock:
+            known = _kept.get(key)
         if known is None or known[0] != state:
             newest = store.megabatches([run["run_id"] for run in runs], newest=True)
-            told = _told.setdefault(store.url, {})
-            known = _kept[key] = (state, run_library.overview(runs, newest, ablations, told))
-        _kept.move_to_end(key)
-        while len(_kept) > _MOST:
-            _kept.popitem(last=False)
+            known = (state, run_library.overview(runs, newest, ablations, _told.setdefault(store.url, {})))
+        with _lock:
+            _kept[key] = known
+            _kept.move_to_end(key)
+            while len(_kept) > _MOST:
+                _kept.popitem(last=False)
     return known[1]
 
 
@@ -47,8 +50,7 @@ def read_ahead() -> None:
         return
     found = store.runs(recorded=True)
     newest = store.megabatches([run["run_id"] for run in found], newest=True)
-    with _lock:
-        run_library.overview(found, newest, told=_told.setdefault(store.url, {}))
+    run_library.overview(found, newest, told=_told.setdefault(store.url, {}))
 
 
 def fitting(runs: Sequence[Mapping[str, Any]], search: str) -> list[str]:
