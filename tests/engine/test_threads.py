@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-FEATURES = ("many images", "estimate", "what if", "export", "reality check", "rehearsal")
+FEATURES = (
+    *("many images", "estimate", "what if", "accuracy of a cut", "sensitivity", "twelve images", "export", "reality check", "rehearsal"),
+    *("prune", "shrink"),
+)
 # A process trains with two threads, then uses each feature from a thread that lives on, as the app's threads do. Native threads that Python
 # does not know are counted: libgomp's, and some of numpy and others that are there from the first.
 SCRIPT = """
@@ -47,8 +50,8 @@ run_id, = manager.start([settings])
 assert manager.wait(run_id, 300) == "done", manager.get(run_id)["error"]
 
 import torch
-def wait_for_scores():
-    while (answer := manager.scores(None, run_id, "snip"))["state"] in ("waiting", "scoring"):
+def ready(ask, *question):
+    while (answer := ask(*question))["state"] in ("waiting", "scoring"):
         time.sleep(0.05)
     assert answer["state"] == "ready", answer
 def export(what):
@@ -62,13 +65,24 @@ def rehearsal():
     from appcore.planning.plan import check
     config = build(settings)
     _rehearse(config, check(config))
+import appcore
+smaller = {}
+def prune():
+    network, images = appcore.load(run_id, store=sys.argv[2]), torch.rand(64, 3, 32, 32)
+    appcore.prune(network, [(images, torch.zeros(64, dtype=torch.long))], pruner="snip", density=0.5, granularity="filter")
+    smaller.update(network=network, images=images)
 features = {
     "many images": lambda: torch.randperm(50_000),
     "estimate": lambda: manager.estimate({**settings, "arch": "resnet32"}),
-    "what if": wait_for_scores,
+    "what if": lambda: ready(manager.scores, None, run_id, "snip"),
+    "accuracy of a cut": lambda: ready(manager.cut_accuracy, None, run_id, "snip", 0.1, "global", ()),
+    "sensitivity": lambda: ready(manager.sensitivity, None, run_id, "snip"),
+    "twelve images": lambda: ready(manager.look, run_id),
     "export": lambda: [export(what) for what in ("dense", "prune", "masks")],
     "reality check": lambda: export("reality"),
     "rehearsal": rehearsal,
+    "prune": prune,
+    "shrink": lambda: appcore.shrink(smaller["network"], smaller["images"]),
 }
 found = {"team": native()}
 for name, feature in features.items():
