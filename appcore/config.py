@@ -298,7 +298,7 @@ class RunConfig(BaseModel):
     def counts_weights(self) -> bool:
         """Whether a density of the schedule is the share of all weights that is kept: not where a pruner cuts each layer to a density of
         its own, or counts FLOPs."""
-        return not (self.densities or self.scope == quotas.FLOPS) or not plugins.has_pruner(self.method)
+        return quotas.counts_weights({"scope": self.scope, "densities": self.densities}) or not plugins.has_pruner(self.method)
 
     @property
     def is_subset(self) -> bool:

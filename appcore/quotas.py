@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from .errors import InputError
 
@@ -84,6 +85,12 @@ def block(granularity: str, shape: tuple[int, ...]) -> tuple[int, int]:
         return outputs, 1
     height, width = map(int, granularity.split("x"))
     return height, width
+
+
+def counts_weights(settings: Mapping[str, Any]) -> bool:
+    """Whether by these settings a density is the share of all weights that is kept: not where each layer has one of its own, or FLOPs are
+    counted."""
+    return not (settings.get("densities") or settings.get("scope") == FLOPS)
 
 
 @dataclass(frozen=True)

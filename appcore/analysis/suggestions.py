@@ -11,7 +11,7 @@ import pandas as pd
 from .. import names, plugins
 from ..config import RunConfig, build
 from ..planning import sparsity
-from ..quotas import FLOPS
+from ..quotas import counts_weights
 
 MOST = 3
 _STEPS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999)  # sparsities that are worth a try
@@ -100,19 +100,14 @@ def _collapsed(facts: Facts) -> Iterator[_Idea]:
     why = f"{layer} has no weight left that matters, which is a collapse: no signal passes there."
     if facts.config["scope"] != "erk":
         yield _Idea("Leave each layer a share of its own", f"{why} Scope ERK spares small layers.", {"scope": "erk", "densities": ()})
-    if not _counts_weights(facts):
+    if not counts_weights(facts.config):
         return
     half = 1 - min(1.0, 2 * facts.end["density_mask"])
     yield _Idea(f"Prune half as far, to {100 * half:.1f} %", why, {"tau": sparsity.tau_of(half)})
 
 
-def _counts_weights(facts: Facts) -> bool:
-    """Whether tau is the share of weights removed in the end."""
-    return not facts.config.get("densities") and facts.config["scope"] != FLOPS
-
-
 def _further(facts: Facts) -> Iterator[_Idea]:
-    if not (_is_pruned(facts) and _counts_weights(facts)):
+    if not (_is_pruned(facts) and counts_weights(facts.config)):
         return
     if (facts.layers["alive"] == 0).any() or facts.end["test_accuracy"] < _AT_CHANCE * _chance(facts):
         return

@@ -30,7 +30,8 @@ QUESTION = (
 )
 DESIGN = (
     "Six rows on one stream: APP as the released code runs it (both of its defects reproduced on purpose), APP by the paper's rule and "
-    "OSP at the 1.9 % where that code really ends, APP and OSP at the 37 % that the paper names, and dense. All rows of one seed have "
+    "OSP at 1.9 %, near where that code really ends (its own density is in the tables), "
+    "APP and OSP at the 37 % that the paper names, and dense. All rows of one seed have "
     "the same initial weights, order of the stream, validation split, augmentation and scoring images. SNIP ranks the convolutions' "
     "weights; replay is full; the last weights of each megabatch are carried on. The *gap* is the accuracy on 5,000 training images "
     "without augmentation, in evaluation mode, minus that on the test set, both after a megabatch: a clean measure, not the published "
@@ -112,7 +113,7 @@ MEASURES = (DENSITY, TRAIN, ACCURACY, GAP, MEAN_GAP, CER)
 # (claim, measure, the row that is claimed to have less, the row that is claimed to have more)
 _PUBLISHED = "As published, at unequal densities"
 _NAMED = "At the density that the paper names"
-_FAIR = "At the density where the released code ends"
+_FAIR = "Near the density where the released code ends"
 _CAUSE = "Density, or method?"
 STATEMENTS = (
     (_PUBLISHED, "gap: released code < OSP at 37 %", GAP, "app-released", "osp"),
@@ -132,7 +133,7 @@ STATEMENTS = (
     (_FAIR, "CER: APP to 1.9 % < dense", CER, "app-deep", "dense"),
     (_CAUSE, "gap: OSP at 1.9 % < OSP at 37 % (density alone)", GAP, "osp-deep", "osp"),
     (_CAUSE, "gap: APP to 1.9 % < APP to 37 % (density alone)", GAP, "app-deep", "app"),
-    (_CAUSE, "gap: released code < APP to 1.9 % (the defects alone)", GAP, "app-released", "app-deep"),
+    (_CAUSE, "gap: released code < APP to 1.9 % (the defects, near that density)", GAP, "app-released", "app-deep"),
 )
 
 
@@ -362,7 +363,8 @@ def _about(part: Part) -> str:
     dates = sorted(run.made["date"][:10] for run in part.runs)
     when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
     return (
-        f"{counted(len(part.runs), 'run')}, {sum(seconds) / 3600:.1f} hours of one core, {median(seconds) / 60:.0f} minutes and "
+        f"{counted(len(part.runs), 'run')}, {sum(seconds) / 3600:.1f} hours by the clock, beside whatever else the machine did; "
+        f"{median(seconds) / 60:.0f} minutes and "
         f"{speed:,.0f} training images a second in the median run ({machines}; {software}; {when}). Runs of one seed began alike "
         f"(weights, order, scoring images, data): {sum(paired)} of {counted(len(seeds), 'seed')}."
     )
@@ -395,4 +397,4 @@ def _commands(found: Sequence[Part], command: str) -> str:
         f"`{command} --workers 2 --write docs/STUDY.md`, which leaves out what is made already and goes on with what was interrupted; "
         "`--megabatches 100` for the long stream. One row, anew in a folder of one's own (seeds 0, 1 and 2, both augmentations):"
     )
-    return f"{whole}\n\n{markdown(['row', 'command', 'minutes of one core a run'], rows)}"
+    return f"{whole}\n\n{markdown(['row', 'command', 'minutes by the clock, with one thread'], rows)}"

@@ -7,6 +7,7 @@ from appcore.errors import InputError
 from appcore.planning import sparsity
 from appcore.presets import PRESETS
 from appcore.ui.widgets import sparsity_slider
+from appcore.ui.words import run_text, setting_labels
 
 
 @pytest.mark.parametrize(("tau", "removed"), [(0.0, 0.0), (1.0, 0.2), (2.0, 0.36), (3.0, 0.488)])
@@ -60,3 +61,14 @@ def test_the_slider_keeps_its_value_or_leaves_that_to_its_caller() -> None:
     app.select_slider(key="told_key").set_value(90.0).run()
     assert (app.session_state["mine"], app.session_state["told"], app.session_state["pruned"]) == (0.9, 0.5, 0.634)
     assert not app.exception
+
+
+@pytest.mark.parametrize("goal", [{"scope": "flops"}, {"densities": ["fc=0.1"]}])
+def test_tau_is_no_sparsity_where_weights_are_not_what_it_counts(goal: dict[str, object]) -> None:
+    def shown(config: dict[str, object]) -> dict[str, str]:
+        table = run_text.settings_table({"config": {"tau": 4.5, **config}})
+        return dict(zip(table["setting"], table["value"], strict=True))
+
+    assert shown({})[setting_labels.label_of_words("tau")] == "63.36\u00a0% (tau 4.5)"
+    assert shown(goal)["Tau"] == "4.5"
+    assert setting_labels.label_of_words("tau") not in shown(goal)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
@@ -9,6 +11,7 @@ from appcore import charts
 from appcore.analysis import pairing
 from appcore.analysis.repeats import grouped
 from appcore.names import counted
+from appcore.quotas import counts_weights
 from appcore.statuses import BROKEN
 
 from ..app import tables
@@ -103,16 +106,19 @@ def settings(runs: Runs) -> None:
     if len(runs) < 2:
         return
     differing, equal = charts.setting_differences(runs)
+    of_weights = all(counts_weights(run["config"]) for run in runs)
+    label = partial(setting_labels.label_of_words, of_weights=of_weights)
+    value_words = partial(setting_labels.value_words, of_weights=of_weights)
     st.subheader("Settings that differ", anchor=False)
     if differing.empty:
         st.caption("None: the runs have the same settings.")
     else:
-        shown = differing.apply(lambda row: row.map(lambda text: setting_labels.value_words(row.name, text)), axis=1)
-        shown.index = [setting_labels.label_of_words(name) for name in differing.index]
+        shown = differing.apply(lambda row: row.map(lambda text: value_words(row.name, text)), axis=1)
+        shown.index = [label(name) for name in differing.index]
         st.table(table(shown), border="horizontal")
     with st.expander(counted(len(equal), "equal setting"), icon=":material/equal:"):
-        words = {name: setting_labels.value_words(name, charts.setting_text(value)) for name, value in equal.items()}
-        st.markdown(" · ".join(f"{harmless(setting_labels.label_of_words(name))}: **{harmless(value)}**" for name, value in words.items()))
+        words = {name: value_words(name, charts.setting_text(value)) for name, value in equal.items()}
+        st.markdown(" · ".join(f"{harmless(label(name))}: **{harmless(value)}**" for name, value in words.items()))
 
 
 def proof(runs: Runs) -> None:

@@ -11,7 +11,7 @@ from appcore import charts, names
 from appcore.config import RunConfig
 from appcore.planning import sparsity, stages
 from appcore.planning.relevance import is_relevant
-from appcore.quotas import FLOPS, WEIGHT
+from appcore.quotas import FLOPS, WEIGHT, counts_weights
 
 from . import format, setting_labels
 from .text import harmless
@@ -69,11 +69,11 @@ def summary(run: dict[str, Any]) -> str:
 
 def settings_table(run: dict[str, Any]) -> pd.DataFrame:
     """Every setting of a run with its meaning."""
-    model = RunConfig.model_fields
+    model, of_weights = RunConfig.model_fields, counts_weights(run["config"])
     rows = [
         {
-            "setting": setting_labels.label_of_words(name),
-            "value": setting_labels.value_words(name, charts.setting_text(value)),
+            "setting": setting_labels.label_of_words(name, of_weights=of_weights),
+            "value": setting_labels.value_words(name, charts.setting_text(value), of_weights=of_weights),
             "meaning": model[name].description if name in model else "",
         }
         for name, value in run["config"].items()

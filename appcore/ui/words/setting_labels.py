@@ -94,14 +94,15 @@ VALUE_LABELS = {
 }
 
 
-def label_of_words(name: str) -> str:
-    """The display name of a setting beside its `value_words`: tau is shown as the sparsity that it leads to."""
-    return "Final sparsity" if name == "tau" else label(name)
+def label_of_words(name: str, *, of_weights: bool = True) -> str:
+    """The display name of a setting beside its `value_words`: tau is shown as the sparsity that it leads to, `of_weights` (see
+    quotas.counts_weights)."""
+    return "Final sparsity" if name == "tau" and of_weights else label(name)
 
 
-def value_words(name: str, text: str) -> str:
-    """The display name of a setting's value, given as text: 4.5 of tau is 63.36 % (tau 4.5)."""
-    if name == "tau":
+def value_words(name: str, text: str, *, of_weights: bool = True) -> str:
+    """The display name of a setting's value, given as text: 4.5 of tau is 63.36 % (tau 4.5), where it leads to a share of weights."""
+    if name == "tau" and of_weights:
         with suppress(ValueError):
             return f"{sparsity.text(sparsity.of_tau(float(text)))} (tau {text})"
     return VALUE_LABELS.get(name, {}).get(text, display(text))
