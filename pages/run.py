@@ -113,7 +113,7 @@ def run_page(run: dict) -> None:
                 with st.expander("Traceback", icon=":material/terminal:", key="traceback"):
                     st.code(now["traceback"], language=None)
             if now["status"] in BROKEN:
-                log.show(now, is_open=True)
+                log.show(now, is_open=not projector.is_on())
         figures(now, data)
 
     @st.fragment(run_every=pace)

@@ -57,6 +57,13 @@ def nodes(found: Mapping[str, Any]) -> None:
         st.caption(f":material/hourglass_disabled: The engine has not answered for {silent}. Runs say by themselves how they are.")
 
 
+def named(run: Mapping[str, Any]) -> None:
+    """Link to a run, its state and how far it is: the beginning of its line."""
+    label = f"**{plain(run['title'] or run['run_id'], 70)}**"
+    st.page_link(page.link("run"), label=label, query_params={"run": run["run_id"]}, width=340)
+    st.markdown(f":small[{run_status.markdown(run)} {100 * run_status.share_done(run):.0f}\u00a0%]", width="content")
+
+
 def why_it_waits(run: Mapping[str, Any]) -> str:
     """Why a run waits that was given to an engine."""
     said = plugins.find("launchers", run["launcher"]).literals.get("WAITS_UNTIL") or "its engine begins it"
@@ -106,7 +113,5 @@ def _run(run: Mapping[str, Any]) -> None:
     facts = [machine.get("device", ""), f"launcher {run['launcher']}" if run["launcher"] else "", f"process {run['pid']}"]
     facts += [f"started {format.age(run['created'])}", f"by {run['owner']}" if run["owner"] else ""]
     with st.container(horizontal=True, vertical_alignment="center"):
-        label = f"**{plain(run['title'] or run['run_id'], 70)}**"
-        st.page_link(page.link("run"), label=label, query_params={"run": run["run_id"]}, width=340)
-        st.markdown(f":small[{run_status.markdown(run)} {100 * run_status.share_done(run):.0f}\u00a0%]", width="content")
+        named(run)
         st.markdown(f":small[{harmless(' · '.join(filter(None, facts)))}]", width="content")

@@ -11,9 +11,9 @@ import streamlit as st
 from appcore.names import counted
 
 from ..app import page
-from ..words import format, run_status
+from ..words import format
 from ..words.text import harmless, plain
-from .others import why_it_waits
+from .others import named, why_it_waits
 
 _SHOWN = 30
 _RULE = (
@@ -133,6 +133,4 @@ def _runs(run_ids: Sequence[str]) -> None:
     for run_id in run_ids:
         run, _ = page.find(run_id)
         if run is not None:
-            title = f"**{plain(run['title'] or run_id, 70)}**"
-            st.page_link(page.link("run"), label=title, query_params={"run": run_id}, width=340)
-            st.markdown(f":small[{run_status.markdown(run)} {100 * run_status.share_done(run):.0f}\u00a0%]", width="content")
+            named(run)
