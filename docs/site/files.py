@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-SHOWN = ("*.md", "docs/*.md", "docs/site/*.md", "docs/img/*.png", "examples/*.md", "examples/notebooks/*.ipynb", "benchmarks/*.md")
+SHOWN = ("*.md", "docs/*.md", "docs/site/*.md", "docs/img/*", "examples/*.md", "examples/notebooks/*.ipynb", "benchmarks/*.md")
 
 
 def glossary() -> str:
