@@ -31,7 +31,8 @@ def test_the_navigation_has_every_document_and_nothing_that_is_not_there() -> No
 def test_every_picture_of_a_document_is_on_the_site() -> None:
     shown = {path.resolve() for pattern in site.SHOWN for path in ROOT.glob(pattern)}
     texts = [path for path in shown if path.suffix == ".md"]
-    pictures = {(text.parent / place).resolve() for text in texts for place in re.findall(r"!\[[^]]*\]\((?!\w+:)([^)\s]+)", text.read_text(encoding="utf-8"))}
+    places = re.compile(r"!\[[^]]*\]\((?!\w+:)([^)\s]+)")
+    pictures = {(text.parent / place).resolve() for text in texts for place in places.findall(text.read_text(encoding="utf-8"))}
     assert len(pictures) > 1 and sorted(pictures - shown) == []
 
 
