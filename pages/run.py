@@ -23,11 +23,12 @@ page.guard(__file__)
 
 from appcore import charts  # noqa: E402
 from appcore.config import build  # noqa: E402
+from appcore.planning import address  # noqa: E402
 from appcore.statuses import BROKEN, RESUMABLE  # noqa: E402
 from appcore.transfer import reproduce  # noqa: E402
 from appcore.ui.app import tables  # noqa: E402
 from appcore.ui.run import launch, log, machine, network, next_steps, ticket, view  # noqa: E402
-from appcore.ui.settings import address, form  # noqa: E402
+from appcore.ui.settings import form  # noqa: E402
 from appcore.ui.widgets import alerts, bars, bell, image_answers, live_chart, playback, projector, run_controls, run_labels  # noqa: E402
 from appcore.ui.words import format, run_status, run_text, text  # noqa: E402
 

@@ -12,7 +12,7 @@ from ..config import RunConfig
 from ..config import group as group_of
 from ..errors import InputError
 from ..models import own_code
-from ..planning import axis_values
+from ..planning import address, axis_values
 from ..presets import PRESETS
 from ..trackers import sink
 from . import densities
@@ -25,7 +25,7 @@ def add(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     recipes = "What is left out follows the recipe of the method and of the data set, and then the default in [brackets]."
     parser.usage, parser.epilog = "%(prog)s [--json] [SETTINGS]", _options()
     parser.description = f"{parser.description}. {recipes}"
-    parser.add_argument("--preset", metavar="NAME", help=f"start from a named setting: {', '.join(PRESETS)}")
+    parser.add_argument("--preset", metavar="NAME", help=f"start from a named setting: {', '.join(PRESETS)}; or one of yours")
     launcher = plugins.SIDE_BY_SIDE if several else plugins.DEFAULT_LAUNCHER
     parser.add_argument("--launcher", default=launcher, metavar="NAME", help=_launchers(launcher))
     add_share(parser)
@@ -79,8 +79,8 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
         if given is not None:
             given = densities.expanded(given) if name == "densities" else given
             values[name] = [part for part in given.split(",") if part] if get_origin(field.annotation) is tuple else given
-    if "arch" in values:
-        values["arch"] = own_code.allow(values["arch"])  # typed by somebody who can run programs here anyway
+    if args.arch is not None:
+        values["arch"] = own_code.allow(args.arch)  # typed by somebody who can run programs here anyway
     if args.option:
         values["options"] = {**values.get("options", {}), **dict(map(_option, args.option))}
     return values
@@ -88,12 +88,28 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
 
 def base(args: argparse.Namespace) -> dict[str, Any]:
     """The settings of the preset. InputError for one that there is not, or a launcher."""
-    if args.preset is not None and args.preset not in PRESETS:
-        raise InputError(f"preset: unknown name {args.preset!r}; choose one of {', '.join(PRESETS)}", "preset")
+    settings = {} if args.preset is None else _of_preset(args.preset)
     launchers = plugins.choices("launchers")
     if args.launcher not in launchers:
         raise InputError(f"launcher: unknown name {args.launcher!r}; choose one of {', '.join(launchers)}", "launcher")
-    return dict(PRESETS[args.preset].settings) if args.preset else {}
+    return settings
+
+
+def _of_preset(name: str) -> dict[str, Any]:
+    """The settings of a preset of the program, or of one that was saved on the form by nobody who has signed in. InputError for one that
+    there is not, or that says what cannot be had now."""
+    from ..storage.store import Store
+
+    if name in PRESETS:
+        return dict(PRESETS[name].settings)
+    store = Store()
+    own = store.saved_presets.all() if store.exists() else {}
+    if name not in own:
+        raise InputError(f"preset: unknown name {name!r}; choose one of {', '.join([*PRESETS, *own])}", "preset")
+    settings, problems = address.of_preset(name, own)
+    if problems:
+        raise InputError(f"{problems[0]}; save it anew on the page New run", "preset")
+    return settings
 
 
 def texts(args: argparse.Namespace) -> dict[str, str]:

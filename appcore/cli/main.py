@@ -308,7 +308,8 @@ def _restore(args: argparse.Namespace) -> int:
     if code := found.get("code"):
         where = paths.restored_code(store.folder, "*").parent
         print(f"not allowed to run yet: {counted(code, 'Python file')} of networks in {where}; read them first", file=sys.stderr)
-    answer(args, found, f"{counted(found['runs'], 'run')} {'is' if found['runs'] == 1 else 'are'} back")
+    saved = f"; saved views and presets: {found['saved']}" if "saved" in found else ""
+    answer(args, found, f"{counted(found['runs'], 'run')} {'is' if found['runs'] == 1 else 'are'} back{saved}")
     return 0
 
 

@@ -1,9 +1,9 @@
 """Backup of a whole store as one file, and its restore: every row and file of every run, between SQLite and PostgreSQL too.
 
-A backup is a zip of `files/RUN/...`, `code/DIGEST.py`, `tables/NAME.jsonl` and, last, `manifest.json` with size and SHA-256 of each. It
-may be made while runs go on: files come first, so no checkpoint is newer than the rows. Recorded runs stay out: every installation brings
-them. It is read back by the rules of a restore before it counts. A restore needs an empty store, and checks the file like a bundle from an
-untrusted source.
+A backup is a zip of `files/RUN/...`, `code/DIGEST.py`, `kept.json`, `tables/NAME.jsonl` and, last, `manifest.json` with size and SHA-256
+of each. It may be made while runs go on: files come first, so no checkpoint is newer than the rows. Recorded runs stay out: every
+installation brings them. It is read back by the rules of a restore before it counts. A restore needs an empty store, and checks the file
+like a bundle from an untrusted source.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from ..storage.store import Store
 from ..untrusted.member import MAX_MEMBERS
 from ..untrusted.refusals import shown
 from ..untrusted.zip_file import Capped, bomb, opened, overlap, problem
-from . import backup_code, backup_rows
+from . import backup_code, backup_kept, backup_rows
 from .bundle_import import BROKEN
 
-FORMATS = (1, 2)  # 2 where there is code, which version 0.1.0 did not know
+FORMATS = (1, 2, 3)  # 2 where there is code, 3 where there is what users saved, neither of which version 0.1.0 did know
 MANIFEST = "manifest.json"
 # Every name under which this program keeps a file of a run.
 _FILE = re.compile(
@@ -71,7 +71,8 @@ def backup(store: Store, to: str | Path) -> dict[str, int]:
             found, left_out = _write(file, store.folder, run_ids, code, database, packing)
             if not bomb(found):
                 break
-        told.update(runs=len(run_ids), files=len(found) - len(backup_rows.TABLES) - 1, bytes=file.seek(0, os.SEEK_END), left_out=left_out)
+        count = sum(entry.filename.startswith(("files/", "code/")) for entry in found)
+        told.update(runs=len(run_ids), files=count, bytes=file.seek(0, os.SEEK_END), left_out=left_out)
         try:
             with _plain_words(path):
                 _Backup(Capped(file.fileno(), _most_entries())).prove()
@@ -100,9 +101,11 @@ def _write(
         with database.read() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            if kept := backup_kept.packed(connection):
+                listed[backup_kept.NAME] = _put(file, backup_kept.NAME, iter([kept]), packing)
             for name, table in backup_rows.TABLES.items():
                 listed[name] = _put(file, name, backup_rows.lines(connection, table, set(run_ids)), packing)
-        manifest = {"format": FORMATS[bool(code)], "program": "appcore", "schema": schema.VERSION, "members": listed}
+        manifest = {"format": 3 if kept else 2 if code else 1, "program": "appcore", "schema": schema.VERSION, "members": listed}
         file.writestr(MANIFEST, json.dumps(manifest), zipfile.ZIP_DEFLATED)
     to.flush()
     return file.infolist(), len(left_out)
@@ -167,8 +170,8 @@ def _put(file: zipfile.ZipFile, name: str, parts: Iterator[bytes], packing: int)
 
 
 def restore(store: Store, path: str | Path) -> dict[str, int]:
-    """Restore a backup into an empty store, all or nothing; returns {"runs"}, and {"code"} where Python files of networks came along that
-    may not be run yet (see models/own_code). Runs that were active get the status lost."""
+    """Restore a backup into an empty store, all or nothing; returns {"runs"}, {"code"} where Python files of networks came along that may
+    not be run yet (see models/own_code), {"saved"} where views and presets did. Runs that were active get the status lost."""
     path = Path(path).expanduser()
     with _plain_words(path), opened(path, _most_entries()) as file:
         return _restore(store, _Backup(file))
@@ -205,8 +208,10 @@ class _Backup:
         for info in infos:
             name = info.orig_filename
             is_file, is_code = (form.fullmatch(name) is not None for form in (_FILE, backup_code.FILE))
-            found = problem(info, backup_code.MOST_BYTES if is_code else _MOST_BYTES, nested=is_file, dense=True)
-            found = found or ("" if is_file or is_code or name in backup_rows.TABLES or name == MANIFEST else "does not belong in a backup")
+            most = backup_code.MOST_BYTES if is_code else backup_kept.MOST_BYTES if name == backup_kept.NAME else _MOST_BYTES
+            found = problem(info, most, nested=is_file, dense=True)
+            is_known = is_file or is_code or name in backup_rows.TABLES or name in (backup_kept.NAME, MANIFEST)
+            found = found or ("" if is_known else "does not belong in a backup")
             _require(not found, f"member {shown(name)} {found}")
         sizes = {info.filename: info.file_size for info in infos}
         _require(len(sizes) == len(infos), "a member occurs twice")
@@ -246,6 +251,8 @@ class _Backup:
         """Check all that a restore checks, without a store."""
         for name in self.members:
             self._verify(name, len)
+        if backup_kept.NAME in self.members:
+            backup_kept.read(b"".join(self._parts(backup_kept.NAME)))
         lengths: dict[str, int] = {}
         for name, table in backup_rows.TABLES.items():
             with self._zip.open(name) as file:
@@ -278,10 +285,11 @@ def _restore(store: Store, found: _Backup) -> dict[str, int]:
                         connection.execute(update(runs).where(runs.c.run_id == run_id).values(saved=None))
                     if source.exists():
                         place(connection, source, run_id)
+                saved = backup_kept.put_back(connection, folder)
                 code = backup_code.put_back(store.folder, folder)
     finally:
         database.engine.dispose()
-    return {"runs": len(known)} | ({"code": code} if code else {})
+    return {"runs": len(known)} | {name: count for name, count in (("code", code), ("saved", saved)) if count}
 
 
 def _require(is_so: Any, otherwise: str) -> None:

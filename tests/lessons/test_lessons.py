@@ -12,13 +12,13 @@ import pytest
 from appcore import plugins
 from appcore.lessons import base
 from appcore.lessons.base import Chart, Choice, Lesson
+from appcore.planning import address
 from appcore.presets import PRESETS
 from appcore.recordings import catalog
 from appcore.service import lessons
 from appcore.testing.lesson_suite import said
 from appcore.ui.app import page_files
 from appcore.ui.lessons import figures
-from appcore.ui.settings import address
 
 NAMES = list(lessons.found())
 

@@ -7,8 +7,8 @@ from urllib.parse import parse_qs
 import fake_runs
 from test_pages import no_warm_up, opened, store, words
 
+from appcore.planning import address
 from appcore.storage.store import Store
-from appcore.ui.settings import address
 
 __all__ = ["no_warm_up", "store"]  # fixtures
 

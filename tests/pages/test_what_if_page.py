@@ -14,9 +14,9 @@ from test_pages import no_warm_up, opened, store, words
 
 from appcore.analysis import what_if
 from appcore.charts import what_if as what_if_charts
+from appcore.planning import address
 from appcore.service import manager
 from appcore.storage.store import Store
-from appcore.ui.settings import address
 from appcore.ui.what_if import train
 
 __all__ = ["no_warm_up", "store"]  # fixtures

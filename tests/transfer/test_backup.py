@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import time
@@ -114,6 +115,38 @@ def test_a_file_that_vanishes_meanwhile_is_made_up_for(source: Store, tmp_path: 
     with zipfile.ZipFile(tmp_path / "backup.zip") as file:
         assert f"files/{run_id}/{newest.name}" in file.namelist()
         assert f"files/{run_id}/{oldest.name}" not in file.namelist()
+
+
+def test_saved_views_and_presets_come_back_to_whom_they_belong(source: Store, target: Store, tmp_path: Path) -> None:
+    source.saved_presets.keep("late", {"seed": ["3"], "tau": ["7.0"]})
+    source.of("ada").saved_presets.keep("<b>hers</b>", {"epochs": ["1"]})
+    source.of("ada").saved_views.keep("some", {"q": ["seed>0"], "columns": ["Tau", "Epochs"]})
+    assert backup(source, tmp_path / "backup.zip")["files"] == len(everything(source)["files"])
+    target.saved_presets.keep("late", {"seed": ["9"]})  # somebody has begun here
+    assert restore(target, tmp_path / "backup.zip") == {"runs": 2, "saved": 2}
+    assert target.saved_presets.all() == {"late": {"seed": ["9"]}}
+    assert target.of("ada").saved_presets.all() == {"<b>hers</b>": {"epochs": ["1"]}}
+    assert target.of("ada").saved_views.all() == source.of("ada").saved_views.all() and target.saved_views.all() == {}
+
+
+@pytest.mark.parametrize("kept", ["[]", '{"workers x": {}}', '{"presets %s": {"a": {"seed": [1]}}}', '{"presets %s": {"%s": {}}}', "{"])
+def test_what_is_no_saved_preset_is_refused(kept: str, source: Store, tmp_path: Path) -> None:
+    source.saved_presets.keep("late", {"seed": ["3"]})
+    backup(source, tmp_path / "backup.zip")
+    content = kept.replace("presets %s", f"presets {'0' * 32}").replace("%s", "x" * 61).encode()
+    bad = changed(tmp_path / "backup.zip", tmp_path / "bad.zip", **with_member(tmp_path / "backup.zip", "kept.json", content))
+    target = Store(tmp_path / "target" / "appcore.db")
+    with pytest.raises(InputError, match=r"no saved view or preset|cannot be read"):
+        restore(target, bad)
+    assert target.runs() == [] and target.saved_presets.all() == {}
+
+
+def with_member(path: Path, name: str, content: bytes) -> dict[str, bytes]:
+    """A member that is another, and a manifest that fits it."""
+    with zipfile.ZipFile(path) as file:
+        manifest = json.loads(file.read("manifest.json"))
+    manifest["members"][name] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    return {name: content, "manifest.json": json.dumps(manifest).encode()}
 
 
 def test_a_store_that_is_not_empty_is_left_alone(source: Store, tmp_path: Path) -> None:

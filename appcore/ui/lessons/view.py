@@ -11,13 +11,13 @@ import streamlit as st
 
 from appcore.charts.lessons import answers as pictures
 from appcore.lessons.base import Choice, Lesson, Link, Number, Order, Question, Step
+from appcore.planning import address
 from appcore.recordings import catalog
 from appcore.service import class_questions, lessons
 
 from ..app import page
 from ..classroom import panel
 from ..questions import answers, ask
-from ..settings import address
 from ..widgets import live_chart
 from ..words.text import code, harmless
 from . import browser, evidence, figures

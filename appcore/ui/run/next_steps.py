@@ -7,9 +7,9 @@ from typing import Any
 import streamlit as st
 
 from appcore.analysis.suggestions import Facts, suggestions
+from appcore.planning import address
 
 from ..app import page, tables
-from ..settings import address
 from ..words import format
 from ..words.text import harmless
 

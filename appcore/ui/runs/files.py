@@ -10,10 +10,10 @@ from typing import Any
 import streamlit as st
 
 from appcore.config import build, completed
+from appcore.planning import address
 from appcore.transfer import bundle_set
 
 from ..app import page
-from ..settings import address
 
 MOST_MEGABYTES = 1024
 MOST_SETTINGS = 5 * 2**20  # bytes

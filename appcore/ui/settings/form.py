@@ -1,6 +1,6 @@
 """The launch form, generated from RunConfig: presets on top, main settings visible, the rest folded; errors at their fields.
 
-All of it is in the address (address.py): a preset, and the settings that differ from it. Settings that nobody named follow the recipes
+All of it is in the address (planning/address.py): a preset, and the settings that differ. What nobody named follows the recipes
 of method and data set and the defaults, as on the command line. A new field of RunConfig appears under "More settings" by itself.
 """
 
@@ -17,7 +17,7 @@ from appcore.config import RunConfig, problems
 from appcore.config import group as group_of
 from appcore.errors import InputError
 from appcore.models import own_code
-from appcore.planning import plan, sparsity
+from appcore.planning import address, plan, sparsity
 from appcore.planning.relevance import is_relevant
 from appcore.presets import PRESETS
 from appcore.runner import failures
@@ -28,7 +28,7 @@ from ..widgets import projector, sparsity_slider
 from ..widgets.run_picker import not_here
 from ..words import run_status, setting_labels
 from ..words.text import harmless, plain
-from . import address, fields, own_file, own_presets, presets, uploading
+from . import fields, own_file, own_presets, presets, uploading
 
 BASIC = ("dataset", "arch", "method", "pruner", "tau", "megabatches", "epochs", "replay", "buffer_size", "replay_fraction", "seed")
 _OF_OPTIMIZER = ("lr", "weight_decay")

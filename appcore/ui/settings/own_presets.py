@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from appcore.planning import address
 from appcore.storage.kept.saved_addresses import MOST_NAME
 
 from ..words.text import plain
-from . import address
 
 _NAME, _OF = "preset-name", "_preset_name_of"
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import streamlit as st
 
+from appcore.planning import address
 from appcore.presets import PRESETS, ROWS, USUAL_DATA
 
 from ..words import run_text
 from ..words.text import harmless, plain
-from . import address
 
 _KEY = "form_preset_{}"
 _OWN = "own"  # the row of the user's presets

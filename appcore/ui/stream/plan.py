@@ -9,11 +9,11 @@ import streamlit as st
 
 from appcore.charts import stream_timeline as timeline_charts
 from appcore.config import RunConfig
-from appcore.planning import stream_timeline
+from appcore.planning import address, stream_timeline
 from appcore.planning.relevance import is_relevant
 
 from ..app import page
-from ..settings import address, fields, form
+from ..settings import fields, form
 from ..widgets import live_chart, run_search
 from ..widgets.run_picker import not_here
 from ..words import format, run_text, setting_labels

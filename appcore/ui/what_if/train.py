@@ -8,10 +8,9 @@ import streamlit as st
 
 from appcore.config import build
 from appcore.names import counted, display
-from appcore.planning import sparsity
+from appcore.planning import address, sparsity
 
 from ..app import page
-from ..settings import address
 from ..words.text import plain
 from .choose import Source
 

@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from appcore.config import RunConfig
-from appcore.planning import sparsity
+from appcore.planning import address, sparsity
 from appcore.presets import PRESETS
-from appcore.ui.settings import address
 
 OTHER: dict[str, Any] = {
     **{"arch": "mlp", "dataset": "mnist", "method": "imp", "pruner": "magnitude", "schedule": "exponential", "tau": 7.21},

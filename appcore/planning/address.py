@@ -14,12 +14,12 @@ from typing import Annotated, Any, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
-from appcore import plugins
-from appcore.config import PLUGIN_FIELDS, RunConfig, check_option
-from appcore.errors import InputError
-from appcore.planning import sparsity
-from appcore.planning.ablation_grid import OPTION
-from appcore.presets import PRESETS
+from .. import plugins
+from ..config import PLUGIN_FIELDS, RunConfig, check_option
+from ..errors import InputError
+from ..presets import PRESETS
+from . import sparsity
+from .ablation_grid import OPTION
 
 USUAL = next(iter(PRESETS))
 LAUNCHER, FROM, SPARSITY = "launcher", "from", "sparsity"
