@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def load(config: RunConfig) -> Images:
     return Images(x[~is_test], y[~is_test], x[is_test], y[is_test], _CLASSES, _NOTES)
 
 
+@cache  # a megabyte; runs, estimates and sketches of one process ask for it again and again
 def _table() -> np.ndarray:
     """[1797, 65]: the pixels of an image, 0 to 16, and its digit. Read from scikit-learn's file; importing scikit-learn takes seconds."""
     package = find_spec("sklearn")

@@ -6,6 +6,7 @@ import itertools
 import math
 import subprocess
 import sys
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,7 @@ def trace(figure: go.Figure, name: str) -> Any:
     return next(item for item in figure.data if item.name == name)
 
 
+@cache  # drawn once, and not once for each of them
 def every_figure() -> dict[str, go.Figure]:
     two, one = [SNIP, MAGNITUDE], [SNIP]
     groups = repeats.grouped([{**run, "config": {**run["config"], "pruner": run["pruner"]}} for run in two])

@@ -10,6 +10,7 @@ import time
 import weakref
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from unittest import mock
 
@@ -52,10 +53,11 @@ IMAGES = 1_617
 SPENT = {"scoring": 6, "growth": 0, "validation": 10, "test": 15}  # in hundredths of the TFLOPs of a run
 
 
-def shares(pruner: str, density: float) -> list[float]:
+@cache  # it takes longer than all the rest of a made-up run
+def shares(pruner: str, density: float) -> tuple[float, ...]:
     """Fraction kept of each layer: SNIP spares the first layers, magnitude cuts them; the rest follows from the density."""
     if density == 1.0:
-        return [1.0] * len(LAYERS)
+        return (1.0,) * len(LAYERS)
     last = len(LAYERS) - 1
     slope = {"snip": 0.55, "magnitude": -0.25, "random": 0.0}.get(pruner, 0.2)
     raw = [density * (1 + slope * (1 - 2 * i / last)) + 0.03 * math.sin(3 * i) * (1 - density) for i in range(last + 1)]
@@ -63,7 +65,7 @@ def shares(pruner: str, density: float) -> list[float]:
     for _ in range(60):  # until the whole network keeps the density
         found = [min(1.0, max(0.02, value * scale)) for value in raw]
         scale *= density * WEIGHTS / sum(share * layer.total for share, layer in zip(found, LAYERS))
-    return found
+    return tuple(found)
 
 
 def counts(config: RunConfig, density: float, dead: int = 0) -> tuple[events.LayerDensity, ...]:

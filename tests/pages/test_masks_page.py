@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import fake_masks
 import fake_runs
 import numpy as np
@@ -21,6 +23,7 @@ CHANGES = pd.DataFrame({"layer": ["a.weight", "b.weight"], "total": [10, 100], "
 LOOK = Look("SNIP", "#0072B2", "solid", "circle")
 
 
+@cache
 def every_figure() -> dict:
     counts = CHANGES.assign(alive=[0, 40])
     square = np.array([[1.0, 0.5], [0.5, 1.0]])
