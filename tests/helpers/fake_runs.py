@@ -21,7 +21,7 @@ from appcore.analysis import anytime
 from appcore.config import RunConfig, build
 from appcore.planning import class_stream, plan, stages
 from appcore.recordings import catalog
-from appcore.storage import heartbeat, new_runs, schema
+from appcore.storage import heartbeat, new_runs, rows, schema
 from appcore.storage.database import StoreError
 from appcore.storage.schema import runs
 
@@ -163,7 +163,10 @@ def write(
     length = len(plan.plan(config))
     run_id = store.create_run(config, group=group, launcher="thread", plan_length=length, title=title or f"{config.method} {config.pruner}")
     told = list(story(config, until, dead))
-    store.write(run_id, told, **columns(config, told, status, length))
+    with store._database.write() as connection:  # a statement for each table; by `store.write` it would be two for each event
+        rows.record_new(connection, run_id, told, [0] * len(told))
+    changes = {name: value for event in told for name, value in schema.columns(event).items()}
+    store.write(run_id, **changes | columns(config, told, status, length))
     return run_id
 
 
