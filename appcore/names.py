@@ -9,6 +9,7 @@ from typing import Any
 from . import plugins
 
 RECORDED = "recorded-"  # how the ids of recorded runs begin, which come with the program
+MOST_TITLE = 2000  # characters of the title of a run or an ablation, on every way in; bundles have always had room for so many
 _KINDS = ("methods", "pruners", "models", "datasets")  # a schedule is shown by its name, since its title is a formula
 
 
@@ -71,6 +72,11 @@ def _without_middle(text: str, alike: set[str], most: int) -> str:
     room = most - most // 3 - 3
     start = min(start, text.find(" ", len(text) - room - 1) + 1 or start)  # and as many words before it as there is room for
     return f"{text[: max(most - (len(text) - start) - 3, most // 3)].rstrip(' ,')} … {text[start:]}"
+
+
+def fitting(text: str) -> str:
+    """A text that was made from settings, as a title: one that is too long ends in …"""
+    return text if len(text) <= MOST_TITLE else f"{text[: MOST_TITLE - 2]} …"
 
 
 def counted(number: int, noun: str) -> str:

@@ -183,13 +183,13 @@ def title(axes: Mapping[str, Sequence[Any]]) -> str:
     seeds = len(axes.get("seed", ()))
     parts = ["final sparsity" if name == "tau" else name.removeprefix(OPTION).replace("_", " ") for name in axes if name != "seed"]
     text = " × ".join(parts) or "Seeds"
-    return f"{text[0].upper()}{text[1:]}" + (f", {seeds} seeds" if seeds > 1 else "")
+    return names.fitting(f"{text[0].upper()}{text[1:]}" + (f", {seeds} seeds" if seeds > 1 else ""))
 
 
 def label(values: Mapping[str, Any], fallback: str = "") -> str:
     """A run's title from its place in the ablation: SNIP, 90 % sparse, seed 1."""
     last_seed = sorted(values, key=lambda name: name == "seed")
-    return ", ".join(_named(name, values[name]) for name in last_seed if values[name] is not None) or fallback
+    return names.fitting(", ".join(_named(name, values[name]) for name in last_seed if values[name] is not None)) or fallback
 
 
 def _named(name: str, value: Any) -> str:

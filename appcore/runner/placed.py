@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from .. import paths, plugins
-from ..statuses import ACTIVE, ENDING, LEFT, OVER, STARTED
+from ..statuses import ACTIVE, ENDING, LEFT, OVER, STARTED, WAITING
 from ..storage import heartbeat
 from ..storage.store import Store
 from . import over, slots
@@ -51,7 +51,8 @@ def may_go_on(row: Mapping[str, Any]) -> bool:
 
 
 class PlacedJob:
-    """Runs that a worker drives in lockstep wherever `submit(run_ids)` places it, and again elsewhere when it is gone.
+    """Runs that a worker drives in lockstep wherever `submit(run_ids)` places it, and again elsewhere when it is gone. What was paused
+    stays so: no worker is asked for while all of the job waits for Resume.
 
     Only runs that wait and are this process's are placed; others are watched until they are lost. Their worker goes on when this process
     ends.
@@ -65,6 +66,7 @@ class PlacedJob:
         self._placed: Placed | None = None
         self._due = float("inf")  # when to place it again
         self._holders: dict[str, dict[str, Any]] = {}  # who took the runs after they had been placed
+        self._paused: set[str] = set()  # the runs that were paused when their worker was last heard of
         self._attempts, self._reached = 0, 0
         self._has_obeyed = False
         if own := self._own():
@@ -74,6 +76,7 @@ class PlacedJob:
         """Look at the store and ask the engine; False when all runs have ended."""
         self._obey()
         states = {run_id: status for run_id, _, status in self._store.revision(self._all)}
+        self._paused = {run_id for run_id, now in states.items() if now == "paused" or (now in LEFT and run_id in self._paused)}
         active = [run_id for run_id in self._all if states.get(run_id) not in (None, *OVER)]
         preempted = [run_id for run_id in self._all if states.get(run_id) == "stopped" and may_go_on(self._store.get(run_id))]
         self.is_running = not active or any(states[run_id] != "paused" for run_id in active)
@@ -81,7 +84,7 @@ class PlacedJob:
         ended = self._ask(states)
         if ended and ended.code != 0:
             if ended.code is None:
-                self._forfeit(active, ended.words)
+                self._forfeit(active)
             self._again(self.run_ids, ended.words)
         elif preempted and not active and self._placed is None and self._due == float("inf"):
             self._again(preempted, PREEMPTED)
@@ -99,13 +102,22 @@ class PlacedJob:
     # ---- what has become of it
 
     def _obey(self) -> None:
-        """Stop runs that wait at the engine and are asked to; a worker obeys every other command once it has begun."""
-        asked = [run_id for run_id, told in self._store.commands(self.run_ids).items() if told in ENDING]
-        asked = [run_id for run_id in self._own() if run_id in asked] if asked else []  # a worker also asks itself, to end in good order
-        if not asked:
-            return
-        self._store.update_all(asked, ("queued",), is_held=True, obeying=ENDING, status="stopped")
-        self._has_obeyed = True
+        """Stop runs that wait and are asked to; hold a job that nobody was asked for yet while all of it is paused, as a queue does.
+
+        A worker obeys every other command once it has begun.
+        """
+        told = self._store.commands(self.run_ids)
+        own = self._own() if told else []  # a worker also asks itself, to end in good order
+        if asked := [run_id for run_id in own if told.get(run_id) in ENDING]:
+            self._store.update_all(asked, WAITING, is_held=True, obeying=ENDING, status="stopped")
+            self._has_obeyed = True
+        elif self._placed is None and own and all(told.get(run_id) == "pause" for run_id in own):
+            self._store.update_all(own, ("queued",), is_held=True, obeying=("pause",), status="paused")
+            self._due = float("inf")
+        elif self._placed is None and "resume" in map(told.get, own):
+            self._store.update_all(own, ("paused",), is_held=True, obeying=("resume",), status="queued")
+            self._store.update_all(own, ("paused",), is_held=True, status="queued", command="pause")  # which its worker obeys at once
+            self._due = time.monotonic()
 
     def _ask(self, states: Mapping[str, str]) -> Ended | None:
         """How the worker ended, if it did. Meanwhile it is remembered who drives the runs."""
@@ -122,11 +134,11 @@ class PlacedJob:
             print(f"runs {', '.join(self._all)}: could not be asked for: {error}", file=sys.stderr)
             return None
 
-    def _forfeit(self, run_ids: Sequence[str], words: str) -> None:
+    def _forfeit(self, run_ids: Sequence[str]) -> None:
         """Take runs from the worker that is gone; one that another process drives by now stays with it."""
         for run_id in run_ids:
             if run_id in self._holders:
-                self._store.forfeit(run_id, self._holders[run_id], status="lost", error=words)
+                self._store.forfeit(run_id, self._holders[run_id], status="lost")
 
     # ---- placing it
 
@@ -148,16 +160,22 @@ class PlacedJob:
             with suppress(ValueError):  # taken by another process
                 notes = row["notes"] or []
                 notes = notes if is_last else [*notes, f"started again: {words}"]
-                self._store.claim(row["run_id"], ("queued", *LEFT), notes=notes, **told)
+                command = None if is_last else self._still_asked(row)
+                self._store.claim(row["run_id"], (*WAITING, *LEFT), notes=notes, command=command, **told)
                 if is_last:
                     over.tell(self._store, row["run_id"], "failed", end)
         if not is_last:
             self._due = time.monotonic() + (0.0 if self._attempts == 1 else min(_MOST_WAIT, _LEAST_WAIT**self._attempts))
 
+    def _still_asked(self, row: Mapping[str, Any]) -> str | None:
+        """The command that a run is to obey once it is placed again; what its worker had asked of it ended with that."""
+        command = None if row["error"] == PREEMPTED and row["command"] == "preempt" else row["command"]
+        return command or ("pause" if row["run_id"] in self._paused else None)
+
     def _own(self) -> list[str]:
-        """The runs that wait and are this process's."""
-        waiting = self._store.queued(self._all)
-        return [run_id for run_id in self._all if run_id in waiting and heartbeat.is_mine(self._store.get(run_id))]
+        """The runs that wait, for a worker or for Resume, and are this process's."""
+        states = {run_id: status for run_id, _, status in self._store.revision(self._all)}
+        return [run_id for run_id in self._all if states.get(run_id) in WAITING and heartbeat.is_mine(self._store.get(run_id))]
 
     def _place(self) -> None:
         own, self._due = self._own(), float("inf")

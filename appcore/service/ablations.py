@@ -12,6 +12,7 @@ from ..planning import ablation_grid
 from ..runner.engine_port import Work
 from ..statuses import ACTIVE, RESUMABLE
 from ..storage.store import Store
+from .labels import checked_title
 from .same_runs import RANKS, SameRuns
 
 TWICE_SECONDS = 5.0
@@ -47,7 +48,7 @@ class Ablations:
         chosen = {name: list(values) for name, values in axes.items()}
         places = None if picks is None else [list(pick) for pick in picks]
         apart = _EVER_SECONDS if once else TWICE_SECONDS
-        return self._store.ablations.create(title or ablation_grid.title(axes), base, chosen, places, again_after=apart)
+        return self._store.ablations.create(checked_title(title) or ablation_grid.title(axes), base, chosen, places, again_after=apart)
 
     def add_picks(self, sweep_id: str, picks: Sequence[Sequence[int]]) -> None:
         """Add combinations to an ablation that has only some of its axes'."""
@@ -136,7 +137,7 @@ class Ablations:
 
     def rename(self, sweep_id: str, title: str) -> None:
         """Change the title of an ablation."""
-        self._store.ablations.rename(sweep_id, " ".join(title.split())[:200])
+        self._store.ablations.rename(sweep_id, checked_title(title))
 
     def delete(self, sweep_id: str) -> None:
         """Delete an ablation; its runs stay."""

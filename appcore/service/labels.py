@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import InputError
+from ..names import MOST_TITLE
 
-MOST_TITLE, MOST_NOTE, MOST_TAG, MOST_TAGS = 200, 20_000, 40, 20
+MOST_NOTE, MOST_TAG, MOST_TAGS = 20_000, 40, 20
 NAMES = ("title", "tags", "note", "archived")
 
 
@@ -36,10 +37,11 @@ def _tags(value: Any) -> list[str]:
     return tags
 
 
-def _title(value: Any) -> str:
+def checked_title(value: Any) -> str:
+    """The title of a run or an ablation on one line; InputError for one that is too long."""
     text = " ".join(str(value).split())
     if len(text) > MOST_TITLE:
-        raise InputError(f"title: {len(text)} characters are too many; keep at most {MOST_TITLE} and put the rest into the note", "title")
+        raise InputError(f"title: {len(text):,} characters are too many; keep at most {MOST_TITLE:,}", "title")
     return text
 
 
@@ -50,4 +52,4 @@ def _note(value: Any) -> str:
     return text
 
 
-_CHECKS: dict[str, Callable[[Any], Any]] = {"title": _title, "tags": _tags, "note": _note, "archived": bool}
+_CHECKS: dict[str, Callable[[Any], Any]] = {"title": checked_title, "tags": _tags, "note": _note, "archived": bool}

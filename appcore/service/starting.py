@@ -17,6 +17,7 @@ from ..runner.engine_port import Work
 from ..runner.launcher import Launcher, check
 from ..storage.store import NewRun, Store
 from . import access, uploads
+from .labels import checked_title
 from .same_runs import SameRuns
 
 RETIRE_SECONDS = 3600.0  # how often a start looks for runs past the retention time
@@ -51,7 +52,8 @@ class Starting:
         built = [self.rehearse(store, config).anchored() for config in configs]
         self._retire()
         name = group or (secrets.token_hex(4) if len(built) > 1 else "")
-        titles = titles or [names.of_run(config.method, config.pruner, config.arch, config.dataset) for config in built]
+        usual = [names.of_run(config.method, config.pruner, config.arch, config.dataset) for config in built]
+        titles = [checked_title(title) for title in titles or usual]
         pairs = zip(built, titles, strict=True)
         new = [NewRun(config, len(self._work.plan(config)), title, name, launcher) for config, title in pairs]
         room = admission.Room(store, store.owner)

@@ -64,6 +64,11 @@ class RunFiles:
         with self._database.read() as connection:
             return run_folder.owner(folder) not in ("", self._name(connection))
 
+    def forget_log(self, run_id: str) -> None:
+        """Remove what the workers of a run have printed, unless its files are another store's."""
+        if not self.is_of_another(self._folder(run_id)):
+            paths.worker_log(self._folder(run_id)).unlink(missing_ok=True)
+
     # ---- with rows
 
     @contextmanager

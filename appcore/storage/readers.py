@@ -1,11 +1,14 @@
-"""Who may read a run besides its owner: whoever asked the same question while it was there, and everybody where its owner said so."""
+"""Who may read a run besides its owner: whoever asked the same question while it was there, and everybody where its owner said so.
+What they do not see of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select
 
+from .. import names
 from .schema import run_readers, runs
 
 EVERYBODY = "*"  # no user's name: those are addresses, or say "account"
@@ -40,3 +43,9 @@ def next_owner(connection: Connection, run_id: str) -> str | None:
     """A user with whom a run is shared, and who can take it over from its owner."""
     query = select(run_readers.c.owner).where(run_readers.c.run_id == run_id, run_readers.c.owner != EVERYBODY)
     return connection.scalar(query.order_by(run_readers.c.owner).limit(1))
+
+
+def unlabelled(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The labels of a run that nobody has labelled, and no traceback, which names its owner's folders."""
+    title = names.of_run(row["method"], row["pruner"], row["arch"], row["dataset"])
+    return {"title": title, "tags": [], "note": "", "archived": False, "traceback": None}

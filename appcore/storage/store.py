@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Table, and_, case, delete, func, insert, not_, or_, select, true, update
 
-from .. import names, paths
+from .. import paths
 from ..config import RunConfig
 from ..errors import InputError
 from ..files import UnreadableError
@@ -244,8 +244,9 @@ class Store:
             if heir is None or row["owner"] != self.owner or row["status"] in ACTIVE:  # admins delete; what goes on is stopped first
                 return False
             readers.remove(connection, run_id, heir)
-            claims.change(connection, run_id, {"owner": heir, **_unlabelled(row)}, self._mine)
-            return True
+            claims.change(connection, run_id, {"owner": heir, **readers.unlabelled(row)}, self._mine)
+        self.files.forget_log(run_id)
+        return True
 
     @contextmanager
     def held(self, run_id: str) -> Iterator[None]:
@@ -333,7 +334,7 @@ class Store:
         """A row without what its owner has written for themselves, where it is another's."""
         if not self._mine or row["owner"] == self.owner or row["recorded"]:
             return row
-        return row | {"is_shared": True, "owner": "", **_unlabelled(row)}
+        return row | {"is_shared": True, "owner": "", **readers.unlabelled(row)}
 
     def find(self, name: str) -> str:
         """The id of the run that is named by a unique beginning of it, also of one that cannot be read."""
@@ -493,8 +494,3 @@ class Store:
     def _frame(self, table: Table, run_ids: str | Iterable[str], newest: bool = False) -> pandas.DataFrame:
         with self._database.read() as connection:
             return frame(connection, table, padded(run_ids), self._seen, newest)
-
-
-def _unlabelled(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The labels of a run that nobody has labelled."""
-    return {"title": names.of_run(row["method"], row["pruner"], row["arch"], row["dataset"]), "tags": [], "note": "", "archived": False}

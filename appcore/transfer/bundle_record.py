@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from .. import events, plugins
 from ..config import RunConfig, build, completed
 from ..errors import InputError
-from ..names import counted
+from ..names import MOST_TITLE, counted, fitting
 from ..planning.plan import plan
 from ..statuses import OVER
 from ..storage import row_rules, schema
@@ -47,7 +47,7 @@ class Record(BaseModel):
     model_config = _STRICT
 
     run_id: str = Field(pattern=RUN_ID)
-    title: _Line
+    title: Annotated[str, Field(max_length=MOST_TITLE)]
     created: row_rules.Instant
     status: Literal["done", "failed", "stopped"]
     group: str = Field(max_length=40)
@@ -113,7 +113,7 @@ def _describe(store: Store, row: dict[str, Any]) -> tuple[str, list[str]]:
         "notes": [note[:LINE_LENGTH] for note in row["notes"] or []],
         "started": _started(row["started"]),
     }
-    known |= {"title": row["title"][:LINE_LENGTH], "error": row["error"] and row["error"][:LINE_LENGTH]}
+    known |= {"title": fitting(row["title"]), "error": row["error"] and row["error"][:LINE_LENGTH]}
     entries = [
         *_entries(store.prunes(run_id), events.Pruned, store.layers(run_id), "prune"),
         *_entries(store.epochs(run_id), events.EpochDone),

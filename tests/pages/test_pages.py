@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from appcore import installation
 from appcore.config import RunConfig
+from appcore.names import MOST_TITLE
 from appcore.service import manager
 from appcore.storage.store import Store
 from appcore.ui.app import page_files
@@ -155,6 +156,27 @@ def test_bad_input_is_told_at_the_field_and_start_is_locked(launch_form: AppTest
     assert not launch_form.exception
 
 
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"method": "cs", "granularity": "filter"}, "granularity"),
+        ({"method": "ll-bu", "granularity": "2:4"}, "granularity"),
+        ({"method": "osp", "semantics": "released-code"}, "semantics"),
+        ({"dataset": "digits", "split": "0.2"}, "split"),
+        ({"lr_schedule": "one-cycle", "lr_warmup": "0.1"}, "lr_warmup"),
+        ({"class_order": "1,0"}, "class_order"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_setting_that_is_wrong_is_there_where_it_would_have_no_effect(settings: dict[str, str], field: str) -> None:
+    app = opened("run", **settings)
+    (message,) = form.check(form.address.read(settings)[1])[1][field]
+    assert message in words(app) and app.button(key="start").disabled
+    assert f"form_{field}" in {item.key for kind in ("selectbox", "number_input", "text_input") for item in getattr(app, kind)}
+    more = next(item for item in app.expander if item.label == "More settings")
+    assert more.proto.expanded
+
+
 def test_own_images_ask_for_a_path_and_a_bad_one_is_told(launch_form: AppTest) -> None:
     launch_form.selectbox(key="form_dataset").select("images:").run()
     launch_form.text_input(key="form_argument_dataset").set_value("/no/such/folder").run()
@@ -260,6 +282,12 @@ def test_numbers_of_a_finished_run_are_those_of_the_store(store: Store) -> None:
 def test_a_run_that_is_not_there_is_told_in_one_line() -> None:
     app = opened("run", run="20990101-000000-abcd")
     assert "20990101-000000-abcd" in app.error[0].value
+
+
+def test_fields_for_titles_hold_all_that_a_title_may_have(store: Store) -> None:
+    run_id = fake_runs.write(store)
+    fields = {item.key: item.proto.max_chars for page in (opened("run"), opened("run", run=run_id)) for item in page.text_input}
+    assert fields["form_title"] == fields[f"title-{run_id}"] == MOST_TITLE
 
 
 def test_buttons_send_commands(store: Store) -> None:

@@ -96,6 +96,8 @@ def test_a_node_and_the_keeper_die_and_every_run_ends_with_the_same_bits(cluster
     wait(lambda: any(note.startswith("started again") for note in store.get(struck)["notes"] or []))
     with suppress(ProcessLookupError):  # it may have been on that node
         os.kill(keeper, signal.SIGKILL)
+    wait(lambda: status(store, other) == "paused" and any(note.startswith("started again") for note in store.get(other)["notes"] or []))
+    store.set_command(other, "resume")
     wait(lambda: all(status(store, run_id) == "done" for run_id in run_ids))
     assert sorted(node["is_alive"] for node in plugins.load("launchers", "ray").nodes()) == [False, True, True]
     for run_id in run_ids:
@@ -224,6 +226,78 @@ def test_a_preempted_run_is_placed_again_and_a_stopped_one_is_not(store: Store, 
     other.answer = Ended(0, "it ended")
     assert not job.advance()
     assert len(other.given) == 1
+
+
+PREEMPTED_THERE = (Ended(TRY_AGAIN, "it was preempted"), {"status": "stopped", "error": PREEMPTED})
+GONE = (Ended(None, "its node died"), {})
+SILENT = (None, {"heartbeat": None})
+
+
+@pytest.mark.parametrize(("answer", "left"), [PREEMPTED_THERE, GONE, SILENT], ids=["preempted", "gone", "silent"])
+def test_a_paused_run_waits_for_resume_when_its_worker_is_gone(
+    store: Store, engine: Engine, monkeypatch: pytest.MonkeyPatch, answer: Ended | None, left: dict[str, object]
+) -> None:
+    monkeypatch.setattr(placed, "_LEAST_WAIT", 0.0)
+    run_id = add(store)
+    job = PlacedJob(store, [run_id], engine.submit)
+    driven_elsewhere(store, run_id)
+    store.update(run_id, status="paused")
+    assert job.advance()
+    store.update(run_id, **left)
+    engine.answer = answer
+    for _ in range(4):
+        assert job.advance()
+    assert (len(engine.given), status(store, run_id), job.is_running) == (1, "paused", False)
+    assert len(store.get(run_id)["notes"]) == 1
+    store.set_command(run_id, "resume")
+    assert job.advance()
+    assert (len(engine.given), status(store, run_id), store.command(run_id)) == (2, "queued", None)
+    driven_elsewhere(store, run_id)
+    assert job.advance()
+    store.update(run_id, status="stopped", error=PREEMPTED)  # preempted once more, and this time while it went on
+    engine.answer = Ended(TRY_AGAIN, "it was preempted")
+    for _ in range(2):
+        assert job.advance()
+    assert (len(engine.given), status(store, run_id)) == (3, "queued")
+
+
+def test_a_held_run_can_be_stopped_and_one_of_several_is_paused_by_its_worker(store: Store, engine: Engine) -> None:
+    first, second = add(store), add(store)
+    job = PlacedJob(store, [first, second], engine.submit)
+    for run_id, now in ((first, "paused"), (second, "running")):
+        driven_elsewhere(store, run_id)
+        store.update(run_id, status=now)
+    assert job.advance()
+    engine.answer = Ended(None, "its node died")
+    for _ in range(3):
+        assert job.advance()
+    assert engine.given == [[first, second]] * 2
+    assert [store.command(run_id) for run_id in (first, second)] == ["pause", None]
+    for run_id in (first, second):
+        driven_elsewhere(store, run_id)
+        store.update(run_id, status="paused", command=None)
+    assert job.advance()
+    engine.answer = Ended(None, "its node died")
+    for _ in range(3):
+        assert job.advance()
+    assert ([status(store, run_id) for run_id in (first, second)], len(engine.given)) == (["paused"] * 2, 2)
+    store.set_command(first, "stop")
+    store.set_command(second, "resume")
+    for _ in range(3):
+        assert job.advance()
+    assert (status(store, first), engine.given[2:]) == ("stopped", [[second]])
+
+
+def test_a_run_whose_worker_was_killed_before_it_could_obey_is_placed_again(store: Store, engine: Engine) -> None:
+    run_id = add(store)
+    job = PlacedJob(store, [run_id], engine.submit)
+    driven_elsewhere(store, run_id)
+    assert job.advance()
+    store.update(run_id, command="preempt", error=PREEMPTED)  # by its worker, which is given no time for it
+    engine.answer = Ended(None, "it was killed")
+    for _ in range(3):
+        assert job.advance()
+    assert (len(engine.given), status(store, run_id), store.command(run_id)) == (2, "queued", None)
 
 
 def test_a_run_that_was_preempted_while_nobody_looked_is_placed_again(store: Store, engine: Engine) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from appcore import paths
+from appcore import files, paths
 from appcore.files import UnreadableError
 from appcore.runner import run_log
 
@@ -20,15 +21,50 @@ def put(folder: Path, text: str | bytes) -> Path:
     return folder
 
 
-def test_runs_of_one_worker_have_one_log_and_a_new_one_takes_the_place_of_the_last(tmp_path: Path) -> None:
-    with run_log.begin(tmp_path, ["a", "b"]) as log:
-        log.write(b"first\n")
-    with run_log.begin(tmp_path, ["b"]) as log:
-        log.write(b"second\n")
-    assert [run_log.read(tmp_path / name).text for name in "ab"] == ["first\n", "second\n"]
-    with run_log.begin(tmp_path, ["b", "a"]) as log:
-        log.write(b"third\n")
-    assert [run_log.read(tmp_path / name).text for name in "ab"] == ["third\n"] * 2
+def printed(folder: Path, *run_ids: str, text: str) -> None:
+    """What a worker of these runs prints."""
+    with run_log.begin(folder, run_ids) as log:
+        log.write(text.encode())
+
+
+def of_workers(folder: Path, run_id: str) -> list[str]:
+    """What each worker of a run has printed."""
+    return re.split(r"──── another worker took the run, \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC ────\n", run_log.read(folder / run_id).text)
+
+
+def test_runs_of_one_worker_have_one_log_and_a_later_worker_goes_on_below(tmp_path: Path) -> None:
+    printed(tmp_path, "a", "b", text="first\n")
+    assert paths.worker_log(tmp_path / "a").samefile(paths.worker_log(tmp_path / "b"))
+    printed(tmp_path, "b", text="second")
+    assert [of_workers(tmp_path, name) for name in "ab"] == [["first\n"], ["first\n", "second"]]
+    printed(tmp_path, "b", text="")
+    printed(tmp_path, "b", text="third\n")
+    assert of_workers(tmp_path, "b") == ["first\n", "second\n", "", "third\n"]
+    assert [run_log.of_last_worker(tmp_path / name) for name in "ab"] == ["first\n", "third\n"]
+    printed(tmp_path, "c", "d", text="both\n")
+    printed(tmp_path, "d", "c", text="both again\n")
+    assert [of_workers(tmp_path, name) for name in "cd"] == [["both\n", "both again\n"]] * 2
+
+
+def test_of_what_was_printed_before_the_end_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_log, "MOST_BYTES", 100)
+    for worker in range(5):
+        printed(tmp_path, "a", text="".join(f"worker {worker} line {number}\n" for number in range(10)))
+    assert paths.worker_log(tmp_path / "a").stat().st_size <= 100 + 100 + 160  # what is kept, the line, what is new
+    monkeypatch.undo()
+    before, last = of_workers(tmp_path, "a")
+    assert before.splitlines() == [f"worker 3 line {number}" for number in range(4, 10)] and last.startswith("worker 4 line 0\n")
+
+
+def test_what_was_printed_before_and_cannot_be_read_stops_no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*arguments: object) -> object:
+        raise UnreadableError(tmp_path, OSError(5, "Input/output error"))
+
+    put(tmp_path / "a", "text")
+    monkeypatch.setattr(files, "tail", failing)
+    printed(tmp_path, "a", text="more\n")
+    monkeypatch.undo()
+    assert of_workers(tmp_path, "a") == ["more\n"]
 
 
 def test_what_is_printed_goes_there_line_by_line(tmp_path: Path) -> None:

@@ -12,11 +12,16 @@ import fake_runs
 import pytest
 from standin import SETTINGS, StandIn
 
+from appcore import names
 from appcore.config import RunConfig, build
 from appcore.errors import InputError
+from appcore.names import MOST_TITLE
 from appcore.planning import ablation_grid, axis_values
+from appcore.planning.plan import plan
 from appcore.service.manager import Manager
 from appcore.storage.store import Store
+from appcore.transfer.bundle_export import export
+from appcore.transfer.bundle_import import import_bundle
 
 AXES = {"pruner": ["snip", "magnitude"], "seed": [0, 1]}
 LONG = {**SETTINGS, "epochs": 1000}
@@ -185,7 +190,7 @@ def test_labels_are_tidied_kept_and_judged(manager: Manager, store: Store) -> No
     row = store.get(run_id)
     assert (row["title"], row["tags"], row["note"], row["archived"]) == (name, ["a", "b b"], "one\ntwo", True)
     for labels in (
-        {"title": "x" * 201},
+        {"title": "x" * (MOST_TITLE + 1)},
         {"tags": ["x" * 41]},
         {"tags": [str(i) for i in range(21)]},
         {"note": "x" * 20_001},
@@ -193,6 +198,30 @@ def test_labels_are_tidied_kept_and_judged(manager: Manager, store: Store) -> No
     ):
         with pytest.raises(InputError):
             manager.label(run_id, **labels)
+
+
+def test_one_length_of_titles_holds_on_every_way_in(manager: Manager, store: Store, tmp_path: Path) -> None:
+    run_id, longest = fake_runs.write(store), "x" * MOST_TITLE
+    sweep = manager.ablations.create(longest, SETTINGS, {"seed": [0, 1]})
+    ways: list[Callable[[str], Any]] = [
+        lambda title: manager.label(run_id, title=title),
+        lambda title: manager.start([SETTINGS], titles=[title]),
+        lambda title: manager.ablations.create(title, SETTINGS, {"seed": [0, 2]}),
+        lambda title: manager.ablations.rename(sweep, title),
+    ]
+    for way in ways:
+        way(longest)
+        with pytest.raises(InputError, match="title: 2,001 characters"):
+            way(longest + "x")
+    assert {one["title"] for one in [*store.runs(), *manager.ablations.all()]} == {longest}
+    config = build(SETTINGS)
+    old = store.create_run(config, plan_length=len(plan(config)), title=longest + "x")  # as an earlier version may have
+    store.update(old, status="stopped")
+    other = Store(tmp_path / "other" / "appcore.db")
+    came = import_bundle(other, export(store, old, tmp_path / "exported")[-1])
+    title = other.get(came)["title"]
+    assert title == names.fitting(longest + "x") and title.endswith(" …") and len(title) == MOST_TITLE
+    assert len(ablation_grid.label({"densities": [f"layer{number}=0.5" for number in range(500)]})) == MOST_TITLE
 
 
 def test_a_store_of_an_earlier_day_gets_what_it_lacks(tmp_path: Path) -> None:

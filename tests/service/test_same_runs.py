@@ -161,6 +161,25 @@ def test_a_run_that_is_shared_outlives_its_owners_interest(manager: Manager, sto
     assert store.runs() == [] and not paths.run_folder(store.folder, run_id).exists()
 
 
+def test_a_reader_sees_why_a_run_failed_and_not_where(manager: Manager, store: Store) -> None:
+    """The traceback and the log name the folders of the owner, and whoever has the run from them has neither."""
+    ada, ben = manager.of("ada@example.org"), manager.of("ben@example.org")
+    (run_id,) = ada.start_once([LONG])["runs"]
+    assert ben.start_once([LONG])["runs"] == [run_id]
+    ada.stop(run_id)
+    assert ada.wait(run_id, 60.0) == "stopped"
+    store.update(run_id, status="failed", error="RuntimeError: no", traceback="/home/ada/lab.py")
+    log = paths.worker_log(paths.run_folder(store.folder, run_id))
+    log.write_text("/home/ada/lab.py\n")
+    row = ben.get(run_id)
+    assert (row["error"], row["traceback"], ben.log(run_id)) == ("RuntimeError: no", None, None)
+    assert "/home/ada" not in repr([ben.get(run_id), ben.runs(), ben.result(run_id)])
+    assert ada.get(run_id)["traceback"] == ada.log(run_id)["text"].strip() == "/home/ada/lab.py"
+    ada.delete(run_id)
+    row = ben.get(run_id)
+    assert (row["owner"], row["error"], row["traceback"], ben.log(run_id)) == ("ben@example.org", "RuntimeError: no", None, None)
+
+
 def test_an_owner_shares_with_everybody(manager: Manager) -> None:
     ada, ben = manager.of("ada@example.org"), manager.of("ben@example.org")
     (run_id,) = ada.start([SETTINGS])

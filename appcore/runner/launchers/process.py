@@ -87,10 +87,8 @@ class WorkerJob:
             self._store.forfeit(run_id, self._worker.identity, **told)
 
     def _last_words(self) -> str:
-        with suppress(OSError):
-            text = paths.worker_log(paths.run_folder(self._store.folder, self._all[0])).read_text(errors="replace")
-            return text if len(text) <= 2 * _LOG_CHARACTERS else f"{text[:_LOG_CHARACTERS]}\n...\n{text[-_LOG_CHARACTERS:]}"
-        return ""
+        text = run_log.of_last_worker(paths.run_folder(self._store.folder, self._all[0]))
+        return text if len(text) <= 2 * _LOG_CHARACTERS else f"{text[:_LOG_CHARACTERS]}\n...\n{text[-_LOG_CHARACTERS:]}"
 
 
 class _Worker:

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from appcore.config import RunConfig, build
-from appcore.names import counted, tail
+from appcore.names import MOST_TITLE, counted, tail
 from appcore.planning import ablation_grid, axis_values, sparsity
 from appcore.presets import PRESETS
 
@@ -63,7 +63,7 @@ def show() -> tuple[dict[str, Any], dict[str, list[Any]], str]:
         return base, {}, ""
     picked = {name: values for name, values in chosen.items() if values is not None}
     base, axes = ablation_grid.split(base, picked)
-    title = st.text_input("Title", key="sweep-title", max_chars=200, placeholder=ablation_grid.title(axes) if axes else "")
+    title = st.text_input("Title", key="sweep-title", max_chars=MOST_TITLE, placeholder=ablation_grid.title(axes) if axes else "")
     return base, axes, title
 
 

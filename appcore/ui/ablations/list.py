@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from appcore.names import counted
+from appcore.names import MOST_TITLE, counted
 from appcore.statuses import MOVING, RESUMABLE
 
 from ..app import page
@@ -132,7 +132,7 @@ def _more(board: ablation_board.Board, runs: Sequence[Mapping[str, Any]]) -> Non
     st.text_input(
         "Title",
         key="rename-sweep",
-        max_chars=200,
+        max_chars=MOST_TITLE,
         on_change=ablation_board.said(lambda: page.manager().ablations.rename(sweep["sweep_id"], st.session_state["rename-sweep"])),
     )
     st.button(

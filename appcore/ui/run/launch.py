@@ -11,7 +11,8 @@ import streamlit as st
 
 from appcore import plugins
 from appcore.config import RunConfig
-from appcore.service.labels import MOST_NOTE, MOST_TITLE, checked_labels
+from appcore.names import MOST_TITLE
+from appcore.service.labels import MOST_NOTE, checked_labels
 
 from ..app import page
 from ..words import format

@@ -33,7 +33,7 @@ def show(run: Mapping[str, Any], *, is_open: bool = False) -> None:
         st.code(log.text.rstrip("\n"), language=None, wrap_lines=True)
         written = format.age(datetime.fromtimestamp(log.written, UTC).isoformat())
         which = f"The last {_LINES} lines of what" if log.is_cut else "What"
-        st.caption(f"{which} the worker process has printed since it took the run, the last of it {written}.")
+        st.caption(f"{which} the run's worker processes have printed, the last of it {written}.")
         most = min(log.size, run_log.MOST_BYTES)
         download.button(
             f"Log ({most / 1e6:.1f} MB)" if most >= 1e5 else f"Log ({most / 1e3:.1f} kB)",

@@ -58,7 +58,7 @@ def show() -> tuple[dict[str, Any], RunConfig | None]:
         for name in BASIC:
             _field(name, values, marks)
         _options(values, errors)
-    is_marked = any(name not in BASIC and is_relevant(name, values) for name in marks if name)
+    is_marked = any(name not in (*BASIC, *_HIDDEN) for name in marks if name)
     with st.expander("More settings", icon=":material/tune:", expanded=is_marked):
         _advanced(values, marks)
         _launchers()
@@ -228,8 +228,13 @@ def _launcher_changed() -> None:
     st.query_params[address.LAUNCHER] = st.session_state[_LAUNCHER]
 
 
+def _is_shown(name: str, values: Mapping[str, Any], marks: Mapping[str, list[str]]) -> bool:
+    """Whether a setting has an effect, or is what is wrong: one that another choice has put out of use may contradict it."""
+    return is_relevant(name, values) or name in marks
+
+
 def _field(name: str, values: Mapping[str, Any], errors: Mapping[str, list[str]]) -> None:
-    if not is_relevant(name, values):
+    if not _is_shown(name, values, errors):
         return
     key = f"form_{name}"
     with st.container(gap="xxsmall"):
@@ -287,7 +292,7 @@ def _advanced(values: Mapping[str, Any], errors: Mapping[str, list[str]]) -> Non
         if name not in BASIC and name not in _HIDDEN:
             groups.setdefault(group_of(name), []).append(name)
     for group, names in groups.items():
-        shown = [name for name in names if is_relevant(name, values)]
+        shown = [name for name in names if _is_shown(name, values, errors)]
         if shown:
             st.markdown(f"**{group}**")
             with st.grid(2, min_column_width=round(250 * projector.scale()), gap=("xsmall", "medium")):

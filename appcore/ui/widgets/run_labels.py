@@ -7,6 +7,9 @@ from typing import Any
 
 import streamlit as st
 
+from appcore.names import MOST_TITLE
+from appcore.service.labels import MOST_NOTE
+
 from ..app import page, signin
 from ..words.text import plain
 
@@ -19,7 +22,7 @@ def details(run: dict[str, Any], tags: Sequence[str]) -> None:
         st.session_state[key] = run[name]
     left, right = st.columns(2, gap="medium")
     with left:
-        st.text_input("Name", key=keys["title"], max_chars=200, on_change=_edited, args=(run_id, "title"))
+        st.text_input("Name", key=keys["title"], max_chars=MOST_TITLE, on_change=_edited, args=(run_id, "title"))
         options = list(dict.fromkeys([*run["tags"], *tags]))
         st.multiselect(
             "Tags",
@@ -31,7 +34,7 @@ def details(run: dict[str, Any], tags: Sequence[str]) -> None:
             placeholder="Type a word, press Enter",
         )
     with right:
-        st.text_area("Note", key=keys["note"], max_chars=20_000, height=118, on_change=_edited, args=(run_id, "note"))
+        st.text_area("Note", key=keys["note"], max_chars=MOST_NOTE, height=118, on_change=_edited, args=(run_id, "note"))
 
 
 def sharing(run: dict[str, Any]) -> None:
