@@ -19,7 +19,7 @@ from appcore.service import access
 from appcore.service.manager import Manager
 from appcore.storage.store import Store
 
-LONG = {**SETTINGS, "epochs": 3000}
+LONG = {**SETTINGS, "epochs": 1000}
 
 
 @pytest.fixture

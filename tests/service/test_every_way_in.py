@@ -23,8 +23,8 @@ from appcore.transfer import bundle_import
 from appcore.transfer.backup import backup, restore
 from appcore.transfer.bundle_export import export
 
-HUGE = {**SETTINGS, "epochs": 10_000}
-SAYS = r"this run has 30,000 epochs, and this server allows 10 \(limit epochs\)"
+HUGE = {**SETTINGS, "epochs": 1000}
+SAYS = r"this run has 3,000 epochs, and this server allows 10 \(limit epochs\)"
 
 
 @pytest.fixture
@@ -113,14 +113,14 @@ def test_new_runs_are_refused_by_form_command_line_and_ablation(manager: Manager
     allow(manager.store, "epochs = 10")
     with pytest.raises(OverLimitError, match=SAYS):
         manager.start([SETTINGS, HUGE])
-    sweep = manager.ablations.create("", SETTINGS, {"epochs": [1, 10_000]})
+    sweep = manager.ablations.create("", SETTINGS, {"epochs": [1, 1000]})
     for _ in range(2):
         with pytest.raises(OverLimitError, match=SAYS):
             manager.ablations.run_missing(sweep)
     assert manager.runs() == []
     assert not work.states
     assert [cell["run"] for cell in manager.ablations.board(sweep)["cells"]] == [None, None]  # it can be looked at
-    allow(manager.store, "epochs = 30_000")
+    allow(manager.store, "epochs = 3000")
     assert len(manager.ablations.run_missing(sweep)["started"]) == 2
 
 
@@ -138,7 +138,7 @@ def test_an_ablation_with_runs_over_the_limits_is_not_tried_again(manager: Manag
 
 
 def test_a_run_that_waits_while_the_limit_falls_is_not_begun(manager: Manager, work: StandIn) -> None:
-    (going,), (waits,) = manager.start([{**SETTINGS, "epochs": 3000}]), manager.start([HUGE])
+    (going,), (waits,) = manager.start([{**SETTINGS, "epochs": 1000}]), manager.start([HUGE])
     deadline = time.monotonic() + 60
     while manager.get(going)["status"] != "running" and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -175,7 +175,7 @@ def test_a_mistake_in_the_file_stops_resumes_too(manager: Manager, work: StandIn
 
 def test_the_queue_is_counted_by_whose_run_it_is_for_workers_too(manager: Manager, work: StandIn) -> None:
     ada, admin = manager.of("ada"), manager.of("root", sees_all=True)
-    first, second = (stopped(manager.store.of("ada"), {**SETTINGS, "epochs": 3000}) for _ in range(2))
+    first, second = (stopped(manager.store.of("ada"), {**SETTINGS, "epochs": 1000}) for _ in range(2))
     allow(manager.store, "runs_per_user = 1")
     ada.resume(first)
     for way in (lambda: admin.resume(second), lambda: driver.drive(manager.store, second, work=work)):

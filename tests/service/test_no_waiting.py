@@ -14,7 +14,7 @@ from standin import SETTINGS, StandIn
 from appcore.service.manager import Manager
 from appcore.storage.store import Store
 
-LONG = {**SETTINGS, "epochs": 3000}
+LONG = {**SETTINGS, "epochs": 1000}
 SLOW = {**LONG, "seed": 1}
 PATIENCE = 60.0
 

@@ -53,7 +53,7 @@ def manager(store: Store) -> Iterator[Manager]:
 
 
 def add(store: Store, **columns: Any) -> str:
-    config = build({**SETTINGS, "epochs": 3000})
+    config = build({**SETTINGS, "epochs": 1000})
     run_id = store.create_run(config, plan_length=len(plan(config)))
     store.update(run_id, status="running", **{**ELSEWHERE, **columns})
     return run_id
