@@ -20,6 +20,7 @@ from . import groups
 from .reads import Asking, Question, read
 
 _IN_LAYERS = ("layer", "erk")  # scopes by which scores are compared within each layer
+_SORTED, _SAMPLED = 100_000, 1000  # entries of which the sorting takes little, and those by which a middle is estimated
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
@@ -149,13 +150,41 @@ def _affordable(scores: dict[str, Tensor], sizes: dict[str, Tensor], costs: Cost
 
     An entry is a weight or a group, of as many weights as `sizes` says; those without any are not kept. Ties go to the earlier entry.
     """
-    counts = _flat(sizes)
+    flat, counts = _flat(scores), _flat(sizes)
     prices = _flat({name: size.long() * costs.each[name] for name, size in sizes.items()})
-    order = torch.where(counts > 0, _flat(scores), -torch.inf).sort(descending=True, stable=True).indices
-    is_paid = prices[order].cumsum(0) <= budget  # nothing costs less than 0, so these are the first ones
-    chosen = torch.zeros_like(counts, dtype=torch.bool).scatter_(0, order, is_paid)
-    parts = (chosen & (counts > 0)).split([part.numel() for part in scores.values()])
+    chosen = (_affordable_on_cpu if flat.is_cpu else _affordable_on_device)(flat, counts > 0, prices, budget)
+    parts = chosen.split([part.numel() for part in scores.values()])
     return {name: part.view(scores[name].shape) for name, part in zip(scores, parts, strict=True)}
+
+
+def _affordable_on_device(flat: Tensor, eligible: Tensor, prices: Tensor, budget: int) -> Tensor:
+    """By sorting, without reading a number from the device."""
+    order = torch.where(eligible, flat, -torch.inf).sort(descending=True, stable=True).indices
+    is_paid = prices[order].cumsum(0) <= budget  # nothing costs less than 0, so these are the first ones
+    return torch.zeros_like(eligible).scatter_(0, order, is_paid) & eligible
+
+
+def _affordable_on_cpu(flat: Tensor, eligible: Tensor, prices: Tensor, budget: int) -> Tensor:
+    """By halving what is left to decide until it is quickly sorted: torch takes seconds to sort ten million with their places."""
+    flat, entries = _comparable(flat), None if bool(eligible.all()) else eligible
+    values, costs = among(flat, entries).numpy(), among(prices, entries).numpy()
+    kept = 0  # how many are above all that is left; they are paid
+    while len(values) > _SORTED:
+        sample = np.sort(values[:: len(values) // _SAMPLED])
+        upper = values > sample[len(sample) // 2]
+        if not upper.any():  # equal scores stay together
+            upper = values == sample[-1]
+            if upper.all():
+                break
+        price = int(np.compress(upper, costs).sum())
+        if price <= budget:
+            kept, budget, upper = kept + int(np.count_nonzero(upper)), budget - price, ~upper
+        values, costs = np.compress(upper, values), np.compress(upper, costs)
+    order = np.argsort(-values, kind="stable")
+    paid = int(np.count_nonzero(np.cumsum(costs[order]) <= budget))
+    if kept + paid == 0:
+        return torch.zeros_like(eligible)
+    return _from(flat, float(values[order[paid - 1]] if paid else values.max()), kept + paid, entries)
 
 
 def _keep_groups(
@@ -227,10 +256,19 @@ def _top(flat: Tensor, keep: int, eligible: Tensor | None) -> Tensor:
     """Bool mask of the `keep` highest eligible entries of a flat tensor; among equal ones the first."""
     if keep <= 0:
         return torch.zeros_like(flat, dtype=torch.bool)
-    flat = flat.detach() if flat.dtype in (torch.float32, torch.float64) else flat.detach().float()
+    flat = _comparable(flat)
     if not flat.is_cpu:
         return _top_on_device(flat, keep, eligible)
-    threshold = _nth_highest(flat, keep, eligible)
+    return _from(flat, _nth_highest(flat, keep, eligible), keep, eligible)
+
+
+def _comparable(flat: Tensor) -> Tensor:
+    """Scores in a type that numpy has."""
+    return flat.detach() if flat.dtype in (torch.float32, torch.float64) else flat.detach().float()
+
+
+def _from(flat: Tensor, threshold: float, keep: int, eligible: Tensor | None) -> Tensor:
+    """Bool mask of the eligible entries above a threshold and, up to `keep` in all, the first of those equal to it."""
     mask, ties = flat > threshold, flat == threshold
     if eligible is not None:
         mask &= eligible

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 
 import pytest
@@ -65,6 +66,27 @@ def test_as_many_of_the_best_weights_are_kept_as_the_flops_allow(share: float, i
     wanted = by_hand(scores, eligible, math.floor(share * COSTS.total))
     assert {(name, int(place)) for name, mask in found.items() for place in mask.nonzero()} == wanted
     assert COSTS.share(selection.count(found), SIZES) <= share
+
+
+@pytest.mark.parametrize("granularity", ["weight", "kernel", "filter"])
+@pytest.mark.parametrize("digits", [0, 1, 6])
+def test_large_networks_are_cut_as_by_sorting_all_weights(granularity: str, digits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(4)
+    shapes = {"a": (40, 16, 3, 3), "b": (64, 40, 3, 3), "c": (10, 64)}
+    scores = {name: torch.randn(shape, generator=generator).pow(3).round(decimals=digits) for name, shape in shapes.items()}  # with ties
+    eligible = {name: torch.rand(shape, generator=generator) > 0.2 for name, shape in shapes.items()}
+    costs = Costs(5760 * 512 + 23040 * 128 + 640 * 2, {"a": 512, "b": 128, "c": 2})
+    for share, allowed in itertools.product((1.0, 0.7, 0.31, 0.02, 0.0), (None, eligible)):
+        monkeypatch.setattr(selection, "_SORTED", 10)
+        monkeypatch.setattr(selection, "_SAMPLED", 5)
+        found = selection.keep_top(scores, share, "flops", allowed, granularity, costs)
+        monkeypatch.setattr(selection, "_affordable_on_cpu", selection._affordable_on_device)
+        wanted = selection.keep_top(scores, share, "flops", allowed, granularity, costs)
+        monkeypatch.undo()
+        assert all(torch.equal(found[name], wanted[name]) for name in shapes), (share, allowed is None)
+        left = costs.share(selection.count(found), {name: score.numel() for name, score in scores.items()})
+        dearest = {"weight": 512, "kernel": 9 * 512, "filter": 16 * 9 * 512}[granularity] / costs.total
+        assert left <= share and (left > share - dearest or allowed is not None)
 
 
 def test_the_ranking_is_that_of_scope_global() -> None:
