@@ -5,6 +5,7 @@ import functools
 import streamlit as st
 
 from appcore import names
+from appcore.planning import ablation_grid
 from appcore.ui.app import page
 
 PAGE = {
@@ -53,7 +54,7 @@ def setup_page() -> None:
                 disabled=not found["cells"],
                 width="stretch",
             )
-            ablation_form.preview(found, axes)
+            ablation_form.preview(found, ablation_grid.counts_weights(base, axes))
         else:
             st.caption("The number of runs and their cost appear here when values are chosen.")
     ablations, unreadable = manager.ablations.survey()

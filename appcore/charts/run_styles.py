@@ -107,7 +107,7 @@ def _name(fields: Mapping[str, Any], shown: Sequence[str]) -> str:
 def _named(name: str, value: Any, fields: Mapping[str, Any]) -> str:
     if name in ("method", "pruner", "dataset", "arch"):
         return display(value)
-    if name == "tau":
+    if name == "tau" and not fields.get("densities"):  # else it is only the pace to them
         removed = sparsity.text(sparsity.of_tau(float(value)))
         return f"{removed} of FLOPs removed" if fields.get("scope") == FLOPS else f"{removed} sparse"
     return f"{name.replace('_', ' ')} {display(value)}"

@@ -63,7 +63,7 @@ def carry_out(args: argparse.Namespace, manager_of: Callable[[], Any]) -> int:
         raise InputError(problem)
     manager = manager_of()
     manager.rehearse([cell["config"] for cell in found["cells"]], args.launcher)
-    _say_left_out(found["left_out"])
+    _say_left_out(wanted, found["left_out"])
     return _dry_run(args, manager, wanted, found) if args.dry_run else _run(args, manager, wanted, len(found["cells"]))
 
 
@@ -101,9 +101,9 @@ def _run(args: argparse.Namespace, manager: Any, wanted: Request, count: int) ->
     return code_of(number) if end else _code(board)
 
 
-def _say_left_out(left_out: Sequence[Mapping[str, Any]]) -> None:
+def _say_left_out(wanted: Request, left_out: Sequence[Mapping[str, Any]]) -> None:
     for one in left_out[:_MOST_LINES]:
-        print(f"left out: {one_line(ablation_grid.label(one['values']))}: {one_line(one['reason'])}", file=sys.stderr)
+        print(f"left out: {one_line(wanted.label(one['values']))}: {one_line(one['reason'])}", file=sys.stderr)
     if len(left_out) > _MOST_LINES:
         print(f"left out: {len(left_out) - _MOST_LINES} more; --dry-run --json lists all", file=sys.stderr)
 
@@ -122,8 +122,9 @@ def _dry_run(args: argparse.Namespace, manager: Any, wanted: Request, found: Map
     new = [cell for cell in cells if cell["fingerprint"] not in known]
     total = ablation_grid.cost(new, manager.estimate)
     cost = {name: total[name] for name in ("seconds", "at_once", "samples", "training_flops")} if total else None
-    document = {"dry_run": True, "title": args.title or ablation_grid.title(wanted.axes), "axes": wanted.axes, "runs": runs}
-    lines = [f"{run['status'] or 'new':8s}  {ablation_grid.label(run['values'], 'the base')}" for run in runs]
+    title = args.title or ablation_grid.title(wanted.axes, of_weights=ablation_grid.counts_weights(wanted.base, wanted.axes))
+    document = {"dry_run": True, "title": title, "axes": wanted.axes, "runs": runs}
+    lines = [f"{run['status'] or 'new':8s}  {ablation_grid.label(cell, 'the base')}" for cell, run in zip(cells, runs, strict=True)]
     lines.append(f"{counted(len(runs), 'run')}, {len(new)} of them new{_cost_words(cost)}{_rungs_words(wanted)}")
     answer(args, {**document, "left_out": found["left_out"], "cost": cost}, "\n".join(lines))
     return 0

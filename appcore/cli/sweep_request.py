@@ -39,6 +39,10 @@ class Request:
         """The axes of results, which are averaged over the seeds."""
         return [name for name in self.axes if name != ablation_grid.SEED]
 
+    def label(self, values: Mapping[str, Any]) -> str:
+        """The title of a combination."""
+        return ablation_grid.label({"values": values, "config": ablation_grid.with_values(self.base, values)})
+
     def fingerprints(self, pick: list[int]) -> tuple[str, ...]:
         """Of the runs of a combination, one for each seed."""
         return tuple(cell["fingerprint"] for cell in ablation_grid.expand(self.base, self.axes, [pick])["cells"])

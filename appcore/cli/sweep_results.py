@@ -78,26 +78,26 @@ def _rank(table: list[dict[str, Any]], wanted: Request) -> None:
 
 def text(document: Mapping[str, Any], wanted: Request) -> str:
     """The object as text."""
-    axes = wanted.shown
+    axes, of_weights = wanted.shown, ablation_grid.counts_weights(wanted.base, wanted.axes)
     shown = [*([wanted.metric] if wanted.metric and wanted.metric not in _SHOWN else []), *_SHOWN]
-    heads = [*("sparsity asked" if name == "tau" else name.removeprefix(ablation_grid.OPTION) for name in axes), "done"]
+    heads = [*("sparsity asked" if name == "tau" and of_weights else name.removeprefix(ablation_grid.OPTION) for name in axes), "done"]
     heads += [METRICS[name].head for name in shown]
     lines = [heads]
     for row in document["table"]:
-        words = [_value_words(name, row["values"][name]) for name in axes]
+        words = [_value_words(name, row["values"][name], of_weights) for name in axes]
         lines.append([*words, f"{row['done']}/{row['runs']}", *(_mean_words(METRICS[name], row[name], row["done"]) for name in shown)])
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
     rows = ["  ".join(word.ljust(width) for word, width in zip(line, widths)).rstrip() for line in lines]
-    errors = [f"{one_line(ablation_grid.label(run['values']))}: {one_line(run['error'])}" for run in document["runs"] if run["error"]]
+    errors = [f"{one_line(wanted.label(run['values']))}: {one_line(run['error'])}" for run in document["runs"] if run["error"]]
     done = sum(run["status"] == "done" for run in document["runs"])
     last = f"ablation {document['sweep_id']}: {done} of {counted(len(document['runs']), 'run')} done"
     return "\n".join([*rows, *errors[:_MOST_ERRORS], last])
 
 
-def _value_words(name: str, value: Any) -> str:
+def _value_words(name: str, value: Any, of_weights: bool) -> str:
     if value is None:
         return "any"
-    return sparsity.text(sparsity.of_tau(value)) if name == "tau" else one_line(ablation_grid.value_text(value))
+    return sparsity.text(sparsity.of_tau(value)) if name == "tau" and of_weights else one_line(ablation_grid.value_text(value))
 
 
 def _mean_words(about: Any, part: Mapping[str, float], done: int) -> str:

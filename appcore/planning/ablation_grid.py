@@ -178,23 +178,32 @@ def cost(cells: Sequence[Mapping[str, Any]], estimate: Callable[[dict[str, Any]]
     return total | {"seconds": seconds, "at_once": max(beside), "timed": parts[-1][0]}
 
 
-def title(axes: Mapping[str, Sequence[Any]]) -> str:
-    """A title for an ablation from what it varies: pruner x tau, 3 seeds."""
+def counts_weights(base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> bool:
+    """Whether in all runs of an ablation tau leads to a share of weights (see quotas.counts_weights)."""
+    scopes, maps = (axes.get(name, [base.get(name)]) for name in ("scope", "densities"))
+    return all(quotas.counts_weights({"scope": scope, "densities": densities}) for scope in scopes for densities in maps)
+
+
+def title(axes: Mapping[str, Sequence[Any]], *, of_weights: bool = True) -> str:
+    """A title for an ablation from what it varies: pruner x final sparsity, 3 seeds. Without `of_weights` (see `counts_weights`) tau is
+    called tau."""
     seeds = len(axes.get("seed", ()))
-    parts = ["final sparsity" if name == "tau" else name.removeprefix(OPTION).replace("_", " ") for name in axes if name != "seed"]
+    known = {"tau": "final sparsity"} if of_weights else {}
+    parts = [known.get(name, name.removeprefix(OPTION).replace("_", " ")) for name in axes if name != "seed"]
     text = " × ".join(parts) or "Seeds"
     return names.fitting(f"{text[0].upper()}{text[1:]}" + (f", {seeds} seeds" if seeds > 1 else ""))
 
 
-def label(values: Mapping[str, Any], fallback: str = "") -> str:
-    """A run's title from its place in the ablation: SNIP, 90 % sparse, seed 1."""
+def label(cell: Mapping[str, Any], fallback: str = "") -> str:
+    """A run's title from its place in the ablation: SNIP, 90 % sparse, seed 1. `cell`: values, and the config where there is one."""
+    values, of_weights = cell["values"], quotas.counts_weights(cell.get("config") or cell["values"])
     last_seed = sorted(values, key=lambda name: name == "seed")
-    return names.fitting(", ".join(_named(name, values[name]) for name in last_seed if values[name] is not None)) or fallback
+    return names.fitting(", ".join(_named(name, values[name], of_weights) for name in last_seed if values[name] is not None)) or fallback
 
 
-def _named(name: str, value: Any) -> str:
+def _named(name: str, value: Any, of_weights: bool) -> str:
     """A value with its setting's name, unless the value is clear by itself."""
-    if name == "tau":
+    if name == "tau" and of_weights:
         return f"{sparsity.text(sparsity.of_tau(value))} sparse"
     word = "" if name in PLUGIN_FIELDS else f"{name.removeprefix(OPTION).replace('_', ' ')} "
     return f"{word}{names.display(value_text(value))}"

@@ -47,8 +47,9 @@ class Ablations:
         ablation_grid.check_some(ablation_grid.expand(base, axes, picks))
         chosen = {name: list(values) for name, values in axes.items()}
         places = None if picks is None else [list(pick) for pick in picks]
+        words = ablation_grid.title(axes, of_weights=ablation_grid.counts_weights(base, axes))
         apart = _EVER_SECONDS if once else TWICE_SECONDS
-        return self._store.ablations.create(checked_title(title) or ablation_grid.title(axes), base, chosen, places, again_after=apart)
+        return self._store.ablations.create(checked_title(title) or words, base, chosen, places, again_after=apart)
 
     def add_picks(self, sweep_id: str, picks: Sequence[Sequence[int]]) -> None:
         """Add combinations to an ablation that has only some of its axes'."""
@@ -117,7 +118,7 @@ class Ablations:
             return {"reused": sorted(known.values()), "started": []}
         # One seed of every combination before the next: the board fills evenly, and an early look compares all of them.
         new.sort(key=lambda cell: board["sweep"]["axes"].get("seed", [None]).index(cell["values"].get("seed")))
-        titles = [ablation_grid.label(cell["values"], board["sweep"]["title"]) for cell in new]
+        titles = [ablation_grid.label(cell, board["sweep"]["title"]) for cell in new]
         configs, launcher, same = [cell["config"] for cell in new], launcher or self._launcher, SameRuns(self._work)
         run_ids = self._start(configs, launcher, titles, group=sweep_id, ablation=(sweep_id, known.values()), known=same)
         started = [run_id for run_id in run_ids if run_id not in same.reused]

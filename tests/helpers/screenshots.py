@@ -82,7 +82,7 @@ def _ablation(store: Store) -> str:
     base = build({"megabatches": 2, "epochs": 6}).model_dump(mode="json")
     sweep = store.ablations.create("Three criteria at three sparsities, three seeds each", base, AXES)
     cells = ablation_grid.expand(base, AXES)["cells"]
-    runs = [fake_runs.write(store, group=sweep, title=ablation_grid.label(cell["values"]), **cell["config"]) for cell in cells]
+    runs = [fake_runs.write(store, group=sweep, title=ablation_grid.label(cell), **cell["config"]) for cell in cells]
     store.ablations.add_runs(sweep, runs)
     return sweep
 

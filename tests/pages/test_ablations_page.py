@@ -247,6 +247,17 @@ def test_densities_are_chosen_and_shown_as_final_sparsity(store: Store, started:
     assert set(table["Final sparsity"]) == {"50\u00a0% (tau 3.106)", "90\u00a0% (tau 10.32)"}
 
 
+def test_tau_is_called_tau_where_flops_are_counted(store: Store, started: list) -> None:  # noqa: F811
+    base = {**BASE, "scope": "flops"}
+    sweep_id = manager.shared().ablations.create("", base, {"tau": [2.0, 4.5]})
+    for cell in ablation_grid.expand(base, {"tau": [2.0, 4.5]})["cells"]:
+        store.ablations.add_runs(sweep_id, [fake_runs.write(store, **cell["config"])])
+    app = opened("ablations", sweep=sweep_id, view="Table")
+    table = next(table.value for table in app.dataframe if "± SD" in table.value)
+    assert set(table["Tau"]) == {"2", "4.5"} and "parsity" not in " ".join(map(str, table))
+    assert app.title[0].value == "Tau" and "Tau (2)" in words(app)
+
+
 def test_links_to_the_view_of_before_open_its_successor(store: Store) -> None:  # noqa: F811
     app = opened("ablations", sweep=swept(store, *["done"] * 4), view="Small multiples")
     assert app.selectbox(key="view").value == "Lines"

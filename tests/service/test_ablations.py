@@ -125,7 +125,17 @@ def test_every_axis_can_be_listed_or_typed() -> None:
         assert menu is None or len(menu) > 1 or name == "schedule", name
     assert "snip" in ablation_grid.menu("pruner", base)
     values = {"pruner": "snip", "tau": 4.5, "lr_drops": [0.5], "scope": None}
-    assert ablation_grid.label(values) == "SNIP, 63.36\u00a0% sparse, lr drops 0.5"
+    assert ablation_grid.label({"values": values}) == "SNIP, 63.36\u00a0% sparse, lr drops 0.5"
+
+
+@pytest.mark.parametrize("settings", [{"scope": "flops"}, {"densities": ["conv1=0.5"]}])
+def test_tau_is_called_a_sparsity_only_where_it_leads_to_a_share_of_weights(settings: dict) -> None:
+    assert ablation_grid.label({"values": {"tau": 4.5, "seed": 1}, "config": {**SETTINGS, **settings}}) == "tau 4.5, seed 1"
+    axes = {"tau": [2.0, 4.5]}
+    assert not ablation_grid.counts_weights({**SETTINGS, **settings}, axes) and ablation_grid.counts_weights(SETTINGS, axes)
+    varied = {**axes, **{name: [value, type(value)()] for name, value in settings.items()}}
+    assert not ablation_grid.counts_weights(SETTINGS, varied)
+    assert ablation_grid.title(axes, of_weights=False) == "Tau" and ablation_grid.title(axes) == "Final sparsity"
 
 
 # ---- carried out

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -34,13 +34,15 @@ class Board:
     def __init__(self, board: Mapping[str, Any]):
         self.sweep, self.cells = board["sweep"], board["cells"]
         self.axes = list(self.sweep["axes"])
+        self.of_weights = ablation_grid.counts_weights(self.sweep["base"], self.sweep["axes"])  # whether tau is shown as sparsity
         texts = {name: {ablation_grid.value_text(value): value for value in values} for name, values in self.sweep["axes"].items()}
-        self.words = {name: {text: form.axis_words(name, text) for text in values} for name, values in texts.items()}
+        words = partial(form.axis_words, of_weights=self.of_weights)
+        self.words = {name: {text: words(name, text) for text in values} for name, values in texts.items()}
         self.order = {name: list(values.values()) for name, values in self.words.items()}
         self.numbers = {
-            name: {self.words[name][text]: _number(name, value) for text, value in values.items()} for name, values in texts.items()
+            name: {self.words[name][text]: self._number(name, value) for text, value in values.items()} for name, values in texts.items()
         }
-        self.labels = {name: form.label(name) for name in self.axes} | {"": ""}
+        self.labels = {name: form.label(name, of_weights=self.of_weights) for name in self.axes} | {"": ""}
         run_ids = [cell["run"]["run_id"] for cell in self.cells if cell["run"]]
         self.rows = ablation_results.rows(self.cells, page.store().megabatches(run_ids, newest=True))
         self.rows = self.rows.assign(**{name: self.rows[name].replace(words) for name, words in self.words.items()})
@@ -52,12 +54,11 @@ class Board:
         """Axes to show: all but the seed, which is averaged over; the seed only where there is no other."""
         return [name for name in self.axes if name != ablation_results.SEED] or self.axes
 
-
-def _number(name: str, value: Any) -> float:
-    """The place of a value on an axis; nan where it is no number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return math.nan
-    return 100 * sparsity.of_tau(value) if name == "tau" else float(value)
+    def _number(self, name: str, value: Any) -> float:
+        """The place of a value on an axis; nan where it is no number."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return math.nan
+        return 100 * sparsity.of_tau(value) if name == "tau" and self.of_weights else float(value)
 
 
 def only(board: Board, down: str, across: str) -> None:
@@ -252,9 +253,7 @@ def failures(board: Board) -> None:
     for cell in failed[:12]:
         run = cell["run"]
         with st.container(horizontal=True, vertical_alignment="center", border=True):
-            st.markdown(
-                f":material/error: **{plain(ablation_grid.label(cell['values']))}**: {plain(run['error'] or 'ended with an error', 240)}"
-            )
+            st.markdown(f":material/error: **{plain(ablation_grid.label(cell))}**: {plain(run['error'] or 'ended with an error', 240)}")
             st.button("Try again", key=f"again-{run['run_id']}", icon=":material/replay:", on_click=resume, args=([run["run_id"]],))
     if len(failed) > 12:
         st.caption(f"and {len(failed) - 12} more that failed")
@@ -263,7 +262,7 @@ def failures(board: Board) -> None:
 def resume(run_ids: Sequence[str]) -> None:
     """Resume runs that failed, stopped or were lost."""
     for run_id in run_ids:
-        said(functools.partial(page.manager().resume, run_id))()
+        said(partial(page.manager().resume, run_id))()
 
 
 def said(act: Callable[[], Any]) -> Callable[[], None]:
@@ -280,7 +279,7 @@ def said(act: Callable[[], Any]) -> Callable[[], None]:
 
 def queue(board: Board, waiting: Sequence[str]) -> None:
     """The waiting runs of this ablation, in order, with buttons to move each."""
-    titles = {cell["run"]["run_id"]: ablation_grid.label(cell["values"]) for cell in board.cells if cell["run"]}
+    titles = {cell["run"]["run_id"]: ablation_grid.label(cell) for cell in board.cells if cell["run"]}
     mine = [run_id for run_id in waiting if run_id in titles]
     if not mine:
         st.caption("Nothing of this ablation is waiting.")
@@ -292,9 +291,9 @@ def queue(board: Board, waiting: Sequence[str]) -> None:
                 ("up", "arrow_upward", "Earlier"),
                 ("down", "arrow_downward", "Later"),
             ):
-                act = said(functools.partial(page.manager().move, run_id, where))
+                act = said(partial(page.manager().move, run_id, where))
                 st.button("", icon=f":material/{icon}:", key=f"{where}-{run_id}", on_click=act, help=words)
-            act = said(functools.partial(page.manager().stop, run_id))
+            act = said(partial(page.manager().stop, run_id))
             st.button("", icon=":material/close:", key=f"cancel-{run_id}", on_click=act, help="Cancel this run")
     if len(mine) > 15:
         st.caption(f"and {len(mine) - 15} more")

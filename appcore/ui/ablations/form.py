@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from appcore.config import RunConfig, build
+from appcore import quotas
+from appcore.config import build
 from appcore.names import MOST_TITLE, counted, tail
 from appcore.planning import ablation_grid, axis_values, sparsity
 from appcore.presets import PRESETS
 
 from ..app import page
 from ..settings import fields
+from ..widgets import sparsity_slider
 from ..words import format, run_text, setting_labels
 from ..words.number_columns import metric
 from ..words.text import cells, plain
@@ -25,32 +28,33 @@ _TYPED = {"seed": "0-2", "tau": "50, 90, 98", "megabatches": "2, 4, 8", "epochs"
 _RUNS = 40
 
 
-def label(name: str) -> str:
-    """A setting's display name; parameters of plug-ins are marked as such."""
+def label(name: str, *, of_weights: bool = True) -> str:
+    """A setting's display name; parameters of plug-ins are marked as such. `of_weights` as in setting_labels.label_of_words."""
     if name.startswith(ablation_grid.OPTION):
         return f"{setting_labels.label(name.removeprefix(ablation_grid.OPTION))} (parameter)"
-    return setting_labels.label_of_words(name)
+    return setting_labels.label_of_words(name, of_weights=of_weights)
 
 
-def value_words(name: str, value: Any) -> str:
+def value_words(name: str, value: Any, *, of_weights: bool = True) -> str:
     """A value of a setting for display."""
-    return setting_labels.value_words(name, ablation_grid.value_text(value))
+    return setting_labels.value_words(name, ablation_grid.value_text(value), of_weights=of_weights)
 
 
-def axis_words(name: str, text: str) -> str:
+def axis_words(name: str, text: str, *, of_weights: bool = True) -> str:
     """A value of an axis in tables and figures, which write names of plug-ins in their own way: 63.36 % (tau 4.5)."""
-    return setting_labels.value_words(name, text) if name == "tau" else text
+    return setting_labels.value_words(name, text, of_weights=of_weights) if name == "tau" else text
 
 
 def show() -> tuple[dict[str, Any], dict[str, list[Any]], str]:
     """Draw the form; (base, axes, title). Settings with one value are part of the base. Axes are empty while anything is invalid."""
     base = _base()
     complete = build(base).model_dump(mode="json")
+    of_weights = quotas.counts_weights(complete)
     names = st.multiselect(
         "Vary",
         ablation_grid.axis_names(),
         default=list(_COMMON),
-        format_func=label,
+        format_func=partial(label, of_weights=of_weights),
         key="vary",
         placeholder="Settings whose values to try",
         help="Any setting of a run, and every parameter of a pruner, method or schedule. A setting with one value holds for all runs.",
@@ -58,12 +62,14 @@ def show() -> tuple[dict[str, Any], dict[str, list[Any]], str]:
     chosen = {name: _values(name, complete) for name in names}
     for name, values in chosen.items():
         if values is not None and not values:
-            st.caption(f":orange[:material/info: {plain(label(name))}: choose at least one value, or take it out of Vary.]")
+            head = plain(label(name, of_weights=of_weights))
+            st.caption(f":orange[:material/info: {head}: choose at least one value, or take it out of Vary.]")
     if not all(chosen.values()):
         return base, {}, ""
     picked = {name: values for name, values in chosen.items() if values is not None}
     base, axes = ablation_grid.split(base, picked)
-    title = st.text_input("Title", key="sweep-title", max_chars=MOST_TITLE, placeholder=ablation_grid.title(axes) if axes else "")
+    words = ablation_grid.title(axes, of_weights=ablation_grid.counts_weights(base, axes)) if axes else ""
+    title = st.text_input("Title", key="sweep-title", max_chars=MOST_TITLE, placeholder=words)
     return base, axes, title
 
 
@@ -95,7 +101,7 @@ def _values(name: str, base: Mapping[str, Any]) -> list[Any] | None:
             key=key,
             help=help,
         )
-    shown = plain(label(name)) + (", %" if name == "tau" else "")
+    shown = f"{sparsity_slider.words(base)[0]}, %" if name == "tau" else plain(label(name))
     text = st.text_input(shown, value="0-2" if name == "seed" else "", key=key, help=help, placeholder=_example(name))
     try:
         return _taus(text) if name == "tau" else axis_values.parse(name, text)
@@ -135,16 +141,15 @@ def cost(found: Mapping[str, Any], reused: int) -> None:
         st.caption(note or f"Repeats of images counted; dense FLOPs{how}; {counted(shapes, 'different shape')} estimated.{share}{many}")
 
 
-def preview(found: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> None:
+def preview(found: Mapping[str, Any], of_weights: bool) -> None:
     """A preview of all runs, and of the combinations that are left out, with reasons."""
+    head, words = partial(label, of_weights=of_weights), partial(value_words, of_weights=of_weights)
     with st.expander(f"All runs ({len(found['cells'])})", icon=":material/list:"):
-        rows = [{label(n): "any" if v is None else value_words(n, v) for n, v in cell["values"].items()} for cell in found["cells"]]
+        rows = [{head(n): "any" if v is None else words(n, v) for n, v in cell["values"].items()} for cell in found["cells"]]
         st.dataframe(cells(pd.DataFrame(rows)), height="auto" if len(rows) < 10 else 340, alt="Runs of this ablation")
     if found["left_out"]:
         with st.expander(f"{counted(len(found['left_out']), 'combination')} left out", icon=":material/block:"):
-            rows = [
-                {**{label(n): value_words(n, v) for n, v in left["values"].items()}, "Reason": left["reason"]} for left in found["left_out"]
-            ]
+            rows = [{**{head(n): words(n, v) for n, v in left["values"].items()}, "Reason": left["reason"]} for left in found["left_out"]]
             st.dataframe(cells(pd.DataFrame(rows)), hide_index=True, alt="Combinations that are left out, and why")
 
 
@@ -157,10 +162,3 @@ def expanded(base: str, axes: str) -> dict[str, Any]:
 def dumped(value: Any) -> str:
     """Settings as JSON for `expanded`."""
     return json.dumps(value)
-
-
-def differs(config: Mapping[str, Any]) -> str:
-    """A base in words: its settings that differ from the defaults of its data set."""
-    given = RunConfig(**{name: config[name] for name in ("dataset", "method") if name in config}).model_dump(mode="json")
-    shown = {name: value for name, value in config.items() if name in given and given[name] != value and value != {}}
-    return ", ".join(f"{setting_labels.label_of_words(name).lower()} {value_words(name, value)}" for name, value in shown.items())

@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from appcore.names import MOST_TITLE, counted
+from appcore.planning import ablation_grid
 from appcore.statuses import MOVING, RESUMABLE
 
 from ..app import page
@@ -50,7 +51,7 @@ def head(board: ablation_board.Board) -> None:
     missing = len(board.cells) - len(runs)
     st.title(plain(sweep["title"], 200))
     with st.container(key="varied"):
-        st.caption(f"{plain(_varied(sweep))} = {counted(len(board.cells), 'run')} · {format.age(sweep['created'])}")
+        st.caption(f"{plain(_varied(board))} = {counted(len(board.cells), 'run')} · {format.age(sweep['created'])}")
     send = lambda ids, word: ablation_board.said(functools.partial(manager.send, ids, word))  # noqa: E731
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="verbs"):
         is_held = bool(active) and not moving
@@ -85,9 +86,9 @@ def head(board: ablation_board.Board) -> None:
             _more(board, runs)
 
 
-def _varied(sweep: Mapping[str, Any]) -> str:
+def _varied(board: ablation_board.Board) -> str:
     """What is varied: Pruner (2) × Seed (3), or what a search drew: 20 combinations of Learning rate and Pruner × Seed (3)."""
-    axes = {form.label(name): len(values) for name, values in sweep["axes"].items()}
+    sweep, axes = board.sweep, {board.labels[name]: len(values) for name, values in board.sweep["axes"].items()}
     if sweep["picks"] is None:
         return " × ".join(f"{label} ({count})" for label, count in axes.items())
     seeds = form.label("seed")
@@ -160,9 +161,12 @@ def progress(board: ablation_board.Board) -> None:
 
 def facts(data: Mapping[str, Any]) -> None:
     """The base, and the combinations that were left out."""
-    config = data["cells"][0]["config"] if data["cells"] else data["sweep"]["base"]
+    sweep = data["sweep"]
+    config = data["cells"][0]["config"] if data["cells"] else sweep["base"]
+    of_weights = ablation_grid.counts_weights(sweep["base"], sweep["axes"])
+    label, words = functools.partial(form.label, of_weights=of_weights), functools.partial(form.value_words, of_weights=of_weights)
     rows = [
-        {"setting": form.label(name), "value": "varied" if name in data["sweep"]["axes"] else form.value_words(name, value)}
+        {"setting": label(name), "value": "varied" if name in sweep["axes"] else words(name, value)}
         for name, value in config.items()
         if name != "options"
     ]
@@ -171,8 +175,5 @@ def facts(data: Mapping[str, Any]) -> None:
             st.dataframe(cells(pd.DataFrame(rows)), hide_index=True, alt="Settings that all runs share")
     if data["left_out"]:
         with st.expander(f"{counted(len(data['left_out']), 'combination')} left out", icon=":material/block:"):
-            rows = [
-                {**{form.label(n): form.value_words(n, v) for n, v in one["values"].items()}, "Reason": one["reason"]}
-                for one in data["left_out"]
-            ]
+            rows = [{**{label(n): words(n, v) for n, v in one["values"].items()}, "Reason": one["reason"]} for one in data["left_out"]]
             st.dataframe(cells(pd.DataFrame(rows)), hide_index=True, alt="Combinations that are left out, and why")
