@@ -128,7 +128,7 @@ def exported(what: str, run_id: str = "", number: int = 0) -> str:
 
 def model_file(run_folder: Path, what: str, cursor: int) -> Path:
     """The network of a run after `cursor` segments, in a format for other programs."""
-    suffix = {"onnx": "onnx", "reality": "json"}.get(what, "safetensors")
+    suffix = {"onnx": "onnx", "shrunk": "onnx", "reality": "json"}.get(what, "safetensors")
     return run_folder / "exports" / f"{what}-{cursor:09d}.{suffix}"
 
 

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from .. import markup
 from . import style
 
+TORCH = "torch"
 UNSURE = 0.25  # width of a ratio's interval above which small differences are not reported
 _SIDES = {"dense": ("no zeros", style.GREY, "square"), "pruned": ("pruned", "#0072B2", "circle")}
 _SHRUNK = {"shrunk": ("shrunk", "#009E73", "diamond")}
@@ -88,7 +89,7 @@ def latency(times: Sequence[Mapping[str, Any]], *, revision: str = "") -> go.Fig
         )
     figure.update_layout(hovermode="closest")
     figure.update_xaxes(type="log", dtick="D2")
-    figure.update_yaxes(tickvals=rows, ticktext=[f"{time['batch']}" for time in times], range=[len(times) - 0.4, -0.6], showgrid=False)
+    figure.update_yaxes(tickvals=rows, ticktext=[_tick(time) for time in times], range=[len(times) - 0.4, -0.6], showgrid=False)
     return figure
 
 
@@ -101,31 +102,34 @@ def verdict(found: Mapping[str, Any], noticeable: float) -> tuple[str, str]:
         return "This network has no zeros to profit from", "It was not pruned: nothing can get smaller or faster by that."
     faster = [time for time in times if time["high"] < 1 - noticeable]
     slower = [time for time in times if time["low"] > 1 + noticeable]
-    ratios = "; ".join(
-        f"{_images(time['batch'])}: {time['ratio']:.2f} times as long ({time['low']:.2f} to {time['high']:.2f})" for time in times
-    )
+    ratios = "; ".join(f"{_images(time)}: {time['ratio']:.2f} times as long ({time['low']:.2f} to {time['high']:.2f})" for time in times)
     if faster and len(faster) == len(times):
         head = f"Faster here: {removed:.1f} % of the weights are zero, and a forward pass takes {faster[0]['ratio']:.2f} times as long"
     elif faster:
-        head = f"Faster for {_images(faster[0]['batch'])} only, with {removed:.1f} % of the weights zero"
+        head = f"Faster for {_images(faster[0])} only, with {removed:.1f} % of the weights zero"
     elif slower:
         head = f"Nothing got faster, and some of it slower, with {removed:.1f} % of the weights zero"
     elif any(time["high"] - time["low"] > UNSURE for time in times):
         head = f"Nothing got measurably faster with {removed:.1f} % of the weights zero; this machine is too busy to say more"
     else:
         head = f"Nothing got faster: {removed:.1f} % of the weights are zero, and they are multiplied like any other number"
-    if shrunk := [time["shrunk"] | {"batch": time["batch"]} for time in times if time.get("shrunk")]:
+    if shrunk := [time | time["shrunk"] for time in times if time.get("shrunk")]:
         quick = [one for one in shrunk if one["high"] < 1 - noticeable]
         if quick:
             best_of = min(quick, key=lambda one: one["ratio"])
-            gain = f"{1 / best_of['ratio']:.2f} times as fast as dense for {_images(best_of['batch'])}"
+            gain = f"{1 / best_of['ratio']:.2f} times as fast as dense for {_images(best_of)}"
             head = f"Faster once shrunk: {gain}, with the same answers"
         ratios += ". Shrunk versus dense: " + "; ".join(
-            f"{_images(one['batch'])}: {one['ratio']:.2f} times as long ({one['low']:.2f} to {one['high']:.2f})" for one in shrunk
+            f"{_images(one)}: {one['ratio']:.2f} times as long ({one['low']:.2f} to {one['high']:.2f})" for one in shrunk
         )
     memory = f"{100 * found['shrunk_bytes'] / sizes['raw']:.0f} % are left in memory once shrunk" if shrunk else "in memory nothing shrinks"
     return head, f"{smaller}; {memory}. Pruned versus dense: {ratios}."
 
 
-def _images(batch: int) -> str:
-    return "one image" if batch == 1 else f"{batch} images at once"
+def _images(time: Mapping[str, Any]) -> str:
+    where = "" if time.get("runtime", TORCH) == TORCH else f" in {time['runtime']}"
+    return ("one image" if time["batch"] == 1 else f"{time['batch']} images at once") + where
+
+
+def _tick(time: Mapping[str, Any]) -> str:
+    return str(time["batch"]) + ("" if time.get("runtime", TORCH) == TORCH else f"<br>{time['runtime']}")

@@ -1,4 +1,5 @@
-"""A run's network as files for other programs: plain weights, torch.nn.utils.prune state, masks alone, ONNX. Never a pickle.
+"""A run's network as files for other programs: plain weights, torch.nn.utils.prune state, masks alone, ONNX, and ONNX of the network
+without its idle channels. Never a pickle.
 
 All are made from the newest intact checkpoint and named after its cursor, so that a file is never taken for a later state. torch is
 imported only when a file is made, since pages only ask which files exist.
@@ -30,7 +31,11 @@ FORMATS = {  # descriptions for users
     "prune": "State for torch.nn.utils.prune",
     "masks": "Masks alone",
     "onnx": "ONNX",
+    "shrunk": "Shrunk, ONNX",
 }
+SHRUNK = "shrunk"
+_IN_ONNX = ("onnx", SHRUNK)
+_LEAVES_IDLE = ("filter", "channel")  # granularities that remove whole channels
 ONNX_REASON = f"ONNX needs the package onnx, which is not installed: {installation.INSTALL}"
 
 
@@ -65,9 +70,14 @@ class Network:
         return base.create(self.config.arch, self.shape, self.classes, seed=0)
 
 
+def offered(settings: Mapping[str, Any]) -> list[str]:
+    """The formats for a run with these settings: a shrunk network only where pruning leaves whole channels idle."""
+    return [what for what in FORMATS if what != SHRUNK or settings.get("granularity") in _LEAVES_IDLE]
+
+
 def can_be_made(what: str) -> str:
     """Why a format cannot be made here, in one line; empty when it can."""
-    return ONNX_REASON if what == "onnx" and not _is_installed("onnx") else ""
+    return ONNX_REASON if what in _IN_ONNX and not _is_installed("onnx") else ""
 
 
 def _is_installed(package: str) -> bool:
@@ -199,4 +209,14 @@ def _write_onnx(network: Network, path: Path, about: dict[str, str]) -> None:
     onnx_file.write(network.model(), network.shape, path, about)
 
 
-_WRITERS = {"dense": _write_dense, "prune": _write_prune, "masks": _write_masks, "onnx": _write_onnx}
+def _write_shrunk(network: Network, path: Path, about: dict[str, str]) -> None:
+    import torch
+
+    from ..masks import shrink
+    from . import onnx_file
+
+    noise = torch.randn(2, *network.shape, generator=torch.Generator().manual_seed(0))
+    onnx_file.write(shrink.shrunk(network.model(), noise), network.shape, path, about)
+
+
+_WRITERS = {"dense": _write_dense, "prune": _write_prune, "masks": _write_masks, "onnx": _write_onnx, SHRUNK: _write_shrunk}

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import platform
+import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +39,10 @@ def check(
 
     A format that cannot be made is said in a check of its own, and the others are measured.
     """
+    from . import onnx_file
+
     report("writing the files")
-    files, refused = _written(network, folder, about)
+    files, refused = _written(row, network, folder, about)
     report("measuring bytes")
     arrays = {name: tensor.numpy() for name, tensor in network.state.items()}
     found = sparse_sizes.sizes(arrays, {name: mask.numpy() for name, mask in network.masks.items()})
@@ -50,6 +55,9 @@ def check(
     checks.append(told)
     report("timing dense, pruned and shrunk in turn" if small else "timing dense and pruned in turn")
     times = latencies(network, small)
+    if "onnx" in files and onnx_file.has_runtime():
+        report("timing them in onnxruntime")
+        times += latencies_in_onnxruntime(network, small)
     result = {
         "cursor": network.cursor,
         "density": network.density,
@@ -65,10 +73,12 @@ def check(
     }
 
 
-def _written(network: model_formats.Network, folder: Path, about: Mapping[str, Any]) -> tuple[dict[str, Path], dict[str, str]]:
+def _written(
+    row: Mapping[str, Any], network: model_formats.Network, folder: Path, about: Mapping[str, Any]
+) -> tuple[dict[str, Path], dict[str, str]]:
     """The files by format, and a line for each that cannot be made."""
     files, refused = {}, {}
-    for what in model_formats.FORMATS:
+    for what in model_formats.offered(row["config"]):
         try:
             files[what] = model_formats.write(network, what, folder, about)
         except InputError as error:
@@ -79,7 +89,10 @@ def _written(network: model_formats.Network, folder: Path, about: Mapping[str, A
 def _machine() -> dict[str, Any]:
     import torch
 
-    return {"torch": torch.__version__, "threads": torch.get_num_threads(), "cores": os.cpu_count(), "processor": platform.machine()}
+    from . import onnx_file
+
+    found = {"torch": torch.__version__, "threads": torch.get_num_threads(), "cores": os.cpu_count(), "processor": platform.machine()}
+    return found | ({"onnxruntime": version("onnxruntime")} if onnx_file.has_runtime() else {})
 
 
 # ---- time
@@ -90,22 +103,49 @@ def latencies(network: model_formats.Network, small: Any = None, seconds: float 
     larger one."""
     import torch
 
-    from ..engine import flops
     from ..engine.threads import use_threads
 
-    cost = flops.count(network.config.arch, network.shape, network.classes).forward
     use_threads(1)  # several threads here would slow a run that trains meanwhile, and both sides are measured alike
     form = torch.channels_last
     sides = [model.eval().to(memory_format=form) for model in (network.bare(), network.model(), *([small] if small else []))]
     found = []
-    for batch in sorted({1, int(np.clip(_BATCH_FLOPS // cost, 1, 64))}):
+    for batch in _batches(network):
         images = torch.zeros(batch, *network.shape).contiguous(memory_format=form)
         with torch.inference_mode():
-            dense, pruned, *others = alternate([partial(model, images) for model in sides], seconds or SECONDS)
-        found.append({"batch": batch, "rounds": len(dense), **_ratio(pruned / dense), "dense": spread(dense), "pruned": spread(pruned)})
-        if others:
-            found[-1]["shrunk"] = {"time": spread(others[0]), **_ratio(others[0] / dense)}
+            found.append(_compared("torch", batch, [partial(model, images) for model in sides], seconds))
     return found
+
+
+def latencies_in_onnxruntime(network: model_formats.Network, small: Any = None, seconds: float | None = None) -> list[dict[str, Any]]:
+    """The same in onnxruntime; nothing where one of them cannot be written or run."""
+    from . import onnx_file
+
+    sides: list[Callable[[Any], Any]] = []
+    # Any error: an operation that it lacks; the times in torch are worth showing.
+    with suppress(Exception), tempfile.TemporaryDirectory() as folder:
+        for model in (network.bare().eval(), network.model(), *([small] if small else [])):
+            path = Path(folder) / f"{len(sides)}.onnx"
+            onnx_file.write(model, network.shape, path, {})
+            sides.append(onnx_file.opened(path))
+        blank = {batch: np.zeros((batch, *network.shape), np.float32) for batch in _batches(network)}
+        return [_compared("onnxruntime", batch, [partial(side, images) for side in sides], seconds) for batch, images in blank.items()]
+    return []
+
+
+def _batches(network: model_formats.Network) -> list[int]:
+    """One image, and as many as take long enough to be timed well."""
+    from ..engine import flops
+
+    cost = flops.count(network.config.arch, network.shape, network.classes).forward
+    return sorted({1, int(np.clip(_BATCH_FLOPS // cost, 1, 64))})
+
+
+def _compared(runtime: str, batch: int, calls: list[Callable[[], Any]], seconds: float | None) -> dict[str, Any]:
+    """Dense, pruned and, where there is a third, shrunk."""
+    dense, pruned, *others = alternate(calls, seconds or SECONDS)
+    found = {"runtime": runtime, "batch": batch, "rounds": len(dense), **_ratio(pruned / dense)}
+    found |= {"dense": spread(dense), "pruned": spread(pruned)}
+    return found | ({"shrunk": {"time": spread(others[0]), **_ratio(others[0] / dense)}} if others else {})
 
 
 def _ratio(values: np.ndarray) -> dict[str, float]:
@@ -187,7 +227,7 @@ def _checks(
 
     from ..engine.weights import put_back
 
-    read = {what: safetensors.torch.load_file(path) for what, path in files.items() if what != "onnx"}
+    read = {what: safetensors.torch.load_file(path) for what, path in files.items() if path.suffix == ".safetensors"}
     outputs, found = [_logits(network.model(), images)], []
     receivers = {"dense": network.bare(), "prune": model_formats.prepared(network)}
     wanted = {what: set(model.state_dict()) for what, model in receivers.items()} | {"masks": set(network.masks)}
@@ -205,7 +245,7 @@ def _checks(
         found.append(_check("Outputs", same, f"{names} and checkpoint, bit by bit on {words}"))
     if labels is not None:
         found += _accuracies(row, network, outputs, images, labels, words)
-    return [*found, _onnx(network, files["onnx"], images, outputs[0])] if "onnx" in files else found
+    return found + [_onnx(network, what, files[what], images, outputs[0]) for what in ("onnx", model_formats.SHRUNK) if what in files]
 
 
 def shrunk(network: model_formats.Network, images: Any, labels: Any, words: str) -> tuple[Any, dict[str, Any]]:
@@ -263,20 +303,21 @@ def _accuracies(row: Mapping[str, Any], network: model_formats.Network, outputs:
     return [*found, _check("Accuracy of the run", measured == here if is_same_kind else None, text)]
 
 
-def _onnx(network: model_formats.Network, path: Path, images: Any, own: Any) -> dict[str, Any]:
-    """Run the ONNX file on a few images, where what runs it here is not too slow for the network."""
+def _onnx(network: model_formats.Network, what: str, path: Path, images: Any, own: Any) -> dict[str, Any]:
+    """Run an ONNX file on a few images, where what runs it here is not too slow for the network."""
     from ..engine import flops
     from . import onnx_file
 
+    name = model_formats.FORMATS[what]
     few = min(4, len(images))
     cost = few * flops.count(network.config.arch, network.shape, network.classes).forward
     if not onnx_file.has_runtime() and cost > _ONNX_FLOPS:
-        return _check("ONNX", None, "well formed; too large to be run by the reference implementation here")
+        return _check(name, None, "well formed; too large to be run by the reference implementation here")
     try:
         outputs, runner = onnx_file.run(path, images[:few].contiguous().numpy())
     except Exception as error:  # an operation that it lacks; the other checks are worth showing
-        return _check("ONNX", None, f"well formed; it could not be run here ({type(error).__name__})")
+        return _check(name, None, f"well formed; it could not be run here ({type(error).__name__})")
     away = float(np.abs(outputs - own[:few].numpy()).max())
     scale = max(1.0, float(own[:few].abs().max()))
     text = f"outputs on {few} images by {runner} differ by at most {away:.1e} (rounding: normalisation is folded in)"
-    return _check("ONNX", away < 1e-3 * scale, text)
+    return _check(name, away < 1e-3 * scale, text)

@@ -31,6 +31,7 @@ class _Shrunk(BaseModel):
 
 
 class _Latency(BaseModel):
+    runtime: Literal["torch", "onnxruntime"] = "torch"
     batch: _Count
     rounds: _Count
     ratio: _Time
@@ -49,6 +50,7 @@ class _Check(BaseModel):
 
 class _Machine(BaseModel):
     torch: _Line
+    onnxruntime: _Line = ""
     processor: _Line
     threads: _Count
     cores: _Count | None

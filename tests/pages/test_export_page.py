@@ -65,6 +65,10 @@ def test_the_verdict_says_faster_where_the_shrunk_network_was() -> None:
     slow = {**found, "latency": [{**TIME, "shrunk": {**shrunk, "ratio": 1.0, "high": 1.1}}]}
     assert figures.verdict(slow, 0.03)[0].startswith("Nothing got faster")
     assert [trace.name for trace in figures.latency(found["latency"]).data] == ["no zeros", "pruned", "shrunk"]
+    elsewhere = {**found["latency"][0], "runtime": "onnxruntime", "shrunk": {**shrunk, "ratio": 0.25, "high": 0.3}}
+    both = {**found, "latency": [{**found["latency"][0], "runtime": "torch"}, elsewhere]}
+    assert figures.verdict(both, 0.03)[0].startswith("Faster once shrunk: 4.00 times as fast as dense for one image in onnxruntime")
+    assert list(figures.latency(both["latency"]).layout.yaxis.ticktext) == ["1", "1<br>onnxruntime"]
     assert figures.weights(found["bytes"] | {"shrunk": 1_000_000}, sparse_sizes.WAYS | {"shrunk": figures.SHRUNK}).data[0].x[-1] == 1.0
 
 
@@ -99,6 +103,12 @@ def test_a_file_is_made_and_offered(store: Store) -> None:
     finish(app, run_id, "dense")
     assert [item.proto.label.partition(" ·")[0] for item in app.get("download_button")] == ["Download"]
     assert "load_state_dict" in app.code[0].value
+
+
+def test_the_shrunk_network_is_offered_where_filters_went(store: Store) -> None:
+    there = {button.key for button in opened("export", run=fake_models.write(store, granularity="filter")).button}
+    assert "make-shrunk" in there
+    assert "make-shrunk" not in {button.key for button in opened("export", run=fake_models.write(store)).button}
 
 
 def finish(app: AppTest, run_id: str, what: str) -> None:

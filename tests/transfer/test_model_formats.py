@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from appcore.planning import plan
 from appcore.runner import driver
 from appcore.service import model_files
 from appcore.storage.store import Store
-from appcore.transfer import model_formats, reality_check, sparse_sizes
+from appcore.transfer import model_formats, onnx_file, reality_check, sparse_sizes
 
 SETTINGS = {"arch": "lenet5", "dataset": "digits", "megabatches": 2, "epochs": 1, "limit_train": 200, "limit_test": 100, "device": "cpu"}
 
@@ -152,15 +153,59 @@ def test_the_reality_check_holds_what_it_measured(finished: tuple[Store, str], m
     assert set(state["files"]) >= {"dense", "prune", "masks"}
 
 
-def test_a_network_with_pruned_filters_is_measured_shrunk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reality_check, "SECONDS", 0.1)
-    store = Store(tmp_path / "runs.db")
+@pytest.fixture(scope="module")
+def filters(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, str]:
+    """A real run that lost whole filters."""
+    store = Store(tmp_path_factory.mktemp("filters") / "runs.db")
     config = build({**SETTINGS, "granularity": "filter", "tau": 6.0})
     run_id = store.create_run(config, group="", launcher="thread", plan_length=len(plan.plan(config)), title="filters")
     assert driver.drive(store, run_id) == "done"
+    return store, run_id
+
+
+def test_the_shrunk_file_answers_as_the_masked_network_on_test_images(filters: tuple[Store, str], tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    from onnx.reference import ReferenceEvaluator
+
+    store, run_id = filters
+    network = model_formats.load(store.get(run_id), paths.run_folder(store.folder, run_id))
+    path = written(network, "shrunk", tmp_path)
+    assert path.suffix == ".onnx" and path.stat().st_size < 0.7 * written(network, "onnx", tmp_path).stat().st_size
+    images, labels, _ = reality_check._images(network)
+    assert labels is not None
+    with torch.inference_mode():
+        expected = network.model()(images).numpy()
+    given = ReferenceEvaluator(str(path)).run(["logits"], {"images": images.numpy()})[0]
+    assert np.abs(given - expected).max() <= 1e-5 * max(1.0, np.abs(expected).max())
+    assert model_formats.made(tmp_path, network.cursor).keys() == {"shrunk", "onnx"}
+
+
+def test_a_shrunk_file_is_offered_only_where_whole_channels_go(network: model_formats.Network, tmp_path: Path) -> None:
+    assert "shrunk" in model_formats.offered({"granularity": "channel"}) and "shrunk" not in model_formats.offered({})
+    if not model_formats.can_be_made("shrunk"):
+        with pytest.raises(InputError, match="no channel can be removed"):
+            written(network, "shrunk", tmp_path)
+
+
+def test_a_network_with_pruned_filters_is_measured_shrunk_too(filters: tuple[Store, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+        onnx.checker.check_model(str(path))
+        return lambda images: np.zeros((len(images), 10))
+
+    onnx = pytest.importorskip("onnx")
+    monkeypatch.setattr(reality_check, "SECONDS", 0.1)
+    monkeypatch.setattr(onnx_file, "has_runtime", lambda: True)
+    monkeypatch.setattr(onnx_file, "opened", opened)
+    monkeypatch.setattr(reality_check, "version", lambda package: "1.2")
+    store, run_id = filters
     made = model_files.Exports(store)
     made.start(run_id, "reality")
-    found = waited(made, run_id, "reality")["reality"]
+    state = waited(made, run_id, "reality")
+    found = state["reality"]
+    assert {(time["runtime"], time["batch"]) for time in found["latency"]} == {
+        (runtime, batch) for runtime in ("torch", "onnxruntime") for batch in (1, 64)
+    }
+    assert found["machine"]["onnxruntime"] == "1.2" and set(state["files"]) == {*model_formats.FORMATS}
     told = next(check for check in found["checks"] if check["name"] == "Shrunk")
     assert told["is_equal"] and "right, as masked" in told["text"]
     assert found["shrunk_bytes"] < found["bytes"]["raw"]
@@ -200,7 +245,7 @@ def test_a_network_whose_data_are_gone_is_checked_on_noise(network, tmp_path: Pa
     assert "fixed noise" in words
 
 
-@pytest.mark.parametrize("what", model_formats.FORMATS)
+@pytest.mark.parametrize("what", model_formats.offered({}))
 def test_a_format_that_cannot_be_made_leaves_the_others_measured(
     finished: tuple[Store, str], monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
@@ -213,7 +258,7 @@ def test_a_format_that_cannot_be_made_leaves_the_others_measured(
     for made in paths.run_folder(store.folder, run_id).rglob(f"{what}-*"):
         made.unlink()
     state = waited(exports := model_files.Exports(store), exports.start(run_id, "reality") or run_id, "reality")
-    assert state["jobs"]["reality"]["status"] == "done" and set(state["files"]) == model_formats.FORMATS.keys() - {what}
+    assert state["jobs"]["reality"]["status"] == "done" and set(state["files"]) == {*model_formats.offered({})} - {what}
     checks = {check["name"]: check for check in state["reality"]["checks"]}
     assert checks[model_formats.FORMATS[what]] == {
         "name": model_formats.FORMATS[what],
@@ -228,7 +273,7 @@ def test_an_onnx_file_that_cannot_be_run_here_is_unknown(network, tmp_path: Path
     from appcore.transfer import onnx_file
 
     monkeypatch.setattr(onnx_file, "run", lambda *_: (_ for _ in ()).throw(NotImplementedError("raw sentences")))
-    found = reality_check._onnx(network, tmp_path / "a.onnx", torch.zeros(2, 1, 8, 8), torch.zeros(2, 10))
+    found = reality_check._onnx(network, "onnx", tmp_path / "a.onnx", torch.zeros(2, 1, 8, 8), torch.zeros(2, 10))
     assert found["is_equal"] is None and "raw sentences" not in found["text"]
 
 

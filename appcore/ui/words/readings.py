@@ -156,7 +156,8 @@ READINGS = {
         "A sparse file longer than the raw one, as at low sparsity.",
     ),
     "latency": Reading(
-        "Milliseconds of a forward pass on this machine: dense, pruned, and shrunk, without the channels that pruned filters leave idle.",
+        "Milliseconds of a forward pass on this machine: dense, pruned, and shrunk, without the channels that pruned filters leave idle; "
+        "in torch and, where it is installed, in onnxruntime.",
         "Overlapping middle halves: no difference. Masks alone make nothing faster; fewer channels do.",
         "A pruned network that is clearly faster though it is not shrunk.",
     ),
