@@ -57,7 +57,7 @@ def update(sketches: dict, falls: dict, density: float) -> None:
     answers = {name: what_if.answer(sketch, density) for name, sketch in sketches.items()}
     first = next(iter(sketches))
     what_if_charts.kept(answers).to_json()
-    what_if_charts.first_to_die({name: falls[name] for name in sketches}, density).to_json()
+    what_if_charts.first_to_die(falls, dict.fromkeys(sketches, density)).to_json()
     what_if_charts.score_histogram(what_if.histogram(sketches[first], answers[first]), answers[first].threshold, first).to_json()
     [what_if.costs(sketch, answers[name]) for name, sketch in sketches.items()]
 

@@ -14,6 +14,9 @@ PAGE = {
 
 page.guard(__file__)
 
+from appcore.errors import InputError  # noqa: E402
+from appcore.quotas import FLOPS  # noqa: E402
+from appcore.ui.settings import fields  # noqa: E402
 from appcore.ui.what_if import accuracy, choose, train, view  # noqa: E402
 from appcore.ui.widgets import bars, projector  # noqa: E402
 
@@ -50,14 +53,18 @@ def dragged() -> None:
         return
     sketches = {name: reply["sketch"] for name, reply in ready.items()}
     one = next(iter(sketches.values()))
-    density, scope, exempt = choose.question([layer["name"] for layer in one["layers"]], one["density"])
-    if len(exempt) == len(one["layers"]):
-        st.markdown("**Every layer is exempt, so nothing would be pruned.** Take one out of the list.")
+    try:
+        density, scope, exempt = choose.question(one, everything.get(of_run or "", {}).get("config", {}))
+        if len(exempt) == len(one["layers"]):
+            st.markdown("**Every layer is exempt, so nothing would be pruned.** Take one out of the list.")
+            return
+        answers, milliseconds = view.answer(sketches, density, scope, exempt)
+    except InputError as error:
+        fields.show_errors([error.message])
         return
-    answers, milliseconds = view.answer(sketches, density, scope, exempt)
-    deaths = view.falls(ready, scope, exempt)
-    asked = (density, scope, tuple(exempt), tuple(reply["key"] for reply in ready.values()))
-    view.in_words(answers, deaths)
+    deaths = view.falls(ready, density, scope, exempt)
+    asked = (str(density), scope, tuple(exempt), tuple(reply["key"] for reply in ready.values()))
+    view.in_words(answers, deaths, density if scope == FLOPS else None)
     on_top = st.container() if projector.is_on() else None  # an audience sees charts first
     with st.container():
         view.numbers(sketches, answers, deaths)

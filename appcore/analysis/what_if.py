@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..quotas import boundary, quotas
+from ..quotas import FLOPS, Costs, boundary, quotas
 
 POINTS, FINE = 4096, 1024  # most points in a layer's sketch; number of best ranks that are all included
 DECADES, BINS = 12, 60
 
+Density = float | Mapping[str, float]  # of all layers together, or of each by its weight's name
 Sketch = Mapping[str, Any]  # {"layers": [{name, shape, total, eligible, flops}], "ranks": [array], "scores": [array], "order": {...}}
 
 
@@ -62,46 +63,77 @@ def at_least(ranks: np.ndarray, scores: np.ndarray, count: int, thresholds: np.n
     return np.where(k == 0, 0.0, np.where(k == len(ranks), float(count), found))
 
 
-def answer(sketch: Sketch, density: float, scope: str = "global", exempt: Sequence[str] = ()) -> Answer:
-    """Weights kept in each layer when round(density * n) of the n weights of the layers that are not exempt are kept."""
+def answer(sketch: Sketch, density: Density, scope: str = "global", exempt: Sequence[str] = ()) -> Answer:
+    """Weights kept in each layer when round(density * n) of the n weights of the layers that are not exempt are kept.
+
+    Scope flops takes `density` for the share of all FLOPs that is left: as many of the highest scores are kept as cost no more. InputError
+    where all else costs more. A density for each layer, by weight, keeps that share of each, whatever the scope.
+    """
     spared = np.array([layer["name"] in set(exempt) for layer in sketch["layers"]])
     total, eligible = (np.array([layer[what] for layer in sketch["layers"]], dtype=np.int64) for what in ("total", "eligible"))
     n = int(total[~spared].sum())
-    keep = min(round(density * n), int(eligible[~spared].sum()))
+    names, open_layers = [layer["name"] for layer in sketch["layers"]], np.flatnonzero(~spared)
+    keep = 0 if isinstance(density, Mapping) else min(round(density * n), int(eligible[~spared].sum()))
     kept, threshold = np.where(spared, eligible, 0), None
-    if keep and scope == "global":
-        kept[~spared], threshold = _global(sketch, keep, np.flatnonzero(~spared))
+    if isinstance(density, Mapping):
+        shares = np.array([1.0 if is_spared else density[name] for name, is_spared in zip(names, spared)])
+        kept = np.minimum(np.round(shares * total).astype(np.int64), eligible)
+        keep = int(kept[~spared].sum())
+    elif scope == FLOPS:
+        prices = weight_costs(sketch)
+        budget = prices.budget(density, {names[i]: int(total[i]) for i in open_layers})
+        if budget and len(open_layers):
+            kept[~spared], threshold = _ranked(sketch, budget, np.array([prices.each[name] for name in names]), open_layers)
+        keep = int(kept[~spared].sum())
+    elif keep and scope == "global":
+        kept[~spared], threshold = _ranked(sketch, keep, np.ones(len(names), np.int64), open_layers)
     elif keep:
-        names = [layer["name"] for layer in sketch["layers"]]
-        open_layers = np.flatnonzero(~spared)
         shapes = {names[i]: tuple(sketch["layers"][i]["shape"]) for i in open_layers}
         found = quotas(shapes, keep, scope, {names[i]: int(eligible[i]) for i in open_layers})
         kept[open_layers] = [found[names[i]] for i in open_layers]
-    columns = {"layer": [layer["name"] for layer in sketch["layers"]], "total": total, "eligible": eligible, "kept": kept}
+    columns = {"layer": names, "total": total, "eligible": eligible, "kept": kept}
     return Answer(pd.DataFrame({**columns, "exempt": spared}), keep, n, threshold)
 
 
-def _global(sketch: Sketch, keep: int, chosen: np.ndarray) -> tuple[np.ndarray, float]:
-    """Counts of the chosen layers that sum to `keep`, and the lowest score kept."""
+def weight_costs(sketch: Sketch) -> Costs:
+    """What the weights of a sketch cost, as the engine counts it."""
+    return Costs(sketch["forward_flops"], {layer["name"]: layer["flops"] // max(layer["total"], 1) for layer in sketch["layers"]})
+
+
+def least_removed(sketch: Sketch, scope: str) -> float:
+    """The share of the weights, or by scope flops of the FLOPs, that is gone already."""
+    if scope != FLOPS:
+        return 1 - sketch["density"]
+    counts = ({layer["name"]: layer[what] for layer in sketch["layers"]} for what in ("eligible", "total"))
+    return 1 - weight_costs(sketch).share(*counts)
+
+
+def _ranked(sketch: Sketch, budget: int, prices: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, float]:
+    """Counts of the chosen layers by the highest scores, as many as cost `budget` together, and the lowest score kept.
+
+    `prices`: what a weight costs, for each layer of the sketch; 1 where weights are counted.
+    """
     order, inside = sketch["order"], np.zeros(len(sketch["layers"]), dtype=bool)
     inside[chosen] = True
     score, reached = order["score"], order["reached"]
-    if not inside.all():
+    if not inside.all() or (prices != 1).any():
         mine = inside[order["layer"]]
-        score, reached = score[mine], np.cumsum(order["stands"][mine])
-    guess = min(int(np.searchsorted(reached, keep)), len(score) - 1)
-    place = _first(lambda at: _counts(sketch, chosen, score[at]).sum(0) >= keep, guess, len(score))
+        score, reached = score[mine], np.cumsum((order["stands"] * prices[order["layer"]])[mine])
+    price = prices[chosen]
+    guess = min(int(np.searchsorted(reached, budget)), len(score) - 1)
+    place = _first(lambda at: price @ _counts(sketch, chosen, score[at]) >= budget, guess, len(score))
     low = float(score[place])
     strictly, with_ties = (_counts(sketch, chosen, score[[place]], above=above)[:, 0] for above in (True, False))
-    if strictly.sum() <= keep:  # the rest goes to tied scores, in order of position
+    if price @ strictly <= budget:  # the rest goes to tied scores, in order of position
         ties = with_ties - strictly
-        before = np.cumsum(ties) - ties
-        taken = strictly + np.clip(keep - strictly.sum() - before, 0, ties)
+        before = np.cumsum(price * ties) - price * ties
+        left = np.divide(budget - price @ strictly - before, price, out=ties.copy(), where=price > 0)
+        taken = strictly + np.clip(left, 0, ties)
     else:  # the threshold lies within a block
         higher = int(np.searchsorted(-score, -low))  # points above
         base = _counts(sketch, chosen, score[[higher - 1]])[:, 0] if higher else np.zeros(len(chosen))
-        taken = base + (strictly - base) * (keep - base.sum()) / max(strictly.sum() - base.sum(), 1e-12)
-    return _whole(taken, keep), low
+        taken = base + (strictly - base) * (budget - price @ base) / max(price @ (strictly - base), 1e-12)
+    return _whole(taken, budget, price), low
 
 
 _PROBES = np.array([-4096, -512, -64, -16, -4, -1, 0, 1, 4, 16, 64, 512, 4096])
@@ -128,18 +160,21 @@ def _counts(sketch: Sketch, chosen: np.ndarray, thresholds: np.ndarray, *, above
     return np.array([at_least(sketch["ranks"][i], sketch["scores"][i], layers[i]["eligible"], thresholds, above=above) for i in chosen])
 
 
-def _whole(values: np.ndarray, total: int) -> np.ndarray:
-    """Round these to whole numbers that sum to `total`."""
+def _whole(values: np.ndarray, budget: int, prices: np.ndarray) -> np.ndarray:
+    """Round these to whole numbers that cost as much, or less where one more would cost too much."""
     found = np.floor(values + 1e-9).astype(np.int64)
-    for place in np.argsort(found - values, kind="stable")[: max(0, total - int(found.sum()))]:
-        found[place] += 1
+    left = budget - int(prices @ found)
+    for place in np.argsort(found - values, kind="stable"):
+        if values[place] - found[place] > 1e-6 and prices[place] <= left:
+            found[place] += 1
+            left -= int(prices[place])
     return found
 
 
 def deaths(sketch: Sketch, scope: str = "global", exempt: Sequence[str] = ()) -> pd.DataFrame:
     """For each layer the density below which it is empty, the first to die first: layer, kept (in all), density, place.
 
-    global: from the rank of each layer's best score. layer, erk: where the layer's share falls under half a weight; the
+    global, flops: from the rank of each layer's best score. layer, erk: where the layer's share falls under half a weight; the
     first of them is exact.
     """
     places = [i for i, layer in enumerate(sketch["layers"]) if layer["name"] not in set(exempt) and layer["eligible"]]
@@ -147,7 +182,7 @@ def deaths(sketch: Sketch, scope: str = "global", exempt: Sequence[str] = ()) ->
     names = [sketch["layers"][i]["name"] for i in places]
     if not places:
         return pd.DataFrame({"layer": [], "kept": [], "density": [], "place": []})
-    if scope == "global":
+    if scope in ("global", FLOPS):
         best = np.array([sketch["scores"][i][0] for i in places])
         parts = [(sketch["ranks"][i], sketch["scores"][i], sketch["layers"][i]["eligible"], best) for i in places]
         above, reached = np.array([at_least(*part, above=True) for part in parts]), np.array([at_least(*part) for part in parts])

@@ -64,7 +64,7 @@ def prune(
     as they are. InputError for whatever a caller can mend.
     """
     scored = _Question(network, images, pruner, scope, granularity, prunable, exempt, options, masks, seed)
-    cut = scored.cut(scored.fitted(density) if isinstance(density, Mapping) else _checked(density))
+    cut = scored.cut(scored.goal(density))
     selection.apply(network, cut.masks)
     return cut.masks
 
@@ -86,7 +86,7 @@ def what_if(
     network: nn.Module,
     images: Images = None,
     *,
-    densities: Sequence[float],
+    densities: Sequence[float | Mapping[str, float]],
     pruner: str = "magnitude",
     scope: str = "global",
     granularity: str = "weight",
@@ -98,17 +98,18 @@ def what_if(
 ) -> pd.DataFrame:
     """What `prune` would keep of each layer at each of these densities; the network stays as it is. Arguments are those of `prune`.
 
-    A row for each density and layer: `density` asked for, `layer`, `total` weights, `kept`, and `alive`: kept ones on some path from
-    input to output for images of this size (missing without images).
+    A row for each density and layer: `density` asked for (of the layer, where each has its own), `layer`, `total` weights, `kept`, and
+    `alive`: kept ones on some path from input to output for images of this size (missing without images).
     """
     scored = _Question(network, images, pruner, scope, granularity, prunable, exempt, options, masks, seed)
     shape = scored.image_shape
     rows = []
-    for density in map(_checked, densities):
-        cut = scored.cut(density)
+    for goal in map(scored.goal, densities):
+        cut = scored.cut(goal)
+        asked = goal if isinstance(goal, Mapping) else dict.fromkeys(cut.masks, goal)
         kept = selection.count(cut.masks)
         alive = selection.count(alive_masks(network, cut.masks, shape)) if shape else dict.fromkeys(kept)
-        rows += [[density, name, mask.numel(), kept[name], alive[name]] for name, mask in cut.masks.items()]
+        rows += [[asked[name], name, mask.numel(), kept[name], alive[name]] for name, mask in cut.masks.items()]
     return pd.DataFrame(rows, columns=["density", "layer", "total", "kept", "alive"]).astype({"alive": "Int64"})
 
 
@@ -172,8 +173,10 @@ class _Question:
         scratch = copy.deepcopy(self._network).eval()
         return flops.costs(scratch, self._batches[0][0][:1], {name: mask.numel() for name, mask in self._masks.items()})
 
-    def fitted(self, given: Mapping[str, float]) -> dict[str, float]:
-        """A density for each weight tensor. InputError for layers that are not there."""
+    def goal(self, given: float | Mapping[str, float]) -> float | dict[str, float]:
+        """A density, or one for each weight tensor. InputError for densities that cannot be, and for layers that are not there."""
+        if not isinstance(given, Mapping):
+            return _checked(given)
         if self._costs:
             raise InputError("density: scope flops chooses how much each layer keeps; give one number, or another scope", "density")
         try:
@@ -210,7 +213,7 @@ class _Question:
 
 
 def _checked(density: float) -> float:
-    if isinstance(density, Mapping) or not 0 <= density <= 1:
+    if not 0 <= density <= 1:
         raise InputError(f"density: {density} is no share of weights kept; give one from 0 to 1, such as 0.1 for 90 % sparsity", "density")
     return float(density)
 

@@ -183,8 +183,8 @@ def _decades(edges: np.ndarray) -> list[tuple[float, str]]:
     return sorted(found)
 
 
-def first_to_die(falls: Mapping[str, pd.DataFrame], density: float, *, revision: str = "what-if") -> go.Figure:
-    """The density at which each layer loses its last weight, per criterion; left of the line it still has some."""
+def first_to_die(falls: Mapping[str, pd.DataFrame], densities: Mapping[str, float], *, revision: str = "what-if") -> go.Figure:
+    """The density at which each layer loses its last weight, per criterion; left of the line at its own density it still has some."""
     figure = style.figure(
         "When does each layer run empty?",
         "what is kept in all when its last weight goes · right of the line: × empty",
@@ -194,8 +194,9 @@ def first_to_die(falls: Mapping[str, pd.DataFrame], density: float, *, revision:
     )
     names = _network_order(falls)
     row = {name: place for place, name in enumerate(names)}
-    lows = [100 * density]
+    lows = [100 * density for density in densities.values()]
     for place, (criterion, fall) in enumerate(falls.items()):
+        density = densities[criterion]
         x = 100 * fall["density"].to_numpy(float)
         lows += [float(x.min())] if len(x) else []
         dead = fall["density"].to_numpy(float) > density * (1 + 1e-9)
@@ -223,7 +224,10 @@ def first_to_die(falls: Mapping[str, pd.DataFrame], density: float, *, revision:
             )
         )
         _listed(figure, criterion, symbol)
-    figure.add_vline(x=100 * density, line={"width": 2, "dash": "dot", "color": style.GREY})
+    is_one = len(set(densities.values())) == 1
+    for criterion, density in list(densities.items())[: 1 if is_one else None]:  # by scope flops each keeps another number
+        colour = style.GREY if is_one else plugin_styles.colour_of(criterion)
+        figure.add_vline(x=100 * density, line={"width": 2, "dash": "dot", "color": colour})
     layer_rows(figure, names)
     low = math.floor(math.log10(max(min(lows), 1e-7)))
     ticks = [10.0**power for power in range(low, 3)]

@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from .. import limits, paths, plugins
+from ..analysis.what_if import Density
 from ..errors import InputError
 from ..models import own_code
 from ..runner import admission, run_log
@@ -241,7 +242,7 @@ class Manager:
         return self._ask(config, run_id, criterion, what=what_if.SCORES)
 
     def cut_accuracy(
-        self, config: dict[str, Any] | None, run_id: str | None, criterion: str, density: float, scope: str, exempt: list[str]
+        self, config: dict[str, Any] | None, run_id: str | None, criterion: str, density: Density, scope: str, exempt: list[str]
     ) -> dict[str, Any]:
         """The test accuracy of the network cut by a criterion and not trained, as `scores` with "answer"; see engine/shown/cut_accuracy."""
         return self._ask(config, run_id, criterion, what=what_if.CUT, density=density, scope=scope, exempt=exempt)

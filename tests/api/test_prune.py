@@ -91,6 +91,8 @@ def test_what_if_counts_what_prune_keeps() -> None:
         assert rows["kept"].tolist() == [int(mask.sum()) for mask in masks.values()]
         assert (rows["alive"] <= rows["kept"]).all()
     assert appcore.what_if(model, densities=[0.5])["alive"].isna().all()
+    each = appcore.what_if(model, densities=[{"0": 0.5}, 0.25])
+    assert each["density"].tolist() == [0.5, 1.0, 0.25, 0.25] and each["kept"].tolist()[:2] == [108, 576]
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), network().state_dict().values(), strict=True))
 
 

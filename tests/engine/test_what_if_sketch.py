@@ -11,7 +11,10 @@ from sketches import FOUR, random_scores, sketched
 from appcore.analysis import what_if
 from appcore.config import build
 from appcore.engine import what_if_sketch
+from appcore.engine.shown import cut_accuracy
+from appcore.errors import InputError
 from appcore.masks import facts, selection
+from appcore.quotas import Costs
 from appcore.service.manager import Manager
 from appcore.storage.store import Store
 
@@ -58,6 +61,64 @@ def test_small_layers_are_exact_for_any_density_scope_and_exemption(density: flo
     found = what_if.answer(sketched(scores), density, exempt=["l1"]).layers.set_index("layer")["kept"]
     assert {name: found[name] for name in rest} == selection.count(selection.keep_top(rest, density))
     assert found["l1"] == 4000
+
+
+@pytest.mark.parametrize("share", [1.0, 0.6, 0.31, 0.1, 0.04])
+def test_a_flops_target_is_answered_as_the_engine_cuts_to_it(share: float) -> None:
+    scores = {name: score.round(decimals=1) for name, score in random_scores((900, 4000, 333)).items()}  # with ties
+    sketch = sketched(scores)
+    for layer, price in zip(sketch["layers"], (512, 37, 2)):
+        layer["flops"] = price * layer["total"]
+    sketch["forward_flops"] = sum(layer["flops"] for layer in sketch["layers"]) + 20_000
+    costs = Costs(sketch["forward_flops"], {"l0": 512, "l1": 37, "l2": 2})
+    assert what_if.weight_costs(sketch) == costs and what_if.least_removed({**sketch, "density": 1.0}, "flops") == 0
+    for spared in ([], ["l1"]):
+        asked = {name: score for name, score in scores.items() if name not in spared}
+        if spared and share < 0.31:
+            with pytest.raises(InputError, match="cannot be reached"):
+                what_if.answer(sketch, share, "flops", spared)
+            continue
+        exact = selection.count(selection.keep_top(asked, share, "flops", costs=costs))
+        found = what_if.answer(sketch, share, "flops", spared)
+        kept = dict(zip(found.layers["layer"], found.layers["kept"]))
+        assert {name: kept[name] for name in asked} == exact
+        left = what_if.costs(sketch, found)
+        assert 0 <= share - left["flops"] / left["flops_dense"] <= 512 / sketch["forward_flops"]
+
+
+@pytest.mark.parametrize("share", [0.5, 0.05])
+def test_a_flops_target_is_met_in_large_layers(share: float) -> None:
+    scores = random_scores((40_000, 300_000, 100_000))
+    sketch = sketched(scores)
+    for layer, price in zip(sketch["layers"], (200, 50, 2)):
+        layer["flops"] = price * layer["total"]
+    sketch["forward_flops"] = sum(layer["flops"] for layer in sketch["layers"])
+    exact = selection.count(selection.keep_top(scores, share, "flops", costs=what_if.weight_costs(sketch)))
+    found = what_if.answer(sketch, share, "flops")
+    kept, left = dict(zip(found.layers["layer"], found.layers["kept"])), what_if.costs(sketch, found)
+    assert all(abs(kept[name] - exact[name]) <= max(1, 0.005 * exact[name]) for name in exact)
+    assert 0 <= share - left["flops"] / left["flops_dense"] <= 200 / sketch["forward_flops"]
+
+
+def test_each_layer_keeps_the_density_that_was_given() -> None:
+    scores = random_scores((900, 4000, 333))
+    density = {"l0": 0.5, "l1": 1.0, "l2": 0.1}
+    found = what_if.answer(sketched(scores), density)
+    assert dict(zip(found.layers["layer"], found.layers["kept"])) == selection.count(selection.keep_top(scores, density))
+    assert (found.keep, found.threshold) == (450 + 4000 + 33, None)
+
+
+def test_the_cut_that_is_tested_counts_flops_and_takes_densities() -> None:
+    state = what_if_sketch.present(build(SMALL))
+    scores = what_if_sketch.scores(state, "magnitude")
+    costs = state.flops.costs({name: score.numel() for name, score in scores.items()})
+    masks = cut_accuracy._masks(state, scores, 0.5, "flops", [])
+    left = costs.share(selection.count(masks), {name: score.numel() for name, score in scores.items()})
+    assert 0.5 - max(costs.each.values()) / costs.total < left <= 0.5
+    each = dict.fromkeys(scores, 0.25)
+    assert selection.count(cut_accuracy._masks(state, scores, each, "global", [])) == {
+        name: round(0.25 * score.numel()) for name, score in scores.items()
+    }
 
 
 @pytest.mark.parametrize("density", [0.9, 0.3, 0.03, 0.003])

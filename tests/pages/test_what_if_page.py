@@ -17,7 +17,7 @@ from appcore.charts import what_if as what_if_charts
 from appcore.planning import address
 from appcore.service import manager
 from appcore.storage.store import Store
-from appcore.ui.what_if import train
+from appcore.ui.what_if import choose, train
 
 __all__ = ["no_warm_up", "store"]  # fixtures
 EMPTY = sketched({"a": torch.tensor([4.0, 3.0]), "b": torch.tensor([1.0, 1.0])})
@@ -46,7 +46,7 @@ def test_figures_ask_and_name_their_axes() -> None:
         what_if_charts.kept({"snip": found}),
         what_if_charts.kept({"snip": found}, logarithmic=True),
         what_if_charts.score_histogram(what_if.histogram(FOUR, found), found.threshold, "snip"),
-        what_if_charts.first_to_die({"snip": what_if.deaths(FOUR)}, 0.5),
+        what_if_charts.first_to_die({"snip": what_if.deaths(FOUR)}, {"snip": 0.5}),
     ]
     for figure in figures:
         assert figure.layout.title.text.endswith("?")
@@ -74,7 +74,7 @@ def test_the_threshold_lies_between_what_is_kept_and_what_is_not() -> None:
 
 
 def test_layers_right_of_the_line_are_dead() -> None:
-    marks = what_if_charts.first_to_die({"snip": what_if.deaths(FOUR)}, 0.5).data[0]
+    marks = what_if_charts.first_to_die({"snip": what_if.deaths(FOUR)}, {"snip": 0.5}).data[0]
     assert dict(zip(marks.text, marks.marker.symbol)) == {"b": "x-thin", "a": "circle"}
     assert dict(zip(marks.text, marks.y)) == {"a": 0, "b": 1}
 
@@ -158,6 +158,42 @@ def test_sensitivity_is_drawn_layer_by_layer() -> None:
     figure = what_if_charts.sensitivity(found, "snip")
     assert figure.data[0].z.tolist() == pytest.approx(np.array([[90, 20], [90, 80]]))
     assert list(figure.data[0].x) == ["50", "90"] and list(figure.layout.yaxis.ticktext) == ["a", "b"]
+
+
+def test_a_share_of_the_flops_is_asked_for_by_the_same_slider(replies: dict) -> None:
+    app = opened("what_if", scope=choose.SCOPES["flops"], sparsity="60")
+    assert app.selectbox(key="scope").value == "flops" and app.select_slider(key="sparsity").label.startswith("FLOPs removed")
+    assert "At most 40.0\u00a0% of the FLOPs would be left" in words(app) and "of 5,233 prunable weights" in words(app)
+    (link, *_) = [one.proto for one in app.get("page_link") if one.proto.label.startswith("Start a run from this")]
+    found = address.effective(address.read(dict(parse_qsl(link.query_string)))[1])
+    assert found["scope"] == "flops" and 0.8 ** found["tau"] == pytest.approx(0.4, rel=1e-3)
+    app.multiselect(key="exempt").set_value(["l0", "l1"]).run()
+    assert "40 % of the FLOPs cannot be reached" in words(app) and not app.exception
+
+
+def test_links_that_name_a_scope_as_it_was_called_before_still_lead_there(replies: dict) -> None:
+    app = opened("what_if", scope="Each layer alike", sparsity="90")
+    assert app.selectbox(key="scope").value == "layer" and not app.exception
+
+
+def test_densities_of_layers_are_typed_and_kept_in_the_address(replies: dict) -> None:
+    app = opened("what_if", scope=choose.SCOPES["densities"], densities="l0=0.5, l2=0.1")
+    assert app.text_input(key="densities").value == "l0=0.5, l2=0.1" and not app.select_slider
+    assert "4,483 of 5,233 prunable weights would be kept" in words(app)
+    (link, *_) = [one.proto for one in app.get("page_link") if one.proto.label.startswith("Start a run from this")]
+    settings = address.read(dict(parse_qsl(link.query_string)))[1]
+    assert list(settings["densities"]) == ["l0=0.5", "l2=0.1"]
+    app.text_input(key="densities").set_value("l9=0.5").run()
+    assert "'l9' is no layer that is pruned here" in words(app) and not app.exception
+    assert app.query_params["densities"] == "l9=0.5"
+    app.text_input(key="densities").set_value("l0=2").run()
+    assert "no share of weights kept" in words(app) and not app.exception
+
+
+def test_a_run_with_densities_opens_with_them(replies: dict, store: Store) -> None:
+    run_id = fake_runs.keep_alive(store, fake_runs.write(store, until=40, status="running", densities=["l0=0.5"]))
+    app = opened("what_if", run=run_id)
+    assert app.selectbox(key="scope").value == "densities" and app.text_input(key="densities").value == "l0=0.5"
 
 
 def test_every_layer_exempt_is_told(replies: dict) -> None:

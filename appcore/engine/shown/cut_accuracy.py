@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...analysis.what_if import Density
 from ...masks import selection
+from ...quotas import FLOPS
 from ..folding import Folded
 from ..state import RunState
 from ..steps import Sums, evaluate_batch
@@ -21,8 +23,11 @@ SENSITIVITY_IMAGES = 500  # of the test images, when layers are cut one by one: 
 SPARSITIES = (0.5, 0.8, 0.9, 0.95, 0.99)
 
 
-def whole(state: RunState, scores: dict[str, Tensor], density: float, scope: str, exempt: Sequence[str], report: Report) -> dict[str, Any]:
-    """Test accuracy uncut and cut to `density` of the weights of the layers that are not exempt: {before, after, images}."""
+def whole(
+    state: RunState, scores: dict[str, Tensor], density: Density, scope: str, exempt: Sequence[str], report: Report
+) -> dict[str, Any]:
+    """Test accuracy uncut and cut to `density` of the weights of the layers that are not exempt, or of the FLOPs, or to that of each
+    layer, by weight: {before, after, images}."""
     use_threads(1)  # the training thread may be running
     images = len(state.stream.data.test_y)
     before = _accuracy(state, state.model, images, lambda share: report(share / 2))
@@ -49,11 +54,12 @@ def by_layer(state: RunState, scores: dict[str, Tensor], report: Report) -> dict
     return {"layers": names, "sparsities": list(SPARSITIES), "accuracies": rows, "before": before, "images": images}
 
 
-def _masks(state: RunState, scores: dict[str, Tensor], density: float, scope: str, exempt: Sequence[str]) -> dict[str, Tensor]:
+def _masks(state: RunState, scores: dict[str, Tensor], density: Density, scope: str, exempt: Sequence[str]) -> dict[str, Tensor]:
     """The masks that the highest scores give; pruned weights cannot return."""
     ranked = {name: score for name, score in scores.items() if name not in exempt}
     eligible = {name: state.masks[name] for name in ranked}
-    return {**state.masks, **selection.keep_top(ranked, density, scope, eligible=eligible)} if ranked else state.masks
+    costs = state.flops.costs({name: score.numel() for name, score in ranked.items()}) if scope == FLOPS else None
+    return {**state.masks, **selection.keep_top(ranked, density, scope, eligible, costs=costs)} if ranked else state.masks
 
 
 def _cut(state: RunState, masks: dict[str, Tensor]) -> nn.Module:

@@ -14,7 +14,7 @@ from appcore.quotas import GRANULARITIES
 from ..words.setting_labels import VALUE_LABELS, label
 from ..words.text import harmless
 
-_PLACEHOLDERS = {"weights": "none", "densities": "e. g. conv1=0.5, fc=0.1"}
+PLACEHOLDERS = {"weights": "none", "densities": "e. g. conv1=0.5, fc=0.1"}
 _MOST_SAID = 1e6  # larger limits only keep numbers storable
 
 
@@ -62,7 +62,7 @@ def widget(name: str, value: Any, key: str, on_change: Callable[..., None]) -> N
     elif annotation in (int, float):
         _number(label(name), annotation, *limits(name), common, value)
     else:
-        st.text_input(label(name), placeholder=_PLACEHOLDERS.get(name, "several, divided by commas"), **common)
+        st.text_input(label(name), placeholder=PLACEHOLDERS.get(name, "several, divided by commas"), **common)
 
 
 def _menu(name: str, common: _Common) -> None:

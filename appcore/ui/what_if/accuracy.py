@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from appcore.analysis.what_if import Density
 from appcore.charts import what_if as what_if_charts
 from appcore.names import display
 
@@ -25,7 +26,7 @@ def is_waiting() -> bool:
     return bool(st.session_state.get(_WAITS))
 
 
-def section(source: Source, criteria: list[str], density: float, scope: str, exempt: list[str]) -> None:
+def section(source: Source, criteria: list[str], density: Density, scope: str, exempt: list[str]) -> None:
     """Two buttons, and what they found for the present question."""
     st.subheader("How right is it without training?", anchor=False)
     place = (str(source.config), source.run_id)

@@ -9,18 +9,25 @@ from typing import Any
 import streamlit as st
 
 from appcore import plugins
+from appcore.analysis import what_if
+from appcore.analysis.what_if import Density
+from appcore.errors import InputError
 from appcore.names import RECORDED, apart, display
 from appcore.planning import sparsity as sparsities
+from appcore.quotas import FLOPS, by_layer, fitted
 from appcore.recordings import catalog, shipped
 from appcore.service.recorded import are_wanted
 
 from ..app import old_links
+from ..settings import fields
 from ..widgets import run_search, sparsity_slider
 from ..widgets.run_picker import not_here
-from ..words import run_text
+from ..words import run_text, setting_labels
 from ..words.text import harmless
 
-SCOPES = {"global": "Whole network", "layer": "Each layer alike", "erk": "Erdős–Rényi kernel"}
+DENSITIES = "densities"
+SCOPES = {**setting_labels.VALUE_LABELS["scope"], DENSITIES: "densities of layers"}  # of a run, and what a run has in the place of one
+_FORMERLY = {"Whole network": SCOPES["global"], "Each layer alike": SCOPES["layer"], "Erdős–Rényi kernel": SCOPES["erk"]}
 _USUAL = sparsities.of_tau(4.5)
 _ITERATIVE = "rounds"  # a criterion with this option scores in several rounds, pruning in between
 
@@ -122,25 +129,52 @@ def rounds_note(chosen: list[str]) -> str:
     return note
 
 
-def question(layers: list[str], most: float) -> tuple[float, str, list[str]]:
-    """(density, scope, exempt layers) from the controls; no more than `most` can be kept."""
+def question(sketch: Mapping[str, Any], run: Mapping[str, Any]) -> tuple[Density, str, list[str]]:
+    """(density, scope, exempt layers) from the controls; no more can be kept than is left.
+
+    The first scope is that of the settings of `run`, where they count FLOPs or name densities. InputError for densities that cannot be.
+    """
+    layers, given = [layer["name"] for layer in sketch["layers"]], run.get(DENSITIES, ())
     with st.container(key="what-if-question"):
         left, middle, right = st.columns([4, 2, 3], gap="medium", vertical_alignment="bottom")
+    old_links.renamed("scope", _FORMERLY)
+    first = DENSITIES if given else FLOPS if run.get("scope") == FLOPS else "global"
+    scope = middle.selectbox(
+        "Scope",
+        list(SCOPES),
+        index=list(SCOPES).index(first),
+        format_func=SCOPES.__getitem__,
+        key="scope",
+        bind="query-params",
+        help="Over what the scores are compared",
+    )
+    if scope == DENSITIES:
+        label, help, hint = setting_labels.label(DENSITIES), fields.help_text(DENSITIES), fields.PLACEHOLDERS[DENSITIES]
+        typed = left.text_input(label, ", ".join(given), key=DENSITIES, bind="query-params", help=help, placeholder=hint)
+        return _densities(typed, layers), "global", []
+    is_flops, least = scope == FLOPS, what_if.least_removed(sketch, scope)
     with left:
         removed = sparsity_slider.slider(
-            max(_asked(), 1 - most),
+            max(_asked(), least),
             key="sparsity",
-            label="Removed",
-            least=1 - most,
-            help="Share of the prunable weights that the cut removes; arrow keys step",
+            label="FLOPs removed" if is_flops else "Removed",
+            least=least,
+            help=f"Share of the {'dense FLOPs' if is_flops else 'prunable weights'} that the cut removes; arrow keys step",
             on_change=_moved,
         )
-    scope = middle.selectbox(
-        "Scope", list(SCOPES), format_func=SCOPES.__getitem__, key="scope", bind="query-params", help="Over what the scores are compared"
-    )
     short = {name.removesuffix(".weight"): name for name in layers}
     exempt = right.multiselect("Layers that are not pruned", list(short), key="exempt", bind="query-params", placeholder="None")
     return round(1 - removed, 12), scope, [short[name] for name in exempt]
+
+
+def _densities(typed: str, layers: list[str]) -> dict[str, float]:
+    """The density of each layer, by weight; those that are not named stay as they are."""
+    try:
+        return fitted(by_layer(typed), layers)
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"{DENSITIES}: {error}", DENSITIES) from None
 
 
 def _asked() -> float:

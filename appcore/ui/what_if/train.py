@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
+from appcore.analysis.what_if import Density
 from appcore.config import build
 from appcore.names import counted, display
 from appcore.planning import address, sparsity
+from appcore.quotas import FLOPS
 
 from ..app import page
 from ..words.text import plain
@@ -18,16 +21,16 @@ from .choose import Source
 _CUT = ("method", "pruner", "tau", "scope", "densities", "granularity", "exempt", "options", "semantics", "schedule")
 
 
-def section(source: Source, criteria: list[str], density: float, scope: str, exempt: list[str]) -> None:
+def section(source: Source, criteria: list[str], density: Density, scope: str, exempt: list[str]) -> None:
     """Cut once before training, as on screen, then train. No run can begin with the weights of another."""
-    if not 0 < density <= 1:
+    if not (any(share < 1 for share in density.values()) if isinstance(density, Mapping) else 0 < density <= 1):
         return
     st.subheader("Train this cut", anchor=False)
     given = dict(page.manager().get(source.run_id)["config"]) if source.run_id else {"megabatches": 1, **(source.config or {})}
     configs = {name: settings(given, name, density, scope, exempt) for name in criteria}
     first = build(configs[criteria[0]])
     length = f"{counted(first.megabatches, 'megabatch')} of {counted(first.epochs, 'epoch')}, seed {first.seed}"
-    words = f"A run that is cut once, to {sparsity.text(1 - density)} sparsity, before it trains: {length}."
+    words = f"A run that is cut once, {_goal(density, scope)}, before it trains: {length}."
     if source.run_id:
         words += (
             " A run begins with initial weights, so it cannot go on from this checkpoint: the same network is cut at its start, and "
@@ -45,8 +48,17 @@ def section(source: Source, criteria: list[str], density: float, scope: str, exe
             )
 
 
-def settings(given: dict[str, Any], criterion: str, density: float, scope: str, exempt: list[str]) -> dict[str, Any]:
+def _goal(density: Density, scope: str) -> str:
+    if isinstance(density, Mapping):
+        return "to these densities of layers"
+    return f"by {sparsity.text(1 - density)} of the FLOPs" if scope == FLOPS else f"to {sparsity.text(1 - density)} sparsity"
+
+
+def settings(given: dict[str, Any], criterion: str, density: Density, scope: str, exempt: list[str]) -> dict[str, Any]:
     """The settings of a run that cuts as on screen before it trains: those of the network, and the question's in place of its own."""
     kept = {name: value for name, value in given.items() if name not in _CUT}
-    kept |= {"method": "osp", "pruner": criterion, "tau": sparsity.tau_of(1 - density), "scope": scope}
+    kept |= {"method": "osp", "pruner": criterion}
+    if isinstance(density, Mapping):
+        return kept | {"densities": [f"{name.removesuffix('.weight')}={share!r}" for name, share in density.items() if share < 1]}
+    kept |= {"tau": sparsity.tau_of(1 - density), "scope": scope}
     return kept | ({"exempt": [name.removesuffix(".weight") for name in exempt]} if exempt else {})

@@ -13,7 +13,7 @@ import streamlit as st
 
 from appcore.analysis import what_if
 from appcore.analysis.measures import MEASURES, fraction_kept
-from appcore.analysis.what_if import Answer
+from appcore.analysis.what_if import Answer, Density
 from appcore.charts import what_if as what_if_charts
 from appcore.charts.masks import mask_words
 from appcore.names import display
@@ -61,15 +61,18 @@ def progress(found: Mapping[str, dict[str, Any]]) -> None:
                     st.button("Try again", key=f"again-{criterion}", on_click=page.manager().forget_scores, args=(reply["key"],))
 
 
-def answer(sketches: Mapping[str, Any], density: float, scope: str, exempt: list[str]) -> tuple[dict[str, Answer], float]:
+def answer(sketches: Mapping[str, Any], density: Density, scope: str, exempt: list[str]) -> tuple[dict[str, Answer], float]:
     """What each criterion keeps, and the milliseconds that computing this took."""
     start = time.perf_counter()
     found = {name: what_if.answer(sketch, density, scope, exempt) for name, sketch in sketches.items()}
     return found, 1000 * (time.perf_counter() - start)
 
 
-def falls(found: Mapping[str, dict[str, Any]], scope: str, exempt: list[str]) -> dict[str, pd.DataFrame]:
-    """The density at which each layer runs empty; independent of the chosen density, so it is cached while the slider moves."""
+def falls(found: Mapping[str, dict[str, Any]], density: Density, scope: str, exempt: list[str]) -> dict[str, pd.DataFrame]:
+    """The density at which each layer runs empty; independent of the chosen density, so it is cached while the slider moves. Where each
+    layer has a density of its own none does."""
+    if isinstance(density, Mapping):
+        return {name: pd.DataFrame(columns=["layer", "kept", "density", "place"]) for name in found}
     memo = st.session_state.setdefault("_falls", {})
     wanted = {name: (reply["key"], scope, tuple(exempt)) for name, reply in found.items()}
     kept = {key: memo.get(key) for key in wanted.values()}
@@ -80,10 +83,14 @@ def falls(found: Mapping[str, dict[str, Any]], scope: str, exempt: list[str]) ->
     return {name: kept[key] for name, key in wanted.items()}
 
 
-def in_words(answers: Mapping[str, Answer], deaths: Mapping[str, pd.DataFrame]) -> None:
-    """A sentence on the layers that would be empty by each criterion, or else on the first to become so."""
+def in_words(answers: Mapping[str, Answer], deaths: Mapping[str, pd.DataFrame], flops: Density | None) -> None:
+    """A sentence on the layers that would be empty by each criterion, or else on the first to become so. `flops`: the share of the FLOPs,
+    where that was asked for."""
     lines = []
     for name, found in answers.items():
+        if flops is not None:
+            share = _fine(_removed(found))
+            lines.append(f"{harmless(display(name))} keeps {found.keep:,} of {found.total:,} prunable weights: {share} sparsity.")
         empty = found.layers.loc[(found.layers["kept"] == 0) & (found.layers["total"] > 0), "layer"].tolist()
         fall = deaths[name]
         if empty:
@@ -94,10 +101,18 @@ def in_words(answers: Mapping[str, Answer], deaths: Mapping[str, pd.DataFrame]) 
             below = _fine(first["density"])
             lines.append(f"{harmless(display(name))}: every layer keeps some; the first to run empty is {who}, below {below} kept in all.")
     one = next(iter(answers.values()))
-    removed = 1 - one.keep / max(one.total, 1)
+    if isinstance(flops, float):
+        head = f"At most {_fine(flops)} of the FLOPs would be left"
+    else:
+        head = f"{one.keep:,} of {one.total:,} prunable weights would be kept: {_fine(_removed(one))} sparsity"
     with st.container(border=True, key="answer"):
-        st.markdown(f"#### {one.keep:,} of {one.total:,} prunable weights would be kept: {_fine(removed)} sparsity")
+        st.markdown(f"#### {head}")
         st.markdown("  \n".join(lines))
+
+
+def _removed(found: Answer) -> float:
+    """Sparsity."""
+    return 1 - found.keep / max(found.total, 1)
 
 
 def _fine(fraction: float) -> str:
@@ -142,8 +157,8 @@ def numbers(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: 
 
 
 def figures(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: Mapping[str, pd.DataFrame], asked: tuple) -> None:
-    """The figures: share kept of each layer, score histogram with threshold, order in which layers run empty."""
-    density = asked[0]
+    """The figures: share kept of each layer, and the order in which layers run empty, where they do."""
+    densities = {name: found.keep / max(found.total, 1) for name, found in answers.items()}
     charts, below = st.container(), st.container()
     with below if projector.is_on() else charts:
         logarithmic = st.toggle("Logarithmic shares", key="log", bind="query-params", help="Tells small shares apart")
@@ -155,10 +170,12 @@ def figures(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: 
             lambda: _low(what_if_charts.kept(answers, logarithmic=logarithmic)),
             alt="Marks: share kept of each layer, one mark per criterion",
         )
+        if not any(map(len, deaths.values())):
+            return
         live_chart.chart(
             "first-to-die",
             token,
-            lambda: _low(what_if_charts.first_to_die(deaths, density)),
+            lambda: _low(what_if_charts.first_to_die(deaths, densities)),
             alt="Marks: density at which each layer loses its last weight",
         )
 
