@@ -231,7 +231,7 @@ def test_one_length_of_titles_holds_on_every_way_in(manager: Manager, store: Sto
     came = import_bundle(other, export(store, old, tmp_path / "exported")[-1])
     title = other.get(came)["title"]
     assert title == names.fitting(longest + "x") and title.endswith(" …") and len(title) == MOST_TITLE
-    assert len(ablation_grid.label({"densities": [f"layer{number}=0.5" for number in range(500)]})) == MOST_TITLE
+    assert len(ablation_grid.label({"values": {"densities": [f"layer{number}=0.5" for number in range(500)]}})) == MOST_TITLE
 
 
 def test_a_store_of_an_earlier_day_gets_what_it_lacks(tmp_path: Path) -> None:
