@@ -199,5 +199,5 @@ def small_print(source: Source, criteria: list[str], sketch: dict[str, Any], mil
         f"Scored: {source.words}, with the scoring images of megabatch {sketch['megabatch'] + 1}.{pruned} "
         f"{harmless(rounds_note(criteria))} Single weights are ranked, whatever a run's granularity.  \n"
         "What a layer of up to 4,096 weights keeps is exact; of a larger one it may be off by less than 1 weight in 100. Together they "
-        f"always keep the number asked for. Answered in {milliseconds:.0f} ms."
+        f"always keep the number asked for, or cost no more than the FLOPs asked for. Answered in {milliseconds:.0f} ms."
     )

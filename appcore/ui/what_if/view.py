@@ -107,7 +107,8 @@ def in_words(answers: Mapping[str, Answer], deaths: Mapping[str, pd.DataFrame], 
         head = f"{one.keep:,} of {one.total:,} prunable weights would be kept: {_fine(_removed(one))} sparsity"
     with st.container(border=True, key="answer"):
         st.markdown(f"#### {head}")
-        st.markdown("  \n".join(lines))
+        if lines:
+            st.markdown("  \n".join(lines))
 
 
 def _removed(found: Answer) -> float:
