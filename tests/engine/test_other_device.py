@@ -40,8 +40,9 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
 
 def config(**values: Any) -> RunConfig:
     chosen = values.get("pruner", "")
-    rounds = {"rounds": 3} if chosen and "rounds" in plugins.find("pruners", chosen).options else {}
-    return RunConfig(**{**SMALL, "options": rounds, **values})
+    options = {"rounds": 3} if chosen and "rounds" in plugins.find("pruners", chosen).options else {}
+    options |= {"search_steps": 3} if values.get("method") == "ll-bu" else {}
+    return RunConfig(**{**SMALL, "options": options, **values})
 
 
 def reads(settings: RunConfig) -> tuple[list[tuple[Event, Counter[str]]], Counter[str]]:
@@ -151,7 +152,7 @@ MOST = {"epoch": 3, "prune": 10, "test": 6}
 @pytest.mark.parametrize("method", ["app", "dense", "rigl", "gmp", "apgp"])
 def test_how_often_is_waited_depends_on_neither_layers_nor_steps(method: str, device: torch.device) -> None:
     few = by_segment(config(method=method, pruner="snip", arch="mlp"))
-    many = by_segment(config(method=method, pruner="snip", arch="resnet20", limit_train=200, batch_size=8, score_batch_size=4))
+    many = by_segment(config(method=method, pruner="snip", arch="resnet20", batch_size=8, score_batch_size=4))
     assert few == many
     updates = 3 if method in ("rigl", "set") else 0  # two rankings, and the weights kept afterwards
     for kind, waited in few:
@@ -161,7 +162,7 @@ def test_how_often_is_waited_depends_on_neither_layers_nor_steps(method: str, de
 @pytest.mark.thorough
 @pytest.mark.parametrize("pruner", PRUNERS)
 def test_a_criterion_reads_as_often_for_many_layers_as_for_few(pruner: str, device: torch.device) -> None:
-    few, many = (by_segment(config(pruner=pruner, arch=arch, epochs=1)) for arch in ("mlp", "resnet20"))
+    few, many = (by_segment(config(pruner=pruner, arch=arch, epochs=1, limit_train=50)) for arch in ("mlp", "resnet20"))
     assert few == many
 
 
