@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -99,8 +97,3 @@ def test_moments_are_thinned_evenly_with_both_ends() -> None:
     assert mask_history.thinned(0) == []
     chosen = mask_history.thinned(100, 24)
     assert (chosen[0], chosen[-1], len(chosen)) == (0, 99, 24)
-
-
-def test_needs_no_torch() -> None:
-    code = "import sys, appcore.analysis.mask_history; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

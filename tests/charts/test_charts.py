@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import subprocess
-import sys
 from functools import cache
 from typing import Any
 
@@ -420,14 +418,6 @@ def test_final_table_and_differences_and_pairing() -> None:
     differing, equal = charts.setting_differences([SNIP, other])
     assert (differing.index.tolist(), equal) == (["seed"], {"megabatches": 2, "epochs": 2})
     assert charts.pairing([SNIP, other]) == {"init": False, "order": True, "scoring": None, "data": None}
-
-
-@pytest.mark.thorough
-def test_charts_and_pages_parts_load_no_torch() -> None:
-    pages = "settings.form, run.view, run.launch, compare.view, app.page, widgets.live_chart"
-    names = ", ".join(["appcore.charts", *(f"appcore.ui.{name}" for name in pages.split(", "))])
-    code = f"import sys, {names}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_epochs_of_several_rounds_follow_each_other() -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import fake_runs
 import numpy as np
 import pandas as pd
@@ -192,13 +189,6 @@ def test_finished_running_and_failed_runs(store: Store) -> None:
     assert not app.exception
     queued = fake_runs.keep_alive(store, fake_runs.write(store, until=0, status="queued"))
     assert "No megabatch is finished yet" in words(opened("stream", view="runs", runs=queued))
-
-
-@pytest.mark.thorough
-def test_the_page_needs_no_torch() -> None:
-    names = "appcore.planning.stream_timeline, appcore.charts.cost_and_benefit, appcore.ui.stream.results"
-    code = f"import sys, {names}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_runs_that_counted_training_alone_are_left_out_and_counted(store: Store) -> None:
