@@ -285,6 +285,7 @@ def test_a_plan_without_prune_points_has_the_budget_of_the_run(trial: Trial) -> 
     ]
 
 
+@pytest.mark.slow
 def test_a_wrong_draw_of_the_released_code_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tolerance tells torch's default from a normal fan-out draw, by which magnitude ends at .013."""
     from appcore.checks import released
