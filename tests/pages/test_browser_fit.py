@@ -28,6 +28,11 @@ MEET = """() => [...document.querySelectorAll('.chart')].filter(host => host.dat
   const tools = host.parentElement.querySelector('.tools').getBoundingClientRect();
   return [...host.querySelectorAll('.infolayer > [class^="g-x"] text')].map(title => title.getBoundingClientRect())
     .some(title => title.left < tools.right && title.bottom > tools.top + 3) }).map(host => host.layout.title.text)"""
+# For each row of charts, the heights at which their plots begin.
+ROWS = """() => {
+  const seen = [...document.querySelectorAll('.chart')].filter(host => host.dataset.updates && host.offsetParent);
+  return Object.values(Object.groupBy(seen, host => Math.round(host.getBoundingClientRect().top))).filter(row => row.length > 1)
+  .map(row => [...new Set(row.map(host => Math.round(host._fullLayout._size.t)))]) }"""
 FRAME = """() => { for (let node = document.activeElement; node; node = node.parentElement) {
   const style = getComputedStyle(node);
   if (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2) return true;
@@ -51,6 +56,19 @@ def test_no_choice_of_the_form_is_cut_off(lab: tuple[str, Store], page: Any, wid
         page.get_by_text("More settings").click()
         page.locator(".st-key-form_launcher input").wait_for()
         assert page.evaluate(CUT) == []
+
+
+@pytest.mark.parametrize("query", ["", "?projector=1"])
+def test_what_an_empty_number_of_runs_means_is_not_cut_off(lab: tuple[str, Store], page: Any, query: str) -> None:
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.goto(f"{lab[0]}/machines{query}")
+    page.locator(".st-key-workers input").wait_for()
+    page.wait_for_function("""() => {
+      const field = document.querySelector('.st-key-workers input'), style = getComputedStyle(field);
+      const pen = document.createElement('canvas').getContext('2d');
+      pen.font = style.font;
+      const room = field.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+      return field.placeholder && pen.measureText(field.placeholder).width < room }""")
 
 
 def test_code_on_export_is_whole_in_its_card(lab: tuple[str, Store], page: Any) -> None:
@@ -93,6 +111,10 @@ def test_titles_of_charts_side_by_side_stand_at_one_height(lab: tuple[str, Store
     (first, lines), (second, _), (third, _) = page.evaluate(tops)
     assert lines == 2  # or there is nothing to be told
     assert max(abs(first - second), abs(third - second)) < 2
+    page.wait_for_function(f"() => {{ const rows = ({ROWS})(); return rows.length > 2 && rows.every(row => row.length < 2) }}")
+    page.set_viewport_size({"width": 400, "height": 5000})  # one chart a row: none waits for another's title
+    spare = "() => [...document.querySelectorAll('.chart')].filter(host => host._fullLayout.margin.t > host.room + 2).length"
+    page.wait_for_function(f"() => !({spare})()")
 
 
 def test_marks_of_a_stream_fit_their_cells_on_a_phone(lab: tuple[str, Store], page: Any) -> None:

@@ -23,7 +23,7 @@ from appcore.storage.store import Store
 from appcore.transfer import bundle_export, bundle_import, html_report
 from appcore.transfer import tables as run_tables
 from appcore.ui.app import page_files
-from appcore.ui.runs import files, pages
+from appcore.ui.runs import columns, files, pages
 from appcore.ui.widgets import run_files, run_search
 from appcore.ui.words import text
 
@@ -54,6 +54,18 @@ def test_search_wants_every_word_anywhere(store: Store, four: list[str]) -> None
     assert conditions.search(frame, "SNIP poster")["run_id"].tolist() == [four[0]]
     assert conditions.search(frame, four[2])["run_id"].tolist() == [four[2]]
     assert conditions.search(frame, "snip magnitude").empty
+
+
+def test_tags_have_the_room_that_they_take_and_the_rest_is_counted(store: Store, four: list[str]) -> None:  # noqa: F811
+    many = [f"tag number {number}" for number in range(9)]
+    for run_id, tags in zip(four, (many, ["x" * 40, "y"], ["one", "two"], ["剪枝" * 9])):
+        manager.shared().label(run_id, tags=tags)
+    frame = overview(store).set_index("run_id").loc[four]
+    (column,) = (column for column in columns.RUNS if column.title == "Tags")
+    table, config = columns.shown(frame, [column])
+    assert table["Tags"].tolist() == [[*many[:2], "+7"], ["x" * 40, "+1"], ["one", "two"], ["剪枝" * 9]]
+    assert config["Tags"]["width"] == columns._TAGS
+    assert columns.shown(frame[2:3], [column])[1]["Tags"]["width"] < columns._TAGS / 2
 
 
 def test_filters_join_and_archived_runs_are_out_of_sight(store: Store, four: list[str]) -> None:  # noqa: F811

@@ -11,6 +11,7 @@ import streamlit as st
 from appcore.names import counted
 
 from ..app import page
+from ..widgets import projector
 from ..words import format
 from ..words.text import harmless, plain
 from .others import named, why_it_waits
@@ -46,7 +47,7 @@ def chooser(found: Mapping[str, Any]) -> None:
         placeholder="as many as there is room for",
         disabled=found["is_said"] or not page.manager().machine.may_choose,
         on_change=_chosen,
-        width=260,
+        width=round(260 * projector.scale()),  # for its placeholder
         help="In processes of their own. Empty: by the rule below. More than there are cores slow each other down.",
     )
     if found["is_said"]:

@@ -14,6 +14,7 @@ from appcore.analysis.measures import MEASURES
 from appcore.analysis.run_fields import LABELS, Field
 from appcore.config import RunConfig
 
+from ..widgets import projector
 from ..words import number_columns
 from ..words.setting_labels import label
 
@@ -35,7 +36,7 @@ class Column:
 
     title: str
     value: Callable[[pd.DataFrame], pd.Series]
-    config: Any = None  # from st.column_config; None: Streamlit's default
+    config: Any = None  # from st.column_config, or what makes it of the values; None: Streamlit's default
     is_rare: bool = False  # left out while it is empty in all rows
 
 
@@ -44,7 +45,8 @@ def shown(rows: pd.DataFrame, columns: Sequence[Column]) -> tuple[pd.DataFrame, 
     values = {column.title: column.value(rows) for column in columns}
     kept = [column for column in columns if not column.is_rare or values[column.title].map(bool).any()]
     table = pd.DataFrame({column.title: values[column.title] for column in kept})
-    return table, {column.title: column.config for column in kept if column.config is not None}
+    configs = {column.title: column.config for column in kept if column.config is not None}
+    return table, {title: config(values[title]) if callable(config) else config for title, config in configs.items()}
 
 
 def own(chosen: Sequence[str], known: Mapping[str, Field]) -> list[Column]:
@@ -80,6 +82,32 @@ def _name(rows: pd.DataFrame) -> pd.Series:
     return pd.Series(names.told_apart(whole.tolist(), _NAME), index=whole.index, dtype=object)
 
 
+def _tags(rows: pd.DataFrame) -> pd.Series:
+    return rows["tags"].map(_fitting)
+
+
+def _fitting(tags: Sequence[str]) -> list[str]:
+    """The first tags, as many as the column has room for, and how many more there are."""
+    count = len(tags)
+    while count > 1 and _width([*tags[:count], *_more(tags, count)]) > _TAGS:
+        count -= 1
+    return [*tags[:count], *_more(tags, count)]
+
+
+def _more(tags: Sequence[str], count: int) -> list[str]:
+    return [f"+{len(tags) - count}"] if count < len(tags) else []
+
+
+def _width(tags: Sequence[str]) -> int:
+    """Pixels that tags take side by side, about."""
+    return 16 + sum(20 + sum(14 if ord(letter) > 0x2E7F else 7 for letter in tag) for tag in tags)
+
+
+def _tag_column(values: pd.Series) -> Any:
+    """As wide as its tags: Streamlit measures the first rows only, and cuts what is wider."""
+    return st.column_config.ListColumn(width=round(min(_TAGS, max(70, *map(_width, values))) * projector.scale()))
+
+
 def _measure(name: str) -> Column:
     """A measure of the registry, with its unit in the heading."""
     return Column(name, lambda rows: MEASURES[name].shown(rows[name]).round(MEASURES[name].digits), number_columns.column(name))
@@ -95,6 +123,7 @@ def _spread(name: str) -> Column:
 
 
 _NAME = 24  # characters that the column shows
+_TAGS = 310  # pixels: a column that a phone still shows whole
 _text = st.column_config.TextColumn
 _FIRST = ("test_accuracy", "generalization_gap", "cer", "sparsity")  # numbers that come right after the name
 _STARTED = Column(
@@ -115,7 +144,7 @@ RUNS = (
     Column("Data", lambda rows: rows["dataset"].map(names.display)),
     Column("Network", lambda rows: rows["arch"].map(names.display)),
     Column("Seed", lambda rows: pd.to_numeric(rows["seed"])),
-    Column("Tags", lambda rows: rows["tags"], st.column_config.ListColumn(width=130), is_rare=True),
+    Column("Tags", _tags, _tag_column, is_rare=True),
     Column("Note", lambda rows: rows["note"].astype(str).str.replace("\n", " "), _text(width=160), is_rare=True),
     _measure("clean_gap"),
     _measure("seconds"),

@@ -79,11 +79,23 @@ function prepare(Plotly, host, note, setStateValue) {
   });
 }
 
-// A legend of several rows grows over the subtitle; the plot gives way.
+// The charts that stand beside a chart, which is drawn or about to be.
+function besides(host) {
+  const at = host.getBoundingClientRect().top;
+  const seen = [...window.__liveCharts].filter((one) => one !== host && one.room && one.clientHeight);
+  return seen.filter((one) => Math.abs(one.getBoundingClientRect().top - at) < 2);
+}
+
+const highest = (row) => Math.max(0, ...row.map((one) => one.room));
+
+// A legend of several rows grows over the subtitle; the plot gives way. Plots beside each other begin at one height, below the longest title.
 function makeRoom(Plotly, host, top) {
   const rows = host._fullLayout.showlegend ? host._fullLayout.legend?._height || 0 : 0;
-  const wanted = top + Math.max(0, rows - ONE_ROW * (host._fullLayout.legend?.font.size || 13) / 13);
-  if (Math.abs(host._fullLayout.margin.t - wanted) > 2) return Plotly.relayout(host, { 'margin.t': wanted });
+  host.room = top + Math.max(0, rows - ONE_ROW * (host._fullLayout.legend?.font.size || 13) / 13);
+  const row = [host, ...besides(host)];
+  const wanted = highest(row);
+  const uneven = row.filter((one) => Math.abs(one._fullLayout.margin.t - wanted) > 2);
+  return Promise.all(uneven.map((one) => Plotly.relayout(one, { 'margin.t': wanted })));
 }
 
 // The buttons stand in the corner below the plot. Where the title of the x axis reaches into it, both get a line of their own.
@@ -141,7 +153,7 @@ function settle(Plotly, host) {
   const fit = fitted(host);
   const { text, subtitle } = host.layout.title;
   const isSame = text === fit['title.text'] && (subtitle?.text ?? '') === fit['title.subtitle.text'];
-  return isSame ? undefined : Plotly.relayout(host, fit).then(() => makeRoom(Plotly, host, fit['margin.t']));
+  return Promise.resolve(isSame || Plotly.relayout(host, fit)).then(() => makeRoom(Plotly, host, fit['margin.t']));
 }
 
 function hoverAgain(host) {
@@ -245,7 +257,8 @@ export default function (component) {
     shorten(figure, host);
     host.asked = { layout: structuredClone(figure.layout) };
     const fit = fitted(host);
-    const top = figure.layout.margin.t = fit['margin.t'];
+    const top = fit['margin.t'];
+    figure.layout.margin.t = Math.max(top, highest(besides(host)));
     figure.layout.margin.b = host.raised || figure.layout.margin.b;
     figure.layout.title.text = fit['title.text'];
     figure.layout.title.subtitle.text = fit['title.subtitle.text'];
