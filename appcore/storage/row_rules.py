@@ -281,12 +281,22 @@ class _Ablation(BaseModel):
         return self
 
 
+def _within(counts: list[tuple[str, int, int, int]]) -> list[tuple[str, int, int, int]]:
+    for name, kept, alive, total in counts:
+        if not alive <= kept <= total:
+            raise ValueError(f"has {kept} of {total} weights kept in {shown(name)}, {alive} alive")
+    return counts
+
+
+_Counts = Annotated[list[tuple[Text, Count, Count, Count]], Field(max_length=100_000), AfterValidator(_within)]
+
+
 def _of_column(table: Table, column: Column) -> Any:
     kinds = ((Boolean, bool), (Float, float), (Integer, int))
     if column.name in ("run_id", "point"):
         return RunId if column.name == "run_id" else Literal["prune", "end"]
     if isinstance(column.type, JSON):
-        return _Facts
+        return _Counts if column.name == "counts" else _Facts
     return rule(column.name, next((kind for base, kind in kinds if isinstance(column.type, base)), str))
 
 

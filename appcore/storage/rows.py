@@ -6,6 +6,7 @@ Rows that break a rule (row_rules.py) are never given out: one of them must not 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, Select, Table, delete, func, insert, select
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ..events import Event
 
 _MOST_PADDED = 16_384  # ids; SQLite takes 32,766 values in a statement
+_OF_LAYERS = ["run_id", "segment", "point", "nth", "seq"]  # the order of rows of layers
 
 
 _Lengths = dict[str, int]  # megabatches of each run
@@ -128,40 +130,39 @@ def has(connection: Connection, run_id: str) -> bool:
 
 def record(connection: Connection, run_id: str, event: Event, nth: int) -> None:
     """Record an event, replacing rows at the same place; by delete and insert, which every database knows."""
-    for table, rows in schema.rows(run_id, event, nth):
-        place = ("run_id", "segment", "point", "nth") if table is schema.layers else ("run_id", "segment", "seq")
-        if rows:
-            connection.execute(delete(table).where(*(table.c[name] == rows[0][name] for name in place)))
-            connection.execute(insert(table), rows)
+    for table, row in schema.rows(run_id, event, nth):
+        connection.execute(delete(table).where(*(column == row[column.name] for column in table.primary_key)))
+        connection.execute(insert(table), row)
 
 
 def record_new(connection: Connection, run_id: str, events: Iterable[Event], seqs: Iterable[int]) -> None:
     """Record all events of a run that has no rows yet: a statement for each table."""
     found: dict[Table, list[dict[str, Any]]] = {}
     for event, nth in zip(events, seqs, strict=True):
-        for table, rows in schema.rows(run_id, event, nth):
-            found.setdefault(table, []).extend(rows)
+        for table, row in schema.rows(run_id, event, nth):
+            found.setdefault(table, []).append(row)
     for table, rows in found.items():
-        if table is schema.layers:
-            _insert(connection, table, rows)
-        elif rows:
-            connection.execute(insert(table), rows)
+        connection.execute(insert(table), rows)
 
 
-def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-    """Insert rows of plain numbers and words, of which a run has thousands: looked at one by one they would take four times as long."""
-    compiled = insert(table).compile(dialect=connection.dialect)
-    order = compiled.positiontup  # where the driver wants values in order and not by name
-    if rows:
-        connection.exec_driver_sql(str(compiled), [tuple(row[name] for name in order) for row in rows] if order else rows)
+def remove(connection: Connection, run_id: str) -> None:
+    """Remove a run with all its rows."""
+    for table in (*schema.OWNED_TABLES, schema.runs):
+        connection.execute(delete(table).where(table.c.run_id == run_id))
 
 
 def frame(connection: Connection, table: Table, run_ids: list[str], conditions: tuple, newest: bool) -> pandas.DataFrame:
     """Rows of a table in order, for those of these runs that fulfil the conditions; `newest`: only the last segment of each run, without
-    its `facts`, which take as long to read as all that lists of runs show.
+    its `facts`, which take as long to read as all that lists of runs show. Of `layers` those that are packed in `layer_counts` as well.
 
     Rows that break a rule are left out; `attrs["unreadable"]` names them.
     """
+    if table is schema.layers:
+        return _layers(connection, run_ids, conditions)
+    return _frame(connection, table, run_ids, conditions, newest)
+
+
+def _frame(connection: Connection, table: Table, run_ids: list[str], conditions: tuple, newest: bool = False) -> pandas.DataFrame:
     import pandas  # takes half a second, and most commands show no table
 
     last = table.alias()
@@ -190,6 +191,29 @@ def frame(connection: Connection, table: Table, run_ids: list[str], conditions: 
     return typed
 
 
+def _layers(connection: Connection, run_ids: list[str], conditions: tuple) -> pandas.DataFrame:
+    """A row for each layer at each point, of both tables: a run that an earlier version began and this one ended has rows in both."""
+    import pandas
+
+    old, points = (_frame(connection, table, run_ids, conditions) for table in (schema.layers, schema.layer_counts))
+    parts = [part for part in (old, _unpacked(points) if len(points) else points) if len(part)]
+    found = pandas.concat(parts).sort_values(_OF_LAYERS, ignore_index=True) if len(parts) == 2 else (parts or [old])[0]
+    if unreadable := (*old.attrs.get("unreadable", ()), *points.attrs.get("unreadable", ())):
+        found.attrs["unreadable"] = unreadable
+    return found
+
+
+def _unpacked(points: pandas.DataFrame) -> pandas.DataFrame:
+    """A row for each layer out of a row for each point."""
+    import pandas
+
+    counts = points["counts"]
+    each = points.drop(columns="counts").rename(columns={"seq": "nth"}).loc[points.index.repeat(counts.map(len))].reset_index(drop=True)
+    numbers = pandas.DataFrame.from_records(list(chain.from_iterable(counts)), columns=["layer", "kept", "alive", "total"])
+    positions = pandas.Series(chain.from_iterable(map(range, counts.map(len))), name="seq")
+    return _typed(schema.layers, pandas.concat([each, positions, numbers], axis=1)[list(schema.layers.c.keys())])
+
+
 def _lengths(connection: Connection, run_ids: list[str]) -> _Lengths:
     """How many megabatches each of these runs has, as far as its own row can be read."""
     found = connection.execute(select(schema.runs.c.run_id, schema.runs.c.config).where(schema.runs.c.run_id.in_(run_ids))).all()
@@ -215,7 +239,7 @@ def _are_sound(table: Table, typed: pandas.DataFrame, lengths: _Lengths | None) 
         return False
     if table is schema.layers and not (typed["alive"].le(typed["kept"]) & typed["kept"].le(typed["total"])).all():
         return False
-    if "facts" in typed and any(row_rules.problem(table, row) for row in typed.to_dict("records")):
+    if not {"facts", "counts"}.isdisjoint(typed) and any(row_rules.problem(table, row) for row in typed.to_dict("records")):
         return False
     return lengths is None or bool(typed["megabatch"].lt(typed["run_id"].map(lengths)).all())
 

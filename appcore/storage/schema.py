@@ -11,7 +11,7 @@ from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, ForeignKey, Ind
 
 from .. import events
 
-VERSION = 2  # a change of anything but an event's columns needs a new number and migrations/vN.py
+VERSION = 3  # a change of anything but an event's columns needs a new number and migrations/vN.py
 metadata = MetaData()
 meta = Table("meta", metadata, Column("key", String(40), primary_key=True), Column("value", Text, nullable=False))
 
@@ -123,46 +123,43 @@ epochs = _event_table("epochs", events.EpochDone)
 rounds = _event_table("rounds", events.RoundDone)
 megabatches = _event_table("megabatches", events.MegabatchDone)
 prunes = _event_table("prunes", events.Pruned)
-layers = Table(
+layer_counts = Table(  # of all layers at one point of a run; as a row for each layer: `frame` in rows.py
+    "layer_counts",
+    metadata,
+    *_place(),
+    Column("point", String(8), primary_key=True),  # "prune": right after a prune point; "end": end of a megabatch or round
+    Column("megabatch", Integer, nullable=False),
+    Column("counts", JSON, nullable=False),  # [name, kept, alive, total] of each layer, in network order
+)
+layers = Table(  # the same in stores of versions 1 and 2, where nothing is converted; no longer written
     "layers",
     metadata,
     *_place(),  # seq is the layer's position in network order
-    Column("point", String(8), primary_key=True),  # "prune": right after a prune point; "end": end of a megabatch or round
+    Column("point", String(8), primary_key=True),
     Column("nth", Integer, primary_key=True),  # which prune point within the segment
     Column("megabatch", Integer, nullable=False),
     Column("layer", Text, nullable=False),
     *(Column(name, BigInteger, nullable=False) for name in ("kept", "alive", "total")),
 )
 EVENT_OF: dict[Table, Any] = {epochs: events.EpochDone, rounds: events.RoundDone, megabatches: events.MegabatchDone, prunes: events.Pruned}
-EVENT_TABLES = (*EVENT_OF, layers)
+EVENT_TABLES = (*EVENT_OF, layer_counts, layers)
 OWNED_TABLES = (*EVENT_TABLES, sweep_runs, run_readers)  # rows that are deleted with their run
 _POINTS = {rounds: "end", megabatches: "end", prunes: "prune"}
 _TABLE_OF = {kind.kind: (table, _POINTS.get(table, "")) for table, kind in EVENT_OF.items()}
 
 
-def rows(run_id: str, event: events.Event, nth: int) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
-    """The rows of an event, by table; none for events that only change columns of `runs`."""
+def rows(run_id: str, event: events.Event, nth: int) -> Iterator[tuple[Table, dict[str, Any]]]:
+    """The rows of an event, each with its table; none for events that only change columns of `runs`."""
     table, point = _TABLE_OF.get(event.kind, (None, ""))
     if table is None:
         return
     values = {field.name: getattr(event, field.name) for field in fields(event)}
-    place = {"run_id": run_id, "segment": values["segment"]}
+    place = {"run_id": run_id, "segment": values["segment"], "seq": nth}
     own = {column.name: values[column.name] for column in table.columns if column.name in values and column.name not in place}
-    yield table, [{**place, "seq": nth, **{name: plain(value) if isinstance(value, (dict, str)) else value for name, value in own.items()}}]
+    yield table, {**place, **{name: plain(value) if isinstance(value, (dict, str)) else value for name, value in own.items()}}
     if point:
-        common = {**place, "point": point, "nth": nth, "megabatch": values["megabatch"]}
-        yield (
-            layers,
-            [
-                {
-                    **common,
-                    "seq": position,
-                    "layer": plain(layer.name),
-                    **{name: getattr(layer, name) for name in ("kept", "alive", "total")},
-                }
-                for position, layer in enumerate(values["layers"])
-            ],
-        )
+        counts = [[plain(layer.name), layer.kept, layer.alive, layer.total] for layer in values["layers"]]
+        yield layer_counts, {**place, "point": point, "megabatch": values["megabatch"], "counts": counts}
 
 
 def columns(event: events.Event) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from .known_runs import HEAVY
 from .new_runs import NewRun
 from .ownership import RunFiles
 from .row_rules import RUN_ID
-from .rows import Unreadable, described, frame, has, judged, live, named, padded, readable, record, record_new, survey
+from .rows import Unreadable, described, frame, has, judged, live, named, padded, readable, record, record_new, remove, survey
 from .schema import plain, runs, sweeps
 
 if TYPE_CHECKING:
@@ -176,11 +176,14 @@ class Store:
                 connection.execute(delete(table).where(table.c.run_id == run_id, table.c.segment >= cursor))
 
     def beat(self, run_ids: list[str]) -> None:
-        """Record a heartbeat for those of these runs that this process still owns. No new revision: a page shows nothing of it."""
+        """Record a heartbeat for those of these runs that this process still owns, but for those that were written just now, which recorded
+        one. No new revision: a page shows nothing of it."""
+        now = time.time()
+        is_new = runs.c.heartbeat.between(now - heartbeat.BEAT_SECONDS / 2, now)
         with self._database.write() as connection:
-            chosen = (runs.c.run_id.in_(run_ids), is_held_by(heartbeat.me()))
+            chosen = (runs.c.run_id.in_(run_ids), is_held_by(heartbeat.me()), or_(runs.c.heartbeat.is_(None), not_(is_new)))
             claims.hold(connection, chosen)
-            connection.execute(update(runs).where(*chosen).values(heartbeat=time.time()))
+            connection.execute(update(runs).where(*chosen).values(heartbeat=now))
 
     def delete(self, run_id: str, is_so: Callable[[dict[str, Any]], bool] = lambda row: True) -> bool:
         """Remove an ended run with its rows, and then its files, unless those are another store's; InputError for an active one.
@@ -196,8 +199,7 @@ class Store:
                 return False
             if re.fullmatch(RUN_ID, run_id):  # whoever could write the row could write any path there
                 leave(connection)
-            for table in (*schema.OWNED_TABLES, runs):
-                connection.execute(delete(table).where(table.c.run_id == run_id))
+            remove(connection, run_id)
         return True
 
     def delete_recorded(self, run_id: str) -> None:
@@ -207,8 +209,7 @@ class Store:
                 return
             if re.fullmatch(RUN_ID, run_id):
                 leave(connection)
-            for table in (*schema.OWNED_TABLES, runs):
-                connection.execute(delete(table).where(table.c.run_id == run_id))
+            remove(connection, run_id)
 
     def read_along(self, run_ids: Iterable[str]) -> None:
         """Let this store's user read runs of others, who asked the same."""

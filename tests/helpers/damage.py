@@ -136,6 +136,8 @@ def _read(database: Path, run_id: str) -> list[list[str]]:
         tables = [getattr(store, name)([run_id]) for name in ("epochs", "megabatches", "prunes", "layers")]
         if unreadable := [str(one) for table in tables for one in table.attrs.get("unreadable", ())]:
             raise ValueError(unreadable)
-        return [[repr(row)], *([repr(line) for line in table.to_dict("records")] for table in tables)]
+        *others, layers = tables
+        points = [repr(point.to_dict("records")) for _, point in layers.groupby(["segment", "point", "nth"])]  # a row each
+        return [[repr(row)], *([repr(line) for line in table.to_dict("records")] for table in others), points]
     finally:
         store.close()

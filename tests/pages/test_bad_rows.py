@@ -81,11 +81,11 @@ def test_the_page_of_each_of_them_says_so_in_one_line(spoiled: tuple[str, list[s
 
 def test_wrong_rows_of_a_run_are_named_where_its_figures_are(store: Store) -> None:
     run_id, other = fake_runs.write(store), fake_runs.write(store, pruner="magnitude")
-    for table, column, value in (("layers", "kept", 10**15), ("epochs", "megabatch", 999), ("prunes", "facts", "no json")):
+    for table, column, value in (("layer_counts", "counts", "[5]"), ("epochs", "megabatch", 999), ("prunes", "facts", "no json")):
         bad_rows.write(file_of(store), run_id, column, value, table, f"AND segment = (SELECT max(segment) FROM {table})")
     for name, query in (("run", {"run": run_id}), ("compare", {"runs": f"{run_id},{other}"}), ("stream", {"runs": f"{run_id},{other}"})):
         text = words(opened(name, **query))
-        assert f"layers of {run_id}" in text and "left out here" in text, name
+        assert f"layer_counts of {run_id}" in text and "left out here" in text, name
 
 
 @pytest.mark.thorough

@@ -53,6 +53,7 @@ def test_a_store_of_the_first_version_is_brought_up_after_a_copy(first: Path) ->
     row = store.get(RUN)
     assert (row["status"], row["owner"], row["tags"], row["archived"]) == ("done", "", [], False)
     assert len(run_result.result(store, RUN)["megabatches"]) == 2
+    assert len(store.layers(RUN)) == 2 * 2 * 3  # as they were written, a row for each
     assert store.ablations.all() == []
     assert differences(store) == []
     assert versions(first) == str(schema.VERSION)

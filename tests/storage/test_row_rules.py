@@ -9,6 +9,7 @@ from pathlib import Path
 
 import bad_rows
 import fake_runs
+import old_rows
 import pytest
 
 from appcore.cli import repairs
@@ -87,12 +88,16 @@ EVENTS = [
     ("layers", "alive", -1),
     ("layers", "layer", b"\xff"),
 ]
+LAYERS = ('"a", 5', '"a", -1, -1, 5', '"a", 5, 6, 7', '"a", 5.5, 5, 6', '"a", 1, true, 1', f'"a", 5, 5, {10**20}', "5, 5, 5, 6")
+COUNTS: list[object] = ["no json", "[5]", "{}", b"x", *(f"[[{layer}]]" for layer in LAYERS)]
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(("table", "column", "value"), EVENTS)
 def test_wrong_rows_of_a_run_are_left_out_and_named(store: Store, table: str, column: str, value: object) -> None:
     run_id, other = fake_runs.write(store), fake_runs.write(store)
+    if table == "layers":
+        old_rows.unpack(store, "prune", "end")
     whole = len(getattr(store, table)(run_id))
     bad_rows.write(
         file_of(store), run_id, column, value, table, "AND rowid = (SELECT max(rowid) FROM " + table + f" WHERE run_id = '{run_id}')"
@@ -103,6 +108,20 @@ def test_wrong_rows_of_a_run_are_left_out_and_named(store: Store, table: str, co
     assert (named.table, named.of) == (table, run_id) and named.problem.startswith(column)
     kinds = {name: kind for name, kind in schema.kinds(getattr(schema, table)).items() if kind in (int, float)}
     assert all(found[name].dtype.kind in "if" for name in kinds)
+
+
+@pytest.mark.parametrize("value", COUNTS)
+def test_counts_that_are_none_cost_the_layers_of_their_point_alone(store: Store, value: object) -> None:
+    run_id, other = fake_runs.write(store), fake_runs.write(store)
+    whole = len(store.layers(run_id))
+    bad_rows.write(file_of(store), run_id, "counts", value, "layer_counts", "AND segment = 0")
+    found = store.layers([run_id, other])
+    assert (found["run_id"] == run_id).sum() == whole - len(fake_runs.LAYERS) and (found["run_id"] == other).sum() == whole
+    (named,) = found.attrs["unreadable"]
+    assert (named.table, named.of) == ("layer_counts", run_id) and named.problem.startswith("counts") and len(named.problem) < 300
+    assert repairs.unreadable(store) == [named]
+    repairs.quarantine_rows(store)
+    assert repairs.unreadable(store) == [] and len(store.layers(run_id)) == whole - len(fake_runs.LAYERS)
 
 
 def test_a_quarantine_keeps_what_it_takes_and_leaves_what_is_whole(store: Store) -> None:

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import old_rows
 import pytest
 from hostile_bundles import add, in_record, members, packed
 
@@ -38,6 +39,7 @@ EVENTS: dict[str, dict[str, list[Any]]] = {
     "epochs": {"megabatch": ["x", 99, -1, None, 1.5], "val_accuracy": [1.5, "x"], "segment": [-1, None], "is_best": ["x", 5]},
     "megabatches": {"cer": [-1, "x", 10**30], "order_hash": [5], "test_loss": [1e300]},
     "prunes": {"facts": ["x", {"collapsed_channels": {"a": "b"}}], "density_mask": [-0.5]},
+    "layer_counts": {"counts": ["x", [5], [["a", 2, 1, 1]], [["a", 1, 1, 1, 1]], [["a", -1, -1, 1]], None], "megabatch": [99]},
     "layers": {"kept": [10**12, "x"], "layer": [5, None], "point": ["middle"]},
     "sweeps": {"axes": ["x", [1], {"seed": 5}], "created": ["x"], "base": [5], "picks": [5, ["x"], [[-1]], [["x"]], [[0]]]},
     "sweep_runs": {"run_id": ["20200101-000000-abcd", 5], "sweep_id": ["s20200101-000000-abcd", 5]},
@@ -54,6 +56,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     run_id = add(store)
     assert driver.drive(store, run_id) == "done"
     store.ablations.add_runs(store.ablations.create("a", {"dataset": "digits"}, {"seed": [0, 1]}), [run_id])
+    old_rows.unpack(store, "prune")
     backup(store, folder / "backup.zip")
     return folder / "backup.zip", Path(export(store, run_id, folder / "exported")[-1])
 
