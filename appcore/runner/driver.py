@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 FLUSH_SECONDS = 0.5  # rows wait for each other this long: a transaction costs a few disk syncs, 5 to 20 ms
 COMMAND_SECONDS = 0.1  # how often a waiting command is looked for; pause and stop answer within this and one step
+_STORE_SHARE = 10  # a store with hundreds of runs is slow to answer: looks then take a tenth of the time at most, and so do writes, ...
+_MOST_SELDOM = 10  # ... but they come at least a tenth as often as at one that is quick
 CHECKPOINT_SECONDS = 10.0  # at most this much work, and one segment, is done again after a kill; a save takes tens of milliseconds
 _SAVE_SHARE = 20  # ... and slow saves, of large networks on slow disks, take at most 1/20 of the time
 _AT_ONCE = {"Started", "Pruned"}  # what users wait for; the end of a megabatch is followed by a checkpoint, before which rows are written
@@ -75,6 +77,11 @@ def drive(store: Store, run_id: str, *, work: Work | None = None, watch: Callabl
     return status
 
 
+def _pause(least: float, took: float) -> float:
+    """Seconds from a look or a write that took so long to the next."""
+    return min(max(least, _STORE_SHARE * took), _MOST_SELDOM * least)
+
+
 class _Driver:
     def __init__(self, store: Store, run_id: str, work: Work, watch: Callable[[Event], None] | None):
         self._store, self._run_id, self._work, self._watch = store, run_id, work, watch
@@ -98,6 +105,7 @@ class _Driver:
         self._usage: Usage | None = None
         self._flushed = self._saved = time.monotonic()
         self._asked = -COMMAND_SECONDS
+        self._look_seconds = self._flush_seconds = 0.0  # what the last one took
         self._saved_cursor, self._save_seconds = row["saved"] or 0, 0.0
         self._spent: defaultdict[str, float] = defaultdict(float)  # seconds spent outside the engine, for the run's profile
 
@@ -178,7 +186,7 @@ class _Driver:
             checkpoint.save_masks(paths.masks(self._folder, event.segment), self._state.masks)
             self._spent["checkpoint"] += time.monotonic() - start
             self._has_grown = False
-        if event.kind in _AT_ONCE or time.monotonic() - self._flushed >= FLUSH_SECONDS:
+        if event.kind in _AT_ONCE or time.monotonic() - self._flushed >= _pause(FLUSH_SECONDS, self._flush_seconds):
             self._flush()
         if event.kind == "SegmentDone":
             self._counts.clear()
@@ -197,9 +205,11 @@ class _Driver:
         `preempt` is a stop that keeps the work: the run goes on to the end of its segment where more than that segment would be lost.
         """
         while True:
-            if at_once or time.monotonic() - self._asked >= COMMAND_SECONDS:
-                self._asked, at_once = time.monotonic(), False
+            start = time.monotonic()
+            if at_once or start - self._asked >= _pause(COMMAND_SECONDS, self._look_seconds):
                 command = self._store.take_command(self._run_id, self._fence)
+                self._asked, at_once = time.monotonic(), False
+                self._look_seconds = self._asked - start
                 self._is_preempted |= command == "preempt"
                 if command == "stop" or (self._is_preempted and self._is_saved_so_far):
                     self.save_at_boundary()
@@ -234,7 +244,8 @@ class _Driver:
             **{"notes": self._notes, "saved": self._saved_cursor, "heartbeat": time.time(), **progress, **columns},
         )
         self._flushed = time.monotonic()
-        self._spent["store"] += self._flushed - start
+        self._flush_seconds = self._flushed - start
+        self._spent["store"] += self._flush_seconds
 
     def _is_checkpoint_due(self, cursor: int) -> bool:
         ends_megabatch = cursor == len(self._plan) or self._plan[cursor].megabatch != self._plan[cursor - 1].megabatch

@@ -20,7 +20,7 @@ from ..errors import InputError
 from . import run_folder
 from .database import Database
 from .rows import has
-from .schema import meta
+from .schema import meta, runs
 
 _NAME, _HOME = "store", "home"  # keys of `meta`: the name, and the file or database that it was given to
 
@@ -39,9 +39,13 @@ class RunFiles:
                 raise run_folder.another(self._folder(run_id))
 
     def own(self, run_id: str) -> None:
-        """Mark the folder of a run of this store, made where there is none; InputError where it belongs to another store."""
+        """Mark the folder of a run of this store, made where there is none; InputError where it belongs to another store.
+
+        Nobody waits but who would change the same run: hundreds of runs may begin at once, on a slow shared folder.
+        """
         self._give_name()
-        with self._database.alone() as connection:
+        with self._database.write() as connection:
+            connection.execute(select(runs.c.run_id).where(runs.c.run_id == run_id).with_for_update())
             self._own(connection, run_id)
             run_folder.settle(self._folder(run_id))
 
@@ -152,12 +156,19 @@ class RunFiles:
 
     def _give_name(self) -> None:
         """Give the store a name if it has none, in a transaction of its own: a mark must not outlive a name that was never committed."""
+        with self._database.read() as connection:
+            if self._has_name(connection):
+                return
         with self._database.alone() as connection:
-            found = self._name(connection) or f"{connection.dialect.name}-{secrets.token_hex(8)}"
-            known = {_NAME: found, _HOME: self._home(connection)}
-            if self._meta(connection) != known:
+            if not self._has_name(connection):  # another process may have been quicker
+                found = self._name(connection) or f"{connection.dialect.name}-{secrets.token_hex(8)}"
+                known = {_NAME: found, _HOME: self._home(connection)}
                 connection.execute(delete(meta).where(meta.c.key.in_((_NAME, _HOME))))
                 connection.execute(insert(meta), [{"key": key, "value": value} for key, value in known.items()])
+
+    def _has_name(self, connection: Connection) -> bool:
+        name = self._name(connection)
+        return bool(name) and self._meta(connection) == {_NAME: name, _HOME: self._home(connection)}
 
     def _name(self, connection: Connection) -> str:
         """The store's name; empty where it has none, or is a copy beside the original, which is another store."""

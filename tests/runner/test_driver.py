@@ -12,6 +12,7 @@ import shutil
 import sqlite3
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,7 +21,9 @@ from typing import Any, NamedTuple
 import faults
 import pandas
 import pytest
+import stores
 from standin import SETTINGS, STEPS, StandIn
+from stores import NEEDS_SERVER
 
 from appcore import paths
 from appcore.config import build
@@ -41,6 +44,12 @@ def store(any_address: str) -> Iterator[Store]:
     store = Store(any_address)
     yield store
     store.close()
+
+
+@pytest.fixture(autouse=True)
+def asks_as_often_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slowly the store of a busy machine answers."""
+    monkeypatch.setattr(driver, "_STORE_SHARE", 0)
 
 
 def add(store: Store, config: Any = CONFIG) -> str:
@@ -319,6 +328,28 @@ def test_paused_the_run_stands_still_and_goes_on_at_the_same_place(store: Store,
     assert_same(store, run_id, uninterrupted)
 
 
+def test_a_store_that_is_slow_to_answer_is_asked_more_seldom(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: Counter[str] = Counter()
+    monkeypatch.setattr(driver, "FLUSH_SECONDS", 0.1)
+    for name, real in {"take_command": store.take_command, "write": store.write}.items():
+
+        def slowly(*arguments: Any, name: str = name, real: Callable = real, **columns: Any) -> Any:
+            asked[name] += 1
+            time.sleep(0.08)
+            return real(*arguments, **columns)
+
+        monkeypatch.setattr(store, name, slowly)
+    found = []
+    for share in (0, 10):
+        monkeypatch.setattr(driver, "_STORE_SHARE", share)
+        asked.clear()
+        run_id = add(store, build({**SETTINGS, "megabatches": 1}))
+        assert driver.drive(store, run_id, work=StandIn(step_seconds=0.12)) == "done"
+        found.append(dict(asked))
+    often, seldom = found
+    assert seldom["take_command"] < 0.8 * often["take_command"] and seldom["write"] < 0.8 * often["write"], found
+
+
 @pytest.mark.alone
 def test_stop_ends_within_a_step_also_from_paused_and_queued(store: Store) -> None:
     run_id, work = add(store), StandIn(step_seconds=0.01)
@@ -400,6 +431,30 @@ def test_paused_before_it_began_it_holds_nothing(store: Store) -> None:
     store.set_command(run_id, "resume")
     time.sleep(driver.COMMAND_SECONDS)
     assert list(driven)[-1] == "done"
+
+
+def test_a_run_that_waits_for_its_driver_begins_whoever_else_starts_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of workers begin at once, and those that stood in line for ten seconds would fail."""
+    run_id, stopped = add(store), add(store)
+    store.update(stopped, status="stopped")
+
+    def line(self: Store) -> Any:
+        raise InputError("a start stands in line")
+
+    monkeypatch.setattr(Store, "alone", line)
+    assert driver.drive(store, run_id, work=StandIn()) == "done"
+    with pytest.raises(InputError, match="in line"):  # it needs room of its own
+        driver.drive(store, stopped, work=StandIn())
+
+
+@NEEDS_SERVER
+def test_runs_begin_and_end_while_another_program_holds_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for address in stores.address("postgresql", tmp_path, monkeypatch):
+        with closing(Store(address)) as store, closing(Store(address, busy_seconds=0.5)) as other:
+            first, run_id = add(store), add(store)
+            assert driver.drive(store, first, work=StandIn()) == "done"  # the store has a name now
+            with store.alone():
+                assert driver.drive(other, run_id, work=StandIn()) == "done"
 
 
 def test_a_run_that_another_process_holds_is_left_alone(store: Store) -> None:

@@ -112,10 +112,22 @@ def test_each_way_of_writing_is_fenced(store: Store, write: Callable[[Store, str
 def test_a_beat_is_for_runs_that_are_ours(store: Store) -> None:
     mine, other = add(store), add(store)
     store.update(other, host="elsewhere", heartbeat=5.0)
-    store.update(mine, heartbeat=5.0)
-    store.beat([mine, other])
-    assert store.get(other)["heartbeat"] == 5.0
-    assert store.get(mine)["heartbeat"] > 5.0
+    for wrong in (5.0, None, time.time() + 3600):  # a clock that was set back
+        store.update(mine, heartbeat=wrong)
+        store.beat([mine, other])
+        assert store.get(other)["heartbeat"] == 5.0
+        assert abs(store.get(mine)["heartbeat"] - time.time()) < 60
+
+
+def test_a_run_that_was_written_just_now_needs_no_beat(store: Store) -> None:
+    run_id = add(store)
+    store.update(run_id, heartbeat=time.time())
+    before = store.get(run_id)["heartbeat"]
+    store.beat([run_id])
+    assert store.get(run_id)["heartbeat"] == before
+    store.update(run_id, heartbeat=before - 2)
+    store.beat([run_id])
+    assert store.get(run_id)["heartbeat"] >= before
 
 
 def test_the_death_of_a_worker_is_not_told_of_a_run_that_another_has(store: Store) -> None:
