@@ -15,7 +15,7 @@ page.guard(__file__)
 
 from appcore.ui.home import gallery, ways_in  # noqa: E402
 from appcore.ui.run import launch  # noqa: E402
-from appcore.ui.widgets import run_list  # noqa: E402
+from appcore.ui.widgets import live_chart, run_list  # noqa: E402
 from appcore.ui.words import run_status  # noqa: E402
 
 st.title("Watch a network learn while it is being pruned")
@@ -47,3 +47,4 @@ with st.grid(2, min_column_width=300, gap="medium"):
             with st.container(border=True, height="stretch"):
                 st.page_link(other.path, label=label, icon=other.icon, query_params=page.form_address() if other.name == "run" else None)
                 st.caption(text)
+live_chart.load_ahead()

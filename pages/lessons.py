@@ -20,10 +20,12 @@ page.guard(__file__)
 from appcore.service import lessons  # noqa: E402
 from appcore.ui.classroom import panel  # noqa: E402
 from appcore.ui.lessons import browser, overview, view  # noqa: E402
+from appcore.ui.widgets import live_chart  # noqa: E402
 from appcore.ui.words.text import harmless  # noqa: E402
 
 page.settle_address()
 st.html(view.STYLE)
+live_chart.load_ahead()
 asked = st.query_params.get("lesson", "")
 name = lessons.at(asked) if asked else None
 if name is None:

@@ -15,6 +15,10 @@ from . import style
 _ROWS = {"requested": "density_requested", "in the mask": "density_mask", "in forward": "density_effective", "alive": "density_alive"}
 
 
+def _apart(difference: float) -> str:
+    return f"{100 * abs(difference):.2f}\u00a0points {'more' if difference > 0 else 'less'}"
+
+
 def disagreements(point: Mapping[str, float], total: int, granularity: str = WEIGHT) -> list[str]:
     """Sentences on densities of a prune point that differ by more than rounding to whole weights; empty when all agree."""
     rounding = _rounding(total)
@@ -22,9 +26,9 @@ def disagreements(point: Mapping[str, float], total: int, granularity: str = WEI
     why = "" if granularity == WEIGHT else because
     mask, found = point["density_mask"], []
     if abs(mask - point["density_requested"]) > rounding:
-        found.append(f"the mask keeps {100 * (mask - point['density_requested']):+.2f} points of what was requested{why}")
+        found.append(f"the mask keeps {_apart(mask - point['density_requested'])} than was requested{why}")
     if abs(point["density_effective"] - mask) > rounding:
-        found.append(f"the tensors used in forward have {100 * (point['density_effective'] - mask):+.2f} points of what the mask keeps")
+        found.append(f"the tensors used in forward have {_apart(point['density_effective'] - mask)} than the mask keeps")
     dead = round((mask - point["density_alive"]) * total)
     if dead > 0:
         found.append(f"{dead:,} kept {'weight is' if dead == 1 else 'weights are'} on no path from input to output")

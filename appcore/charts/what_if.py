@@ -17,6 +17,7 @@ from ..names import display
 from . import style
 from .masks.mask_layers import layer_rows
 
+_MOST_TICKS = 6  # on an axis of powers of ten, so that they have room on a phone
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "x", "triangle-down", "pentagon")
 
 
@@ -230,7 +231,8 @@ def first_to_die(falls: Mapping[str, pd.DataFrame], densities: Mapping[str, floa
         figure.add_vline(x=100 * density, line={"width": 2, "dash": "dot", "color": colour})
     layer_rows(figure, names)
     low = math.floor(math.log10(max(min(lows), 1e-7)))
-    ticks = [10.0**power for power in range(low, 3)]
+    step = -(-(3 - low) // _MOST_TICKS)
+    ticks = [10.0**power for power in range(2, low - 1, -step)][::-1]  # 100 % is always one
     figure.update_xaxes(type="log", range=[low, 2.05], tickvals=ticks, ticktext=[f"{tick:g} %" for tick in ticks], showgrid=True)
     return figure.update_yaxes(showgrid=True)
 

@@ -14,7 +14,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from .numbers import FAILS, HOLDS, UNDECIDED, Images, Kept, Less, Number, Of, Playground, Quantity, Recorded, Setting, Timed, Times
+from .numbers import (
+    FAILS,
+    HOLDS,
+    UNDECIDED,
+    Images,
+    Kept,
+    Less,
+    Number,
+    Of,
+    Playground,
+    Quantity,
+    Recorded,
+    RunsEmpty,
+    Setting,
+    Timed,
+    Times,
+)
 from .questions import SURE, Choice, Curve, Item, Option, Order, Point, Question
 
 __all__ = [
@@ -42,7 +58,9 @@ __all__ = [
     "Quantity",
     "Question",
     "Recorded",
+    "RunsEmpty",
     "Setting",
+    "Sketch",
     "Step",
     "Text",
     "Timed",
@@ -83,6 +101,19 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class Sketch:
+    """Of the page What if: when each layer of a network runs empty, by scores that come with the program (`SCORED` of
+    recordings/catalog.py), and which are empty where `density` of all its weights is kept."""
+
+    network: str
+    criteria: tuple[str, ...]
+    density: float
+
+
+Figure: TypeAlias = Play | Chart | Sketch
+
+
+@dataclass(frozen=True)
 class Link:
     """A way to try it for real: a page of the product, and what stands in its address. On the form these are settings."""
 
@@ -97,10 +128,10 @@ class Step:
     """One to five sentences, a figure, and maybe a question; `why` is said when it was answered or skipped."""
 
     text: Text
-    figure: Play | Chart | None = None
+    figure: Figure | None = None
     question: Question | None = None
     why: Text = ""
-    after: Play | Chart | None = None  # what can be tried then
+    after: Figure | None = None  # what can be tried then
     links: tuple[Link, ...] = ()
     notes: str = ""  # for whoever teaches: what to ask, what goes wrong
 

@@ -1,12 +1,13 @@
 """Lesson 2: five criteria cut the same network to the same count before training. In the playground."""
 
-from .base import Choice, Depends, Item, Less, Lesson, Link, Of, Option, Order, Play, Playground, Step
+from .base import Choice, Depends, Item, Less, Lesson, Link, Of, Option, Order, Play, Playground, RunsEmpty, Sketch, Step
 from .numbers import FAILS, HOLDS, UNDECIDED
 
 CHOICES = {"criteria": "Which edges?"}
 NUMBER = {"criteria": 2}
 
 _TWO = "data=spiral&net=32-32&lr=0.1&batch=0&seed=0&two=1"
+_ONCE = ("synflow", "snip", "magnitude")  # whose scores of a VGG-16 come with the program
 _NAMES = {"random": "Random", "magnitude": "Magnitude", "snip": "SNIP", "grasp": "GraSP", "synflow": "SynFlow"}
 
 
@@ -16,17 +17,18 @@ def lesson() -> Lesson:
         source="SNIP [arXiv 1810.02340](https://arxiv.org/abs/1810.02340), GraSP [2002.07376](https://arxiv.org/abs/2002.07376), SynFlow "
         "[2006.05467](https://arxiv.org/abs/2006.05467); the spiral of [2407.04075](https://arxiv.org/abs/2407.04075)",
         surprise="Most people think that the density tells it all, and that a weight which was kept is at work.",
-        minutes=9,
+        minutes=10,
         numbers={
             **{name: Playground(f"{name} 0.1") for name in _NAMES},
             **{f"{name}_path": Playground(f"{name} 0.1", "onPath") for name in _NAMES},
+            **{f"{name}_empty": RunsEmpty("vgg16", name) for name in _ONCE},
             "snip_lead": Less(Of("snip"), Of("magnitude")),
             "synflow_lead": Less(Of("synflow"), Of("snip")),
         },
         steps=(
             Step(
-                "Two networks with the same initial values. From each we take nine weights of ten before a single step of training: left "
-                "by lot, right by SynFlow. Both keep equally many. Grey dashes are weights that were kept and do nothing.",
+                "Two networks with the same initial values. From each we take nine weights of ten before a single step of training: "
+                "of A by lot, of B by SynFlow. Both keep equally many. Grey dashes are weights that were kept and do nothing.",
                 Play(f"{_TWO}&crit=random&crit2=synflow&do=c90ry"),
                 notes="Count aloud the blue and orange lines that run from left to right in network A. Then ask which one they would buy.",
             ),
@@ -105,6 +107,31 @@ def lesson() -> Lesson:
                 ),
                 after=Play(f"{_TWO}&seed=6&crit=snip&crit2=synflow&do=c90sy.t800"),
                 notes="The networks below are a seed in which SynFlow loses. *Next seed* until it wins: how many presses?",
+            ),
+            Step(
+                "So far SynFlow cut a little, looked again, and cut a little more. Now a large network: VGG-16 at its initial values, for "
+                "pictures. Each criterion scores it once, and one threshold cuts all layers. Lower what is kept, and sooner or later a "
+                "whole layer is empty; then nothing of the picture gets through.",
+                question=Choice(
+                    "asked-once",
+                    "SynFlow is asked only once. How much of the network is left when a whole layer is empty?",
+                    "synflow_empty",
+                    (
+                        Option("More than 1\u00a0%: it fails early", 1),
+                        Option("0.1 to 1\u00a0%", 0.1, 1),
+                        Option("Less than 0.1\u00a0%: it keeps paths alive to the last", below=0.1),
+                    ),
+                    "SynFlow",
+                    beside=tuple((_NAMES[name], f"{name}_empty") for name in _ONCE),
+                ),
+                why="{synflow_empty.mean}, long before SNIP ({snip_empty.mean}) and magnitude ({magnitude_empty.mean}). SynFlow gives "
+                "every layer the same sum of scores, so where weights are many each has little, and one threshold empties the largest "
+                "layers first. Scored again after a small cut, those that are left share the sum anew; it is the looking again that "
+                "saves them. All of it was counted in one network.",
+                after=Sketch("vgg16", _ONCE, 0.02),
+                links=(Link("The same on What if", "what_if", {"run": "recorded-vgg16", "criteria": "SynFlow,SNIP", "sparsity": "98"}),),
+                notes="This is called layer collapse. Ask which row would be the next to get a cross, and what a residual network does "
+                "when one of its layers is empty: its shortcut still passes the picture on.",
             ),
             Step(
                 "Two things to take home. Count what is alive, not what is kept. And ask for the seeds before you believe a mean. Here is "

@@ -63,6 +63,15 @@ class Images:
 
 
 @dataclass(frozen=True)
+class RunsEmpty:
+    """How much of a network is left, in percent of its weights, when a single cut takes the last weight of the first whole layer: by the
+    scores of a criterion that come with the program (`SCORED` of recordings/catalog.py), for the network at its initial values."""
+
+    network: str
+    criterion: str
+
+
+@dataclass(frozen=True)
 class Of:
     """A number of the lesson by its name."""
 
@@ -85,7 +94,7 @@ class Times:
     second: Quantity
 
 
-Quantity: TypeAlias = Playground | Timed | Recorded | Kept | Setting | Images | Of | Less | Times
+Quantity: TypeAlias = Playground | Timed | Recorded | Kept | Setting | Images | RunsEmpty | Of | Less | Times
 
 HOLDS, UNDECIDED, FAILS = "holds", "undecided", "fails"  # what an interval says of "more than 0": above it, around it, below it
 

@@ -143,7 +143,7 @@ class Curve:
         inside = sum(low <= drawn <= high for drawn, low, high in known)
         mean, farthest = math.fsum(away) / len(away), max(range(len(away)), key=away.__getitem__)
         unit = {"%": "points"}.get(self.unit, self.unit)
-        words = f"You were {mean:.0f} {unit} away on average, most at {self.points[farthest].text} ({away[farthest]:.0f})."
+        words = f"You were {mean:.0f}\u00a0{unit} away on average, most at {self.points[farthest].text} ({away[farthest]:.0f})."
         words += f" {inside} of {len(away)} points lie in the interval." if inside else ""
         return Judgement(max(0.0, 1 - mean / ((self.high - self.low) / 2)), words)
 

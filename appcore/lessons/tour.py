@@ -58,8 +58,8 @@ def lesson() -> Lesson:
                 notes="The last lesson shows what happens where nobody counts.",
             ),
             Step(
-                "Now you. Start the same pair on this machine, small; cut a network while you watch; or take the first lesson, which asks "
-                "you before it tells you.",
+                "Now you. A button on Start begins the same pair on this machine, small. Or cut a network while you watch, or take the "
+                "first lesson, which asks you before it tells you.",
                 links=(
                     Link("Cut a network while you watch", "playground", {"data": "spiral", "do": "t400.c80m"}),
                     Link("Take the first lesson", "lessons", {"lesson": "1", "step": "1"}),

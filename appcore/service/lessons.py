@@ -13,12 +13,31 @@ from typing import Any
 import pandas as pd
 
 from .. import files, installation, plugins
+from ..analysis import what_if
 from ..analysis.measures import MEASURES, Measure, fraction_kept, newest
 from ..config import RunConfig
 from ..errors import InputError
-from ..lessons.base import Depends, Images, Kept, Less, Lesson, Number, Of, Playground, Quantity, Recorded, Setting, Text, Timed, Times
+from ..lessons.base import (
+    Depends,
+    Images,
+    Kept,
+    Less,
+    Lesson,
+    Number,
+    Of,
+    Playground,
+    Quantity,
+    Recorded,
+    RunsEmpty,
+    Setting,
+    Text,
+    Timed,
+    Times,
+)
 from ..lessons.questions import Choice, Curve, Order, Question
 from ..planning import plan, stream_timeline
+from ..recordings import catalog, shipped
+from . import recorded_scores
 
 KEPT = installation.APP / "benchmarks"
 _SPIRAL, _BENCH = "spiral.jsonl", "results-amd-epyc-2-threads.json"
@@ -71,6 +90,20 @@ def _made(name: str, path: Path) -> Lesson:
 # ---- what its numbers are
 
 
+def scored(network: str) -> catalog.Scored:
+    """The network of this name whose scores come with the program."""
+    return next(known for known in catalog.SCORED if known.name == network)
+
+
+@cache
+def falls(network: str, criterion: str) -> pd.DataFrame:
+    """When each layer runs empty by shipped scores, see `deaths` of analysis/what_if; MissingError where they are not here."""
+    path = shipped.scores(network, criterion)
+    if not path.exists():
+        raise MissingError(f"{path.name} is not here; `python -m appcore record` makes it")
+    return what_if.deaths(recorded_scores.read(path))
+
+
 class Evidence:
     """Looks numbers up. `runs_of` gives the runs of a recording, one for each seed; `store` has their tables."""
 
@@ -105,6 +138,9 @@ class Evidence:
             return self._of_playground(quantity)
         if isinstance(quantity, Timed):
             return self._timed(quantity)
+        if isinstance(quantity, RunsEmpty):
+            left = 100 * float(falls(quantity.network, quantity.criterion)["density"].iloc[0])
+            return Number({scored(quantity.network).config.seed: left}, "%", 2, limits=(0.0, 100.0))
         if isinstance(quantity, Images):
             return Number({0: float(_images(json.dumps(dict(quantity.settings), sort_keys=True)))}, "images", 0, is_exact=True)
         runs = self.runs(quantity.recording)

@@ -230,8 +230,8 @@ def test_staircase_draws_sparsity_from_density() -> None:
     [
         (0.5, 0.5, 0.5, []),
         (0.5049, 0.5049, 0.5049, []),  # half a weight of 100: rounding
-        (0.4, 0.4, 0.4, ["-10.00 points of what was requested"]),
-        (0.5, 0.6, 0.5, ["+10.00 points of what the mask keeps"]),
+        (0.4, 0.4, 0.4, ["10.00\u00a0points less than was requested"]),
+        (0.5, 0.6, 0.5, ["10.00\u00a0points more than the mask keeps"]),
         (0.5, 0.5, 0.47, ["3 kept weights are on no path"]),
     ],
 )

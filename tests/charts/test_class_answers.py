@@ -47,6 +47,14 @@ def test_bars_are_the_counts_and_the_right_one_is_marked() -> None:
     assert "<b>none" not in markup.figure(drawn.to_json())
 
 
+def test_a_row_is_as_high_as_its_name_has_lines() -> None:
+    """On a projector type grows by 1.4 and a chart by 1.2: names of two lines lay over their neighbours."""
+    short, long = (figure({**CHOICE, "options": ["no", "yes", option]}, []) for option in ("half", "three quarters: " + 4 * "half of it "))
+    assert markup.BREAK in long.data[0].y[2] and long.layout.height - short.layout.height >= 3 * 14
+    items = {**ORDER, "options": ["SNIP", "random", "the smallest of all weights of a whole network first"]}
+    assert figure(items, []).layout.height > figure(ORDER, []).layout.height
+
+
 def test_places_are_framed_where_the_truth_is() -> None:
     drawn = figure(ORDER, ORDERS, {"answer": [2, 0, 1]})
     (heat,) = drawn.data
@@ -57,7 +65,7 @@ def test_places_are_framed_where_the_truth_is() -> None:
 
 def test_curves_are_a_band_with_the_measured_one_over_it() -> None:
     drawn = figure(CURVE, DRAWN, {"answer": [99, 50], "low": [98, 40], "high": [100, 60]})
-    assert [trace.name for trace in drawn.data] == ["all of the class", "the middle half", "median of the class", "measured, 95 %"]
+    assert [trace.name for trace in drawn.data] == ["all of the class", "the middle half", "median of the class", "measured, 95\u00a0%"]
     assert list(drawn.data[0].y) == [50, 100, 0, 10] and list(drawn.data[2].y) == [30, 40] and list(drawn.data[3].error_y.array) == [1, 10]
 
 

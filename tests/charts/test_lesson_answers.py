@@ -65,4 +65,4 @@ def test_of_one_seed_no_interval_is_drawn() -> None:
     alone = [Number({0: value}, "points", limits=(-100.0, 100.0)) for value in (10.0, 20.0, 30.0)]
     drawn = {trace.name: list(trace.y) for trace in answers.curve(question, alone, None).data}
     assert drawn["interval, above"] == drawn["interval, below"] == [10, 20, 30]
-    assert question.judge([10.0, 20.0, 30.0], alone).words == "You were 0 points away on average, most at 0 (0)."
+    assert question.judge([10.0, 20.0, 30.0], alone).words == "You were 0\u00a0points away on average, most at 0 (0)."

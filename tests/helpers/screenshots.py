@@ -1,15 +1,19 @@
 """Pictures of the pages in the states that are hard to get right, from made-up runs: six runs, seeds, a ticket, a stop, a failure, 27 runs.
 
-    scripts/screenshots FOLDER [--scenes compare-six,ticket] [--sizes 1440,900,400,projector] [--themes light,dark]
+    scripts/screenshots FOLDER [--scenes compare-six,ticket,lesson-7] [--sizes 1440,900,400,projector] [--themes light,dark]
 
-They are for looking at: cramped, cut off, unlabelled, overlapping or unexplained is a defect. A page with a network that is computed
-(What if) takes some seconds more.
+A scene may be named by its beginning. Lessons, from the recordings that come with the program, are taken where they are named:
+lesson-3-2 is the second step of the third, lesson-3-2-after what it shows when its question was skipped, lesson-tour the tour.
+
+The pictures are for looking at: cramped, cut off, unlabelled, overlapping or unexplained is a defect. A page with a network that is
+computed (What if) takes some seconds more.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,7 @@ import fake_runs
 
 from appcore.config import build
 from appcore.planning import ablation_grid
+from appcore.service import lessons
 from appcore.storage.store import Store
 
 SIZES = {"1440": (1440, 1000), "900": (900, 1000), "400": (400, 860), "projector": (1280, 720)}
@@ -34,6 +39,7 @@ SIX: tuple[dict[str, Any], ...] = (
     {"method": "osp", "pruner": "grasp", "megabatches": 1, "epochs": 24},
     {"method": "rigl", "megabatches": 4},
 )
+LESSON, AFTER = "lesson-", "-after"
 AXES = {"pruner": ["snip", "magnitude", "random"], "tau": [3.0, 7.0, 14.0], "seed": [0, 1, 2]}
 DRAWN = """() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning' && document.querySelector('h1')
   && !document.querySelector('[data-testid=stSkeleton]')
@@ -72,7 +78,18 @@ def scenes(store: Store) -> dict[str, tuple[str, dict[str, Any]]]:
         "masks": ("masks", {"run": six[0], "against": six[1]}),
         "export": ("export", {"run": six[0], "part": "Numbers"}),
         "start": ("", {}),
+        **dict(_of_lessons()),
     }
+
+
+def _of_lessons() -> Iterator[tuple[str, tuple[str, dict[str, Any]]]]:
+    for name, choice in lessons.found().items():
+        address = lessons.address(choice)
+        for place, step in enumerate(lessons.load(name).steps, 1):
+            page = "lessons", {"lesson": address, "step": place}
+            yield f"{LESSON}{address}-{place}", page
+            if step.question:
+                yield f"{LESSON}{address}-{place}{AFTER}", page
 
 
 VIEWS = ("Heatmap", "Lines", "Parallel coordinates", "Table")
@@ -100,7 +117,8 @@ def main() -> None:
     args.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         known = scenes(Store(Path(place) / "runs.db"))
-        chosen = args.scenes.split(",") if args.scenes else list(known)
+        wanted = args.scenes.split(",") if args.scenes else [scene for scene in known if not scene.startswith(LESSON)]
+        chosen = [scene for scene in known if any(scene == name or scene.startswith(f"{name}-") for name in wanted)]
         chromium = playwright.chromium.launch(executable_path=browser.CHROMIUM, args=list(browser.ARGUMENTS))
         with browser.app(Path(place)) as address:
             for size, theme in product(args.sizes.split(","), args.themes.split(",")):
@@ -110,8 +128,18 @@ def main() -> None:
                     name, query = known[scene]
                     page.set_viewport_size({"width": width, "height": height})
                     page.goto(f"{address}/{name}?{urlencode(query | ({'projector': '1'} if size == 'projector' else {}), doseq=True)}")
+                    if scene.endswith(AFTER):
+                        _skip(page)
                     _take(page, args.folder / f"{scene}_{size}_{theme}.png", is_whole=size != "projector")
                 page.context.close()
+
+
+def _skip(page: Any) -> None:
+    """Skip the question of a lesson, which stays skipped for this browser."""
+    page.wait_for_selector(".st-key-lesson-why, [class*='-skip'] button", timeout=browser.PATIENCE)
+    shown = "() => document.querySelector('.st-key-lesson-why')"
+    if not page.evaluate(shown):
+        browser.insist(page, lambda: page.locator("[class*='-skip'] button:visible").first.click(timeout=5000), shown)
 
 
 def _take(page: Any, path: Path, *, is_whole: bool) -> None:

@@ -5,22 +5,25 @@ That no number is typed, and that texts are short, is tested by contract: appcor
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from appcore import plugins
+from appcore.analysis import what_if
 from appcore.lessons import base
-from appcore.lessons.base import Chart, Choice, Lesson
+from appcore.lessons.base import Chart, Choice, Curve, Lesson, Number, RunsEmpty, Sketch
 from appcore.planning import address
 from appcore.presets import PRESETS
-from appcore.recordings import catalog
-from appcore.service import lessons
-from appcore.testing.lesson_suite import said
+from appcore.recordings import catalog, shipped
+from appcore.service import lessons, recorded_scores
+from appcore.testing.lesson_suite import fields, said
 from appcore.ui.app import page_files
 from appcore.ui.lessons import figures
 
 NAMES = list(lessons.found())
+A_NUMBER = Number({0: 61.0, 1: 60.0}, "%")
 
 
 def of(name: str) -> Lesson:
@@ -68,6 +71,7 @@ EXPECTED = {  # for which these texts were written; where a new measurement deci
     ("criteria", "on-a-path"): 1,
     ("criteria", "snip-or-magnitude"): 0,
     ("criteria", "synflow-or-snip"): 1,
+    ("criteria", "asked-once"): 0,
     ("lottery", "lead"): 0,
     ("speed", "time"): 2,
 }
@@ -79,7 +83,7 @@ def test_the_playgrounds_numbers_are_those_that_the_texts_were_written_for(name:
     choice = lesson.questions()[question]
     assert isinstance(choice, Choice)
     (truth,) = lessons.truth(choice, lesson, evidence)
-    assert len(truth.by_seed) == (150 if truth.each == "pair" else 10)
+    assert len(truth.by_seed) == (150 if truth.each == "pair" else 1 if question == "asked-once" else 10)
     assert choice.right(truth) == EXPECTED[name, question], truth.says
 
 
@@ -89,6 +93,48 @@ def test_lessons_in_the_playground_need_no_recording(name: str) -> None:
     numbers = lessons.Evidence(lambda recording: [], Nowhere()).numbers(lesson)
     assert set(numbers) == set(lesson.numbers) and lesson.recordings() == []
     assert all("{" not in lessons.filled(text, numbers) for text in said(lesson))
+
+
+# ---- What if: scores that are shipped
+
+
+def test_a_layer_runs_empty_where_the_lesson_says() -> None:
+    """A hundredth below the density of the text a layer is empty, a hundredth above it none: by the answers of What if, which count in
+    another way from sketches that are as fine as that."""
+    lesson = of("criteria")
+    for name, quantity in lesson.numbers.items():
+        if isinstance(quantity, RunsEmpty):
+            number = lessons.Evidence(lambda recording: [], Nowhere()).number(quantity, lesson)
+            sketch = recorded_scores.read(shipped.scores(quantity.network, quantity.criterion))
+            left = number.sample.mean / 100
+            assert what_if.answer(sketch, 1.01 * left).layers["kept"].min() > 0, name
+            assert what_if.answer(sketch, 0.99 * left).layers["kept"].min() == 0, name
+
+
+def test_the_figure_is_that_of_what_if_with_its_crosses() -> None:
+    (sketch,) = [step.after for step in of("criteria").steps if isinstance(step.after, Sketch)]
+    figure = figures.first_to_die(sketch)
+    for criterion in sketch.criteria:
+        (trace,) = [one for one in figure.data if one.legendgroup == criterion and one.customdata is not None]
+        fall = lessons.falls(sketch.network, criterion)
+        assert list(trace.x) == list(100 * fall["density"])
+        assert list(trace.marker.symbol).count("x-thin") == (fall["density"] > sketch.density).sum()
+
+
+# ---- no line ends between a number and its unit
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_units_stay_with_their_numbers(name: str) -> None:
+    lesson = of(name)
+    numbers = lessons.Evidence(lambda recording: [], Nowhere()).numbers(lesson)
+    texts = [text.format_map(numbers) for text in said(lesson) if fields(text) <= set(numbers)]
+    questions = lesson.questions().values()
+    texts += [option.text for question in questions if isinstance(question, Choice) for option in question.options]
+    for curve in (question for question in questions if isinstance(question, Curve)):
+        count = len(curve.points)
+        texts.append(curve.judge([curve.low] * count, [A_NUMBER] * count).words)
+    assert not [text for text in texts if re.search(r"\d (%|points\b)", text)]
 
 
 # ---- a lesson of one's own

@@ -72,7 +72,7 @@ def test_a_curve_is_judged_by_its_distance() -> None:
     assert LINE.judge([80, 50, 20], truths).score == 1
     found = LINE.judge([80, 80, 20], truths)
     assert found.score == pytest.approx(0.8)  # 10 points of 50 away
-    assert found.words == "You were 10 points away on average, most at 1 (30). 2 of 3 points lie in the interval."
+    assert found.words == "You were 10\u00a0points away on average, most at 1 (30). 2 of 3 points lie in the interval."
     assert LINE.judge([0, 100, 100], truths).score == 0
 
 

@@ -125,6 +125,8 @@ def test_marks_of_a_stream_fit_their_cells_on_a_phone(lab: tuple[str, Store], pa
         page.wait_for_function("() => document.querySelector('.st-key-timeline .chart')?.dataset.updates")
         found = set(page.evaluate(marks))
         assert found == words if width == 400 else any(mark.startswith("N ") for mark in found), (width, found)
+        tools = "() => getComputedStyle(document.querySelector('.st-key-timeline .modebar-container')).display"
+        assert (page.evaluate(tools) == "none") == (width == 400), "they lie over a title that takes the whole width"
 
 
 def test_a_field_shows_the_focus_at_its_frame(lab: tuple[str, Store], page: Any) -> None:

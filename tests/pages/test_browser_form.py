@@ -140,6 +140,18 @@ def test_a_projector_shows_a_whole_chart_without_scrolling(lab: tuple[str, dict]
     context.close()
 
 
+def test_the_projector_stays_on_when_a_button_leads_to_another_page(lab: tuple[str, dict], chromium: Any) -> None:
+    """`st.switch_page` forgets all elements: whoever had started a pair before an audience saw Compare in small type."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 2000})
+    page = context.new_page()
+    page.goto(f"{lab[0]}/stream?dataset=digits&projector=1")
+    page.locator(".st-key-stream_to_run button:visible").first.click(timeout=browser.PATIENCE)
+    titled(page, "New run")
+    page.wait_for_url("**/run?**projector=1**", timeout=browser.PATIENCE)
+    assert page.locator(".st-key-projector input").is_checked()
+    context.close()
+
+
 def test_a_phone_has_all_pages_in_the_bar_and_paper_no_buttons(lab: tuple[str, dict], chromium: Any) -> None:
     address, runs = lab
     context = chromium.new_context(viewport={"width": 400, "height": 800})

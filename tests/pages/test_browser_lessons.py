@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Iterator
 from typing import Any
@@ -30,6 +31,11 @@ TURN = """async ([key, text]) => {
   return performance.now() - begun;
 }"""
 NUMBERED = "(what) => /^\\d/.test(document.querySelector(what).innerText)"
+CIRCLE = """() => {
+  const parts = [...document.querySelectorAll('[data-testid=stRadioOption] *')];
+  const circle = parts.find((node) => getComputedStyle(node).borderRadius === '50%');
+  return [getComputedStyle(circle).borderColor, getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor];
+}"""
 MOST_TABS = 150  # from the very top, should the first focus be lost
 
 
@@ -118,6 +124,35 @@ def test_a_lesson_is_walked_by_keyboard(name: str, address: str, page: Any) -> N
     else:
         page.wait_for_function("() => document.body.innerText.includes('guess first, then look')")
     assert errors == []
+
+
+def test_the_first_chart_of_the_tour_finds_plotly_loaded(address: str, page: Any) -> None:
+    """It was blank for as long as 5 MB of script took; Start, which has no chart, loads them when nothing else is to be done."""
+    page.goto(address)
+    page.wait_for_function("() => window.Plotly")
+    assert page.locator(".frame .chart").count() == 0 and "lessons" not in page.url
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.locator(".st-key-way-tour a:visible").first.click()
+    page.wait_for_function("() => document.querySelector('.frame .chart')?.data")
+    assert not [url for url in asked if "plotly" in url]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_circles_to_be_chosen_can_be_seen(theme: str, address: str, chromium: Any) -> None:
+    page = chromium.new_context(color_scheme=theme).new_page()
+    opened(page, address, "1", 2)
+    circle, behind = page.evaluate(CIRCLE)
+    light, dark = sorted((luminance(circle), luminance(behind)), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= 3
+    page.context.close()
+
+
+def luminance(colour: str) -> float:
+    """Of an rgb(...), as WCAG 2 defines it."""
+    red, green, blue = (int(part) / 255 for part in re.findall(r"\d+", colour)[:3])
+    parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in (red, green, blue)]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
 
 
 def test_arrow_keys_belong_to_a_point_while_it_has_the_focus(address: str, page: Any) -> None:

@@ -75,7 +75,7 @@ def test_training_stops_by_itself_when_every_point_is_right(address: str, page: 
     press(page, "Train")
     page.wait_for_function("() => document.querySelector('.status').textContent === 'Done: every point is right.'")
     page.wait_for_function(RESTS)
-    assert page.evaluate(NUMBERS)[0].startswith("100.0 %") and not sent
+    assert page.evaluate(NUMBERS)[0].startswith("100.0\u00a0%") and not sent
     assert done(page) == f"t{page.evaluate(STEPS)}"
     press(page, "Train")
     assert page.evaluate(STATUS).startswith("Every point is right already")

@@ -43,6 +43,13 @@ def test_from_open_to_the_truth(store: Store) -> None:
     assert not has_button(app, "class-truth")
 
 
+def test_while_phones_draw_a_curve_the_projector_says_its_axes(store: Store) -> None:
+    app = opened("lessons", lesson="half", step="3")
+    app.button(key="class-open").click().run()
+    text = words(app)
+    assert "- across: weights that are left, from all to a twentieth" in text and "- upwards: accuracy, 40 to 100\u00a0%" in text
+
+
 def test_a_class_that_ended_elsewhere_is_left_in_a_line(store: Store) -> None:
     app = at(2)
     app.button(key="class-open").click().run()

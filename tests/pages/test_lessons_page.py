@@ -101,4 +101,4 @@ def test_notes_are_a_switch_and_the_last_step_leads_on() -> None:
     assert app.title[0].value == "2. Which edges?" and app.query_params["lesson"] == "2"
     app.button(key="lesson-all").click().run()
     assert app.title[0].value == "Lessons: guess first, then look" and "lesson" not in app.query_params
-    assert "at step 1 of 6" in words(app) and "done" in words(app)
+    assert "at step 1 of 7" in words(app) and "done" in words(app)

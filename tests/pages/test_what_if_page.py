@@ -79,6 +79,13 @@ def test_layers_right_of_the_line_are_dead() -> None:
     assert dict(zip(marks.text, marks.y)) == {"a": 0, "b": 1}
 
 
+def test_an_axis_over_eight_powers_of_ten_has_ticks_that_a_phone_has_room_for() -> None:
+    fall = what_if.deaths(FOUR)
+    ticks = what_if_charts.first_to_die({"snip": fall.assign(density=fall["density"] * 1e-7)}, {"snip": 0.5}).layout.xaxis.tickvals
+    assert len(ticks) <= 6 and ticks[-1] == 100 and ticks[0] < 1e-4
+    assert what_if_charts.first_to_die({"snip": fall}, {"snip": 0.5}).layout.xaxis.tickvals == (10, 100)
+
+
 def test_scores_of_a_fresh_network_answer_a_drag(replies: dict) -> None:
     app = opened("what_if")
     assert {(str(config), run_id, name) for config, run_id, name in replies["asked"]} == {

@@ -17,7 +17,7 @@ from .. import style
 _BY_SURE = (style.GREY, "#3D8FC4", "#0072B2")  # a guess, fairly sure, certain
 _CLASS, _TRUTH = "#0072B2", "#D55E00"
 _WIDE = 34  # letters in a line beside a bar
-_PER_BAR, _AROUND, _CURVE = 42, 118, 330
+_PER_BAR, _PER_LINE, _AROUND, _CURVE = 42, 28, 118, 330  # pixels; a projector enlarges type more than charts
 
 
 def answers(question: Mapping[str, Any], given: Sequence[Any], truth: Mapping[str, Any] | None = None) -> go.Figure:
@@ -29,9 +29,8 @@ def answers(question: Mapping[str, Any], given: Sequence[Any], truth: Mapping[st
 def _choice(question: Mapping[str, Any], given: Sequence[Any], truth: Mapping[str, Any] | None) -> go.Figure:
     options, sure = question["options"], question["sure"]
     counts = class_answers.chosen(given, len(options), len(sure))
-    height = _AROUND + _PER_BAR * len(options)
-    figure = style.figure("What the class answered", _many(given, "colour: how sure"), x="answers", y="", height=height)
     names = [_lines(text, is_right=truth is not None and truth["answer"] == place) for place, text in enumerate(options)]
+    figure = style.figure("What the class answered", _many(given, "colour: how sure"), x="answers", y="", height=_height(names))
     for degree, name in enumerate(sure):
         hover = markup.hover(f"%{{x}} of {len(given)}, {name}")
         colour = _BY_SURE[degree % len(_BY_SURE)]
@@ -51,9 +50,9 @@ def _order(question: Mapping[str, Any], given: Sequence[Any], truth: Mapping[str
     counts = class_answers.places(given, len(items))
     rows = list(range(len(items))) if truth is None else list(truth["answer"])
     said = "each row: how many put it in which place" + ("" if truth is None else "; rows in the true order, true places framed")
-    height = _AROUND + _PER_BAR * len(items)
-    figure = style.figure("Where the class put each", _many(given, said), x="place, the highest first", y="", height=height, legend=False)
     names, columns = [_lines(items[item]) for item in rows], [f"{place + 1}." for place in range(len(items))]
+    height = _height(names)
+    figure = style.figure("Where the class put each", _many(given, said), x="place, the highest first", y="", height=height, legend=False)
     shares = counts[rows] / max(1, len(given))
     scale = style.scale(style.SEQUENTIAL)
     hover = markup.hover("%{text} put it in place %{x}")
@@ -99,13 +98,19 @@ def _curve(question: Mapping[str, Any], given: Sequence[Any], truth: Mapping[str
         high, low, mean = (np.asarray(truth[name], dtype=float) for name in ("high", "low", "answer"))
         error = {"type": "data", "array": high - mean, "arrayminus": mean - low, "width": 5}
         line = {"color": _TRUTH, "width": 3}
-        figure.add_scatter(x=points, y=mean, mode="lines+markers", name="measured, 95 %", line=line, marker={"size": 8}, error_y=error)
+        figure.add_scatter(x=points, y=mean, mode="lines+markers", name="measured, 95\u00a0%", line=line, marker={"size": 8}, error_y=error)
     figure.update_xaxes(type="category")
     return figure.update_yaxes(range=[question["low"], question["high"]])
 
 
 def _many(given: Sequence[Any], how: str) -> str:
     return f"{counted(len(given), 'answer')} · {how}"
+
+
+def _height(names: Sequence[str]) -> int:
+    """Of a figure with a row for each name, of which the longest has room."""
+    lines = max(name.count(markup.BREAK) for name in names) + 1
+    return _AROUND + max(_PER_BAR, _PER_LINE * lines) * len(names)
 
 
 def _lines(text: str, is_right: bool = False) -> str:

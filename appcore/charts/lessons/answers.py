@@ -16,7 +16,7 @@ from .. import style
 
 TRUTH, OWN = "#0072B2", style.WARNING
 Rows = Sequence[tuple[str, Number]]
-_READ = "dot: mean · bar: 95 % interval · small marks: seeds"
+_READ = "dot: mean · bar: 95\u00a0% interval · small marks: seeds"
 _FARTHEST = 1e6
 _LINE = 20  # characters
 
@@ -50,7 +50,7 @@ def numbers(title: str, rows: Rows, *, revision: str = "", places: Sequence[str]
                 cliponaxis=False,
                 marker={"size": 12, "color": TRUTH},
                 error_x=bar if number.has_interval else None,
-                hovertemplate=markup.hover(markup.bold(markup.literal(label)), f"{number.mean}, 95 %: {number.interval}"),
+                hovertemplate=markup.hover(markup.bold(markup.literal(label)), f"{number.mean}, 95\u00a0%: {number.interval}"),
                 name=label,
             )
         )
@@ -122,7 +122,7 @@ def order(question: Order, truths: Sequence[Number], answer: Sequence[int] | Non
 def curve(question: Curve, truths: Sequence[Number], answer: Sequence[float] | None) -> go.Figure:
     """The measured means with their 95 % intervals as a band, and the curve that was drawn."""
     unit = f"{question.y}, {question.unit}"
-    how = "line: mean · band: 95 % interval" if truths[0].has_interval else "one seed: nothing is known of its interval"
+    how = "line: mean · band: 95\u00a0% interval" if truths[0].has_interval else "one seed: nothing is known of its interval"
     figure = style.figure("What was measured", how, x=question.x, y=unit, revision=question.id, height=400)
     x = list(range(len(question.points)))
     low, high = (np.clip([bounds(truth)[side] for truth in truths], question.low, question.high) for side in (0, 1))

@@ -69,7 +69,11 @@ def vote(code: str, question: dict[str, Any], truth: dict[str, Any]) -> None:
         st.button("Show the truth", key="class-truth", type="primary", on_click=_reveal, args=(code, question["id"], truth))
     if are_shown(question):
         _ticking(lambda: answers(code, question), "stretch")
-    elif question["kind"] != "curve":
+    elif question["kind"] == "curve":
+        first, last = (harmless(question["options"][place]) for place in (0, -1))
+        reach = f"{question['low']:g} to {question['high']:g}\u00a0{question['unit']}"
+        st.markdown(f"- across: {harmless(question['x'])}, from {first} to {last}\n- upwards: {harmless(question['y'])}, {reach}")
+    else:
         st.markdown("\n".join(f"- {harmless(text)}" for text in question["options"]))
 
 

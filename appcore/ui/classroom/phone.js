@@ -160,7 +160,7 @@
 
   // ---- curves
 
-  const SVG = 'http://www.w3.org/2000/svg', WIDE = 360, TALL = 270, LEFT = 46, RIGHT = 22, TOP = 12, BOTTOM = 42;
+  const SVG = 'http://www.w3.org/2000/svg', WIDE = 360, TALL = 270, LEFT = 46, RIGHT = 38, TOP = 12, BOTTOM = 42;
   function mark(name, attributes, text) {
     const found = document.createElementNS(SVG, name);
     for (const [key, value] of Object.entries(attributes)) found.setAttribute(key, value);
@@ -253,7 +253,7 @@
     if (sent !== null) picture.append(mark('polyline', { class: 'mine', points: line(sent) }));
     const away = sent === null ? 0 : truth.answer.reduce((sum, value, place) => sum + Math.abs(value - sent[place]), 0) / sent.length;
     const unit = question.unit === '%' ? 'points' : question.unit;
-    return [sent === null ? null : make('p', { class: 'verdict' }, `${Math.round(away)} ${unit} away on average`),
+    return [sent === null ? null : make('p', { class: 'verdict' }, `${Math.round(away)}\u00a0${unit} away on average`),
       make('p', { class: 'key' }, make('b', { class: 'true' }, '— measured'), sent === null ? null : make('b', { class: 'own' }, '   - - yours')), picture].filter(Boolean);
   }
 

@@ -10,10 +10,10 @@ import plotly.graph_objects as go
 
 from appcore import charts
 from appcore.analysis.repeats import grouped
-from appcore.charts import stream_timeline
+from appcore.charts import stream_timeline, what_if
 from appcore.charts.lessons import answers
 from appcore.config import RunConfig
-from appcore.lessons.base import Chart, Number, Play
+from appcore.lessons.base import Chart, Figure, Number, Play, Sketch
 from appcore.planning import plan
 from appcore.planning import stream_timeline as planned
 from appcore.service import lessons
@@ -100,10 +100,13 @@ _KINDS: dict[str, tuple[Callable[[Shown], go.Figure], str]] = {
 KINDS = tuple(_KINDS)
 
 
-def show(figure: Play | Chart, numbers: Mapping[str, Number], evidence: lessons.Evidence, place: str) -> None:
+def show(figure: Figure, numbers: Mapping[str, Number], evidence: lessons.Evidence, place: str) -> None:
     """Draw a figure of a step; `place` is unique on the page. MissingError where its recording is not here."""
     if isinstance(figure, Play):
         element.show(figure.address, key=f"playground-{place}")
+        return
+    if isinstance(figure, Sketch):
+        _sketch(figure, place)
         return
     draw, alt = _KINDS[figure.kind]
     missing = [name for _, name in figure.numbers if name not in numbers]
@@ -113,6 +116,21 @@ def show(figure: Play | Chart, numbers: Mapping[str, Number], evidence: lessons.
     shown = Shown(figure, numbers, runs)
     token = (place, projector.is_on(), shown.revision, *(str(numbers[name]) for _, name in figure.numbers))
     live_chart.chart(f"{figure.kind}-{place}", token, lambda: low(draw(shown)), alt=alt)
+
+
+def first_to_die(sketch: Sketch) -> go.Figure:
+    """When each layer runs empty, by each criterion."""
+    found = {criterion: lessons.falls(sketch.network, criterion) for criterion in sketch.criteria}
+    return what_if.first_to_die(found, dict.fromkeys(sketch.criteria, sketch.density))
+
+
+def _sketch(sketch: Sketch, place: str) -> None:
+    live_chart.chart(
+        f"first-to-die-{place}",
+        (place, projector.is_on()),
+        lambda: low(first_to_die(sketch)),
+        alt=f"Marks: what is left of {lessons.scored(sketch.network).title} when each layer loses its last weight, by criterion",
+    )
 
 
 def low(figure: go.Figure) -> go.Figure:

@@ -1,6 +1,6 @@
 // Labelled controls, made of the browser's own.
 
-export const percent = (share) => `${(100 * share).toFixed(1)} %`;
+export const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
 
 export function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);

@@ -2,19 +2,8 @@ const TEMPLATES = __TEMPLATES__;
 const CONFIG = __CONFIG__;
 const ONE_ROW = 30;  // pixels of a legend that takes one row
 const LEGEND = __LEGEND__;  // pixels that a figure keeps free for its legend
-const SOURCE = new URL('app/static/plotly.min.js', document.baseURI).href;
 
-function load() {
-  if (window.Plotly) return Promise.resolve(window.Plotly);
-  window.__plotlyLoading = window.__plotlyLoading || new Promise((done, failed) => {
-    const script = document.createElement('script');
-    script.src = SOURCE;
-    script.onload = () => done(window.Plotly);
-    script.onerror = failed;
-    document.head.appendChild(script);
-  });
-  return window.__plotlyLoading;
-}
+__LOAD__
 
 function isDark(node) {
   const probe = document.createElement('span');

@@ -66,7 +66,7 @@ def _beside(name: str) -> str:
 
 def _script() -> str:
     """live_chart.js with what it is made of: the other scripts, whose functions stand in its scope, and the settings of charts."""
-    places = {name.upper(): _beside(f"{name}.js") for name in ("table", "paper", "about", "clip")}
+    places = {name.upper(): _beside(f"{name}.js").rstrip() for name in ("load", "table", "paper", "about", "clip")}
     places |= {"TEMPLATES": _templates(), "CONFIG": json.dumps(_CONFIG), "LEGEND": str(charts.LEGEND_ROOM)}
     return re.sub("__([A-Z]+)__", lambda found: places[found[1]], _beside("live_chart.js"))
 
@@ -77,6 +77,9 @@ _component = st.components.v2.component(
     css=_beside("live_chart.css"),
     js=_script(),
     isolate_styles=False,
+)
+_ahead = st.components.v2.component(
+    "plotly_ahead", html="<span hidden></span>", js=_beside("load_ahead.js").replace("__LOAD__", _beside("load.js").rstrip())
 )
 
 
@@ -137,6 +140,13 @@ def chart(
         st.session_state["_no_live_charts"] = True
         st.rerun()
     return result.ranges or []
+
+
+def load_ahead() -> None:
+    """Let the browser load plotly once it is idle, on a page without charts that leads to one with charts: 5 MB of script, for which the
+    first chart would else wait, blank beside its words."""
+    if are_live():
+        _ahead(key="plotly-ahead")
 
 
 def are_live() -> bool:

@@ -6,6 +6,7 @@ import streamlit as st
 
 SCALE = 1.4
 _KEY = "projector"
+_CHOSEN = "_projector"  # what was chosen last: `st.switch_page` forgets elements, also those of every page
 _LARGE = f"""
 html {{ font-size: {100 * SCALE:.0f}% !important; }}
 [data-testid='stMainBlockContainer'] {{ max-width: none; padding: 50px 24px 16px; }}
@@ -46,13 +47,14 @@ h1 {{ font-size: 1.25rem !important; line-height: 1.2 !important; padding: 0 !im
 def switch() -> None:
     """Draw the switch and, when it is on, enlarge the page."""
     if _KEY not in st.session_state:
-        st.session_state[_KEY] = st.query_params.get(_KEY) == "1"
+        st.session_state[_KEY] = st.query_params.get(_KEY) == "1" or bool(st.session_state.get(_CHOSEN))
     with st.container(key="projector-switch"):
         st.toggle("Projector", key=_KEY)
     if is_on() and st.query_params.get(_KEY) != "1":
         st.query_params[_KEY] = "1"
     elif not is_on() and _KEY in st.query_params:
         del st.query_params[_KEY]
+    st.session_state[_CHOSEN] = is_on()
     if is_on():
         st.html(f"<style>{_LARGE}</style>")
 
