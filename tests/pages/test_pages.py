@@ -42,11 +42,11 @@ def store() -> Store:
 
 
 def opened(page: str, **query: str) -> AppTest:
-    app = AppTest.from_file(APP, default_timeout=60).run()
-    for name, value in query.items():
-        app.query_params[name] = value
+    """A page by a link to it, as the first one of a session."""
+    app = AppTest.from_file(APP, default_timeout=60)
     if page != "home":
-        app.switch_page(page_files.found()[page].path).run()
+        app.session_state["_goto"] = (page, query)  # through app.py, as in a browser
+    app.run()
     assert not app.exception, app.exception
     return app
 
