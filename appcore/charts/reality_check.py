@@ -132,4 +132,4 @@ def _images(time: Mapping[str, Any]) -> str:
 
 
 def _tick(time: Mapping[str, Any]) -> str:
-    return str(time["batch"]) + ("" if time.get("runtime", TORCH) == TORCH else f"<br>{time['runtime']}")
+    return str(time["batch"]) + ("" if time.get("runtime", TORCH) == TORCH else f"{markup.BREAK}{time['runtime']}")

@@ -246,8 +246,8 @@ def test_truth_meter_marks_what_differs_beyond_rounding(mask: float, effective: 
 
 def test_truth_meter_says_why_groups_are_not_exact() -> None:
     point = {"density_requested": 0.5} | dict.fromkeys(("density_mask", "density_effective", "density_alive"), 0.4)
-    assert charts.disagreements(point, 100, "filter")[0].endswith("of what was requested (groups stay whole: filter)")
-    assert charts.disagreements(point, 100, "2:4")[0].endswith("of what was requested (2:4 keeps no more)")
+    assert charts.disagreements(point, 100, "filter")[0].endswith("less than was requested (groups stay whole: filter)")
+    assert charts.disagreements(point, 100, "2:4")[0].endswith("less than was requested (2:4 keeps no more)")
 
 
 def test_truth_meter_says_what_was_asked_of_flops() -> None:

@@ -54,23 +54,24 @@ SPENT = {"scoring": 6, "growth": 0, "validation": 10, "test": 15}  # in hundredt
 
 
 @cache  # it takes longer than all the rest of a made-up run
-def shares(pruner: str, density: float) -> tuple[float, ...]:
+def shares(pruner: str, density: float, totals: tuple[int, ...]) -> tuple[float, ...]:
     """Fraction kept of each layer: SNIP spares the first layers, magnitude cuts them; the rest follows from the density."""
     if density == 1.0:
-        return (1.0,) * len(LAYERS)
-    last = len(LAYERS) - 1
+        return (1.0,) * len(totals)
+    last = len(totals) - 1
     slope = {"snip": 0.55, "magnitude": -0.25, "random": 0.0}.get(pruner, 0.2)
     raw = [density * (1 + slope * (1 - 2 * i / last)) + 0.03 * math.sin(3 * i) * (1 - density) for i in range(last + 1)]
     scale = 1.0
     for _ in range(60):  # until the whole network keeps the density
         found = [min(1.0, max(0.02, value * scale)) for value in raw]
-        scale *= density * WEIGHTS / sum(share * layer.total for share, layer in zip(found, LAYERS))
+        scale *= density * sum(totals) / sum(share * total for share, total in zip(found, totals))
     return tuple(found)
 
 
 def counts(config: RunConfig, density: float, dead: int = 0) -> tuple[events.LayerDensity, ...]:
-    kept = [round(share * layer.total) for share, layer in zip(shares(config.pruner, density), LAYERS)]
-    kept[-1] += round(density * WEIGHTS) - sum(kept)
+    totals = tuple(layer.total for layer in LAYERS)  # of fewer layers where a test wants another network
+    kept = [round(share * total) for share, total in zip(shares(config.pruner, density, totals), totals)]
+    kept[-1] += round(density * sum(totals)) - sum(kept)
     return tuple(events.LayerDensity(x.name, k, k - (dead if i == 3 else 0), x.total) for i, (x, k) in enumerate(zip(LAYERS, kept)))
 
 

@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from test_pages import no_warm_up, opened, store, words
 
+from appcore import markup
 from appcore.charts import reality_check as figures
 from appcore.service import manager, model_files
 from appcore.storage.store import Store
@@ -68,7 +69,7 @@ def test_the_verdict_says_faster_where_the_shrunk_network_was() -> None:
     elsewhere = {**found["latency"][0], "runtime": "onnxruntime", "shrunk": {**shrunk, "ratio": 0.25, "high": 0.3}}
     both = {**found, "latency": [{**found["latency"][0], "runtime": "torch"}, elsewhere]}
     assert figures.verdict(both, 0.03)[0].startswith("Faster once shrunk: 4.00 times as fast as dense for one image in onnxruntime")
-    assert list(figures.latency(both["latency"]).layout.yaxis.ticktext) == ["1", "1<br>onnxruntime"]
+    assert list(figures.latency(both["latency"]).layout.yaxis.ticktext) == ["1", f"1{markup.BREAK}onnxruntime"]
     assert figures.weights(found["bytes"] | {"shrunk": 1_000_000}, sparse_sizes.WAYS | {"shrunk": figures.SHRUNK}).data[0].x[-1] == 1.0
 
 

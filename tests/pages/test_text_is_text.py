@@ -55,12 +55,12 @@ MARKDOWN = {  # functions of ours that return Markdown, or words of this program
 # Names whose values cannot be seen where they are shown: words of this program, numbers, or Markdown made by the functions above.
 KNOWN: dict[str, set[str]] = {
     "appcore/ui/ablations/board.py": {"about.label", "about.unit", "waiting.index(run_id) + 1", "words"},
-    "appcore/ui/ablations/form.py": {"help", "note", "how", "share", "many"},
+    "appcore/ui/ablations/form.py": {"sparsity_slider.words(base)[0]", "help", "note", "how", "share", "many"},
     "appcore/ui/ablations/list.py": {"done", "count"},
     "appcore/ui/classroom/panel.py": {"answered", "have", "spaced(code)", "spaced(known)", "_UNREACHABLE.format(line=line)"},
     "appcore/ui/compare/layers.py": {"words"},  # of _same_weights, which returns Markdown
     "appcore/ui/compare/view.py": {"words", "charts.PAIRING[name]", "elsewhere"},
-    "appcore/ui/export/view.py": {"state", "text", "lines", "title", "ABOUT[what]"},
+    "appcore/ui/export/view.py": {"state", "text", "lines", "title", "ABOUT[what]", "model_formats.FORMATS[what]"},
     # words of a lesson's file, which is code, and counts
     "appcore/ui/lessons/overview.py": {"lesson.surprise", "lesson.minutes", "number", "step", "count", "far", "label"},
     "appcore/ui/lessons/view.py": {"lesson.source", "one.notes", "link.label", "number", "step", "count", "names", "' '.join(names)"},
@@ -88,7 +88,7 @@ KNOWN: dict[str, set[str]] = {
     "appcore/ui/stream/forgetting.py": {"sentence"},  # numbers in words
     "appcore/ui/stream/plan.py": {"head", "why", "note", "beside"},
     "appcore/ui/what_if/train.py": {"words"},  # numbers, and sentences of this program
-    "appcore/ui/what_if/choose.py": {"label", "source.words", "pruned", "sketch['megabatch'] + 1"},
+    "appcore/ui/what_if/choose.py": {"help", "label", "source.words", "pruned", "sketch['megabatch'] + 1"},
     "appcore/ui/widgets/bars.py": {"file.title", "file.help", "label"},  # of PAGE in the pages
     "appcore/ui/widgets/download.py": {"label"},
     "appcore/ui/widgets/image_answers.py": {"text"},  # stages in words, and counts

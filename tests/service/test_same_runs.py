@@ -170,6 +170,7 @@ def test_a_reader_sees_why_a_run_failed_and_not_where(manager: Manager, store: S
     assert ada.wait(run_id, 60.0) == "stopped"
     store.update(run_id, status="failed", error="RuntimeError: no", traceback="/home/ada/lab.py")
     log = paths.worker_log(paths.run_folder(store.folder, run_id))
+    log.parent.mkdir(parents=True, exist_ok=True)  # it may have been stopped before it began
     log.write_text("/home/ada/lab.py\n")
     row = ben.get(run_id)
     assert (row["error"], row["traceback"], ben.log(run_id)) == ("RuntimeError: no", None, None)

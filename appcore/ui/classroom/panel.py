@@ -70,9 +70,10 @@ def vote(code: str, question: dict[str, Any], truth: dict[str, Any]) -> None:
     if are_shown(question):
         _ticking(lambda: answers(code, question), "stretch")
     elif question["kind"] == "curve":
-        first, last = (harmless(question["options"][place]) for place in (0, -1))
-        reach = f"{question['low']:g} to {question['high']:g}\u00a0{question['unit']}"
-        st.markdown(f"- across: {harmless(question['x'])}, from {first} to {last}\n- upwards: {harmless(question['y'])}, {reach}")
+        first, last = question["options"][0], question["options"][-1]
+        across = f"{harmless(question['x'])}, from {harmless(first)} to {harmless(last)}"
+        upwards = f"{harmless(question['y'])}, {question['low']:g} to {question['high']:g}\u00a0{harmless(question['unit'])}"
+        st.markdown(f"- across: {across}\n- upwards: {upwards}")
     else:
         st.markdown("\n".join(f"- {harmless(text)}" for text in question["options"]))
 
