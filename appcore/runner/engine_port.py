@@ -10,6 +10,7 @@ from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from .. import __version__
+from . import hardware
 
 if TYPE_CHECKING:
     from ..config import RunConfig
@@ -98,11 +99,13 @@ class Engine:
         return _module("engine.data").digest_here(config)
 
     def versions(self) -> dict[str, Any]:
-        """What affects the last bits of a result beyond settings, data and device: software, the instructions of the CPU, threads."""
+        """What affects the last bits of a result beyond settings, data and device: software, the CPU's instructions and maker, threads."""
         torch = import_module("torch")
         found = {"appcore": __version__, "torch": torch.__version__}
         found |= {name: metadata.version(name) for name in ("torchvision", "numpy", "pillow")}
         found |= {"machine": platform.machine(), "cpu": torch.backends.cpu.get_cpu_capability()}
+        if vendor := hardware.cpu_vendor():
+            found["vendor"] = vendor
         return found | {"threads": _module("engine.threads").ALL_THREADS}
 
     def create(self, config: RunConfig) -> Any:

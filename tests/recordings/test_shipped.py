@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from appcore import events, run
+from appcore.bench import timing
 from appcore.cli import record
 from appcore.cli.main import main
 from appcore.config import build
@@ -61,6 +62,8 @@ def test_the_pictures_show_what_the_files_hold() -> None:
 def test_the_cheapest_recording_equals_a_run_of_its_settings(cifar_small: Path) -> None:
     known, _, entries = bundle_recorded.read(shipped.read(catalog.run_id(CHEAPEST, 0)))
     here = Engine().versions()
+    if not shipped.runs()[catalog.run_id(CHEAPEST, 0)]["machine"].startswith(f"{timing.machine()['processor']}, "):
+        pytest.skip("recorded on another processor, whose kernels may decide the last bits")
     if differing := [name for name in DECISIVE if known.versions.get(name) != here[name]]:
         pytest.skip(f"recorded with another {', '.join(differing)}, which may decide the last bits")
     config = build({**catalog.recording(CHEAPEST).config(0).model_dump(mode="json"), "dataset": f"images:{cifar_small}"})

@@ -22,7 +22,7 @@ from appcore.config import build
 from appcore.engine.data import load_data, pick_device
 from appcore.errors import InputError
 from appcore.planning.plan import plan
-from appcore.runner import driver
+from appcore.runner import driver, hardware
 from appcore.runner.engine_port import Engine
 from appcore.service.manager import Manager
 from appcore.storage.store import Store
@@ -201,16 +201,17 @@ def test_a_run_of_an_earlier_version_goes_on_with_a_note_and_is_refused_other_si
 
 
 def test_other_software_and_another_cpu_are_noted_and_the_run_goes_on(images: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "cpu_vendor", lambda: "AuthenticAMD")  # not every system tells it
     run_id = stopped(store, images)
     here = Engine().versions()
-    assert {"torch", "torchvision", "appcore", "numpy", "pillow", "machine", "cpu", "threads"} == set(here)
+    assert {"torch", "torchvision", "appcore", "numpy", "pillow", "machine", "cpu", "vendor", "threads"} == set(here)
     assert store.get(run_id)["versions"] == {**here, "device": store.get(run_id)["started"]["device"]}
-    there = {**here, "torchvision": "0.99", "cpu": "AVX9000", "threads": 77}
+    there = {**here, "torchvision": "0.99", "cpu": "AVX9000", "vendor": "GenuineIntel", "threads": 77}
     monkeypatch.setattr(Engine, "versions", lambda self: there)
     assert driver.drive(store, run_id) == "done"
     row = store.get(run_id)
     (note,) = [note for note in row["notes"] if note.startswith("written with")]
-    for name in ("torchvision", "cpu", "threads"):
+    for name in ("torchvision", "cpu", "vendor", "threads"):
         assert f"{name} {here[name]}, now {there[name]}" in note
         assert row["versions"][name] == f"{here[name]}, then {there[name]}"
     assert "torch 2" not in note and row["versions"]["torch"] == here["torch"]
