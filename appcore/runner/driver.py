@@ -268,9 +268,13 @@ class _Driver:
     # ---- ends
 
     def end(self, status: str, *, is_asked: bool = True) -> None:
-        """Write the remaining rows and the final status; not `is_asked`: what a worker said of why it must end stays (see worker)."""
+        """Write the remaining rows and the final status; not `is_asked`: what a worker said of why it must end stays (see worker).
+
+        A run that was paused when its worker was preempted says so by its command, for whoever places it again (see placed).
+        """
         self._pace.interrupt()
-        self._flush(status=status, command=None, **({"error": None} if is_asked else {}))
+        command = "pause" if self._is_preempted and self._is_paused and not is_asked else None
+        self._flush(status=status, command=command, **({"error": None} if is_asked else {}))
         self._has_ended = True
         if is_asked:
             over.tell(self._store, self._run_id, status)
