@@ -90,11 +90,11 @@ def test_a_node_and_the_keeper_die_and_every_run_ends_with_the_same_bits(cluster
     struck, other = (run_id for run_id in run_ids if status(store, run_id) == "running")
     store.set_command(other, "pause")
     wait(lambda: status(store, other) == "paused")  # it has not ended when the keeper dies, and its worker with it
+    worker = store.get(other)["pid"]
     wait(lambda: store.get(struck)["cursor"] > 205)  # there is a checkpoint of the first megabatch
     keeper = next(store.get(run_id)["pid"] for run_id in run_ids if status(store, run_id) == "queued")
     cluster.remove_node(raylet_of(cluster, store.get(struck)["pid"]), allow_graceful=False)
     wait(lambda: any(note.startswith("started again") for note in store.get(struck)["notes"] or []))
-    worker = store.get(other)["pid"]
     with suppress(ProcessLookupError):  # it may have been on that node
         os.kill(keeper, signal.SIGKILL)
     wait(lambda: status(store, other) == "paused" and store.get(other)["pid"] != worker)  # another keeper holds it
