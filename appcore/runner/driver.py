@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .. import paths
-from ..statuses import STARTABLE, STARTED
+from ..statuses import RESUMABLE, STARTABLE, STARTED
 from ..storage import checkpoint, heartbeat
 from ..storage.store import Store, TakenOverError
 from ..trackers.sink import Sink
@@ -87,7 +87,9 @@ class _Driver:
         self._store, self._run_id, self._work, self._watch = store, run_id, work, watch
         row = store.get(run_id)
         mine = STARTED if heartbeat.is_mine(row) else ()  # left behind by a driver of this process that could not write
-        columns = {"status": "running", "error": None, "traceback": None, "totals": None}
+        columns: dict[str, Any] = {"status": "running", "error": None, "traceback": None, "totals": None}
+        if row["status"] in RESUMABLE:  # whoever drives it on wants it to go on, whatever it was told before it ended
+            columns["command"] = None
         self._row = admission.take(store, self._work, run_id, (*STARTABLE, *mine), **columns)
         self._fence = self._row["fence"]
         self._folder = paths.run_folder(store.folder, run_id)

@@ -417,6 +417,7 @@ def test_preempted_while_paused_it_saves_before_it_stops(store: Store, uninterru
     store.set_command(run_id, "preempt")
     assert list(driven)[-1] == "stopped"
     row = store.get(run_id)
+    assert row["command"] == "pause"  # for whoever places it again; not for whoever drives it on
     assert checkpoint.load(paths.run_folder(store.folder, run_id))[1]["cursor"] == row["cursor"]
     assert driver.drive(store, run_id, work=StandIn()) == "done"
     assert_same(store, run_id, uninterrupted)

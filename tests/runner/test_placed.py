@@ -311,6 +311,19 @@ def test_a_run_that_was_preempted_while_nobody_looked_is_placed_again(store: Sto
     assert store.get(run_id)["notes"] == [f"started again: {PREEMPTED}"]
 
 
+def test_a_run_that_was_preempted_while_paused_stays_paused_for_a_keeper_that_never_saw_it(store: Store, engine: Engine) -> None:
+    run_id = add(store)
+    driven_elsewhere(store, run_id)
+    store.update(run_id, status="stopped", error=PREEMPTED, command="pause", heartbeat=None)
+    job = PlacedJob(store, [run_id], engine.submit)
+    for _ in range(3):
+        assert job.advance()
+    assert (engine.given, status(store, run_id), store.command(run_id)) == ([], "paused", None)
+    store.set_command(run_id, "resume")
+    assert job.advance()
+    assert (engine.given, status(store, run_id)) == ([[run_id]], "queued")
+
+
 @pytest.mark.slow
 def test_a_worker_that_is_asked_to_end_says_so_before_its_run_stops_and_only_then(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(paths.STORE_VARIABLE, store.url)
