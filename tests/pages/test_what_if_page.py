@@ -178,9 +178,10 @@ def test_a_share_of_the_flops_is_asked_for_by_the_same_slider(replies: dict) -> 
     assert "40 % of the FLOPs cannot be reached" in words(app) and not app.exception
 
 
-def test_links_that_name_a_scope_as_it_was_called_before_still_lead_there(replies: dict) -> None:
-    app = opened("what_if", scope="Each layer alike", sparsity="90")
-    assert app.selectbox(key="scope").value == "layer" and not app.exception
+@pytest.mark.parametrize(("words", "scope"), [("Each layer alike", "layer"), ("layer", "layer"), ("flops", "flops")])
+def test_links_that_name_a_scope_as_it_was_called_before_or_is_in_settings_lead_there(replies: dict, words: str, scope: str) -> None:
+    app = opened("what_if", scope=words, sparsity="90")
+    assert app.selectbox(key="scope").value == scope and not app.exception
 
 
 def test_densities_of_layers_are_typed_and_kept_in_the_address(replies: dict) -> None:

@@ -137,7 +137,7 @@ def question(sketch: Mapping[str, Any], run: Mapping[str, Any]) -> tuple[Density
     layers, given = [layer["name"] for layer in sketch["layers"]], run.get(DENSITIES, ())
     with st.container(key="what-if-question"):
         left, middle, right = st.columns([4, 2, 3], gap="medium", vertical_alignment="bottom")
-    old_links.renamed("scope", _FORMERLY)
+    old_links.renamed("scope", _FORMERLY | SCOPES)  # also as a run's settings and the form's address have it
     first = DENSITIES if given else FLOPS if run.get("scope") == FLOPS else "global"
     scope = middle.selectbox(
         "Scope",
