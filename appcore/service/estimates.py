@@ -6,7 +6,7 @@ import copy
 import json
 import threading
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -30,6 +30,7 @@ class Estimates:
         self._made = Once(_ESTIMATES)
         self._asked: dict[Hashable, Future[dict[str, Any]]] = {}
         self._lock = threading.Lock()
+        self._is_closed = False
 
     def of(self, config: dict[str, Any]) -> dict[str, Any]:
         """What a run would cost. An answer is remembered, unless the machine was too busy to measure."""
@@ -44,9 +45,11 @@ class Estimates:
         with self._lock:
             self._asked = {other: going for other, going in self._asked.items() if other == key or not going.done()}
             going = self._asked.get(key)
+            if going is None and self._is_closed:
+                return None
             if going is None:
                 going = self._asked[key] = Future()
-                threading.Thread(target=_carry_out, args=(going, estimate), daemon=True).start()
+                threading.Thread(target=_carry_out, args=(going, estimate), name="appcore-estimate", daemon=True).start()
         try:
             found = going.result(patience)
         except TimeoutError:
@@ -56,6 +59,13 @@ class Estimates:
             raise
         self._forget(key)
         return found
+
+    def close(self, seconds: float) -> None:
+        """Begin no more, and wait for those that go on, at most so long: a process that ends while a thread is in torch's code aborts."""
+        with self._lock:
+            self._is_closed = True
+            going = list(self._asked.values())
+        wait(going, seconds)
 
     def _forget(self, key: Hashable) -> None:
         with self._lock:

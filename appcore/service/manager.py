@@ -42,6 +42,7 @@ from .what_if import WhatIfQueue
 
 TWICE_SECONDS = 5.0  # a second press of Start within this time counts as the first
 LOOK_SECONDS = 0.5  # how often a wait looks into the store while the run goes on
+_ESTIMATE_SECONDS = 2.0  # for which the end waits for estimates that go on
 _TOKENS = 1000
 MOVES = ("front", "up", "down", "back")
 _BOX = "_appcore_runtime"  # outside the package and without a file: Streamlit's reloader leaves it alone
@@ -296,10 +297,11 @@ class Manager:
             self._doze(run_id, deadline)
 
     def close(self) -> None:
-        """Stop all runs that this process drives, resumable. Returns within about two seconds."""
+        """Stop all runs that this process drives, resumable. Returns within about two seconds; four where an estimate goes on."""
         for launcher in self._launchers.values():
             launcher.close()
         self._scoring.close()
+        self._estimates.close(_ESTIMATE_SECONDS)
 
     # ---- internal
 

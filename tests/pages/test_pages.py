@@ -387,5 +387,8 @@ def test_a_changed_setting_is_told_to_the_browser_once(store: Store, monkeypatch
     monkeypatch.setattr(QueryParams, "_send_query_param_msg", lambda params: (told.append(params.to_dict().get("seed", "")), send(params)))
     app.number_input(key="form_seed").set_value(7).run()
     assert told == ["7"]
+    app.run()  # as when the costs are known
+    assert told == ["7"]
+    app.query_params["seed"] = "8"  # a link to the page that it stands on: only the page can say it
     app.run()
-    assert told == ["7", "7"]  # a link to the page that it stands on: only the page can say it
+    assert told == ["7", "8"]

@@ -150,3 +150,14 @@ def test_an_ablation_takes_few_statements_however_many_runs_it_has(manager: Mana
         counts[size] = len(statements)
     assert counts[40] == counts[3]
     assert manager.get(busy)["status"] in ("queued", "running")
+
+
+def test_the_end_waits_for_an_estimate_that_goes_on(manager: Manager, work: Reading) -> None:
+    assert manager.estimate_soon(SLOW, 0.01) is None
+    assert work.has_begun.wait(PATIENCE)
+    soon = threading.Timer(0.2, work.may_end.set)
+    soon.start()
+    manager.close()
+    assert work.may_end.is_set()
+    soon.join()
+    assert manager.estimate_soon(LONG, 0.01) is None  # and begins no other

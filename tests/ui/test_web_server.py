@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -130,3 +133,25 @@ def test_the_real_app_answers_its_own_address_alone(server: str) -> None:
     assert upgrade(server, Host=f"evil.example:{port}") == 403
     for origin in ("http://localhost:9999", "null", "http://evil.example", f"http://localhost:{port}.evil.example"):
         assert upgrade(server, Origin=origin) == 403, origin
+
+
+_ENDING = """
+import asyncio, atexit, os, sys, threading
+os.environ["STREAMLIT_SERVER_HEADLESS"] = "true"
+from appcore.ui.app import web_server
+atexit.register(print, "told the rest")
+async def serve():
+    async with web_server.lifespan(None):
+        pass
+asyncio.run(serve())
+threading.Thread(target=threading.Event().wait, name=sys.argv[1], daemon=True).start()
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("appcore-computes", 1), ("somebody-else", 0)])
+def test_a_server_ends_before_python_breaks_into_a_thread_that_computes(name: str, code: int, tmp_path: Path) -> None:
+    """In torch's code that would abort the process. What was to be done at its end is done."""
+    command, env = [sys.executable, "-c", _ENDING, name], os.environ | {"APPCORE_STORE": str(tmp_path / "store.db")}
+    env.pop("PYTHONUNBUFFERED", None)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, env=env)
+    assert (ended.returncode, ended.stdout) == (code, "told the rest\n"), ended.stderr

@@ -20,7 +20,7 @@ from ..words import text
 from . import page_files, signin
 
 _NAMED = 3
-_TOLD = "_address_told"
+_PAGE, _TOLD = "_page", "_address_told"  # the page that is open, and the query of its address that the browser knows of
 _ARRIVAL_SECONDS = 5.0
 _spent, _lock, _this_thread = [0.0], threading.Lock(), threading.local()
 
@@ -28,9 +28,13 @@ _spent, _lock, _this_thread = [0.0], threading.Lock(), threading.local()
 def guard(file: str) -> None:
     """First line of a page, given its `__file__`. Streamlit finds a folder pages/ by itself, so when the first request of a fresh process
     is a deep link, it runs the page without app.py: remember the page and run app.py first."""
+    name = Path(file).stem
     if "nav_ready" not in st.session_state:
-        st.session_state["_goto"] = (Path(file).stem, _everything_asked())
+        st.session_state["_goto"] = (name, _everything_asked())
         st.switch_page("app.py")
+    if st.session_state.get(_PAGE) != name:
+        st.session_state[_PAGE] = name
+        st.session_state.pop(_TOLD, None)
 
 
 def _everything_asked() -> dict[str, list[str]]:
@@ -148,17 +152,19 @@ def requested(name: str) -> list[str]:
 
 def settle_address() -> None:
     """Let the browser's address say what this page was asked for: a link of Streamlit (1.67) to the page that it stands on leaves it
-    as it was, and the next update or a reload would lead back. Not where a callback of this run has said it: on a busy machine once more
-    comes when Back has been pressed meanwhile, and takes the way forward."""
-    if st.session_state.pop(_TOLD, False):
+    as it was, and the next update or a reload would lead back. Once for each query: on a busy machine once more comes when Back has been
+    pressed meanwhile, and takes the way forward."""
+    asked = _everything_asked()
+    if asked == st.session_state.get(_TOLD):
         return
+    address_told()
     with suppress(StreamlitAPIException):  # a parameter is bound to an element, so the page was here before
-        st.query_params.from_dict(_everything_asked())
+        st.query_params.from_dict(asked)
 
 
 def address_told() -> None:
     """For callbacks that have written the address of a page which settles it."""
-    st.session_state[_TOLD] = True
+    st.session_state[_TOLD] = _everything_asked()
 
 
 def keep_form(query: Mapping[str, str]) -> None:

@@ -5,7 +5,9 @@ A stranger's page whose name its owner points at this machine (DNS rebinding) co
 
 from __future__ import annotations
 
+import atexit
 import ipaddress
+import os
 import threading
 import webbrowser
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
@@ -127,12 +129,23 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
         scheme = "https" if st.get_option("server.sslCertFile") else "http"
         address = f"{scheme}://{place}:{st.get_option('server.port')}/{st.get_option('server.baseUrlPath').strip('/')}"
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    atexit.register(_leave)
     try:
         yield
     finally:
         from appcore.service import manager
 
         manager.shared().close()
+
+
+def _leave() -> None:
+    """Last of all: end the process here where a thread of ours goes on. Python's own end would break into torch's code, which aborts."""
+    if any(thread.daemon and thread.name.startswith("appcore-") for thread in threading.enumerate()):
+        atexit.unregister(_leave)
+        atexit._run_exitfuncs()  # what was registered before
+        with suppress(OSError, ValueError):  # nobody reads any more
+            print(end="", flush=True)
+        os._exit(1)  # as Streamlit ends after a signal
 
 
 MIDDLEWARE = [Middleware(Addresses)]
