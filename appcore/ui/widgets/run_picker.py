@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -66,8 +67,7 @@ def newest_group(runs: Runs) -> list[str]:
     first = [run["run_id"] for run in runs if run["recorded"] and run["recorded"]["name"] in catalog.GALLERY[0].recordings]
     if first and all(run["recorded"] for run in runs):
         return first[:USUAL]
-    for run in runs:
-        together = [other["run_id"] for other in reversed(runs) if run["group_id"] and other["group_id"] == run["group_id"]]
-        if len(together) > 1:
-            return together[:USUAL]
-    return [run["run_id"] for run in reversed(runs[:2])]
+    sizes = Counter(run["group_id"] for run in runs if run["group_id"])
+    group = next((run["group_id"] for run in runs if sizes[run["group_id"]] > 1), None)
+    chosen = [run for run in runs if run["group_id"] == group] if group else runs[:2]
+    return [run["run_id"] for run in reversed(chosen)][:USUAL]
