@@ -71,6 +71,16 @@ def check_granularity(granularity: str) -> None:
         raise ValueError(f"{granularity} leaves everything; choose fewer than {bound[2]} of every {bound[2]}, such as 2:4")
 
 
+def remark(granularity: str, scope: str, densities: Sequence[str]) -> str:
+    """What to know of groups of different sizes that are ranked over the whole network, by the sum of their scores; else empty."""
+    if granularity not in ("kernel", "filter", "channel") or scope not in ("global", FLOPS) or densities:
+        return ""
+    return (
+        f"Over the whole network the sum of scores favours the largest {granularity}s, and a small layer can lose all of its own, so that "
+        "nothing passes; with scope layer each layer keeps the same share."
+    )
+
+
 def block(granularity: str, shape: tuple[int, ...]) -> tuple[int, int]:
     """(outputs, inputs) of a group in a weight of this shape, [outputs, inputs, *kernel]; a group has all of each of its kernels.
 

@@ -50,12 +50,9 @@ def add(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
             group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
         else:
             group.add_argument(flag, metavar=_metavar(name, field.annotation), help=text)
-        if several and name == "tau":
-            group.add_argument(
-                f"--{axis_values.SPARSITY}",
-                metavar="VALUES",
-                help="instead of tau: the share of weights removed in the end, from 0 to below 1",
-            )
+        if name == "tau":
+            text = "instead of tau: the share of weights removed in the end, from 0 to below 1"
+            group.add_argument(f"--{axis_values.SPARSITY}", metavar="VALUES" if several else "X", help=text)
 
 
 def add_log(parser: argparse.ArgumentParser) -> None:
@@ -79,6 +76,8 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
         if given is not None:
             given = densities.expanded(given) if name == "densities" else given
             values[name] = [part for part in given.split(",") if part] if get_origin(field.annotation) is tuple else given
+    if args.sparsity is not None:
+        values["tau"] = _tau(args)
     if args.arch is not None:
         values["arch"] = own_code.allow(args.arch)  # typed by somebody who can run programs here anyway
     if args.option:
@@ -114,13 +113,26 @@ def _of_preset(name: str) -> dict[str, Any]:
 
 def texts(args: argparse.Namespace) -> dict[str, str]:
     """The values given for each setting, as typed, by the name that `axis_values` reads them by, in the order of the form."""
-    if args.sparsity is not None and args.tau is not None:
-        raise InputError("sparsity: it is another way to say tau; give one of them", axis_values.SPARSITY)
+    _check_one_way(args)
     as_given = {"tau": axis_values.SPARSITY} if args.sparsity is not None else {}
     names = [as_given.get(name, name) for name in RunConfig.model_fields if name != "options"]
     options = {axis_values.OPTION + name: text for name, text in map(_named, args.option or ())}
     found = {name: text for name in names if (text := getattr(args, name)) is not None}
     return found | {name: densities.expanded(found[name]) for name in ("densities",) if name in found} | options
+
+
+def _check_one_way(args: argparse.Namespace) -> None:
+    if args.sparsity is not None and args.tau is not None:
+        raise InputError("sparsity: it is another way to say tau; give one of them", axis_values.SPARSITY)
+
+
+def _tau(args: argparse.Namespace) -> float:
+    """The tau of the one sparsity that was given."""
+    _check_one_way(args)
+    found = axis_values.parse(axis_values.SPARSITY, args.sparsity)
+    if len(found) != 1:
+        raise InputError(f"sparsity: {args.sparsity!r} is not one number; `sweep` takes several", axis_values.SPARSITY)
+    return found[0]
 
 
 def _help(name: str, field: Any) -> str:

@@ -17,7 +17,7 @@ from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .. import installation, paths, plugins
+from .. import installation, paths, plugins, quotas
 from ..config import RunConfig, build, is_unicode
 from ..datasets.base import Description
 from ..errors import InputError
@@ -182,9 +182,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(args: argparse.Namespace) -> int:
     from ..planning.plan import check
+    from ..planning.relevance import is_relevant
 
     config = build(flags.settings(args)).anchored()  # as the run will keep it, so that both share the data
     found = check(config)
+    note = quotas.remark(config.granularity, config.scope, config.densities)
+    if note and is_relevant("granularity", config.model_dump()):
+        print(f"note: {note}", file=sys.stderr)
     is_here = plugins.find("launchers", args.launcher).literals.get("IN_THIS_PROCESS", False)
     shared = _rehearse(config, found) if is_here else None
     manager = _manager()

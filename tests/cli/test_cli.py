@@ -256,7 +256,10 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 BAD = {
     "unknown command": (["fly"], "fly"),
-    "unknown flag": (["run", "--sparsity", "0.5"], "--sparsity"),
+    "unknown flag": (["run", "--amount", "0.5"], "--amount"),
+    "sparsity in percent": (["run", "--sparsity", "50"], "from 0 to below 1"),
+    "several sparsities": (["run", "--sparsity", "0.5,0.9"], "0.5,0.9"),
+    "sparsity and tau": (["run", "--sparsity", "0.5", "--tau", "3"], "give one of them"),
     "shortened flag": (["run", "--epoch", "3"], "--epoch"),
     "flag without value": (["run", "--epochs"], "--epochs"),
     "extra word": (["list", "everything"], "everything"),

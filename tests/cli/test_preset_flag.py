@@ -41,6 +41,11 @@ def test_a_sweep_begins_with_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(json.loads(capsys.readouterr().out)["runs"]) == 2
 
 
+def test_a_sparsity_is_another_way_to_say_tau() -> None:
+    assert read("--sparsity", "0.6336") == {"tau": 4.5}
+    assert read("--preset", "quick", "--sparsity", "0.9")["tau"] == pytest.approx(10.319, abs=1e-3)
+
+
 def test_what_there_is_not_is_said_with_what_there_is() -> None:
     assert not Store().exists()
     with pytest.raises(InputError, match="unknown name 'fast'; choose one of quick"):

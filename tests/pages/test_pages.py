@@ -177,6 +177,13 @@ def test_a_setting_that_is_wrong_is_there_where_it_would_have_no_effect(settings
     assert more.proto.expanded
 
 
+def test_groups_over_the_whole_network_come_with_what_to_know_of_them() -> None:
+    note = "a small layer can lose all of its own"
+    assert note in words(opened("run", granularity="filter"))
+    for settings in ({"granularity": "filter", "scope": "layer"}, {"granularity": "2:4"}, {}, {"granularity": "filter", "method": "dense"}):
+        assert note not in words(opened("run", **settings))
+
+
 def test_own_images_ask_for_a_path_and_a_bad_one_is_told(launch_form: AppTest) -> None:
     launch_form.selectbox(key="form_dataset").select("images:").run()
     launch_form.text_input(key="form_argument_dataset").set_value("/no/such/folder").run()

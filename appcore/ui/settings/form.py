@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 from pydantic import ValidationError
 
-from appcore import plugins
+from appcore import plugins, quotas
 from appcore.config import RunConfig, problems
 from appcore.config import group as group_of
 from appcore.errors import InputError
@@ -52,7 +52,7 @@ def show() -> tuple[dict[str, Any], RunConfig | None]:
     page.keep_form(st.query_params.to_dict())
     config, errors = check(overrides)
     values = address.effective(overrides)
-    _remarks(bad)
+    _remarks(bad, values)
     marks = _of_run(errors)
     with st.grid(2, min_column_width=round(250 * projector.scale()), gap=("xsmall", "medium")):
         for name in BASIC:
@@ -142,12 +142,15 @@ def _write(overrides: Mapping[str, Any], preset: str) -> None:
     page.address_told()
 
 
-def _remarks(bad: list[str]) -> None:
-    """What of the address cannot be used, and what the last choice changed besides itself."""
+def _remarks(bad: list[str], values: Mapping[str, Any]) -> None:
+    """What of the address cannot be used, what the last choice changed besides itself, and what to know of the chosen granularity."""
     for line in bad:
         st.caption(f":red[:material/link_off: {plain(line, 300)}]")
     if said := st.session_state.pop(_SAID, ""):
         st.caption(f":material/info: {said}")
+    note = quotas.remark(values["granularity"], values["scope"], values["densities"])
+    if note and is_relevant("granularity", values):
+        st.caption(f":material/info: {note}")
 
 
 def _of_run(errors: Mapping[str, list[str]]) -> dict[str, list[str]]:
