@@ -43,7 +43,7 @@ PRESETS: dict[str, Preset] = {
         "First look",
         "here",
         "A ResNet-20 is pruned with SNIP before each of six parts of the data, in half a minute.",
-        "scikit-learn digits, ResNet-20, full replay; made for a first look",
+        "digits of 8 x 8 pixels, ResNet-20, full replay; made for a first look",
         {},
     ),
     "poster-r50-cifar100-small": Preset(

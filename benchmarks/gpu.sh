@@ -16,8 +16,7 @@ if [ "${1:-}" = --make-wheels ]; then
         target+=(--platform "${tag}_x86_64")
     done
     "$python" -m pip download "${target[@]}" "pydantic>=2.9,<3" "sqlalchemy>=2.0.36,<3" "alembic>=1.14,<2" "pytest>=8.3"
-    # Of scikit-learn the file of digits is read, and nothing imported: it needs no scipy here.
-    "$python" -m pip download "${target[@]}" --no-deps "psutil>=6" "nvidia-ml-py>=12" "scikit-learn>=1.5"
+    "$python" -m pip download "${target[@]}" --no-deps "psutil>=6" "nvidia-ml-py>=12"
     exit
 fi
 

@@ -1,9 +1,12 @@
-"""Handwritten digits of 8 x 8 pixels that come with scikit-learn: real images, no download, small enough for a laptop."""
+"""Handwritten digits of 8 x 8 pixels, in digits.npz beside this file: real images, no download, small enough for a laptop.
+
+They are the test set of Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, UCI Machine Learning Repository, 1998, CC BY 4.0,
+doi.org/10.24432/C50P49) in the order that scikit-learn's `load_digits` has them in.
+"""
 
 from __future__ import annotations
 
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +29,9 @@ def describe(config: RunConfig) -> Description:
 
 def load(config: RunConfig) -> Images:
     """The images, brightness 0..16 spread to 0..255; training and test set in scikit-learn's order."""
-    table = _table()
-    x = np.rint(table[:, :64].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)[:, None]  # [1797, 1, 8, 8]
-    y = table[:, 64].astype(np.int64)
+    images, digits = arrays()
+    x = np.rint(images.astype(np.float64) * (255 / 16)).astype(np.uint8)[:, None]  # [1797, 1, 8, 8]
+    y = digits.astype(np.int64)
     shuffled = np.random.RandomState(0).permutation(len(y))  # RandomState's numbers are frozen across versions of numpy
     by_class = shuffled[np.argsort(y[shuffled], kind="stable")]
     is_test = np.zeros(len(y), dtype=bool)
@@ -36,15 +39,11 @@ def load(config: RunConfig) -> Images:
     return Images(x[~is_test], y[~is_test], x[is_test], y[is_test], _CLASSES, _NOTES)
 
 
-@cache  # a megabyte; runs, estimates and sketches of one process ask for it again and again
-def _table() -> np.ndarray:
-    """[1797, 65]: the pixels of an image, 0 to 16, and its digit. Read from scikit-learn's file; importing scikit-learn takes seconds."""
-    package = find_spec("sklearn")
-    folders = package.submodule_search_locations if package else None
-    file = Path(folders[0], "datasets", "data", "digits.csv.gz") if folders else None
-    if file is not None and file.exists():
-        return np.loadtxt(file, delimiter=",")
-    from sklearn.datasets import load_digits  # says what is missing, or knows where a later version keeps the file
-
-    pixels, digits = load_digits(return_X_y=True)
-    return np.column_stack([pixels, digits])
+@cache  # runs, estimates and sketches of one process ask for it again and again
+def arrays() -> tuple[np.ndarray, np.ndarray]:
+    """uint8 images [1797, 8, 8] of brightness 0 to 16, and their digits, uint8 [1797]; shared, so not to be changed."""
+    with np.load(Path(__file__).with_name("digits.npz")) as file:
+        images, digits = file["images"], file["labels"]
+    for array in (images, digits):
+        array.flags.writeable = False
+    return images, digits
