@@ -31,18 +31,22 @@ with st.container(key="what-if-choices"):
     if (of_run := st.query_params.get("run")) in everything:
         with under_title:
             bars.of_run(everything[of_run])
-    criteria = choose.criteria()
+    left, right = st.columns([5, 1], vertical_alignment="bottom")
+    with left:
+        criteria = choose.criteria()
+    with right:
+        granularity = choose.granularity(source, everything.get(of_run or "", {}).get("config", {}))
 if not criteria:
     st.markdown("**Choose a criterion above.** Two or more stand side by side.")
     st.stop()
-waiting, testing = view.is_waiting(view.ask(source, criteria)), accuracy.is_waiting()
+waiting, testing = view.is_waiting(view.ask(source, criteria, granularity)), accuracy.is_waiting()
 
 
 @st.fragment(run_every=0.5 if waiting or testing else None)
 @page.careful
 def dragged() -> None:
     """All parts that depend on the controls; polls for scores while some are missing."""
-    found = view.ask(source, criteria)
+    found = view.ask(source, criteria, granularity)
     if waiting and not view.is_waiting(found):
         st.rerun()
     view.progress(found)
@@ -67,14 +71,14 @@ def dragged() -> None:
     view.in_words(answers, deaths, density if scope == FLOPS else None)
     on_top = st.container() if projector.is_on() else None  # an audience sees charts first
     with st.container():
-        view.numbers(sketches, answers, deaths)
+        view.numbers(sketches, answers, deaths, granularity)
     with on_top or st.container():
         view.figures(sketches, answers, deaths, asked)
     if not source.is_recorded:  # what follows reads data, which may not be here
-        accuracy.section(source, list(sketches), density, scope, exempt)
-        train.section(source, list(sketches), density, scope, exempt)
+        accuracy.section(source, list(sketches), density, scope, exempt, granularity)
+        train.section(source, list(sketches), density, scope, exempt, granularity)
     view.scores(sketches, answers, asked)
-    choose.small_print(source, criteria, one, milliseconds)
+    choose.small_print(source, criteria, one, milliseconds, granularity)
     if accuracy.is_waiting() != testing:
         st.rerun()
 

@@ -1,7 +1,8 @@
 """What pruning to a density would do, from sketches of scores: how much each layer keeps, the threshold, which layer dies first.
 
 A sketch holds, for each layer, its scores in falling order at some ranks (`ranks`): every rank up to FINE and of small layers, then
-steps that grow to at most 0.7 % of the rank and 1/2048 of the layer. Between two of them counts are interpolated. numpy and pandas only.
+steps that grow to at most 0.7 % of the rank and 1/2048 of the layer. Between two of them counts are interpolated. Where groups of weights
+are ranked, see what_if_groups.py. numpy and pandas only.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import numpy as np
 import pandas as pd
 
 from ..quotas import FLOPS, Costs, boundary, quotas
+from . import what_if_groups as groups
 
 POINTS, FINE = 4096, 1024  # most points in a layer's sketch; number of best ranks that are all included
 DECADES, BINS = 12, 60
 
 Density = float | Mapping[str, float]  # of all layers together, or of each by its weight's name
-Sketch = Mapping[str, Any]  # {"layers": [{name, shape, total, eligible, flops}], "ranks": [array], "scores": [array], "order": {...}}
+# {"layers": [{name, shape, total, eligible, flops}], "ranks": [array], "scores": [array], "order": {...}}; of groups also "starts"
+Sketch = Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +70,8 @@ def answer(sketch: Sketch, density: Density, scope: str = "global", exempt: Sequ
     """Weights kept in each layer when round(density * n) of the n weights of the layers that are not exempt are kept.
 
     Scope flops takes `density` for the share of all FLOPs that is left: as many of the highest scores are kept as cost no more. InputError
-    where all else costs more. A density for each layer, by weight, keeps that share of each, whatever the scope.
+    where all else costs more. A density for each layer, by weight, keeps that share of each, whatever the scope. Groups are kept whole: as
+    many as come nearest to these numbers, or by scope flops cost no more.
     """
     spared = np.array([layer["name"] in set(exempt) for layer in sketch["layers"]])
     total, eligible = (np.array([layer[what] for layer in sketch["layers"]], dtype=np.int64) for what in ("total", "eligible"))
@@ -91,6 +95,9 @@ def answer(sketch: Sketch, density: Density, scope: str = "global", exempt: Sequ
         shapes = {names[i]: tuple(sketch["layers"][i]["shape"]) for i in open_layers}
         found = quotas(shapes, keep, scope, {names[i]: int(eligible[i]) for i in open_layers})
         kept[open_layers] = [found[names[i]] for i in open_layers]
+    if "starts" in sketch:
+        kept = np.where(spared, kept, groups.whole(sketch, kept, at_most=scope == FLOPS and not isinstance(density, Mapping)))
+        keep = int(kept[~spared].sum())
     columns = {"layer": names, "total": total, "eligible": eligible, "kept": kept}
     return Answer(pd.DataFrame({**columns, "exempt": spared}), keep, n, threshold)
 
@@ -174,8 +181,8 @@ def _whole(values: np.ndarray, budget: int, prices: np.ndarray) -> np.ndarray:
 def deaths(sketch: Sketch, scope: str = "global", exempt: Sequence[str] = ()) -> pd.DataFrame:
     """For each layer the density below which it is empty, the first to die first: layer, kept (in all), density, place.
 
-    global, flops: from the rank of each layer's best score. layer, erk: where the layer's share falls under half a weight; the
-    first of them is exact.
+    global, flops: from the rank of each layer's best score. layer, erk: where the layer's share falls under half a weight, or half a group;
+    of weights the first is exact.
     """
     places = [i for i, layer in enumerate(sketch["layers"]) if layer["name"] not in set(exempt) and layer["eligible"]]
     n = sum(layer["total"] for layer in sketch["layers"] if layer["name"] not in set(exempt))
@@ -187,13 +194,14 @@ def deaths(sketch: Sketch, scope: str = "global", exempt: Sequence[str] = ()) ->
         parts = [(sketch["ranks"][i], sketch["scores"][i], sketch["layers"][i]["eligible"], best) for i in places]
         above, reached = np.array([at_least(*part, above=True) for part in parts]), np.array([at_least(*part) for part in parts])
         ties = np.triu(reached - above, 1).sum(0)  # in earlier layers, which are served first
-        kept = np.round(above.sum(0) + ties).astype(np.int64) + 1
+        kept = np.round(above.sum(0) + ties).astype(np.int64) + groups.least(sketch, places, at_most=scope == FLOPS)
     else:
         shapes = {name: tuple(sketch["layers"][i]["shape"]) for name, i in zip(names, places)}
         weight = np.array([sum(shape) if scope == "erk" else np.prod(shape, dtype=float) for shape in shapes.values()])
-        kept = np.maximum(1, np.ceil(0.5 * weight.sum() / weight)).astype(np.int64)
-        first, count = boundary(shapes, scope, {name: sketch["layers"][i]["eligible"] for name, i in zip(names, places)})
-        kept[names.index(first)] = count
+        kept = np.maximum(1, np.ceil((groups.least(sketch, places) - 0.5) * weight.sum() / weight)).astype(np.int64)
+        if "starts" not in sketch:
+            first, count = boundary(shapes, scope, {name: sketch["layers"][i]["eligible"] for name, i in zip(names, places)})
+            kept[names.index(first)] = count
     frame = pd.DataFrame({"layer": names, "kept": kept, "density": kept / n, "place": places})
     return frame.sort_values("density", ascending=False, kind="stable").reset_index(drop=True)
 

@@ -58,7 +58,7 @@ def latency(times: Sequence[Mapping[str, Any]], *, revision: str = "") -> go.Fig
         "forward pass on this machine: median and middle half of the rounds",
         x="milliseconds (log scale)",
         y="images at once",
-        height=360,
+        height=360 if len(times) < 3 else 120 + 100 * len(times),  # three marks in a row, each with its label
         revision=revision,
     )
     rows = np.arange(len(times))
@@ -89,7 +89,7 @@ def latency(times: Sequence[Mapping[str, Any]], *, revision: str = "") -> go.Fig
         )
     figure.update_layout(hovermode="closest")
     figure.update_xaxes(type="log", dtick="D2")
-    figure.update_yaxes(tickvals=rows, ticktext=[_tick(time) for time in times], range=[len(times) - 0.4, -0.6], showgrid=False)
+    figure.update_yaxes(tickvals=rows, ticktext=[_tick(time) for time in times], range=[len(times) - 0.35, -0.65], showgrid=False)
     return figure
 
 

@@ -22,6 +22,7 @@ from .. import limits, paths, plugins
 from ..analysis.what_if import Density
 from ..errors import InputError
 from ..models import own_code
+from ..quotas import WEIGHT, check_granularity
 from ..runner import admission, run_log
 from ..runner.engine_port import Engine, Work
 from ..runner.launcher import Launcher, is_elsewhere
@@ -237,20 +238,28 @@ class Manager:
         visible = {run_id for run_id, _, _ in self.store.revision(found)} if found else set()
         return [run_id for run_id in found if run_id in visible]
 
-    def scores(self, config: dict[str, Any] | None, run_id: str | None, criterion: str) -> dict[str, Any]:
+    def scores(self, config: dict[str, Any] | None, run_id: str | None, criterion: str, granularity: str = WEIGHT) -> dict[str, Any]:
         """Scores of a fresh network or of a run's newest checkpoint as a sketch: {"state": ready, "sketch"}, or failed with "error",
         or waiting or scoring, when the caller should ask again. See service/what_if and analysis/what_if."""
-        return self._ask(config, run_id, criterion, what=what_if.SCORES)
+        return self._ask(config, run_id, criterion, what=what_if.SCORES, **_groups(granularity))
 
     def cut_accuracy(
-        self, config: dict[str, Any] | None, run_id: str | None, criterion: str, density: Density, scope: str, exempt: list[str]
+        self,
+        config: dict[str, Any] | None,
+        run_id: str | None,
+        criterion: str,
+        density: Density,
+        scope: str,
+        exempt: list[str],
+        granularity: str = WEIGHT,
     ) -> dict[str, Any]:
         """The test accuracy of the network cut by a criterion and not trained, as `scores` with "answer"; see engine/shown/cut_accuracy."""
-        return self._ask(config, run_id, criterion, what=what_if.CUT, density=density, scope=scope, exempt=exempt)
+        about = {"density": density, "scope": scope, "exempt": exempt, **_groups(granularity)}
+        return self._ask(config, run_id, criterion, what=what_if.CUT, **about)
 
-    def sensitivity(self, config: dict[str, Any] | None, run_id: str | None, criterion: str) -> dict[str, Any]:
+    def sensitivity(self, config: dict[str, Any] | None, run_id: str | None, criterion: str, granularity: str = WEIGHT) -> dict[str, Any]:
         """The test accuracy with only one layer cut, for each layer, as `scores` with "answer"; see engine/shown/cut_accuracy."""
-        return self._ask(config, run_id, criterion, what=what_if.SENSITIVITY)
+        return self._ask(config, run_id, criterion, what=what_if.SENSITIVITY, **_groups(granularity))
 
     def look(self, run_id: str, cursor: int | None = None) -> dict[str, Any]:
         """Test images, confusion and first filters of a run at a checkpoint (default: the newest), as `scores` with "answer"; see
@@ -344,6 +353,15 @@ class Manager:
         deadline = time.monotonic() + 2.0
         while self._is_alive(run_id) and time.monotonic() < deadline:
             time.sleep(0.01)
+
+
+def _groups(granularity: str) -> dict[str, str]:
+    """What a question says of groups: nothing where single weights are ranked. InputError for a granularity that there is not."""
+    try:
+        check_granularity(granularity)
+    except ValueError as error:
+        raise InputError(f"granularity: {error}", "granularity") from None
+    return {} if granularity == WEIGHT else {"granularity": granularity}
 
 
 def shared() -> Manager:

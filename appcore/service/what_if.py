@@ -68,7 +68,12 @@ class WhatIfQueue:
         question = self._question(config, run_id, criterion, what, cursor, about)
         key = question["key"]
         if not self._is_known(key):
-            if what == SCORES and run_id is None and (sketch := recorded_scores.find(_built(config, criterion), criterion, _IGNORED)):
+            if (
+                what == SCORES
+                and not about
+                and run_id is None
+                and (sketch := recorded_scores.find(_built(config, criterion), criterion, _IGNORED))
+            ):
                 return {"state": "ready", "sketch": sketch, "seconds": 0.0, "key": key}
             allow()
         with self._lock:
@@ -168,8 +173,8 @@ class WhatIfQueue:
         if what == CUT:
             return {"answer": _engine("shown.cut_accuracy").whole(state, scores[criterion], **about, report=report)}
         if what == SENSITIVITY:
-            return {"answer": _engine("shown.cut_accuracy").by_layer(state, scores[criterion], report)}
-        return {"sketch": _engine("what_if_sketch").sketch(state, scores[criterion])}
+            return {"answer": _engine("shown.cut_accuracy").by_layer(state, scores[criterion], report, **about)}
+        return {"sketch": _engine("what_if_sketch").sketch(state, scores[criterion], **about)}
 
     def _next(self, source: str) -> dict[str, Any] | None:
         with self._lock:

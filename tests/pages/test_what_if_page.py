@@ -32,8 +32,9 @@ def replies(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict]:
     """What the manager says about each criterion; ready unless a test says otherwise. Questions are kept under `asked`."""
     found: dict[str, Any] = {"asked": []}
 
-    def scores(self: Any, config: dict | None, run_id: str | None, criterion: str) -> dict:
+    def scores(self: Any, config: dict | None, run_id: str | None, criterion: str, granularity: str) -> dict:
         found["asked"].append((config, run_id, criterion))
+        found["granularity"] = granularity
         return found.get(criterion, {"state": "ready", "sketch": sketch(), "key": criterion})
 
     monkeypatch.setattr(manager.Manager, "scores", scores)
@@ -120,7 +121,7 @@ def test_a_cut_is_tested_when_asked_for_and_only_while_it_is_the_one_on_screen(r
     app = opened("what_if", criteria="SNIP", sparsity="90")
     assert not asked
     app.button(key="test_cut").click().run()
-    assert asked[-1] == ({"arch": "resnet20", "dataset": "digits", "seed": 0}, None, "snip", 0.1, "global", [])
+    assert asked[-1] == ({"arch": "resnet20", "dataset": "digits", "seed": 0}, None, "snip", 0.1, "global", [], "weight")
     assert "Testing the cut by SNIP" in words(app)
     state = {"state": "ready", "answer": {"before": 0.95, "after": 0.5, "images": 360}, "key": "k"}
     app.run()
@@ -165,6 +166,23 @@ def test_sensitivity_is_drawn_layer_by_layer() -> None:
     figure = what_if_charts.sensitivity(found, "snip")
     assert figure.data[0].z.tolist() == pytest.approx(np.array([[90, 20], [90, 80]]))
     assert list(figure.data[0].x) == ["50", "90"] and list(figure.layout.yaxis.ticktext) == ["a", "b"]
+
+
+@pytest.mark.parametrize("name", ["filter", "filters"])
+def test_groups_are_ranked_when_asked_for_and_the_run_that_is_started_has_them(replies: dict, name: str) -> None:
+    app = opened("what_if", granularity=name)
+    assert replies["granularity"] == "filter" and app.selectbox(key="granularity").value == "filter"
+    assert "Filters are ranked by the sum of their weights' scores" in words(app)
+    (link,) = {one.proto.query_string for one in app.get("page_link") if "Start a run from this: SNIP" in one.proto.label}
+    assert "granularity=filter" in link
+    app.selectbox(key="granularity").select("weight").run()
+    assert replies["granularity"] == "weight" and "Single weights are ranked." in words(app)
+
+
+def test_a_run_whose_filters_were_pruned_opens_with_filters(replies: dict, store: Store) -> None:
+    app = opened("what_if", run=fake_runs.write(store, granularity="8x2"))
+    assert replies["granularity"] == app.selectbox(key="granularity").value == "8x2"
+    assert "Blocks of 8x2 are ranked" in words(app)
 
 
 def test_a_share_of_the_flops_is_asked_for_by_the_same_slider(replies: dict) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ...analysis.what_if import Density
 from ...masks import selection
-from ...quotas import FLOPS
+from ...quotas import FLOPS, WEIGHT
 from ..folding import Folded
 from ..state import RunState
 from ..steps import Sums, evaluate_batch
@@ -24,18 +24,26 @@ SPARSITIES = (0.5, 0.8, 0.9, 0.95, 0.99)
 
 
 def whole(
-    state: RunState, scores: dict[str, Tensor], density: Density, scope: str, exempt: Sequence[str], report: Report
+    state: RunState,
+    scores: dict[str, Tensor],
+    density: Density,
+    scope: str,
+    exempt: Sequence[str],
+    report: Report,
+    granularity: str = WEIGHT,
 ) -> dict[str, Any]:
     """Test accuracy uncut and cut to `density` of the weights of the layers that are not exempt, or of the FLOPs, or to that of each
     layer, by weight: {before, after, images}."""
     use_threads(1)  # the training thread may be running
     images = len(state.stream.data.test_y)
     before = _accuracy(state, state.model, images, lambda share: report(share / 2))
-    after = _accuracy(state, _cut(state, _masks(state, scores, density, scope, exempt)), images, lambda share: report(0.5 + share / 2))
+    after = _accuracy(
+        state, _cut(state, _masks(state, scores, density, scope, exempt, granularity)), images, lambda share: report(0.5 + share / 2)
+    )
     return {"before": before, "after": after, "images": images}
 
 
-def by_layer(state: RunState, scores: dict[str, Tensor], report: Report) -> dict[str, Any]:
+def by_layer(state: RunState, scores: dict[str, Tensor], report: Report, granularity: str = WEIGHT) -> dict[str, Any]:
     """Test accuracy with one layer cut at some sparsities and all others as they are: {layers, sparsities, accuracies, before, images}.
 
     Of test images evenly spread over all of them, where there are many.
@@ -48,18 +56,20 @@ def by_layer(state: RunState, scores: dict[str, Tensor], report: Report) -> dict
     for place, name in enumerate(names):
         rows.append([])
         for sparsity in SPARSITIES:
-            own = _masks(state, {name: scores[name]}, 1 - sparsity, "layer", ())
+            own = _masks(state, {name: scores[name]}, 1 - sparsity, "layer", (), granularity)
             rows[-1].append(_accuracy(state, _cut(state, {**state.masks, **own}), images, lambda share: None))
             report((place + len(rows[-1]) / len(SPARSITIES)) / len(names))
     return {"layers": names, "sparsities": list(SPARSITIES), "accuracies": rows, "before": before, "images": images}
 
 
-def _masks(state: RunState, scores: dict[str, Tensor], density: Density, scope: str, exempt: Sequence[str]) -> dict[str, Tensor]:
+def _masks(
+    state: RunState, scores: dict[str, Tensor], density: Density, scope: str, exempt: Sequence[str], granularity: str = WEIGHT
+) -> dict[str, Tensor]:
     """The masks that the highest scores give; pruned weights cannot return."""
     ranked = {name: score for name, score in scores.items() if name not in exempt}
     eligible = {name: state.masks[name] for name in ranked}
     costs = state.flops.costs({name: score.numel() for name, score in ranked.items()}) if scope == FLOPS else None
-    return {**state.masks, **selection.keep_top(ranked, density, scope, eligible, costs=costs)} if ranked else state.masks
+    return {**state.masks, **selection.keep_top(ranked, density, scope, eligible, granularity, costs)} if ranked else state.masks
 
 
 def _cut(state: RunState, masks: dict[str, Tensor]) -> nn.Module:

@@ -233,10 +233,10 @@ def _found(run: dict[str, Any], found: dict[str, Any]) -> None:
             lambda: figures.latency(found["latency"], revision=run["run_id"]),
             alt="Marks: milliseconds of a forward pass, dense, pruned and shrunk, in torch and where it is installed in onnxruntime",
         )
-    machine, rounds = found["machine"], " and ".join(str(time["rounds"]) for time in found["latency"])
+    machine, rounds = found["machine"], [str(time["rounds"]) for time in found["latency"]]
     where = f"{machine['processor']}, {machine['threads']} of {counted(machine['cores'], 'core')}"
     software = " and ".join(f"{name} {plain(machine[name])}" for name in ("torch", "onnxruntime") if machine[name])
-    text = f"{rounds} alternating rounds; {software} on {plain(where)}."
+    text = f"{', '.join(rounds[:-1])} and {rounds[-1]} alternating rounds; {software} on {plain(where)}."
     if found["trained_meanwhile"]:
         text += " :orange[A run was training meanwhile: all sides are slower, their ratio is still fair.]"
     st.caption(text)

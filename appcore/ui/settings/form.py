@@ -150,7 +150,7 @@ def _remarks(bad: list[str], values: Mapping[str, Any]) -> None:
         st.caption(f":material/info: {said}")
     note = quotas.remark(values["granularity"], values["scope"], values["densities"])
     if note and is_relevant("granularity", values):
-        st.caption(f":material/info: {note}")
+        st.caption(f":material/info: {harmless(note)}")
 
 
 def _of_run(errors: Mapping[str, list[str]]) -> dict[str, list[str]]:

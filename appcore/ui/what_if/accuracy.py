@@ -26,11 +26,11 @@ def is_waiting() -> bool:
     return bool(st.session_state.get(_WAITS))
 
 
-def section(source: Source, criteria: list[str], density: Density, scope: str, exempt: list[str]) -> None:
+def section(source: Source, criteria: list[str], density: Density, scope: str, exempt: list[str], granularity: str) -> None:
     """Two buttons, and what they found for the present question."""
     st.subheader("How right is it without training?", anchor=False)
     place = (str(source.config), source.run_id)
-    cut, layers = (place, density, scope, tuple(exempt), tuple(criteria)), (place, criteria[0])
+    cut, layers = (place, density, scope, tuple(exempt), tuple(criteria), granularity), (place, criteria[0], granularity)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Test this cut", icon=":material/fact_check:", key="test_cut", on_click=_ask, args=(_CUT, cut))
         st.button(
@@ -44,11 +44,12 @@ def section(source: Source, criteria: list[str], density: Density, scope: str, e
     manager, waits = page.manager(), False
     if st.session_state.get(_CUT) == cut:
         found = {
-            name: _reply(partial(manager.cut_accuracy, source.config, source.run_id, name, density, scope, exempt)) for name in criteria
+            name: _reply(partial(manager.cut_accuracy, source.config, source.run_id, name, density, scope, exempt, granularity))
+            for name in criteria
         }
         waits |= _cut(found)
     if st.session_state.get(_LAYERS) == layers:
-        waits |= _layers(criteria[0], _reply(partial(manager.sensitivity, source.config, source.run_id, criteria[0])))
+        waits |= _layers(criteria[0], _reply(partial(manager.sensitivity, source.config, source.run_id, criteria[0], granularity)))
     st.session_state[_WAITS] = waits
 
 

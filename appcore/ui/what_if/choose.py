@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from appcore.analysis.what_if import Density
 from appcore.errors import InputError
 from appcore.names import RECORDED, apart, display
 from appcore.planning import sparsity as sparsities
-from appcore.quotas import FLOPS, by_layer, fitted
+from appcore.quotas import FLOPS, GRANULARITIES, N_OF_M, WEIGHT, by_layer, fitted
 from appcore.recordings import catalog, shipped
 from appcore.service.recorded import are_wanted
 
@@ -28,6 +29,7 @@ from ..words.text import harmless
 DENSITIES = "densities"
 SCOPES = {**setting_labels.VALUE_LABELS["scope"], DENSITIES: "densities of layers"}  # of a run, and what a run has in the place of one
 _FORMERLY = {"Whole network": SCOPES["global"], "Each layer alike": SCOPES["layer"], "Erdős–Rényi kernel": SCOPES["erk"]}
+_GRANULARITIES = setting_labels.VALUE_LABELS["granularity"]
 _USUAL = sparsities.of_tau(4.5)
 _ITERATIVE = "rounds"  # a criterion with this option scores in several rounds, pruning in between
 
@@ -116,6 +118,24 @@ def criteria() -> list[str]:
     )
 
 
+def granularity(source: Source, run: Mapping[str, Any]) -> str:
+    """What is ranked and removed as one, at first as in the settings of `run`. Scores that came with the program are those of weights."""
+    if source.is_recorded:
+        return WEIGHT
+    first = run.get("granularity", WEIGHT)
+    shown = {name: _GRANULARITIES.get(name, name) for name in dict.fromkeys([*GRANULARITIES, first])}
+    old_links.renamed("granularity", shown)  # as a run's settings and the form's address have it
+    return st.selectbox(
+        setting_labels.label("granularity"),
+        list(shown),
+        index=list(shown).index(first),
+        format_func=shown.__getitem__,
+        key="granularity",
+        bind="query-params",
+        help=fields.help_text("granularity"),
+    )
+
+
 def rounds_note(chosen: list[str]) -> str:
     """A note on criteria that score in several rounds in a run."""
     known = plugins.choices("pruners")
@@ -192,12 +212,25 @@ def _moved() -> None:
     st.query_params["sparsity"] = f"{st.session_state['sparsity']:g}"
 
 
-def small_print(source: Source, criteria: list[str], sketch: dict[str, Any], milliseconds: float) -> None:
+def _ranked(granularity: str, left: float) -> str:
+    """Sentences on what is ranked; `left`: the share of the weights that can be kept."""
+    bound = re.fullmatch(N_OF_M, granularity)
+    gone = "" if left == 1 or bound else f"Of its weights {100 * left:.1f} % are left; pruned ones cannot return. "
+    if granularity == WEIGHT:
+        return f"{gone}Single weights are ranked."
+    if bound:
+        return f"Single weights are ranked, of every {bound[2]} inputs the best {bound[1]}: at most {100 * left:.1f} % can be kept."
+    what = f"Blocks of {granularity}" if "x" in granularity else f"{granularity.capitalize()}s"
+    return f"{gone}{what} are ranked by the sum of their weights' scores, and kept whole."
+
+
+def small_print(source: Source, criteria: list[str], sketch: dict[str, Any], milliseconds: float, granularity: str) -> None:
     """Small print: what was scored, how exact the answer is, and how long it took."""
-    pruned = f" Of its weights {100 * sketch['density']:.1f} % are left; pruned ones cannot return." if sketch["density"] < 1 else ""
+    what, together = ("groups", "they come as near as whole groups can to") if "starts" in sketch else ("weights", "they always keep")
     st.caption(
-        f"Scored: {source.words}, with the scoring images of megabatch {sketch['megabatch'] + 1}.{pruned} "
-        f"{harmless(rounds_note(criteria))} Single weights are ranked, whatever a run's granularity.  \n"
-        "What a layer of up to 4,096 weights keeps is exact; of a larger one it may be off by less than 1 weight in 100. Together they "
-        f"always keep the number asked for, or cost no more than the FLOPs asked for. Answered in {milliseconds:.0f} ms."
+        f"Scored: {source.words}, with the scoring images of megabatch {sketch['megabatch'] + 1}. "
+        f"{harmless(_ranked(granularity, sketch['density']))} {harmless(rounds_note(criteria))}  \n"
+        f"What a layer of up to 4,096 {harmless(what)} keeps is exact; of a larger one it may be off by less than 1 in 100. "
+        f"Together {harmless(together)} "
+        f"the number asked for, or cost no more than the FLOPs asked for. Answered in {milliseconds:.0f} ms."
     )

@@ -28,12 +28,12 @@ _NOT_YET = ("waiting", "scoring")
 _PROJECTED, _NAMED = 288, 7  # pixels, before a projector enlarges them, and the names of layers that stand in them
 
 
-def ask(source: Source, criteria: list[str]) -> dict[str, dict[str, Any]]:
+def ask(source: Source, criteria: list[str], granularity: str) -> dict[str, dict[str, Any]]:
     """Request the scores of each criterion; returns their states."""
     found = {}
     for criterion in criteria:
         try:
-            found[criterion] = page.manager().scores(source.config, source.run_id, criterion)
+            found[criterion] = page.manager().scores(source.config, source.run_id, criterion, granularity)
         except ValueError as error:
             found[criterion] = {"state": "failed", "error": str(error), "key": ""}
     return found
@@ -123,7 +123,7 @@ def _fine(fraction: float) -> str:
     return f"{percent:.{digits}f}\u00a0%"
 
 
-def numbers(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: Mapping[str, pd.DataFrame]) -> None:
+def numbers(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: Mapping[str, pd.DataFrame], granularity: str) -> None:
     """A table of the criteria: FLOPs, bytes, layers that run empty."""
     rows = []
     for name, found in answers.items():
@@ -154,7 +154,12 @@ def numbers(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: 
     dense = (
         f"Dense: {MEASURES['forward_flops'].text(cost['flops_dense'] / 1e6)} MFLOP, {MEASURES['size'].text(cost['bytes_dense'] / 1e6)} MB."
     )
-    st.caption(f"{harmless(dense)} Unstructured sparsity saves bytes; it saves no time on today's GPUs. FLOPs are theoretical.")
+    saved = (
+        "Filters and channels save time once the network is shrunk, which Export measures"
+        if granularity in ("filter", "channel")
+        else "This sparsity saves bytes; it saves no time on today's GPUs"
+    )
+    st.caption(f"{harmless(dense)} {harmless(saved)}. FLOPs are theoretical.")
 
 
 def figures(sketches: Mapping[str, Any], answers: Mapping[str, Answer], deaths: Mapping[str, pd.DataFrame], asked: tuple) -> None:
