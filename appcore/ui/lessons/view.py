@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from appcore.charts.lessons import answers as pictures
-from appcore.lessons.base import Choice, Lesson, Link, Number, Order, Question, Step
+from appcore.lessons.base import Choice, Lesson, Link, Number, Order, Question, Step, Text
 from appcore.planning import address
 from appcore.recordings import catalog
 from appcore.service import class_questions, lessons
@@ -37,7 +38,7 @@ def show(name: str) -> None:
     with st.container(key="lesson-step", gap="small"):
         if step == 1:
             with st.container(key="lesson-claim", gap=None):
-                st.markdown(f"**The claim.** {lessons.filled(lesson.claim, numbers)}")
+                st.markdown(f"**The claim.** {filled(lesson.claim, numbers)}")
                 st.caption(lesson.source)
         _step(name, lesson, one, numbers, found, f"{name}-{step}", class_code)
     if st.session_state.get("lesson_notes"):
@@ -102,7 +103,7 @@ def _step(
     """`class_code`: of the class whose phones answer, if one is open."""
     try:
         with st.container(key=f"{place}-text"):
-            st.markdown(lessons.filled(step.text, numbers))
+            st.markdown(filled(step.text, numbers))
         if class_code and step.question is None:
             panel.ask(class_code, None)
         if step.question is None:
@@ -157,7 +158,7 @@ def _in_class(
         with left:
             _figure(figure, numbers, found, place)
         with right, st.container(key="lesson-question", gap="small"):
-            panel.vote(class_code, asked, class_questions.truth(question, truths, lessons.filled(step.why, numbers)))
+            panel.vote(class_code, asked, class_questions.truth(question, truths, filled(step.why, numbers)))
         return
     left, right = st.columns(2, gap="medium")
     with left:
@@ -191,7 +192,7 @@ def _answered(name: str, lesson: Lesson, step: Step, numbers: Mapping[str, Numbe
         if answer is not None:
             st.markdown(f"**{harmless(_judged(question, truths, answer))}**")
         if step.why:
-            st.markdown(lessons.filled(step.why, numbers))
+            st.markdown(filled(step.why, numbers))
         _links(step, found, place)
         icon = ":material/replay:"
         st.button("Ask me again", key=f"{place}-again", type="tertiary", icon=icon, on_click=answers.take_back, args=(name, question))
@@ -217,7 +218,7 @@ def _judged(question: Question, truths: list[Number], answer: Any) -> str:
 def _afterwards(step: Step, numbers: Mapping[str, Number], found: lessons.Evidence, place: str) -> None:
     """What a step without a question says below its figure."""
     if step.why:
-        st.markdown(lessons.filled(step.why, numbers))
+        st.markdown(filled(step.why, numbers))
     if step.links:
         _links(step, found, place)
 
@@ -251,3 +252,8 @@ def _missing(error: lessons.MissingError, lesson: Lesson) -> None:
         + "You can go on: other steps may be complete.",
         icon=":material/inventory_2:",
     )
+
+
+def filled(text: Text, numbers: Mapping[str, Number]) -> str:
+    """The text with its numbers; a name such as CIFAR-10 stays in one line."""
+    return re.sub(r"(?<=[A-Z])-(?=[0-9])", "\N{NON-BREAKING HYPHEN}", lessons.filled(text, numbers))
