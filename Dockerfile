@@ -13,7 +13,7 @@ RUN pip install "torch>=2.11,<2.16" "torchvision>=0.26,<0.31" --index-url "${TOR
 
 COPY . /source
 # The second line puts the script of the charts beside the pages, where the user below could not write it.
-RUN pip install "/source[server,gpu]" && rm -r /source && \
+RUN pip install "/source[server,gpu,svhn]" && rm -r /source && \
     python -c "from appcore.ui.widgets.live_chart import serve_script; serve_script()"
 
 RUN useradd --create-home --home-dir /lab --uid 1000 lab && install -d -o lab /lab/runs /lab/data

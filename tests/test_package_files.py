@@ -66,9 +66,9 @@ def test_a_wheel_says_what_it_is_called_by(wheel: zipfile.ZipFile) -> None:
     assert "main" in {node.name for node in defined if isinstance(node, ast.FunctionDef)}
 
 
-def test_requirements_are_what_pip_brings_with_the_server_gpus_and_tests() -> None:
+def test_requirements_are_what_pip_brings_with_the_server_gpus_svhn_and_tests() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
-    assert of_a_file("requirements.txt") == {*PROJECT["project"]["dependencies"], *extras["gpu"], *extras["server"], *extras["dev"]}
+    assert of_a_file("requirements.txt") == {*PROJECT["project"]["dependencies"], *extras["gpu"], *extras["server"], *extras["svhn"], *extras["dev"]}
 
 
 def test_one_version_everywhere() -> None:

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import urllib.request
 from contextlib import redirect_stdout, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,16 @@ def describe(config: RunConfig) -> Description:
     """Counts, shape and classes as published; no file is needed."""
     name = config.dataset
     notes = () if not _missing(name) else (f"Not on this machine yet: {MEGABYTES[name]} MB are downloaded to {data_root()} at the start.",)
+    if reason := _unreadable(name):
+        notes = (f"It cannot be used here: {reason}.",)
     return Description(*COUNTS[name], SHAPES[name], CLASSES[name], notes, PER_CLASS[name])
 
 
 def load(config: RunConfig) -> Images:
     """The images from the data folder, after one download where they are missing."""
     name = config.dataset
+    if reason := _unreadable(name):
+        raise refuse(name, reason)
     if _missing(name):
         _download(name)
     try:
@@ -62,6 +67,12 @@ def load(config: RunConfig) -> Images:
         if x.shape != (count, *SHAPES[name]) or y.shape != (count,) or y.min() < 0 or y.max() >= len(CLASSES[name]):
             raise _damaged(name, f"they hold {len(x):,} images of {x.shape[1:]} and {len(y):,} labels")
     return Images(train_x, train_y, test_x, test_y, CLASSES[name])
+
+
+def _unreadable(name: str) -> str:
+    """Why the files of a data set cannot be read in this environment; empty where they can."""
+    is_here = name != "svhn" or find_spec("scipy") is not None
+    return "" if is_here else "torchvision reads its files with SciPy, which is not installed: pip install scipy"
 
 
 def _missing(name: str) -> list[str]:

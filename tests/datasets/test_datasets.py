@@ -215,6 +215,15 @@ def test_svhn_files(small: None, root: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert np.array_equal(images.train_x, x.transpose(0, 3, 1, 2)) and images.train_y.tolist() == y.tolist()
 
 
+def test_svhn_without_scipy_says_what_is_missing_before_anything_is_downloaded(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torchvision_sets, "find_spec", lambda name: None)
+    monkeypatch.setattr(torchvision_sets, "_download", lambda name: pytest.fail("downloaded"))
+    assert "pip install scipy" in refusal("svhn")
+    config = RunConfig(dataset="svhn")
+    (note,) = torchvision_sets.describe(config).notes
+    assert note.startswith("It cannot be used here") and "SciPy" in note
+
+
 class Evil:
     """Unpickling it leaves a trace."""
 
