@@ -176,7 +176,10 @@ class Queue:
             self._stop_waiting([run_id for run_id in commands if commands[run_id] in ENDING])
             with self._lock:
                 jobs = list(self._waiting)
-            self._hold([job for job in jobs if not job.is_held and {commands.get(run_id) for run_id in job.run_ids} == {"pause"}])
+            asked = [job for job in jobs if not job.is_held and {commands.get(run_id) for run_id in job.run_ids} == {"pause"}]
+            if asked:  # what an earlier worker left stopped, with the word to stay paused, begins and is held there: see placed
+                queued = self._store.queued([run_id for job in asked for run_id in job.run_ids])
+                self._hold([job for job in asked if set(job.run_ids) <= queued.keys()])
             self._release([job for job in jobs if job.is_held and "resume" in {commands.get(run_id) for run_id in job.run_ids}])
             with self._lock:
                 self._lock.notify()

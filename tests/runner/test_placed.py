@@ -18,6 +18,7 @@ from appcore.config import build
 from appcore.errors import InputError
 from appcore.planning.plan import plan
 from appcore.runner import driver, placed
+from appcore.runner.device_queue import Queue
 from appcore.runner.launcher import Launcher, check
 from appcore.runner.placed import Ended, PlacedJob
 from appcore.runner.worker import PREEMPTED, TRY_AGAIN
@@ -104,6 +105,32 @@ def test_a_node_and_the_keeper_die_and_every_run_ends_with_the_same_bits(cluster
     for run_id in run_ids:
         assert store.get(run_id)["totals"]["weights_hash"] == store.get(whole)["totals"]["weights_hash"]
         assert store.epochs(run_id)["train_loss"].tolist() == store.epochs(whole)["train_loss"].tolist()
+
+
+def test_a_run_that_was_left_stopped_to_stay_paused_does_not_wait_for_resume_in_line(store: Store) -> None:
+    """Its worker ended while the next keeper had it in line: held there it would never begin, and Resume would find it taken."""
+    run_id, room, begun = add(store, SHORT), [0], list[list[str]]()
+
+    class Over:
+        is_eager, is_running, run_ids = False, False, ()
+
+        def advance(self) -> bool:
+            return False
+
+        def close(self, seconds: float = 0.0) -> None:
+            pass
+
+    queue = Queue(
+        "ray", store, lambda _, run_ids, __: begun.append(run_ids) or Over(), None, is_here=False, is_elsewhere=True, most=lambda: room[0]
+    )
+    store.update(run_id, status="stopped", error=PREEMPTED, command="pause")
+    queue.add([run_id], {}, "")
+    queue.sweep()
+    room[0] = 1
+    try:
+        wait(lambda: begun == [[run_id]], 20)
+    finally:
+        queue.close(time.monotonic() + 5)
 
 
 @pytest.mark.slow
