@@ -16,6 +16,8 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +34,22 @@ SAYS = "word => [...document.querySelectorAll('.rail .state')].some(state => sta
 ANSWERS = (("pause", "hold", "Paus", "Paused"), ("resume", "hold", "R", "Running"), ("stop", "stop", "Stopp", "Stopped"))
 
 
-def one_round(read_seconds: float) -> dict[str, float]:
-    """Seconds by what was waited for."""
-    found: dict[str, float] = {}
+@contextmanager
+def fresh_app() -> Iterator[tuple[Path, Any, float]]:
+    """The folder of a new app with an empty store, its first page once it is painted, and when that was asked for."""
     with tempfile.TemporaryDirectory() as folder, browser.app(Path(folder)) as address, sync_playwright() as playwright:
         page = playwright.chromium.launch(executable_path=browser.CHROMIUM, args=list(browser.ARGUMENTS)).new_page()
         page.set_default_timeout(60_000)
         begun = time.perf_counter()
         page.goto(address)
         page.locator(".st-key-start button").wait_for()
+        yield Path(folder), page, begun
+
+
+def one_round(read_seconds: float) -> dict[str, float]:
+    """Seconds by what was waited for."""
+    found: dict[str, float] = {}
+    with fresh_app() as (_, page, begun):
         found["first paint"] = time.perf_counter() - begun
         page.wait_for_timeout(1000 * read_seconds)
         found["Start to the first column"] = _until(page, "start", HAS_COLUMN)
@@ -57,17 +66,12 @@ def first_start(recordings: bool) -> dict[str, float]:
     """Seconds until a new app has painted its first page, and with recordings from then until all of them are in the store."""
     which = "with recordings" if recordings else "without"
     os.environ["APPCORE_RECORDINGS"] = "on" if recordings else "off"
-    with tempfile.TemporaryDirectory() as folder, browser.app(Path(folder)) as address, sync_playwright() as playwright:
-        page = playwright.chromium.launch(executable_path=browser.CHROMIUM, args=list(browser.ARGUMENTS)).new_page()
-        page.set_default_timeout(60_000)
-        begun = time.perf_counter()
-        page.goto(address)
-        page.locator(".st-key-start button").wait_for()
+    with fresh_app() as (folder, page, begun):
         found = {f"first paint {which}": time.perf_counter() - begun}
         if recordings:
             page.locator(".st-key-gallery").wait_for()
             found["pictures of the gallery"] = time.perf_counter() - begun
-            store, painted = Store(Path(folder) / "runs.db"), time.perf_counter()
+            store, painted = Store(folder / "runs.db"), time.perf_counter()
             while len(store.recorded()) < len(shipped.runs()):
                 time.sleep(0.05)
             found["all recorded runs in the store, after the first paint"] = time.perf_counter() - painted

@@ -23,8 +23,6 @@ def points(scores: np.ndarray, sizes: np.ndarray, chosen: np.ndarray) -> tuple[n
 
 def whole(sketch: Mapping[str, Any], kept: np.ndarray, *, at_most: bool = False) -> np.ndarray:
     """Counts of each layer brought to whole groups: the nearest number, fewer where two are as near, or with `at_most` never more."""
-    if "starts" not in sketch:
-        return kept
     parts = zip(kept.tolist(), sketch["layers"], sketch["starts"])
     return np.array([_nearest(count, layer, starts, at_most) for count, layer, starts in parts], dtype=np.int64)
 

@@ -358,6 +358,13 @@ def test_a_locked_store_is_named(finished: dict, home: Path, call: Callable, mon
     assert (code, out, err.count("\n")) == (2, "", 1) and "is locked" in err
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize(("scope", "is_told"), [("global", True), ("layer", False)])
+def test_what_ranking_filters_over_the_whole_network_does_is_told(call: Callable, scope: str, is_told: bool) -> None:
+    code, _, said = call("run", *SMALL, "--granularity", "filter", "--scope", scope)
+    assert code == 0 and ("a small layer can lose all of its own" in said) == is_told
+
+
 def test_bad_settings_are_refused_without_torch() -> None:
     script = (
         "import sys; from appcore.cli.main import main; print(main(sys.argv[1:]), {'torch', 'pandas', 'sqlalchemy'} & set(sys.modules))"
