@@ -12,7 +12,7 @@ import { decode, encode, fromCsv, standardised } from './points.js';
 import { CONTROLS, ticket, TICKET_STEPS } from './ticket.js';
 import { Toolbar } from './toolbar.js';
 
-const WORK = 10; // ms of a frame spent on training
+const WORK = 12; // ms of a frame spent on training: more gives more steps, and fewer frames on a slow machine
 const CHUNK = 8; // steps between two looks at the clock
 const AT_MOST = 20_000; // steps of one press of Train
 const CALM = 0.05; // loss at which training ends once every point is right
