@@ -1,15 +1,17 @@
 """An ablation of eight default runs: side by side, as the page Ablations and `sweep` start it, against one after the other in one process.
 
-    python benchmarks/slots.py [--rounds 3] [--workers N] [--quick]
+    python benchmarks/slots.py [--rounds 3] [--workers N] [--ray] [--quick]
 
 Each side is a process of its own with a store of its own and torch already imported, as in the app; worker processes import it within
 the time that is measured. The sides take turns, and ratios are taken within a round. Bits (weights hash, loss of every epoch) of each run
-are compared between the sides. `--quick`: small runs, to see that it works, not to quote. Writes slots.md beside itself, unless `--quick`.
+are compared between the sides. `--ray`: the same as tasks of a Ray cluster too, which is started before: two local nodes of one core each
+(needs the package ray). `--quick`: small runs, to see that it works, not to quote. Writes slots.md beside itself, unless `--quick`.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -18,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -32,6 +35,7 @@ from appcore.runner.slots import SLOTS_VARIABLE, WORKERS_VARIABLE  # noqa: E402
 AXES = {"pruner": ["snip", "magnitude"], "seed": [0, 1, 2, 3]}
 QUICK = {"arch": "mlp", "epochs": 3, "megabatches": 2, "limit_train": 300, "limit_test": 100}
 LAUNCHERS = {"one after the other": "thread", "side by side": "process"}
+ON_RAY = {"through Ray": "ray"}
 
 
 def side(launcher: str, base: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -61,17 +65,35 @@ def measured(name: str, base: dict[str, Any]) -> dict[str, Any]:
     """One side in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, SLOTS_VARIABLE: str(Path(folder) / "slots"), "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, __file__, "--side", LAUNCHERS[name], "--base", json.dumps(base), "--folder", folder]
+        command = [sys.executable, __file__, "--side", (LAUNCHERS | ON_RAY)[name], "--base", json.dumps(base), "--folder", folder]
         found = json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
     print(f"{name}: {found['seconds']:.1f} s, {found['processes']} processes", flush=True)
     assert len(found["bits"]) == 8, "not all runs are done"
     return found
 
 
+@contextlib.contextmanager
+def cluster() -> Iterator[None]:
+    """Two local nodes of one core each beside a head that has none, for all that is started meanwhile."""
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+    from ray.cluster_utils import Cluster
+
+    small = {"object_store_memory": 80 * 2**20}
+    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **small})
+    try:
+        for _ in range(2):
+            started.add_node(num_cpus=1, **small)
+        os.environ["RAY_ADDRESS"] = started.address
+        yield
+    finally:
+        started.shutdown()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int)
+    parser.add_argument("--ray", action="store_true")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--side", help=argparse.SUPPRESS)
     parser.add_argument("--base", type=json.loads, default={}, help=argparse.SUPPRESS)
@@ -82,18 +104,19 @@ def main() -> None:
         return
     if args.workers:
         os.environ[WORKERS_VARIABLE] = str(args.workers)
-    base, rounds = (QUICK if args.quick else {}), []
-    for _ in range(args.rounds):
-        rounds.append({name: measured(name, base) for name in LAUNCHERS})
+    base = QUICK if args.quick else {}
+    sides = LAUNCHERS | (ON_RAY if args.ray else {})
+    with cluster() if args.ray else contextlib.nullcontext():
+        rounds = [{name: measured(name, base) for name in sides} for _ in range(args.rounds)]
     ratios = [one["one after the other"]["seconds"] / one["side by side"]["seconds"] for one in rounds]
     first = rounds[0]["one after the other"]
     is_same = all(found["bits"] == first["bits"] for one in rounds for found in one.values())
-    times = {name: [one[name]["seconds"] for one in rounds] for name in LAUNCHERS}
+    times = {name: [one[name]["seconds"] for one in rounds] for name in sides}
     processes = rounds[0]["side by side"]["processes"]
     lines = [
         "# An ablation of eight default runs, side by side",
         "",
-        f"`python benchmarks/slots.py --rounds {args.rounds}`, {datetime.now(UTC):%Y-%m-%d}, {hardware.cores()} cores, "
+        f"`python benchmarks/{' '.join(['slots.py', *sys.argv[1:]])}`, {datetime.now(UTC):%Y-%m-%d}, {hardware.cores()} cores, "
         f"{platform.machine()} {first['versions'].get('cpu', '')}, Python {platform.python_version()}, torch {metadata.version('torch')}.",
         "",
         "| | seconds, median (lowest to highest) |",
@@ -104,6 +127,10 @@ def main() -> None:
         f"bits of all runs {'equal' if is_same else '**differ**'}.",
         "",
     ]
+    if args.ray:
+        by_ray = [one["through Ray"]["seconds"] / one["side by side"]["seconds"] for one in rounds]
+        found = f"{statistics.median(by_ray):.2f} times as long as side by side ({min(by_ray):.2f} to {max(by_ray):.2f})"
+        lines += [f"Through Ray, with two local nodes of one core, it takes {found}; start of the cluster left out.", ""]
     print("\n".join(lines))
     if not args.quick:
         Path(__file__).with_suffix(".md").write_text("\n".join(lines), encoding="utf-8")

@@ -22,6 +22,7 @@ from appcore.runner.device_queue import Queue
 from appcore.runner.launcher import Launcher, check
 from appcore.runner.placed import Ended, PlacedJob
 from appcore.runner.worker import PREEMPTED, TRY_AGAIN
+from appcore.statuses import OVER
 from appcore.storage.store import Store
 from appcore.testing.launcher_suite import LONG, SHORT, START_SECONDS, LauncherSuite, add, samples, status, wait
 
@@ -105,6 +106,22 @@ def test_a_node_and_the_keeper_die_and_every_run_ends_with_the_same_bits(cluster
     for run_id in run_ids:
         assert store.get(run_id)["totals"]["weights_hash"] == store.get(whole)["totals"]["weights_hash"]
         assert store.epochs(run_id)["train_loss"].tolist() == store.epochs(whole)["train_loss"].tolist()
+
+
+@pytest.mark.slow
+def test_a_run_that_is_started_while_the_keeper_is_away_is_trained(cluster: object, store: Store) -> None:
+    first, second = (store.create_run(build(SHORT), plan_length=len(plan(build(SHORT))), launcher="ray") for _ in range(2))
+    launcher = Launcher(store, "ray")
+    launcher.start([first])
+    wait(lambda: status(store, first) == "done")
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # of others, which just end
+            if "ray::Keeper" in " ".join(process.cmdline()):
+                process.kill()
+    launcher.start([second])
+    wait(lambda: status(store, second) in OVER)
+    assert status(store, second) == "done", store.get(second)["error"]
+    launcher.close()
 
 
 def test_a_run_that_was_left_stopped_to_stay_paused_does_not_wait_for_resume_in_line(store: Store) -> None:

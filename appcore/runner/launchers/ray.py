@@ -32,6 +32,7 @@ WAITS_UNTIL = "the Ray cluster has room; its keeper takes users in turn"
 _ADDRESS_VARIABLE = "RAY_ADDRESS"
 _ASK_SECONDS = 5.0  # how often the keeper is reminded of the runs that it has, which a new one learns by
 _START_SECONDS = 60.0  # for the keeper's process
+_AGAIN_SECONDS = 1.0  # between two tries to reach it meanwhile
 _GIVE_UP_SECONDS = 180.0  # without a sign of life of the runs and of the keeper
 _KNOWN_SECONDS = 2.0  # for so long the size of the cluster counts
 
@@ -105,9 +106,7 @@ class KeptJob:
         self._need = need_of(Engine(), configs)  # which settles the number of threads, too, that workers take over
         self._device = configs[0].get("device", "auto")
         self._variables = placed.environment(store)
-        self._keeper = _keeper(store)
-        self._answer = self._remind()
-        _connect().get(self._answer, timeout=_START_SECONDS)
+        self._hand_over()
         self._asked = self._heard = time.monotonic()
 
     def advance(self) -> bool:
@@ -131,6 +130,20 @@ class KeptJob:
 
     def close(self, seconds: float = 0.0) -> None:
         """Nothing: the keeper has the runs, and they go on."""
+
+    def _hand_over(self) -> None:
+        """The keeper has the runs afterwards. One that has just died is no reason to give up: Ray starts it again."""
+        ray, deadline = _connect(), time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                self._keeper = _keeper(self._store)
+                self._answer = self._remind()
+                ray.get(self._answer, timeout=max(1.0, deadline - time.monotonic()))
+                return
+            except ray.exceptions.RayActorError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(_AGAIN_SECONDS)
 
     def _remind(self) -> Any:
         return self._keeper.keep.remote(self._all, self._variables, self._need, self._device)
