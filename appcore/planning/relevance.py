@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Hashable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from .. import plugins
@@ -45,9 +47,15 @@ def lone_images(config: RunConfig) -> tuple[str, ...]:
 def _is_pruned(values: _Values) -> bool:
     """Whether the method's plan has a prune point; True while the settings are invalid, so that all are offered."""
     try:
-        return any(segment.kind == "prune" for segment in plan(RunConfig(**values)))
+        return _has_prune_point(json.dumps(values, sort_keys=True, default=str), plugins.load("methods", values["method"]))
     except ValueError:
         return True
+
+
+@lru_cache(maxsize=64)
+def _has_prune_point(settings: str, method: Hashable) -> bool:
+    """Kept, since a form asks for each of its fields, and for each person who has it open; `method` is another one once it was edited."""
+    return any(segment.kind == "prune" for segment in plan(RunConfig(**json.loads(settings))))
 
 
 def _is_ranked(values: _Values) -> bool:

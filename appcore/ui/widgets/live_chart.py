@@ -23,6 +23,7 @@ import streamlit as st
 
 from appcore import charts, files, installation, markup
 from appcore.errors import InputError
+from appcore.locks import Locks
 from appcore.names import tail
 from appcore.storage.row_rules import RUN_ID
 from appcore.transfer import figure_files
@@ -33,6 +34,7 @@ from . import projector
 
 SCRIPT = installation.APP / "static" / "plotly.min.js"
 _NAMED = 4  # runs in the name of a file
+_building = Locks()
 _CONFIG = {
     "responsive": True,
     "displaylogo": False,
@@ -100,23 +102,13 @@ def chart(
     page that plays (clip.js). Returns the ranges that were drawn on the axes of parallel coordinates, None for an axis without one; of
     other figures nothing.
     """
-    mine = st.session_state.setdefault("_figures", {})
-    made = next((known[key] for known in (mine, shared or {}) if key in known and known[key][0] == token), None)
-    if made is None:
-        try:
-            figure = build()
-        except ValueError as error:
-            if not hasattr(error, "message"):
-                raise
-            st.caption(f":gray[:material/info: {harmless(alt)}: {harmless(error)}]")  # the other charts of the page are shown
-            return []
-        height = int(figure.layout.height or 360)
-        figure.layout.height = None
-        made = token, markup.figure(figure.to_json()), height, _file_name(key, figure)
-    mine[key] = made
-    if shared is not None:
-        shared[key] = made
-    _, text, height, name = made
+    try:
+        _, text, height, name = _made(key, token, build, shared)
+    except ValueError as error:
+        if not hasattr(error, "message"):
+            raise
+        st.caption(f":gray[:material/info: {harmless(alt)}: {harmless(error)}]")  # the other charts of the page are shown
+        return []
     if not are_live():
         _still(key, text, height, alt)
         return []
@@ -140,6 +132,21 @@ def chart(
         st.session_state["_no_live_charts"] = True
         st.rerun()
     return result.ranges or []
+
+
+def _made(key: str, token: Hashable, build: Callable[[], go.Figure], shared: dict[str, Any] | None) -> tuple[Hashable, str, int, str]:
+    """Token, figure as JSON, height, name of a file. Pages that want the same at one moment wait for the one that builds it."""
+    mine = st.session_state.setdefault("_figures", {})
+    everybodys = {} if shared is None else shared
+    with _building.of((id(everybodys), key)):
+        made = next((known[key] for known in (mine, everybodys) if key in known and known[key][0] == token), None)
+        if made is None:
+            figure = build()
+            height = int(figure.layout.height or 360)
+            figure.layout.height = None
+            made = token, markup.figure(figure.to_json()), height, _file_name(key, figure)
+        mine[key] = everybodys[key] = made
+    return made
 
 
 def load_ahead() -> None:
