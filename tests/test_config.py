@@ -123,7 +123,7 @@ def test_published_presets_have_a_small_twin_of_the_same_kind_on_offline_images(
         assert twin.dataset == "digits" and twin.options == settings.options
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in PRESETS if name.endswith("-small")])
 def test_small_presets_run(name: str) -> None:
     images = {"shots": 6} if PRESETS[name].settings.get("shots") else {"limit_train": 60}

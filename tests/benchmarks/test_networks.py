@@ -13,7 +13,7 @@ import pytest
 from appcore.transfer import onnx_file
 from benchmarks import network_checks, networks
 
-KINDS = ["mnasnet0_5", "alexnet", "mobilenet_v3_small", "efficientnet_b0", "swin_t", "maxvit_t"]
+KINDS = ["mnasnet0_5", "alexnet", "mobilenet_v3_small", "efficientnet_b0", "swin_t"]
 
 
 @pytest.mark.slow

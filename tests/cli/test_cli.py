@@ -482,7 +482,7 @@ def test_asked_to_end_it_stops_and_the_run_goes_on_later(
     assert_resumed(call, running.run_id, uninterrupted)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_what_is_ignored_stays_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As under nohup."""
     line = f"trap '' HUP TERM; {' '.join(command('run', *SMALL, '--json'))} & sleep 0.5; kill -HUP $!; sleep 2; kill -TERM $!; wait $!"
@@ -491,7 +491,7 @@ def test_what_is_ignored_stays_ignored(tmp_path: Path, monkeypatch: pytest.Monke
     assert json.loads(done.stdout)["status"] == "done"
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_check_that_is_asked_to_end_ends_without_a_traceback(name: str, tmp_path: Path) -> None:
     arguments = {"cwd": ROOT, "env": surroundings(tmp_path / "a.db"), "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

@@ -97,7 +97,7 @@ def test_no_file_gets_the_number_of_a_closed_stream(closed: tuple[int, ...], tmp
     assert done.stdout == ("" if 1 in closed else "out\n") and done.stderr == ("" if 2 in closed else "err\n")
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_what_a_plugin_prints_is_no_part_of_the_document(tmp_path: Path) -> None:
     pruners = tmp_path / "plugins" / "pruners"
     pruners.mkdir(parents=True)

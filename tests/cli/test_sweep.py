@@ -40,6 +40,7 @@ def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, Any, st
     return called
 
 
+@pytest.mark.slow
 def test_a_grid_is_run_and_the_same_command_again_starts_nothing(call: Callable, capsys: pytest.CaptureFixture[str]) -> None:
     code, found, said = call(*GRID)
     assert code == 0, said
@@ -69,6 +70,7 @@ def test_a_grid_is_run_and_the_same_command_again_starts_nothing(call: Callable,
     assert text.count("snip") == 1 and "?" not in text
 
 
+@pytest.mark.slow
 def test_it_is_the_ablation_of_the_page(call: Callable) -> None:
     """What the page would have run is not run again, and the page shows what the command ran."""
     base = {"arch": "mlp", "megabatches": 2, "epochs": 1, "limit_train": 120, "limit_test": 40, "device": "cpu"}
@@ -98,6 +100,7 @@ def test_a_dry_run_writes_nothing_and_says_what_there_is(call: Callable, tmp_pat
     assert "12 runs, 8 of them new" in capsys.readouterr().out.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_is_named_and_the_others_are_run(call: Callable) -> None:
     words = [*SMALL[:4], "--epochs", "30", *SMALL[6:], "--lr", "0.1,100", "--weight-decay", "10"]
     code, found, _ = call(*words)
@@ -222,6 +225,7 @@ def test_as_many_workers_as_wanted_train_at_once_with_the_same_bits(tmp_path: Pa
     assert {run["pruner"]: run["totals"]["weights_hash"] for run in sweep.store.runs()} == uninterrupted
 
 
+@pytest.mark.slow
 def test_a_random_search_is_paired_and_repeats(call: Callable) -> None:
     pytest.importorskip("optuna")
     words = [*SMALL, "--pruner", "snip,magnitude", "--lr", "0.001:0.2:log", "--seed", "0-1", "--search", "random", "--trials", "3"]
@@ -238,6 +242,7 @@ def test_a_random_search_is_paired_and_repeats(call: Callable) -> None:
     assert len(cells) == 6
 
 
+@pytest.mark.slow
 def test_halving_tries_the_best_for_longer(call: Callable) -> None:
     pytest.importorskip("optuna")
     words = [*SMALL[:4], *SMALL[6:], "--lr", "0.0001:0.3:log", "--seed", "0-1", "--search", "halving", "--trials", "6"]

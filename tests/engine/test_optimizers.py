@@ -33,7 +33,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_a_resume_after_any_segment_ends_with_the_same_bits(name: str) -> None:
     config = RunConfig(**{**SMALL, **KINDS[name]})

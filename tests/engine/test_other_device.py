@@ -148,7 +148,7 @@ def by_segment(settings: RunConfig) -> list[tuple[str, int]]:
 MOST = {"epoch": 3, "prune": 10, "test": 6}
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["app", "dense", "rigl", "gmp", "apgp"])
 def test_how_often_is_waited_depends_on_neither_layers_nor_steps(method: str, device: torch.device) -> None:
     few = by_segment(config(method=method, pruner="snip", arch="mlp"))
@@ -159,7 +159,7 @@ def test_how_often_is_waited_depends_on_neither_layers_nor_steps(method: str, de
         assert 0 < waited <= MOST[kind] + (updates if kind == "epoch" else 0), few
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("pruner", PRUNERS)
 def test_a_criterion_reads_as_often_for_many_layers_as_for_few(pruner: str, device: torch.device) -> None:
     few, many = (by_segment(config(pruner=pruner, arch=arch, epochs=1, limit_train=50)) for arch in ("mlp", "resnet20"))

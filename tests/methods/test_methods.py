@@ -90,7 +90,7 @@ def test_one_megabatch_and_one_epoch_work_too(method: str) -> None:
             assert end.density_mask == pytest.approx(0.8**3.0, abs=1e-4)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_same_bits_for_one_seed_interleaved_and_resumed_from_every_segment(method: str) -> None:
     settings = small(method, patience=2 if method in ("gmp", "rigl") else 0, reinit=method in ("set", "imp"))

@@ -59,6 +59,7 @@ def state(page: Any, word: str) -> None:
     page.locator(".rail .state").filter(has_text=word).first.wait_for()
 
 
+@pytest.mark.slow
 def test_a_deep_link_as_first_request_lands_on_its_page_with_its_query(address: str, store: Store, page: Any) -> None:
     pair = [fake_runs.write(store, group="g", pruner=pruner) for pruner in ("snip", "magnitude")]
     page.goto(f"{address}/compare?runs={','.join(pair)}&megabatch=3")
@@ -71,6 +72,7 @@ def test_a_deep_link_as_first_request_lands_on_its_page_with_its_query(address: 
     assert start.evaluate("one => one.href") == f"{address}/"  # also where it is opened in a new tab
 
 
+@pytest.mark.slow
 def test_zoom_hidden_curves_and_the_node_survive_three_live_updates(address: str, store: Store, page: Any) -> None:
     run_id = fake_runs.keep_alive(store, fake_runs.write(store, until=20, status="running"))
     page.goto(f"{address}/run?run={run_id}")

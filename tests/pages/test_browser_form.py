@@ -54,6 +54,7 @@ def press(page: Any, bar: str, name: str, title: str) -> None:
     browser.insist(page, link.click, f"() => [...document.querySelectorAll('h1')].some(one => one.textContent.includes({title!r}))")
 
 
+@pytest.mark.slow
 def test_a_form_is_the_same_after_reload_back_forward_and_in_a_copied_link(lab: tuple[str, dict], page: Any) -> None:
     page.goto(f"{lab[0]}/run?preset=lottery-lenet-small&sparsity=90&epochs=many")
     seed(page, "0")
@@ -120,6 +121,7 @@ def test_a_failed_run_is_changed_and_run_again(lab: tuple[str, dict], page: Any)
     mark.wait_for(state="detached")  # it is another value now
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path",
     [
@@ -140,6 +142,7 @@ def test_a_projector_shows_a_whole_chart_without_scrolling(lab: tuple[str, dict]
     context.close()
 
 
+@pytest.mark.slow
 def test_the_projector_stays_on_when_a_button_leads_to_another_page(lab: tuple[str, dict], chromium: Any) -> None:
     """`st.switch_page` forgets all elements: whoever had started a pair before an audience saw Compare in small type."""
     context = chromium.new_context(viewport={"width": 1280, "height": 2000})

@@ -142,6 +142,7 @@ def test_the_first_chart_of_the_tour_finds_plotly_loaded(address: str, page: Any
 def test_circles_to_be_chosen_can_be_seen(theme: str, address: str, chromium: Any) -> None:
     page = chromium.new_context(color_scheme=theme).new_page()
     opened(page, address, "1", 2)
+    page.locator("[data-testid=stRadioOption]").first.wait_for()
     circle, behind = page.evaluate(CIRCLE)
     light, dark = sorted((luminance(circle), luminance(behind)), reverse=True)
     assert (light + 0.05) / (dark + 0.05) >= 3

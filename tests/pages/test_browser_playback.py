@@ -59,6 +59,7 @@ def test_a_run_plays_to_its_end_and_axes_keep_still(place: tuple[str, list[str]]
     assert page.evaluate(FRAME) == before
 
 
+@pytest.mark.slow
 def test_the_middle_stands_in_the_address(place: tuple[str, list[str]], page: Any) -> None:
     address, (run_id, _) = place
     page.goto(f"{address}/run?run={run_id}")

@@ -364,7 +364,7 @@ print(gc.get_stats()[2]["collections"] - before)
 """
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_what_redrawn_pages_leave_behind_is_found_soon_after_the_start() -> None:
     """Python looks through everything once a quarter as many objects survived as lived the last time: torch's must not count."""
     found = subprocess.run(

@@ -91,6 +91,7 @@ def test_an_unknown_recording_and_missing_images_are_one_line(tmp_path: Path, ca
         record.record(["cs"], str(tmp_path / "none.zip"), tmp_path, tmp_path)
 
 
+@pytest.mark.slow
 def test_what_was_interrupted_goes_on_and_what_is_made_is_left_alone(
     tmp_path: Path, cifar_small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

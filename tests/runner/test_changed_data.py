@@ -228,7 +228,7 @@ def test_data_that_are_gone_leave_a_stopped_run_stopped(images: Path, store: Sto
     assert [driver.drive(store, each) for each in (run_id, fresh)] == ["done", "done"]
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["thread", "process"])
 def test_resume_says_it_on_the_command_line(launcher: str, images: Path, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     run_id = stopped(store, images)
@@ -243,6 +243,7 @@ def test_resume_says_it_on_the_command_line(launcher: str, images: Path, store: 
     assert now[:-1] == before[:-1] and set(now[-1]) - set(before[-1]) <= {"worker.log"}
 
 
+@pytest.mark.slow
 def test_an_ablation_uses_a_run_again_only_while_its_data_are_there(images: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("appcore.service.ablations.TWICE_SECONDS", 0.0)
     manager = Manager(store)

@@ -328,6 +328,7 @@ def test_paused_the_run_stands_still_and_goes_on_at_the_same_place(store: Store,
     assert_same(store, run_id, uninterrupted)
 
 
+@pytest.mark.slow
 def test_a_store_that_is_slow_to_answer_is_asked_more_seldom(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: Counter[str] = Counter()
     monkeypatch.setattr(driver, "FLUSH_SECONDS", 0.1)
@@ -593,7 +594,7 @@ def test_the_heart_beats_during_long_steps_and_not_after(store: Store) -> None:
 REAL = build({"arch": "mlp", "dataset": "digits", "megabatches": 3, "epochs": 2, "limit_train": 240, "limit_test": 60})
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_engine_stopped_at_any_segment_and_resumed_gives_the_same_bits(store: Store) -> None:
     whole = add(store, REAL)
     assert driver.drive(store, whole) == "done"
@@ -631,7 +632,7 @@ def files_of(store: Store, run_id: str) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("error", ["EACCES", "EMFILE", "EIO", "ESTALE", "EINTR"])
 @pytest.mark.parametrize("times", [1, 2, 3, 10**6])
 def test_reads_that_fail_for_a_moment_cost_no_row_and_no_file(

@@ -55,7 +55,7 @@ def steps(store: Store, run_id: str, count: int) -> Iterator[str]:
 # ---- within one process: each claim has a fence of its own
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("events", [1, 5, 30, 170, 200])
 @pytest.mark.parametrize("then", ["go on", "close"])
 def test_a_driver_that_was_replaced_writes_nothing(store: Store, events: int, then: str) -> None:

@@ -304,6 +304,7 @@ def test_the_next_job_has_the_log_that_is_its_own_and_a_new_worker_after_a_failu
     wait(lambda: status(store, last) == "done")
 
 
+@pytest.mark.slow
 def test_a_worker_that_died_while_it_rested_is_not_used(store: Store, launcher: Launcher) -> None:
     one, other = add(store), add(store)
     launcher.start([one])

@@ -126,7 +126,7 @@ CLOSED: dict[str, tuple[Callable[[Path], list[Path]], int]] = {
 }
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("what", CLOSED)
 def test_what_one_may_not_read_is_lost_by_nothing_that_the_other_does(what: str, folder: Path) -> None:
     as_user(ADA, half)

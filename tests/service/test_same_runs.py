@@ -102,6 +102,7 @@ def test_other_data_are_another_question(manager: Manager, store: Store, work: W
     assert again == run_id
 
 
+@pytest.mark.slow
 def test_thirty_people_at_one_moment_cost_one_run_and_all_see_it(manager: Manager, store: Store, work: StandIn) -> None:
     together, found, people = threading.Barrier(30), {}, [f"p{number}@example.org" for number in range(30)]
 

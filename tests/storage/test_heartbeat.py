@@ -96,7 +96,7 @@ def test_a_living_process_with_another_clock_keeps_its_run(manager: Manager, sto
         assert (row["status"], row["command"], row["host"]) == ("running", "stop", "elsewhere")
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", OFFSETS)
 def test_a_dead_process_with_another_clock_keeps_nothing(manager: Manager, store: Store, offset: float) -> None:
     store.folder.mkdir(parents=True, exist_ok=True)

@@ -87,7 +87,7 @@ def test_a_backup_with_a_wrong_value_is_refused_whole(
     assert store.runs() == [] and [path.name for path in store.folder.iterdir()] == ["runs.db"]
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_every_column_is_judged(source: tuple[Path, Path], tmp_path: Path) -> None:
     """An object in a column is right nowhere but where JSON lies."""
     tickets = Store(tmp_path / "tickets" / "runs.db")  # their rounds have rows of their own
