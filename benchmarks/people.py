@@ -46,20 +46,19 @@ class Person(threading.Thread):
     def __init__(self, address: str, query: dict[str, str], number: int, moment: threading.Event):
         super().__init__(daemon=True)
         self._query, self._number, self._moment = urlencode(query), number, moment
-        place = urlsplit(address).netloc
-        speech: dict[str, Any] = {"origin": address, "subprotocols": ["streamlit"], "max_size": None, "ping_interval": None}
-        self._socket = connect(f"ws://{place}/_stcore/stream", **speech)
+        self._speech: dict[str, Any] = {"origin": address, "subprotocols": ["streamlit"], "max_size": None, "ping_interval": None}
+        self._place = f"ws://{urlsplit(address).netloc}/_stcore/stream"
         self._page = self._button = ""
         self._asked_again: dict[str, tuple[float, float]] = {}  # by fragment: seconds between two, and when it is due
         self.is_ready, self.waited, self.trouble = threading.Event(), 0.0, ""
 
     def run(self) -> None:
         try:
-            self._sit()
+            with connect(self._place, **self._speech) as self._socket:
+                self._sit()
         except Exception as error:
             self.trouble = f"person {self._number}: {type(error).__name__}: {error}"
         self.is_ready.set()
-        self._socket.close()
 
     def _sit(self) -> None:
         self._ask()

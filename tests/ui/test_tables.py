@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -145,6 +148,25 @@ def test_a_figure_is_built_once_for_all_pages(page: Any, monkeypatch: pytest.Mon
         for _ in range(2):
             live_chart.chart("loss", token, lambda: built.append(1) or go.Figure(), alt="", shared=page.read(0).figures)
     assert (len(built), len(shown)) == (2, 8)
+
+
+def test_pages_that_want_a_figure_at_one_moment_wait_for_the_one_that_builds_it(page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_chart, "_still", lambda *shown: None)
+    monkeypatch.setattr(live_chart.st, "session_state", {"_no_live_charts": True})
+    together, built, shared = threading.Barrier(8), [], page.read(0).figures
+
+    def build() -> go.Figure:
+        built.append(1)
+        time.sleep(0.1)
+        return go.Figure()
+
+    def look(_: int) -> None:
+        together.wait()
+        live_chart.chart("loss", 1, build, alt="", shared=shared)
+
+    with ThreadPoolExecutor(8) as people:
+        [*people.map(look, range(8))]
+    assert len(built) == 1
 
 
 def test_a_renamed_run_is_drawn_anew_on_the_page_that_had_it_and_on_others(page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
