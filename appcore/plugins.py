@@ -220,3 +220,9 @@ def is_chaotic(config: Mapping[str, Any]) -> bool:
 def method_and_pruner(method: str, pruner: str) -> str:
     """Method and pruner as users type them: "app snip", or "dense" alone."""
     return f"{method} {pruner}" if has_pruner(method) else method
+
+
+def changed() -> tuple[int, ...]:
+    """When the plug-ins were changed last: of a process that is kept, whether one that was edited since would take effect there."""
+    found = {choice.path for kind in KINDS for choice in choices(kind).values()}
+    return tuple(path.stat().st_mtime_ns for path in sorted(found) if path.exists())

@@ -178,19 +178,13 @@ class _Worker:
 
 def _worker_for(url: str, environment: Mapping[str, str]) -> _Worker:
     """A worker that rests, with the environment and plug-ins of now, or else a new one."""
-    wanted = url, {**os.environ, **environment}, _sources()
+    wanted = url, {**os.environ, **environment}, plugins.changed()
     with _lock:
         for worker in _resting:
             if (worker.url, worker.environment, worker.sources) == wanted and worker.process.poll() is None:
                 _resting.remove(worker)
                 return worker
     return _Worker(*wanted)
-
-
-def _sources() -> tuple[int, ...]:
-    """When the plug-ins were changed: one that is edited takes effect from the next run on."""
-    found = {choice.path for kind in plugins.KINDS for choice in plugins.choices(kind).values()}
-    return tuple(path.stat().st_mtime_ns for path in sorted(found) if path.exists())
 
 
 def _cause(code: int) -> str:

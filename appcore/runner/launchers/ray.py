@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import secrets
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from ... import __version__, paths
+from ... import __version__, paths, plugins
 from ...errors import InputError
 from ...statuses import ACTIVE, OVER
 from ...storage.store import Store
@@ -30,6 +31,8 @@ IS_ELSEWHERE = True
 PACKAGE = "ray"
 WAITS_UNTIL = "the Ray cluster has room; its keeper takes users in turn"
 _ADDRESS_VARIABLE = "RAY_ADDRESS"
+_SAME_VARIABLE = "APPCORE_SAME"  # one process takes tasks with one value of it
+_SALT = secrets.token_bytes(8)
 _ASK_SECONDS = 5.0  # how often the keeper is reminded of the runs that it has, which a new one learns by
 _START_SECONDS = 60.0  # for the keeper's process
 _AGAIN_SECONDS = 1.0  # between two tries to reach it meanwhile
@@ -223,13 +226,17 @@ def _resources(need: Need, device: str) -> dict[str, float]:
 
 
 class _Task:
-    """A task of the cluster, in a process that ends with it: torch's state and a GPU's memory are nobody's afterwards."""
+    """A task of the cluster. Its process takes the next one with the same variables and plug-ins, so that torch is imported once for each
+    core and not for each run; on a GPU it ends with the task, since memory there would stay its own."""
 
     def __init__(self, run_ids: list[str], variables: Mapping[str, str], resources: Mapping[str, float]):
         import ray
 
-        task = ray.remote(max_calls=1, max_retries=0)(placed.carry_out)
-        self._answer = task.options(**resources, name=f"appcore {' '.join(run_ids)}").remote(run_ids, dict(variables))
+        task = ray.remote(max_retries=0, max_calls=1 if "num_gpus" in resources else 0)(placed.carry_out)
+        # Ray shows to whoever looks what tells its processes apart, and the address of a store may have a password.
+        mark = hashlib.sha256(_SALT + repr((sorted(variables.items()), plugins.changed())).encode()).hexdigest()[:12]
+        options = {**resources, "name": f"appcore {' '.join(run_ids)}", "runtime_env": {"env_vars": {_SAME_VARIABLE: mark}}}
+        self._answer = task.options(**options).remote(run_ids, dict(variables))
 
     def ended(self) -> placed.Ended | None:
         import ray
