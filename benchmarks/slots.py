@@ -42,10 +42,12 @@ def side(launcher: str, base: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Carry an ablation out; seconds from its start to its last run, and the bits of all."""
     from appcore.engine import flops, loop  # noqa: F401, as the app has imported them
     from appcore.runner import driver  # noqa: F401
+    from appcore.runner.launcher import check
     from appcore.service.manager import Manager
     from appcore.storage.store import Store
 
     manager = Manager(Store(folder / "runs.db"))
+    check(manager.store, launcher)  # which joins a cluster
     sweep_id = manager.ablations.create("eight", base, AXES)
     begun = time.perf_counter()
     run_ids = manager.ablations.run_missing(sweep_id, launcher)["started"]

@@ -33,6 +33,7 @@ WAITS_UNTIL = "the Ray cluster has room; its keeper takes users in turn"
 _ADDRESS_VARIABLE = "RAY_ADDRESS"
 _SAME_VARIABLE = "APPCORE_SAME"  # one process takes tasks with one value of it
 _SALT = secrets.token_bytes(8)
+_LOOK_SECONDS = 0.5  # between two looks at the store: hundreds of runs may be away at once, and whoever drives them obeys commands
 _ASK_SECONDS = 5.0  # how often the keeper is reminded of the runs that it has, which a new one learns by
 _START_SECONDS = 60.0  # for the keeper's process
 _AGAIN_SECONDS = 1.0  # between two tries to reach it meanwhile
@@ -109,17 +110,20 @@ class KeptJob:
         self._need = need_of(Engine(), configs)  # which settles the number of threads, too, that workers take over
         self._device = configs[0].get("device", "auto")
         self._variables = placed.environment(store)
+        self._due = 0.0
         self._hand_over()
         self._asked = self._heard = time.monotonic()
 
     def advance(self) -> bool:
         """Look at the store, and now and then at the keeper; False when all runs have ended."""
+        if (now := time.monotonic()) < self._due:
+            return True
+        self._due = now + _LOOK_SECONDS
         states = {run_id: status for run_id, _, status in self._store.revision(self._all)}
         ended = {run_id for run_id in self._all if states.get(run_id) in (None, *OVER)}
         ended -= {run_id for run_id in ended if states.get(run_id) == "stopped" and placed.may_go_on(self._store.get(run_id))}
         self.run_ids = [run_id for run_id in self._all if run_id not in ended]
         self.is_running = not self.run_ids or any(states[run_id] != "paused" for run_id in self.run_ids)
-        now = time.monotonic()
         if any(states[run_id] in ACTIVE for run_id in self.run_ids):
             self._heard = now
         if self.run_ids and now - self._asked >= _ASK_SECONDS:
