@@ -226,6 +226,7 @@ def main() -> int:
     parser.add_argument("--store", default="", help="an empty PostgreSQL database [a file]")
     parser.add_argument("--seed", type=int, default=0, help="of the moments [0]")
     args, begun = parser.parse_args(), time.perf_counter()
+    sys.argv[1:] = ["URL" if given == args.store else given for given in sys.argv[1:]]  # it may have a password
     with tempfile.TemporaryDirectory() as place:
         folders = [Path(place) / name for name in ("undisturbed", "struck")]
         for folder in folders:

@@ -1,12 +1,13 @@
 """How many runs at once a PostgreSQL server carries: drivers of the real program whose steps only wait, and a page that looks at them.
 
-    python benchmarks/writers.py --store postgresql://USER@HOST/EMPTY [--runs 50,200,500] [--seconds 30] [--kept FILE]
+    python benchmarks/writers.py --store postgresql://USER@HOST/EMPTY [--runs 50,200,500] [--seconds 30] [--step 0.1] [--kept FILE]
 
-Each run has connections and a heartbeat of its own, as a worker process has; ten steps a second, an epoch a second, a prune point and
-the end of a megabatch (19 layers) every five. They begin fifty at a time. One after another is paused and resumed. Drivers and server
-share this machine, and the drivers, which would be elsewhere, take most of it: so the processor time of the server is measured as well,
-which says on any machine how many runs fit. The server must take two connections for each run (max_connections). With `--kept` what was
-measured stays in a file, and a call that was cut off goes on there. Writes writers.md beside itself.
+Each run has connections and a heartbeat of its own, as a worker process has; ten steps an epoch, and after five epochs the end of a
+megabatch and a prune point (19 layers). A step takes `--step` seconds: 0.1, an epoch a second, is as hard as runs get. They begin fifty
+at a time. One after another is paused and resumed. Drivers and server share this machine, and the drivers, which would be elsewhere, take
+most of it: so the processor time of the server is measured as well, which says on any machine how many runs fit. The server must take two
+connections for each run (max_connections). With `--kept` what was measured stays in a file, and a call that was cut off goes on there.
+Writes writers.md beside itself.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ from appcore.storage.store import Store  # noqa: E402
 
 PROCESSES = 8
 AT_ONCE = 50  # runs that begin in one moment
-STEP_SECONDS, STEPS, EPOCHS = 0.1, 10, 5  # of a step; steps of an epoch; epochs of a megabatch
+STEPS, EPOCHS = 10, 5  # steps of an epoch; epochs of a megabatch
 CONFIG = build({"arch": "resnet20", "dataset": "digits", "megabatches": 100, "epochs": EPOCHS})
 COUNTS = fake_runs.counts(CONFIG, 0.3)
 START_SECONDS = 120.0
@@ -56,9 +57,9 @@ START_SECONDS = 120.0
 class Waiting(StandIn):
     """Work whose steps wait, without an end; all of it is one segment, so that no checkpoint is saved."""
 
-    def __init__(self) -> None:
+    def __init__(self, step: float) -> None:
         super().__init__()
-        self.steps = 0
+        self.step, self.steps = step, 0
 
     def run(self, state: Any, segments: tuple) -> Generator[events.Event, None, None]:
         yield fake_runs.started(CONFIG)
@@ -66,7 +67,7 @@ class Waiting(StandIn):
             yield events.Pruned(0, t, 0.3, 0.3, 0.3, 0.3, COUNTS, 0.1, facts={"images": fake_runs.answers(t, right=6)})
             for epoch in range(EPOCHS):
                 for step in range(STEPS):
-                    time.sleep(STEP_SECONDS)
+                    time.sleep(self.step)
                     self.steps += 1
                     yield events.Progress(0, t, epoch, step + 1, STEPS, 10 * self.steps, 0.5)
                 yield events.EpochDone(0, t, epoch, 0.1, 0.5, 0.8, 0.6, 0.7, 10 * self.steps, 0.3, 1.0, True)
@@ -74,7 +75,7 @@ class Waiting(StandIn):
             yield events.MegabatchDone(0, t, 0.3, 0.3, 0.3, 0.3, COUNTS, *ends)
 
 
-def drive(address: str, calls: Connection) -> None:
+def drive(address: str, calls: Connection, step: float) -> None:
     """A process: drives the runs that it is sent until it is told to end. Answers `steps` with how many all of them took."""
     work: list[Waiting] = []
     ending, compiled = threading.Event(), LRUCache(500)
@@ -98,7 +99,7 @@ def drive(address: str, calls: Connection) -> None:
             calls.send(sum(one.steps for one in work))
             continue
         for run_id in told:
-            work.append(Waiting())
+            work.append(Waiting(step))
             threads.append(threading.Thread(target=one, args=(run_id, work[-1]), daemon=True))
             threads[-1].start()
     ending.set()
@@ -107,20 +108,21 @@ def drive(address: str, calls: Connection) -> None:
     os._exit(0)
 
 
-def measured(address: str, runs: int, seconds: float) -> dict[str, float]:
+def measured(address: str, runs: int, seconds: float, step: float) -> dict[str, float]:
     """What so many runs at once do for so many seconds."""
     fork = multiprocessing.get_context("fork")
     pipes = [fork.Pipe() for _ in range(PROCESSES)]  # forked before a connection to the store is open
-    children = [fork.Process(target=drive, args=(address, theirs)) for _, theirs in pipes]
+    children = [fork.Process(target=drive, args=(address, theirs, step)) for _, theirs in pipes]
     for child in children:
         child.start()
     ends = [ours for ours, _ in pipes]
     with closing(Store(address)) as store:
-        new = [store.create_run(CONFIG, plan_length=len(plan(CONFIG))) for _ in range(runs)]
-        begun = time.monotonic()
-        for first in range(0, runs, AT_ONCE):
+        new: list[str] = []
+        begun, length = time.monotonic(), len(plan(CONFIG))
+        for first in range(0, runs, AT_ONCE):  # nobody's heart beats for runs that wait here: made all at once the last would be lost
+            new += [store.create_run(CONFIG, plan_length=length) for _ in range(min(AT_ONCE, runs - first))]
             for number, end in enumerate(ends):
-                end.send(new[first : first + AT_ONCE][number::PROCESSES])
+                end.send(new[first:][number::PROCESSES])
             while running(store) < min(runs, first + AT_ONCE) and time.monotonic() - begun < START_SECONDS:
                 time.sleep(0.2)
         started = time.monotonic() - begun
@@ -132,7 +134,7 @@ def measured(address: str, runs: int, seconds: float) -> dict[str, float]:
         spent = time.monotonic() - begun
         found = {
             "started, s": started,
-            "of their pace": (steps(ends) - before) * STEP_SECONDS / spent / (runs - 0.5),  # one is paused half of the time
+            "of their pace": (steps(ends) - before) * step / spent / (runs - 0.5),  # one is paused half of the time
             "writes a second": (revisions(store) - first) / spent,
             "server, cores": (processor_seconds(store) - server) / spent,
             "oldest heartbeat, s": quiet,
@@ -200,6 +202,7 @@ def main() -> None:
     parser.add_argument("--store", required=True, help="an empty PostgreSQL database")
     parser.add_argument("--runs", default="100,300,500")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each number of runs [30]")
+    parser.add_argument("--step", type=float, default=0.1, help="seconds of a step of training [0.1]")
     parser.add_argument("--kept", default="", help="a file that keeps what was measured")
     args = parser.parse_args()
     kept = tables.Kept(args.kept)
@@ -207,10 +210,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["APPCORE_RUNS"] = folder
         for runs in map(int, args.runs.split(",")):
-            found[runs] = kept(f"{runs} runs", partial(measured, args.store, runs, args.seconds))
+            found[runs] = kept(f"{runs} runs", partial(measured, args.store, runs, args.seconds, args.step))
             print(runs, found[runs], file=sys.stderr, flush=True)
     where = f"{datetime.now(UTC):%Y-%m-%d}: Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[1]:.1f}"
-    about = f"Measured on {where}, by `python benchmarks/writers.py --store URL --runs {args.runs}`."
+    about = f"Measured on {where}, by `python benchmarks/writers.py --store URL --runs {args.runs} --step {args.step:g}`."
     rows = [[runs, *(f"{value:.2f}" for value in one.values())] for runs, one in found.items()]
     report = tables.table(about, ["runs", *next(iter(found.values()))], rows)
     print(report)
