@@ -31,6 +31,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers"), str(ROOT / "benchmar
 
 import browser  # noqa: E402
 import faults  # noqa: E402
+import local_ray  # noqa: E402
 import psutil  # noqa: E402
 from playwright.sync_api import Page, sync_playwright  # noqa: E402
 from tables import measured, table  # noqa: E402
@@ -39,7 +40,6 @@ from appcore.storage.store import Store  # noqa: E402
 
 SETTINGS = "--arch mlp --dataset digits --megabatches 2 --epochs 250 --limit-train 200 --limit-test 50 --device cpu --pruner snip,magnitude"
 NODES = 3
-SMALL = {"object_store_memory": 80 * 2**20}  # of a node's store of results, which nothing here uses
 AWAY_SECONDS = (2.0, 8.0)  # for which a node, the command or the app is gone
 LATEST = 0.8  # of all runs are done at the last kill, at most
 PATIENCE = 3600.0  # s
@@ -96,30 +96,23 @@ class App:
 
 
 class Nodes:
-    """The cluster: a head without cores, and nodes of one core each."""
+    """The nodes of a cluster, each of which can be killed and begun again."""
 
-    def __init__(self, stack: contextlib.ExitStack):
-        from ray.cluster_utils import Cluster
-
-        self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **SMALL})
-        stack.callback(self.cluster.shutdown)
-        self._nodes = [self._add() for _ in range(NODES)]
-
-    def _add(self) -> Any:
-        return self.cluster.add_node(num_cpus=1, **SMALL)
+    def __init__(self, cluster: Any):
+        self._cluster, self._nodes = cluster, list(cluster.worker_nodes)
 
     def kill(self, which: int) -> None:
-        self.cluster.remove_node(self._nodes[which], allow_graceful=False)
+        self._cluster.remove_node(self._nodes[which], allow_graceful=False)
 
     def begin(self, which: int) -> None:
-        self._nodes[which] = self._add()
+        self._nodes[which] = local_ray.add_node(self._cluster)
 
 
 @contextlib.contextmanager
-def variables(folder: Path, store: str, **others: str) -> Iterator[None]:
+def variables(folder: Path, store: str) -> Iterator[None]:
     """The environment of all that is started, as long as it is used."""
     before = dict(os.environ)
-    os.environ.update({"APPCORE_STORE": store, "APPCORE_RUNS": str(folder / "runs"), "APPCORE_SLOTS": str(folder / "slots"), **others})
+    os.environ.update({"APPCORE_STORE": store, "APPCORE_RUNS": str(folder / "runs"), "APPCORE_SLOTS": str(folder / "slots")})
     try:
         yield
     finally:
@@ -187,9 +180,8 @@ class Strikes:
 def struck(runs: int, folder: Path, url: str, draw: random.Random) -> Struck:
     """The same under kills."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(variables(folder, url, RAY_USAGE_STATS_ENABLED="0", RAY_worker_niceness="0"))
-        nodes = Nodes(stack)
-        os.environ["RAY_ADDRESS"] = nodes.cluster.address
+        stack.enter_context(variables(folder, url))
+        nodes = Nodes(stack.enter_context(local_ray.cluster(NODES)))
         store = stack.enter_context(contextlib.closing(Store(url)))
         playwright = stack.enter_context(sync_playwright())
         app = App(playwright.chromium.launch(executable_path=browser.CHROMIUM, args=list(browser.ARGUMENTS)), folder, url)

@@ -36,7 +36,7 @@ from appcore.planning import address as addresses  # noqa: E402
 from appcore.service import lessons  # noqa: E402
 from appcore.storage.store import Store  # noqa: E402
 
-START, DONE = "-start", ":material/check_circle: Done]"
+START, DONE = "Start run", ":material/check_circle: Done]"
 LONGEST = 90.0  # s until somebody gives up
 
 
@@ -95,8 +95,9 @@ class Person(threading.Thread):
         except TimeoutError:
             return None
         kind = found.WhichOneof("type")
-        if kind == "new_session":
-            self._page = found.new_session.page_script_hash
+        if kind == "navigation":  # of a whole drawing, after which parts of the one before are no longer there
+            self._page = found.navigation.page_script_hash
+            self._asked_again.clear()
         elif kind == "stop_auto_rerun":
             for fragment in found.stop_auto_rerun.fragment_ids:
                 self._asked_again.pop(fragment, None)
@@ -109,7 +110,7 @@ class Person(threading.Thread):
                 self.is_ready.set()
         elif kind == "delta":
             element = found.delta.new_element
-            if element.WhichOneof("type") == "button" and element.button.id.endswith(START):
+            if element.WhichOneof("type") == "button" and element.button.label == START:
                 self._button = element.button.id
             elif element.WhichOneof("type") == "exception":
                 self.trouble = f"person {self._number}: {element.exception.message}"

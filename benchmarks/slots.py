@@ -20,14 +20,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers")]
+
+import local_ray  # noqa: E402
 
 from appcore.runner import hardware  # noqa: E402
 from appcore.runner.slots import SLOTS_VARIABLE, WORKERS_VARIABLE  # noqa: E402
@@ -74,23 +75,6 @@ def measured(name: str, base: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-@contextlib.contextmanager
-def cluster() -> Iterator[None]:
-    """Two local nodes of one core each beside a head that has none, for all that is started meanwhile."""
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
-    from ray.cluster_utils import Cluster
-
-    small = {"object_store_memory": 80 * 2**20}
-    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **small})
-    try:
-        for _ in range(2):
-            started.add_node(num_cpus=1, **small)
-        os.environ["RAY_ADDRESS"] = started.address
-        yield
-    finally:
-        started.shutdown()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
@@ -108,7 +92,7 @@ def main() -> None:
         os.environ[WORKERS_VARIABLE] = str(args.workers)
     base = QUICK if args.quick else {}
     sides = LAUNCHERS | (ON_RAY if args.ray else {})
-    with cluster() if args.ray else contextlib.nullcontext():
+    with local_ray.cluster(2) if args.ray else contextlib.nullcontext():
         rounds = [{name: measured(name, base) for name in sides} for _ in range(args.rounds)]
     ratios = [one["one after the other"]["seconds"] / one["side by side"]["seconds"] for one in rounds]
     first = rounds[0]["one after the other"]

@@ -1,4 +1,4 @@
-"""torchvision's classifiers, of each kind for which something was mended, do all that a run does.
+"""torchvision's classifiers, of the kinds for which something was mended, do all that a run does: MaxViT, of three minutes, not.
 
 All of them: `python benchmarks/networks.py`, docs/NETWORKS.md.
 """

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import local_ray
 import psutil
 import pytest
 
@@ -47,24 +48,9 @@ class TestOnRay(LauncherSuite):
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[object]:
-    """Two nodes of a Ray cluster, with one core each, beside a head that has none. What else Ray would do, as asking home, is off."""
     pytest.importorskip("ray", reason="needs the package ray: pip install ray submitit")
-    import ray
-    from ray.cluster_utils import Cluster
-
-    small = {"object_store_memory": 80 * 2**20}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_worker_niceness", "0")  # else the workers hardly get a turn beside other tests
-        started = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **small})
-        try:
-            for _ in range(2):
-                started.add_node(num_cpus=1, **small)
-            patch.setenv("RAY_ADDRESS", started.address)
-            yield started
-        finally:
-            ray.shutdown()
-            started.shutdown()
+    with local_ray.cluster(2) as started:
+        yield started
 
 
 @pytest.fixture
