@@ -40,7 +40,7 @@ def test_there_are_eight_in_their_order_and_a_tour() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_what_it_names_is_there(name: str) -> None:
     lesson = of(name)
-    assert set(lesson.recordings()) <= set(catalog.names())
+    assert set(lesson.recordings()) <= set(catalog.known())
     for step in lesson.steps:
         for figure in (step.figure, step.after):
             if isinstance(figure, Chart):
