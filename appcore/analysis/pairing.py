@@ -10,16 +10,9 @@ from ..errors import InputError
 
 PAIRING = {"init": "initial weights", "order": "data order", "scoring": "scoring batches", "data": "images and labels"}
 THEN = ", then "  # between the versions with which one run was computed: "2.14.0, then 2.15.0"
-_CHOOSING = (
-    "dataset",
-    "split",
-    "image_size",
-    "limit_train",
-    "limit_test",
-    "shots",
-    "seed",
-    "options",
-)  # settings that decide which images a run has
+_PARTS = ("limit_train", "limit_test", "shots")
+_CHOOSING = ("dataset", "split", "image_size", "options", *_PARTS)  # settings that decide which images a run has
+_DRAWING = ("seed", "subset_seed")  # the same, where only a part is used
 _SIZES = {"train_images": "images to train on", "test_images": "images to test on", "classes": "classes", "image_shape": "image shape"}
 
 
@@ -73,7 +66,9 @@ def mixes_data(runs: Sequence[Mapping[str, Any]]) -> bool:
     for run in runs:
         digest = (run.get("hashes") or {}).get("data")
         if digest:
-            found[str([run["config"].get(name) for name in _CHOOSING])].add(digest)
+            config = run["config"]
+            names = (*_CHOOSING, *_DRAWING) if any(map(config.get, _PARTS)) else _CHOOSING
+            found[str([config.get(name) for name in names])].add(digest)
     return any(len(digests) > 1 for digests in found.values())
 
 

@@ -105,7 +105,7 @@ def _carry_out(given: list[str]) -> int:
 def _say(given: list[str], problem: str, code: int) -> int:
     """Report a problem in one line, and as a document to those who wanted one."""
     print(f"error: {problem}", file=sys.stderr)
-    if "--json" in given:
+    if any(word.partition("=")[0] == "--json" for word in given):
         print(json.dumps({"error": problem}))
     return code
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from ..analysis import pairing
 from ..analysis.ablation_results import METRICS, summary
 from ..analysis.ablation_results import rows as rows_of
 from ..names import counted
@@ -60,7 +61,16 @@ def document(manager: Any, board: Mapping[str, Any], wanted: Request) -> dict[st
         "axes": sweep["axes"],
         "metric": wanted.metric or None,
     }
-    return found | {"runs": runs, "table": table, "left_out": board["left_out"]}
+    return found | {"runs": runs, "table": table, "left_out": board["left_out"], "notes": _notes(manager, cells)}
+
+
+def _notes(manager: Any, cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Why numbers may not be what the settings say."""
+    runs = [cell["run"] for cell in cells if cell["run"]]
+    if pairing.mixes_data(runs):
+        return ["The images or labels were changed between these runs, so differences may come from that; delete the older ones."]
+    changed = len(manager.ablations.of_other_data(cells))
+    return [f"The images or labels were changed after {counted(changed, 'run')} of these; delete them to train anew."] if changed else []
 
 
 def _rank(table: list[dict[str, Any]], wanted: Request) -> None:
@@ -91,7 +101,7 @@ def text(document: Mapping[str, Any], wanted: Request) -> str:
     errors = [f"{one_line(wanted.label(run['values']))}: {one_line(run['error'])}" for run in document["runs"] if run["error"]]
     done = sum(run["status"] == "done" for run in document["runs"])
     last = f"ablation {document['sweep_id']}: {done} of {counted(len(document['runs']), 'run')} done"
-    return "\n".join([*rows, *errors[:_MOST_ERRORS], last])
+    return "\n".join([*rows, *errors[:_MOST_ERRORS], *(f"note: {note}" for note in document["notes"]), last])
 
 
 def _value_words(name: str, value: Any, of_weights: bool) -> str:

@@ -74,6 +74,7 @@ def result_text(result: dict[str, Any]) -> str:
         clean = "-" if row["clean_gap"] is None else f"{100 * row['clean_gap']:.1f}"  # earlier versions did not measure it
         gaps = f"{100 * row['generalization_gap']:12.1f}  {clean:>9}"
         lines.append(f"{row['megabatch']:9d}            {densities}      {accuracies}  {gaps}  {row['cer']}")
+    lines += [f"note: {one_line(note)}" for note in result["notes"]]
     return "\n".join(lines)
 
 

@@ -9,6 +9,9 @@ is refused for its size is refused for what they leave of it (`used`, `check_mem
 Where decoding is the greater cost, a file may also offer `labels(config) -> (train_y, test_y)`, which decodes nothing. It is then called
 as `load(config, keep=(train, test))` and gives these images only: sorted indices into the labels, or a slice for all.
 
+A set whose files may be changed while the program runs offers `state(config) -> str`, cheap, another text whenever they were: runs in
+memory share their images by it.
+
 Optional literals: `TAKES_PATH = True` where a path completes the name, which is kept as an absolute one with a run; `TAKES_SPLIT = True`
 where the setting `split` divides a set that has no test images: the same images for every seed, some of each class in either part.
 """

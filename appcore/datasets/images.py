@@ -69,6 +69,12 @@ def describe(config: RunConfig) -> Description:
         return _description(config, _survey(tree, config.split))
 
 
+def state(config: RunConfig) -> str:
+    """Changes whenever the files do, or a folder around them."""
+    with opened(config.dataset, _path(config), table_of) as tree:
+        return tree.token or arrange(tree, config.split).token
+
+
 def labels(config: RunConfig) -> tuple[np.ndarray, np.ndarray]:
     """Class of every training and test image in stored order."""
     with opened(config.dataset, _path(config), table_of) as tree:

@@ -42,7 +42,7 @@ class Layout:
         digest = hashlib.sha256()
         for split in SPLITS:
             for member, _ in self.images[split]:
-                digest.update(f"{member.source}\0{member.size}\0{member.changed}\0".encode(errors="replace"))
+                digest.update(f"{member.source}\0{member.size}\0{member.state}\0".encode(errors="replace"))
         return digest.hexdigest()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import struct
 import sys
 import warnings
 from collections.abc import Iterator
@@ -36,6 +37,8 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_PNG, _REMARKS = b"\x89PNG\r\n\x1a\n", (b"eXIf", b"iTXt", b"tEXt", b"zTXt")
+_WHITE_IS_ZERO, _UNSIGNED = 0, (1,)  # of a TIFF: values of the tags PhotometricInterpretation and SampleFormat
 _FREE_READS, _BYTES_PER_READ = 10_000, 1_000  # encoders write parts of some kilobytes, and each takes three reads
 
 # Pillow warns on stderr from 89 million pixels on; here more than MAX_PIXELS is refused, in one line. A damaged EXIF block is worth none.
@@ -127,12 +130,38 @@ def _orientation(image: ImageFile.ImageFile) -> int:
     """How the camera was held, 1 (upright) to 8, by EXIF or XMP."""
     if image.format == "TIFF":
         return 1  # Pillow turns these itself
+    if image.format == "PNG" and image.tile and _has_remarks_at_the_end(image):
+        file: Any = image.fp
+        place = file.tell()
+        file.seek(0)
+        image = Image.open(file, formats=FORMATS)
+        image.load()
+        file.seek(place)
     try:
         # Not the image's own method: that of PNG decodes the whole file to see whether EXIF follows. After decoding it is there anyway.
         orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
     except Exception:  # a damaged block, which says nothing about the picture
         return 1
     return orientation if orientation in _TURNS else 1
+
+
+def _has_remarks_at_the_end(image: ImageFile.ImageFile) -> bool:
+    """Whether anything that may say how the camera was held stands behind the pixels of a PNG, told by the heads of its chunks."""
+    file: Any = image.fp
+    place, has_pixels = file.tell(), False
+    file.seek(len(_PNG))
+    try:
+        while len(head := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            if has_pixels and kind in _REMARKS:
+                return True
+            if kind == b"IEND":
+                break
+            has_pixels |= kind == b"IDAT"
+            file.seek(length + 4, 1)
+        return False
+    finally:
+        file.seek(place)
 
 
 # ---- the pixels
@@ -208,11 +237,22 @@ def _samples(image: ImageFile.ImageFile) -> tuple[np.ndarray, np.ndarray | None]
         opacity = high_bytes[..., 3] if high_bytes.shape[2] == 4 else None
     else:
         samples = np.asarray(image)
+        if image.format == "TIFF":
+            samples = _as_tagged(samples, cast(Any, image).tag_v2)
     named = image.info.get("transparency")
     if named is not None:
         is_clear = samples == named if samples.ndim == 2 else (samples == np.array(named)).all(axis=2)
         opacity = np.where(is_clear, 0, 255).astype(np.uint8)
     return samples, opacity
+
+
+def _as_tagged(samples: np.ndarray, tags: Any) -> np.ndarray:
+    """What Pillow leaves out in a deep TIFF: values without a sign, and white as the lowest one."""
+    if samples.dtype == np.int32 and tags.get(ExifTags.Base.SampleFormat, _UNSIGNED) == _UNSIGNED:
+        samples = samples.view(np.uint32)
+    if tags.get(ExifTags.Base.PhotometricInterpretation) != _WHITE_IS_ZERO:
+        return samples
+    return -samples if samples.dtype.kind == "f" else ~samples
 
 
 def _relabelled(image: ImageFile.ImageFile, layout: str) -> list[Any]:

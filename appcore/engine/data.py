@@ -55,10 +55,12 @@ _loading = Locks()
 
 
 def load_data(config: RunConfig, device: torch.device) -> Data:
-    """The data set of a run on its device; all runs in memory that use the same images share one copy."""
+    """The data set of a run on its device; all runs in memory that use the same images share one copy, unless its files were changed."""
+    module = plugins.load("datasets", config.dataset)
+    state = module.state(config) if hasattr(module, "state") else ""
     fields = (config.dataset, config.split, config.image_size, config.limit_train, config.limit_test, config.crop_padding, config.shots)
     seed = config.images_seed if config.is_subset else 0
-    key = (*fields, bool(config.classes_per_megabatch), seed, str(device), str(data_root().resolve()))
+    key = (*fields, bool(config.classes_per_megabatch), seed, str(device), str(data_root().resolve()), state)
     with _loading.of(key):
         data = _loaded.get(key)
         if data is None:

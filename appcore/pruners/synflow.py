@@ -6,8 +6,8 @@ As in the authors' code BatchNorm is in evaluation mode and biases and BatchNorm
 Deviations: BatchNorm's running mean is set to 0 (it is 0 at initialisation, the paper's setting; after training it would be
 subtracted, and R no longer grow with every weight); float64 throughout, since R overflows float32 in deep networks;
 in a stream the ladder starts at the density in force.
-Beyond the paper, whose networks have ReLU and BatchNorm alone, R stays a sum over paths with no negative term in every network:
-- activations that bend or saturate (GELU, SiLU, ReLU6, sigmoid, ...) pass signals, as ReLU passes what is not negative;
+Beyond the paper, whose networks have ReLU and BatchNorm alone, R stays a sum over paths with no negative term:
+- activations that bend or saturate (GELU, SiLU, ReLU6, sigmoid, sine, ...) pass signals, as ReLU passes what is not negative;
 - norms by statistics of their own input (LayerNorm, GroupNorm, InstanceNorm, RMSNorm) scale and shift only, also where they are
   written out: what is subtracted, and what a signal is divided by, is left out;
 - a gate (squeeze and excitation, GLU) lets pass what it gates, and an attention looks at all open places evenly, however large their
@@ -19,7 +19,7 @@ What follows, as in the paper: the scores into a unit sum to those out of it, an
 R, but for what biases, shifts and position tables bring in. Such a set (each layer of a chain, the stem, the head) does not empty where a
 round removes fewer weights than it has. A branch beside a skip connection is no such set: with a gain of g times the skip's its scores
 sum to g / (1 + g) of R, and it may empty, which leaves the network alive. Nor is a layer that sees no image (Swin V2's of positions): it
-is worth what it adds to signals.
+is worth what it adds to signals. A function with no rule here that gives a negative term (cosine) is refused, not scored wrongly.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from ..errors import InputError
 from .base import ScoringTask, exponential
 
 CHOICES = {"synflow": "SynFlow"}
@@ -42,11 +43,20 @@ LOOK = {"synflow": {"colour": "#A67C00"}}
 COST = {"synflow": 0.0}  # no images: one of ones per round
 OPTIONS = {"rounds": {"default": 100, "ge": 1, "le": 1000, "help": "Rounds of scoring and cutting at each prune point; 1: one-shot"}}
 
-_BY_CHANNEL = (functional.batch_norm, functional.instance_norm, functional.group_norm)
-_NORMS = (*_BY_CHANNEL, functional.layer_norm, functional.rms_norm)
+_ARGUMENTS = {  # of the norms written in C, which have no signature that Python could read
+    torch.batch_norm: "input weight bias running_mean running_var training momentum eps cudnn_enabled",
+    torch.instance_norm: "input weight bias running_mean running_var use_input_stats momentum eps cudnn_enabled",
+    torch.group_norm: "input num_groups weight bias eps cudnn_enabled",
+    torch.layer_norm: "input normalized_shape weight bias eps cudnn_enable",
+    torch.rms_norm: "input normalized_shape weight eps",
+}
+_BATCH_LIKE = (functional.batch_norm, functional.instance_norm, torch.batch_norm, torch.instance_norm)
+_BY_CHANNEL = (*_BATCH_LIKE, functional.group_norm, torch.group_norm)
+_NORMS = (*_BY_CHANNEL, functional.layer_norm, functional.rms_norm, torch.layer_norm, torch.rms_norm)
 _PASSED = "gelu silu mish hardswish softplus sigmoid log_sigmoid hardsigmoid tanh hardtanh relu6 clamp clip softsign tanhshrink softshrink"
-_PASSED += " hardshrink log_softmax normalize local_response_norm neg negative"
+_PASSED += " hardshrink log_softmax normalize local_response_norm neg negative sin erf atan arctan asinh arcsinh expm1 log1p"
 _PRODUCTS = ("matmul", "rmatmul", "bmm", "einsum")
+_ROUNDING = 1e-9  # of the largest score: below this a negative one is a rounding error
 _CLOSED = -100.0  # what masks of attention add where nothing shall be looked at, or less
 
 
@@ -56,7 +66,7 @@ def ladder(start: float, end: float, options: dict) -> list[float]:
 
 
 def scores(task: ScoringTask) -> dict[str, Tensor]:
-    """w * dR/dw of the masked network, in float64; never negative."""
+    """w * dR/dw of the masked network, in float64; never negative: InputError for a network with functions that have no rule here."""
     model = _linearised(task)
     weights = [model.get_parameter(name) for name in task.names]
     x = task.batches[0][0]
@@ -65,7 +75,12 @@ def scores(task: ScoringTask) -> dict[str, Tensor]:
     with _Paths():
         output = model(image)
     found = torch.autograd.grad(output.sum(), weights, materialize_grads=True)
-    return {name: weight.detach() * gradient for name, weight, gradient in zip(task.names, weights, found, strict=True)}
+    scored = {name: weight.detach() * gradient for name, weight, gradient in zip(task.names, weights, found, strict=True)}
+    lowest = {name: float(score.min()) for name, score in scored.items()}
+    worst = min(lowest, key=lowest.__getitem__)
+    if lowest[worst] < -_ROUNDING * max(float(score.max()) for score in scored.values()):
+        raise InputError(f"pruner: synflow cannot follow a function of this network after {worst!r}; choose another criterion", "pruner")
+    return scored
 
 
 @torch.no_grad()
@@ -92,9 +107,7 @@ class _Paths(TorchFunctionMode):
         if not any(map(_is_signal, (*args, *kwargs.values()))):
             return func(*args, **kwargs)
         if func in _NORMS:
-            given = inspect.signature(func).bind(*args, **kwargs)
-            given.apply_defaults()
-            return _scaled(func, given.arguments)
+            return _scaled(func, _given(func, args, kwargs))
         if func is functional.multi_head_attention_forward:
             with self:
                 return _UNFOLDED(*args, **kwargs)
@@ -118,9 +131,18 @@ def _is_signal(value: Any) -> bool:
     return isinstance(value, Tensor) and value.requires_grad
 
 
+def _given(norm: Callable, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a norm by their names."""
+    if norm in _ARGUMENTS:
+        return {**dict(zip(_ARGUMENTS[norm].split(), args)), **kwargs}
+    given = inspect.signature(norm).bind(*args, **kwargs)
+    given.apply_defaults()
+    return given.arguments
+
+
 def _scaled(norm: Callable, given: dict[str, Any]) -> Tensor:
     """A norm without statistics of its input; as it is where it has constants for them, as BatchNorm in evaluation."""
-    if norm in (functional.batch_norm, functional.instance_norm) and not given.get("training", given.get("use_input_stats")):
+    if norm in _BATCH_LIKE and not given.get("training", given.get("use_input_stats")):
         return norm(**given)
     x = given["input"]
     weight, bias = (
@@ -191,7 +213,9 @@ def _sum(one: Any, other: Any, **_: Any) -> Any:
 
 
 def _minuend(one: Any, other: Any, **_: Any) -> Any:
-    return torch.broadcast_tensors(one, other)[0] if isinstance(one, Tensor) and isinstance(other, Tensor) else one
+    if not _is_signal(one):  # 1 - x: as -x
+        one, other = other, one
+    return torch.broadcast_tensors(one, other)[0] if isinstance(other, Tensor) else one
 
 
 def _dividend(one: Any, other: Any, **_: Any) -> Any:
@@ -209,6 +233,8 @@ _RULES: dict[str, Callable] = {
     "rsub": lambda one, other, **_: _minuend(other, one),
     "pow": lambda x, exponent: torch.ones_like(x) if isinstance(exponent, (int, float)) and exponent < 0 else NotImplemented,
     "glu": lambda input, dim=-1: _gated(*input.chunk(2, dim)),
-    "softmax": _attention,
+    **dict.fromkeys(("softmax", "softmin"), _attention),
+    "addcmul": lambda input, one, other, value=1: input + abs(value) * _gated(one, other),
+    "addcdiv": lambda input, one, other, value=1: input + abs(value) * (one if _is_signal(other) else one / abs(other)),
     "scaled_dot_product_attention": _dot_product_attention,
 }

@@ -103,6 +103,11 @@ class Ablations:
                 known[run["dataset"], then] = self._work.data_digest(self._work.config(run["config"])) in (None, then)
         return known[run["dataset"], then]
 
+    def of_other_data(self, cells: Sequence[Mapping[str, Any]]) -> list[str]:
+        """The runs of these cells that began with other images or labels than their settings mean now."""
+        same: dict[tuple[str, str], bool] = {}
+        return [cell["run"]["run_id"] for cell in cells if cell["run"] and not self._has_same_data(cell["run"], same)]
+
     def run_missing(self, sweep_id: str, launcher: str = "") -> dict[str, list[str]]:
         """Give every cell without a run one: a run that there is already, of whomever, else a new one. {"reused": ids, "started": ids}.
 

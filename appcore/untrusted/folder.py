@@ -25,7 +25,7 @@ class Folder:
     def listed(self, folder: Member | None = None) -> list[Member]:
         """What lies in a folder (None: at the top), by name and without litter. Nothing is judged yet."""
         with os.scandir(folder.source if folder else self.root) as entries:
-            found = list(islice((entry for entry in entries if not is_litter(entry.name)), MAX_MEMBERS + 1))
+            found = list(islice((entry for entry in entries if not is_litter(entry.name, is_folder=_is_folder(entry))), MAX_MEMBERS + 1))
         self._seen += len(found)
         if self._seen > MAX_MEMBERS:
             raise refuse(self.dataset, f"more than {MAX_MEMBERS:,} files; use a smaller selection")
@@ -47,7 +47,7 @@ class Folder:
         if facts.st_size > MAX_MEMBER_BYTES:
             problem = f"{shown(member.name)} has {facts.st_size:,} bytes; shrink it to at most {MAX_MEMBER_BYTES:,} or remove it"
             raise refuse(self.dataset, problem)
-        return Member(member.name, facts.st_size, entry.path, facts.st_mtime_ns)
+        return Member(member.name, facts.st_size, entry.path, (facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns))
 
     def open(self, member: Member) -> BinaryIO:
         """The member's content as a stream."""

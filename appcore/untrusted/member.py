@@ -17,7 +17,7 @@ class Member:
     name: str
     size: int
     source: Any
-    changed: int = 0  # nanoseconds, where the tree has no time of writing of its own
+    state: tuple[int, ...] = ()  # another one when it is another file or was written, where the tree has no time of writing of its own
 
     @property
     def is_folder(self) -> bool:

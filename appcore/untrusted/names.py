@@ -10,7 +10,7 @@ from unicodedata import normalize
 
 _UTF8_FLAG = 0x800
 _UNICODE_PATH = 0x7075  # the extra field of a zip's entry that holds its name in UTF-8
-# What desktops, file servers, editors and notebooks leave behind, beside everything hidden. Names in small letters.
+# What desktops, file servers, editors, browsers and notebooks leave behind, beside everything hidden. Names in small letters.
 _LITTER = {
     *("__macosx", "icon\r", "icon\uf00d", "network trash folder", "temporary items"),  # macOS
     *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "picasa.ini"),  # Windows
@@ -19,11 +19,19 @@ _LITTER = {
     "__pycache__",
 }
 _EDITOR_LITTER = re.compile(r".*~|~\$.*|#.*#|.*\.(?:bak|swp|swo)", re.IGNORECASE | re.DOTALL)
+# Files alone, since a class may have such a name. ~WRL: Microsoft Office; name:stream: streams of NTFS as files; _original: exiftool.
+_FILE_LITTER = re.compile(
+    r".*\.(?:orig|rej|sw[a-n]|kate-swp|tmp|temp|part|partial|crdownload|ipynb)|~wrl\d+.*|.*\.[a-z]{3,4}_original"
+    r"|.*:(?:zone\.identifier|encryptable|afp_\w+|com\.\w[\w.]*)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
-def is_litter(part: str) -> bool:
-    """Whether a file or folder of this name is hidden, or made by a desktop, file server, editor or notebook for itself."""
-    return part.startswith(".") or part.lower() in _LITTER or _EDITOR_LITTER.fullmatch(part) is not None
+def is_litter(part: str, *, is_folder: bool = False) -> bool:
+    """Whether a file or folder of this name is hidden, or made by a desktop, file server, editor, browser or notebook for itself."""
+    if part.startswith(".") or part.lower() in _LITTER or _EDITOR_LITTER.fullmatch(part):
+        return True
+    return not is_folder and _FILE_LITTER.fullmatch(part) is not None
 
 
 def unified(name: str) -> str:

@@ -121,7 +121,8 @@ class Zip:
         for info in infos:
             name = entry_name(info)
             found = outside(name)
-            if not found and any(map(is_litter, name.split("/"))):
+            *around, last = name.split("/")
+            if not found and (is_litter(last) or any(is_litter(part, is_folder=True) for part in around)):
                 continue
             found = found or problem(info, name=name)
             if found:

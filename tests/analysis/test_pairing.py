@@ -80,7 +80,8 @@ def test_data_that_were_changed_between_two_runs_are_seen_and_other_settings_are
         return {"hashes": digest and {"data": digest}, "config": {**config, **settings}}
 
     assert pairing.mixes_data([of("a"), of("b", pruner="magnitude")])
-    assert not pairing.mixes_data([of("a"), of("b", seed=1), of("c", limit_train=10), of("d", dataset="digits")])
+    assert pairing.mixes_data([of("a"), of("b", seed=1)])  # all images, whichever the seed
+    assert not pairing.mixes_data([of("a", shots=1), of("b", shots=1, seed=1), of("c", limit_train=10), of("d", dataset="digits")])
     assert not pairing.mixes_data([of("a"), of("a", pruner="force"), of(None)])
 
 

@@ -136,6 +136,7 @@ def test_two_spellings_of_one_class_are_one_class_and_of_one_file_are_refused(tm
 
 
 LITTER = ("Icon\r", ".DS_Store", "._a.png", "Thumbs.db", "desktop.ini", "a.png~", "#a.png#", ".a.png.swp", "~$a.png", "a.png.bak")
+LITTER += ("~WRL0001.tmp", "a.png.part", "a.png.crdownload", "a.jpg_original", "a.png.orig", "a.png.kate-swp", "a.png.swn", "1.ipynb")
 LITTER_FOLDERS = (
     ".ipynb_checkpoints",
     "__MACOSX",

@@ -97,6 +97,15 @@ def test_orientation_in_a_zip_and_as_xmp_and_behind_the_pixels(tmp_path: Path) -
     assert (found.train_x == found.train_x[0]).all()
 
 
+def test_a_size_is_that_of_the_upright_picture_wherever_it_says_how_it_was_held(tmp_path: Path) -> None:
+    large = DRAW.integers(0, 256, (240, 160, 3)).astype(np.uint8)  # a file of more bytes than are read at once
+    for name, pixels in (("small", np.ascontiguousarray(STORED[6](UPRIGHT))), ("large", large)):
+        content = png(pixels, 8, late=marked(6).tobytes().removeprefix(b"Exif\0\0"))
+        assert (len(content) > 2**16) == (name == "large")
+        upright = encoded(Image.fromarray(np.ascontiguousarray(pixels.swapaxes(0, 1)[:, ::-1])))
+        assert np.array_equal(loaded(tmp_path / name, {"a.png": content}), loaded(tmp_path / f"{name}, upright", {"a.png": upright}))
+
+
 @pytest.mark.parametrize("orientation", [0, 9, 255])
 def test_an_orientation_that_is_none_turns_nothing(tmp_path: Path, orientation: int) -> None:
     files = {"a.png": encoded(Image.fromarray(UPRIGHT), exif=marked(orientation))}
@@ -137,6 +146,8 @@ RGB = VALUES.transpose(2, 0, 1)
         ("a.tif", tiff(GREY.astype(np.uint16), big_endian=True), GREY[None]),
         ("a.tif", tiff(GREY.astype(np.int16)), GREY[None]),
         ("a.tif", tiff(GREY.astype(np.int32)), GREY[None]),
+        ("a.tif", tiff(GREY.astype(np.uint32) * 0x01010101), GREY[None]),
+        *(("a.tif", tiff(GREY.astype(kind), white_is_zero=True), 255 - GREY[None]) for kind in (np.uint16, np.float32)),
         ("a.tif", tiff(GREY.astype(np.float32) / 255), GREY[None]),
         ("a.tif", tiff(GREY.astype(np.float32) * 1e6 - 1e8), GREY[None]),
         ("a.png", png(VALUES, 16), RGB),

@@ -45,7 +45,7 @@ def _passes(samples: np.ndarray) -> Iterator[np.ndarray]:
             yield from part
 
 
-def tiff(samples: np.ndarray, *, big_endian: bool = False, extra: int | None = None) -> bytes:
+def tiff(samples: np.ndarray, *, big_endian: bool = False, extra: int | None = None, white_is_zero: bool = False) -> bytes:
     """[H, W] or [H, W, C] of an integer or float type, in one strip. `extra`: what the last channel is (2: opacity)."""
     order = ">" if big_endian else "<"
     samples = samples if samples.ndim == 3 else samples[..., None]
@@ -55,7 +55,7 @@ def tiff(samples: np.ndarray, *, big_endian: bool = False, extra: int | None = N
     kind = {"u": 1, "i": 2, "f": 3}[samples.dtype.kind]
     tags: dict[int, list[int]] = {
         **{256: [width], 257: [height], 258: [8 * samples.dtype.itemsize] * channels, 259: [1]},
-        **{262: [2 if colours == 3 else 1], 273: [8], 277: [channels], 278: [height], 279: [len(data)]},
+        **{262: [2 if colours == 3 else int(not white_is_zero)], 273: [8], 277: [channels], 278: [height], 279: [len(data)]},
         **({338: [extra]} if extra is not None else {}),
         339: [kind] * channels,
     }

@@ -16,6 +16,7 @@ from torch.nn import functional
 from appcore import RunConfig
 from appcore.engine.prune_point import select
 from appcore.engine.state import RunState
+from appcore.errors import InputError
 from appcore.masks import selection
 from appcore.masks.alive import alive_masks
 from appcore.models import base
@@ -45,6 +46,17 @@ class Written(nn.Module):
             "inverse": lambda: (x - mean) * (1 / (x.var() + 1e-6)),
         }[self.form]()
         return self.weight[:, None, None] * x
+
+
+class Called(nn.Module):
+    """A function that is no module."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
 
 
 class Squeeze(nn.Module):
@@ -115,7 +127,21 @@ GATES: dict[str, Callable[[], nn.Module]] = {
     "glu": Glu,
     **{f"attention, {kind}": lambda kind=kind: Attention(kind) for kind in ("softmax", "fused", "causal", "masked", "module", "einsum")},
 }
-KINDS = {**NORMS, **ACTIVATIONS, **GATES}
+FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "torch.layer_norm": lambda x: torch.layer_norm(x, x.shape[1:]),
+    "torch.group_norm": lambda x: torch.group_norm(x, num_groups=2),
+    "torch.rms_norm": lambda x: torch.rms_norm(x, x.shape[1:]),
+    "torch.instance_norm": lambda x: torch.instance_norm(x, None, None, None, None, True, 0.1, 1e-5, False),
+    "torch.batch_norm": lambda x: torch.batch_norm(x, None, None, None, None, True, 0.1, 1e-5, False),
+    "torch.rsub": lambda x: torch.rsub(x, 1.0),
+    "1 - x": lambda x: 1 - x,
+    "constant - x": lambda x: torch.ones(3, 3) - x,
+    "sine": torch.sin,
+    "softmin": functional.softmin,
+    "addcmul": lambda x: torch.addcmul(x, x, x, value=-1),
+    "addcdiv": lambda x: torch.addcdiv(x, x, x + 1, value=-1),
+}
+KINDS = {**NORMS, **ACTIVATIONS, **GATES, **{name: lambda function=function: Called(function) for name, function in FUNCTIONS.items()}}
 
 
 def network(*between: nn.Module) -> nn.Sequential:
@@ -148,6 +174,11 @@ def test_no_score_is_negative_and_every_layer_has_some(kind: str) -> None:
     assert len(found) >= 3
     for name, score in found.items():
         assert bool(torch.isfinite(score).all()) and float(score.min()) >= 0 and float(score.max()) > 0, name
+
+
+def test_what_cannot_be_followed_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match=r"synflow cannot follow a function of this network after '0\.weight'; choose another"):
+        scored(network(Called(torch.cos)))
 
 
 @pytest.mark.parametrize("kind", [*NORMS, *ACTIVATIONS])

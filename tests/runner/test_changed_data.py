@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 import zipfile
@@ -80,6 +81,14 @@ def exchange(images: Path) -> None:
         (images / split / "c").rename(images / split / "b")
 
 
+def zipped(images: Path, how: int = zipfile.ZIP_STORED, *, backwards: bool = False) -> Path:
+    archive = images.with_suffix(".zip")
+    with zipfile.ZipFile(archive, "w", how) as file:
+        for path in sorted(images.rglob("*.png"), reverse=backwards):
+            file.write(path, path.relative_to(images).as_posix())
+    return archive
+
+
 def move_a_label(images: Path) -> None:
     (images / "train" / "a" / "00.png").rename(images / "train" / "b" / "00a.png")
     (images / "train" / "b" / "00.png").rename(images / "train" / "a" / "00.png")
@@ -153,18 +162,10 @@ def test_what_a_run_does_not_use_may_change(images: Path, store: Store) -> None:
 
 
 def test_the_same_images_in_a_zip_and_packed_again_are_the_same_data(images: Path, store: Store) -> None:
-    archive = images.with_suffix(".zip")
-
-    def pack(how: int, backwards: bool) -> None:
-        with zipfile.ZipFile(archive, "w", how) as file:
-            for path in sorted(images.rglob("*.png"), reverse=backwards):
-                file.write(path, path.relative_to(images).as_posix())
-
-    pack(zipfile.ZIP_STORED, False)
-    run_id = stopped(store, archive)
+    run_id = stopped(store, zipped(images))
     folder = stopped(store, images)
     assert store.get(run_id)["hashes"] == store.get(folder)["hashes"]
-    pack(zipfile.ZIP_DEFLATED, True)
+    zipped(images, zipfile.ZIP_DEFLATED, backwards=True)
     assert driver.drive(store, run_id) == "done"
 
 
@@ -241,6 +242,38 @@ def test_resume_says_it_on_the_command_line(launcher: str, images: Path, store: 
     assert "has changed since the run began" in line and "start a new run" in line and "Traceback" not in said.err
     now = kept(store, run_id)
     assert now[:-1] == before[:-1] and set(now[-1]) - set(before[-1]) <= {"worker.log"}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_runs_in_memory_share_images_only_while_the_files_are_the_same(images: Path, packed: bool) -> None:
+    for file in images.rglob("*.png"):
+        os.utime(file, (10**9, 10**9))  # as unpacked by a program that sets times
+    path = zipped(images) if packed else images
+    config, cpu = build({**SETTINGS, "dataset": f"images:{path}"}), torch.device("cpu")
+    held = load_data(config, cpu)
+    assert load_data(config, cpu) is held
+    exchange(images)
+    if packed:
+        zipped(images)
+    other = load_data(config, cpu)
+    assert other.digest != held.digest and load_data(config, cpu) is other
+
+
+@pytest.mark.slow
+def test_a_sweep_of_changed_data_says_so(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = ["--arch", "mlp", "--method", "dense", "--megabatches", "1", "--epochs", "1", "--batch-size", "8", "--crop-padding", "0"]
+    command = ["sweep", *settings, "--dataset", f"images:{images}", "--seed", "0,1", "--launcher", "thread"]
+
+    def notes() -> str:
+        assert main(command) == 0
+        return "".join(line for line in capsys.readouterr().out.splitlines() if line.startswith("note: "))
+
+    assert notes() == ""
+    exchange(images)
+    assert notes() == "note: The images or labels were changed after 2 runs of these; delete them to train anew."
+    with closing(Store()) as store:
+        store.delete(store.runs()[0]["run_id"])
+    assert "changed between these runs" in notes()
 
 
 @pytest.mark.slow

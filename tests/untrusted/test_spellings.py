@@ -33,6 +33,9 @@ IMAGES = (
     "@home",
     "café.jpg",
     "a.bak.png",
+    "a.part.png",
+    "12:30.png",
+    "img.10:20.png",
     "thumbs",
 )
 
@@ -40,6 +43,11 @@ IMAGES = (
 @pytest.mark.parametrize("name", [name for names in LITTER.values() for name in names])
 def test_litter(name: str) -> None:
     assert is_litter(name)
+
+
+@pytest.mark.parametrize("name", ["0.png:Zone.Identifier", "Thumbs.db:encryptable", "cat.tmp", "cat.part", "Notes.ipynb"])
+def test_what_a_class_may_be_called_is_litter_as_a_file_alone(name: str) -> None:
+    assert is_litter(name) and not is_litter(name, is_folder=True)
 
 
 @pytest.mark.parametrize("name", IMAGES)
