@@ -28,6 +28,7 @@ ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 LOCK = ".lock"  # in a temporary folder; the process that uses the folder holds it
 REMEDY = "free disk space or mend permissions"
 _CHUNK = 2**20
+_DATABASE = b"SQLite format 3\0"  # how a file of SQLite begins
 _TEMPORARY = re.compile(r"(.+)\.[0-9a-f]{16}\.tmp")
 _TOO_MANY = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _FORBIDDEN = (errno.EACCES, errno.EPERM)
@@ -44,6 +45,8 @@ class UnreadableError(InputError):
 def _mend(path: Path, error: OSError) -> str:
     if error.errno in _FORBIDDEN:
         return f"{_owner(path)} must let {_name(os.geteuid())} read it, then try again"
+    if error.errno == errno.ENXIO:
+        return "put the file back that belongs there, then try again"
     if error.errno in _TOO_MANY:
         return "end other programs, or allow more open files (ulimit -n), then try again"
     return "see that its disk or network folder answers, then try again"
@@ -91,6 +94,7 @@ def tail(path: Path, most: int) -> tuple[bytes, int, float]:
 @contextmanager
 def _reading(path: Path) -> Iterator[IO[bytes]]:
     try:
+        _refuse_pipe(path)
         with path.open("rb") as file:
             yield file
     except ABSENT as error:
@@ -99,6 +103,15 @@ def _reading(path: Path) -> Iterator[IO[bytes]]:
         raise
     except OSError as error:
         raise UnreadableError(path, error) from error
+
+
+def _refuse_pipe(path: Path) -> None:
+    """OSError for a pipe or a device, whose reader waits for ever for somebody who writes."""
+    kind = 0
+    with suppress(OSError):  # opening it says what is wrong
+        kind = path.stat().st_mode
+    if stat.S_ISFIFO(kind) or stat.S_ISCHR(kind) or stat.S_ISBLK(kind):
+        raise OSError(errno.ENXIO, "a pipe or a device, no file")
 
 
 def digest_of(path: Path, field: str) -> str:
@@ -155,10 +168,19 @@ def commit(path: Path, fill: Callable[[IO[bytes]], Any], remedy: str = REMEDY, f
     elsewhere must raise other errors than OSError, as `read` does, or the target would be blamed.
     """
     try:
+        if not path.is_symlink() and path.exists() and not path.is_file():
+            raise FileExistsError(errno.EEXIST, "it is a folder, a pipe or a device")
         path.parent.mkdir(parents=True, exist_ok=True)
         _commit(path, fill)
     except OSError as error:
         raise InputError(f"{path} could not be written: {error.strerror or error}; {remedy}", field) from error
+
+
+def refuse_store(path: Path, field: str) -> None:
+    """InputError where a file that a user names to be written is a database, which may hold all runs of somebody."""
+    with suppress(*ABSENT), _reading(path) as file:
+        if file.read(len(_DATABASE)) == _DATABASE:
+            raise InputError(f"{path} is a store; name another file", field)
 
 
 def write(path: Path, data: bytes | str, remedy: str = REMEDY, field: str = "store") -> None:

@@ -50,7 +50,7 @@ class Limits(BaseModel):
     )
     queue: _Count | None = Field(None, description="runs of everybody that wait, go on or are paused at one time")
     runs_per_user: _Count | None = Field(None, description="the same for one user")
-    epochs: _Count | None = Field(None, description="epochs of a run, all megabatches together")
+    epochs: _Count | None = Field(None, description="epochs of a run, all megabatches and rounds together")
     images: _Count | None = Field(None, description="images that a run trains on, repeats counted")
     image_folders: list[str] | None = Field(None, description="where images:PATH and weights may lie; [] forbids those of one's own")
     code_files: Literal["on", "off"] | None = Field(
@@ -71,9 +71,12 @@ class Limits(BaseModel):
         None, description="number and port of this machine where phones find classes and nothing else, such as 192.168.1.5:8502"
     )
 
-    def check_run(self, config: Any, images: int, owner: str = "") -> None:
-        """OverLimitError for a run that is longer than allowed, reads from a folder that is not, or is code of one who may run none."""
-        _require("epochs", self.epochs, config.epochs * config.megabatches, "this run has {epochs}", "epochs")
+    def check_run(self, config: Any, epochs: int, images: int, owner: str = "") -> None:
+        """OverLimitError for a run that is longer than allowed, reads from a folder that is not, or is code of one who may run none.
+
+        `epochs` and `images` of its whole plan, rounds included.
+        """
+        _require("epochs", self.epochs, epochs, "this run has {epochs}", "epochs")
         _require("images", self.images, images, "this run trains on {images}, repeats counted", "limit_train")
         self.check_path(config.dataset)
         self.check_code(config.arch, owner)

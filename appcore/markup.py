@@ -5,7 +5,9 @@ What comes from a file, a name or an address is text wherever it appears, whatev
 
 from __future__ import annotations
 
+import json
 import re
+import secrets
 from html import escape
 from typing import Any
 
@@ -17,7 +19,7 @@ _FOUND_LATER = re.compile(
     r"|(?P<arrow>(?<!\S)(?:<->|->|<-|--|>=|<=|~=)(?!\S))",
     re.IGNORECASE,
 )
-_SPECIAL = re.compile(r"[\\`*\[\]<$~|]|(?<!\w)_|_(?!\w)|:(?=[^\W\d_])|&(?=#?\w+;)|^[-+#>]")
+_SPECIAL = re.compile(r"[\\`*\[\]<$~|]|(?<![^\W_])_|_(?![^\W_])|:(?=[^\W\d_])|&(?=#?\w+;)|^[-+#>]")
 
 
 def markdown(text: Any) -> str:
@@ -50,13 +52,14 @@ def cell(value: Any, mark: str = "'") -> Any:
 _FORMULA = re.compile("(?:^|(?<=[;\t\r\n]))(?=[=+\\-@\t\r\n＝＋－＠])")
 
 # ---- figures. plotly reads tags, links included, in every title, label and hover. So figures hold private characters where this program
-# wants markup, and `figure`, by which each of them leaves for a browser, makes tags of those alone.
+# wants markup, and `figure`, by which each of them leaves for a browser, makes tags of those alone. Which ones is drawn anew in each
+# process, so that no name in a file can hold them.
 
-BREAK = "\ue000"
-_BOLD, _END_BOLD, _NO_BOX = "\ue001", "\ue002", "\ue003"
+BREAK, _BOLD, _END_BOLD, _NO_BOX = map(chr, secrets.SystemRandom().sample(range(0xF0000, 0xFFFFE), 4))
 _TAGS = {BREAK: "<br>", _BOLD: "<b>", _END_BOLD: "</b>", _NO_BOX: "<extra></extra>", "<": "&lt;", "&": "&amp;"}
 _RAW = re.compile(f"[{''.join(_TAGS)}]")
-_SPELLED = re.compile(r"(?<!\\)((?:\\\\)*)\\u(e00[0-3]|003c|0026)", re.IGNORECASE)  # the same characters as JSON may spell them
+_BY_SPELLING = {f"\\u{ord(one):04x}" if one in "<&" else json.dumps(one)[1:-1]: tag for one, tag in _TAGS.items()}  # as JSON may have them
+_SPELLED = re.compile(rf"(?<!\\)((?:\\\\)*)({'|'.join(map(re.escape, _BY_SPELLING))})", re.IGNORECASE)
 
 
 def bold(text: str) -> str:
@@ -77,4 +80,4 @@ def literal(text: Any) -> str:
 def figure(text: str) -> str:
     """The JSON of a figure, in which all is text but what `bold`, `BREAK` and `hover` made."""
     text = _RAW.sub(lambda found: _TAGS[found[0]], text)
-    return _SPELLED.sub(lambda found: found[1] + _TAGS[chr(int(found[2], 16))], text)
+    return _SPELLED.sub(lambda found: found[1] + _BY_SPELLING[found[2].lower()], text)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import random
 import shutil
@@ -113,26 +112,18 @@ def _damages(scratch: Path, count: int) -> list[Row]:
     ]
 
 
-def asked_to_end(scratch: Path, count: int, log: Path | None) -> list[tuple[str, int, str, bool]]:
-    """SIGTERM and SIGHUP at random moments of a command line that trains. Trials that the log has are not repeated."""
-    if not count:
-        return []
+def asked_to_end(scratch: Path, kept: tables.Kept, count: int) -> list[Row]:
+    """SIGTERM and SIGHUP at random moments of a command line that trains."""
     alone = interruptions.undisturbed(scratch / "whole")
     rows = []
     for name in interruptions.SIGNALS:
-        known = [json.loads(line) for line in log.read_text().splitlines()] if log and log.exists() else []
-        found = [trial for trial in known if trial["signal"] == name]
+        found = []
         for number, (of_run, after) in enumerate(alone.moments(count)):
-            if number >= len(found):
-                place = scratch / f"{name}-{number}"
-                about = {"signal": name, "of_run": of_run, "after": round(after, 2)}
-                found.append(about | interruptions.struck(place, name, of_run, after, alone.outcome))
-                shutil.rmtree(place)
-                if log:
-                    with log.open("a") as file:
-                        file.write(f"{json.dumps(found[-1])}\n")
-                print(found[-1], file=sys.stderr, flush=True)
-        rows.append(_summary(name, found[:count]))
+            place = scratch / f"{name}-{number}"
+            found.append(kept(place.name, lambda: interruptions.struck(place, name, of_run, after, alone.outcome)))  # noqa: B023
+            shutil.rmtree(place, ignore_errors=True)
+            print(place.name, found[-1], file=sys.stderr, flush=True)
+        rows.append(_summary(name, found))
     return rows
 
 
@@ -182,7 +173,6 @@ def main() -> int:
     parser.add_argument("--signals", type=int, default=40, help="random SIGKILLs [40]")
     parser.add_argument("--damages", type=int, default=1000, help="damaged checkpoints [1000]; a quarter as many stores")
     parser.add_argument("--interruptions", type=int, default=50, help="SIGTERMs, and as many SIGHUPs [50]")
-    parser.add_argument("--log", type=Path, help="file that keeps the interruptions made, so that they can be made in several goes")
     parser.add_argument("--pairs", type=int, default=500, help="deletions against a resume [500]")
     parser.add_argument("--others", type=int, default=50, help="rounds of each other pair of verbs [50]")
     parser.add_argument("--backups", type=int, default=200, help="backups with kills [200]")
@@ -198,7 +188,7 @@ def main() -> int:
     parts = {
         "strikes": lambda *to: [*strikes(*to, args.methods, args.every), *signals(*to, args.signals)],
         "damages": lambda *to: damages(*to, args.damages),
-        "interruptions": lambda scratch, kept: asked_to_end(scratch, args.interruptions, args.log),
+        "interruptions": lambda *to: asked_to_end(*to, args.interruptions),
         "pairs": lambda *to: met(*to, args.pairs, args.others),
         "backups": lambda *to: killed_backups(*to, args.backups),
     }

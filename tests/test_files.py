@@ -16,7 +16,10 @@ import faults
 import pytest
 
 from appcore import files, paths
+from appcore.checks import fidelity_report, study_report
 from appcore.errors import InputError
+from appcore.storage.store import Store
+from appcore.transfer.backup import backup
 
 WHOLE = [bytes([65 + number]) * 300_000 for number in range(8)]
 
@@ -184,6 +187,35 @@ def test_a_temporary_folder_of_a_killed_process_is_told_from_one_in_use(tmp_path
         assert not files.is_abandoned(folder)
         assert not files.remove(folder) and folder.exists()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_pipe_or_device_is_neither_waited_for_nor_replaced(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        for use in (files.read, lambda path: list(files.chunks(path)), lambda path: files.tail(path, 5)):
+            with pytest.raises(files.UnreadableError, match="a pipe or a device, no file; put the file back that belongs there"):
+                use(path)
+    with pytest.raises(InputError, match="could not be written: it is a folder, a pipe or a device; name another"):
+        files.write(pipe, b"x", "name another", "to")
+    assert pipe.is_fifo()
+    files.write(link, b"x")  # a link is replaced, whatever it leads to
+    assert link.read_bytes() == b"x" and pipe.is_fifo()
+
+
+def test_a_store_is_no_file_to_write_to(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs.db")
+    assert store.runs() == []
+    before = (tmp_path / "runs.db").read_bytes()
+    for write in (
+        lambda path: backup(store, path),
+        lambda path: study_report.write(path, tmp_path, "study"),
+        lambda path: fidelity_report.write(path, [], {}),
+    ):
+        with pytest.raises(InputError, match="is a store; name another file"):
+            write(tmp_path / "runs.db")
+    assert (tmp_path / "runs.db").read_bytes() == before
 
 
 def test_a_file_that_cannot_be_written_is_one_line_and_the_old_one_stays(tmp_path: Path) -> None:

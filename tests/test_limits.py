@@ -12,9 +12,12 @@ import pytest
 from standin import SETTINGS, StandIn
 
 from appcore import limits, paths
-from appcore.errors import InputError
+from appcore.config import build
+from appcore.errors import InputError, OverLimitError
 from appcore.limits import Limits
 from appcore.planning.plan import check
+from appcore.runner import admission
+from appcore.runner.engine_port import Engine
 from appcore.service import access
 from appcore.service.manager import Manager
 from appcore.storage.store import Store
@@ -99,6 +102,15 @@ def test_a_change_counts_at_once(manager: Manager) -> None:
 def test_a_limit_is_one_line_that_names_it(manager: Manager, text: str, says: str) -> None:
     allow(manager, text)
     refused(manager, says)
+
+
+def test_epochs_of_all_rounds_count(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs.db")
+    paths.limits(tmp_path).write_text("epochs = 30")
+    rounds = {"arch": "mlp", "megabatches": 1, "epochs": 3, "method": "imp", "tau": 12.0, "options": {"rate": 0.2}}
+    with pytest.raises(OverLimitError, match="this run has 39 epochs, and this server allows 30"):
+        admission.check_settings(store, Engine(), build(rounds))
+    admission.check_settings(store, Engine(), build({**rounds, "epochs": 2}))
 
 
 def test_what_is_just_allowed_runs(manager: Manager) -> None:

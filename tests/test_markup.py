@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import plotly.graph_objects as go
 import pytest
@@ -38,6 +40,7 @@ def shown(text: str) -> str:
         "12) item",
         "--- | --- |",
         "layer1.0.conv_1.weight",
+        "__init__ __boldx__ _x_ a__b__c ___x___ _a_b_ x_ _x",
         "C:\\x\\y",
     ],
 )
@@ -89,6 +92,14 @@ def test_a_figure_has_no_tags_but_its_own() -> None:
     assert (trace["x"], trace["name"], trace["text"], found["layout"]["title"]["text"]) == ([plain], plain, [plain], plain)
     assert trace["hovertemplate"] == "<b>%{text}</b><br>%{y}<extra></extra>"
     assert found["layout"]["annotations"][0]["text"] == f"<b>{plain}</b>"
+
+
+def test_no_name_can_hold_what_marks_a_tag() -> None:
+    named = "".join(map(chr, range(0xE000, 0xE010))) + "\U000f0000\U0010fffd"
+    figure = go.Figure(go.Scatter(x=[named], y=[1], name=named), layout={"title": {"text": named}})
+    assert "<" not in markup.figure(figure.to_json())
+    marks = subprocess.check_output([sys.executable, "-c", "from appcore import markup; print(ascii(markup.bold('')))"], text=True)
+    assert marks.strip() != ascii(markup.bold(""))  # another process has others
 
 
 def test_a_name_in_a_hover_template_is_no_template() -> None:

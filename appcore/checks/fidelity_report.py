@@ -147,6 +147,7 @@ def card_lines(card: sanity.Card) -> str:
 def write(path: str | Path, findings: Iterable[Finding], about: dict[str, Any]) -> None:
     """Write findings into the document at `path`, atomically."""
     target = Path(path)
+    files.refuse_store(target, "write")
     try:
         before = files.read(target).decode()
     except FileNotFoundError:

@@ -298,6 +298,7 @@ def _title(row: str) -> str:
 def write(path: str | Path, folder: Path, command: str) -> None:
     """Write the document, and its figures into `img` beside it."""
     target, found = Path(path), parts(folder)
+    files.refuse_store(target, "write")
     with_figures = figure_files.can_make_pdf()
     if with_figures:
         for part in [part for part in found if part.runs]:

@@ -118,6 +118,12 @@ def _check_classes(config: RunConfig, found: Description) -> None:
         )
 
 
+def total_epochs(config: RunConfig) -> int:
+    """Epochs of the whole plan, rounds included; of a plan that is refused for its length (MOST_SEGMENTS) those counted so far."""
+    segments = islice(plugins.load("methods", config.method).segments(config), MOST_SEGMENTS)
+    return sum(segment.kind == "epoch" for segment in segments)
+
+
 def total_samples(config: RunConfig, description: Description) -> int:
     """Training images that the whole plan passes through the network, repeats counted; with patience, the most there can be."""
     per_epoch = samples(config, description)

@@ -13,6 +13,7 @@ from typing import Any
 
 from .. import limits, paths
 from ..errors import InputError, OverLimitError
+from ..planning import plan
 from ..statuses import ACTIVE
 from ..storage.store import Store
 from .engine_port import Work
@@ -21,7 +22,8 @@ from .engine_port import Work
 def check_settings(store: Store, work: Work, config: Any) -> None:
     """OverLimitError, which names the limit, for settings that may not be run here."""
     allowed = limits.load(store.folder)
-    allowed.check_run(config, work.total_samples(config) if allowed.images is not None else 0, store.owner)
+    epochs = plan.total_epochs(config) if allowed.epochs is not None else 0
+    allowed.check_run(config, epochs, work.total_samples(config) if allowed.images is not None else 0, store.owner)
 
 
 def check_stored(store: Store, work: Work, values: dict[str, Any]) -> None:

@@ -1,15 +1,14 @@
 """Images that users upload, as zip, .npz or .parquet: judged as every `images:PATH` is, then kept beside the store while runs need them.
 
 They lie in a folder of their user, under the digest of their bytes, so that what is uploaded twice is there once and no name of a user
-becomes a path. They count as disk of the user (limit disk_megabytes_per_user). One that no run and no
-ablation names goes DAYS after it was uploaded.
+becomes a path. They count as disk of the user (limit disk_megabytes_per_user). One that no run and no ablation names goes DAYS after it was
+uploaded, unless there are rows that cannot be read, or other stores in the folder: what these name is not known.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -68,12 +67,12 @@ def tidy(store: Store, now: float | None = None) -> list[Path]:
     for path in [path for folder in files.listed(paths.all_uploads(store.folder)) for path in files.listed(folder)]:
         with suppress(OSError):
             old += [path] if path.stat().st_mtime < before else []
-    needed = set(_named(store)) if old else set()
-    for path in old:
-        if str(path.absolute()) not in needed:
-            with suppress(OSError):
-                path.unlink()
-                gone.append(path)
+    needed = _named(store) if old else set()
+    left = [path for path in old if needed is not None and _place(path) not in needed]
+    for path in left if left and not store.files.has_neighbours() else []:
+        with suppress(OSError):
+            path.unlink()
+            gone.append(path)
     return gone
 
 
@@ -91,10 +90,18 @@ def _has_test_images(dataset: str) -> bool:
     return True
 
 
-def _named(store: Store) -> Iterator[str]:
-    """The paths of all data sets that runs and ablations of anybody name."""
+def _place(path: Path) -> tuple[str, str]:
+    """The folder of the user and the name of the file, which is that of its content: the folder around them may be spelled in many ways."""
+    return path.parent.name, path.name
+
+
+def _named(store: Store) -> set[tuple[str, str]] | None:
+    """All that the data sets of runs and ablations of anybody name; None where some of these cannot be read."""
     everybody = store.of("", sees_all=True)
-    values: list[Any] = [run["config"].get("dataset", "") for run in everybody.runs()]
-    for ablation in everybody.ablations.all():
+    (runs, bad_runs), (ablations, bad_ablations) = everybody.survey(), everybody.ablations.survey()
+    if bad_runs or bad_ablations:
+        return None
+    values: list[Any] = [run["config"].get("dataset", "") for run in runs]
+    for ablation in ablations:
         values += [ablation["base"].get("dataset", ""), *ablation["axes"].get("dataset", [])]
-    yield from (str(value).removeprefix(KIND) for value in values)
+    return {_place(Path(str(value).removeprefix(KIND))) for value in values}

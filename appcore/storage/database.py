@@ -29,7 +29,7 @@ _SCHEME = "postgresql://"
 _FORM = "postgresql://USER:PASSWORD@HOST/DATABASE"
 # Addresses of a server that would be taken for a path: words of libpq such as host=..., and URLs without their scheme.
 _OF_SERVER = re.compile(
-    r"(?i)(^|\s)(host|hostaddr|dbname|user|password|passfile|sslpassword|service)\s*=|^postgres\w*:|^/{0,2}[^/:@]{2,}:.*@"
+    r"(?i)(^|\s)(host|hostaddr|dbname|user|password|passfile|sslpassword|service)\s*=|^postgres\w*:|^/{0,2}(?:[^/:@]{2,}:|[^/:@]:(?![/\\])).*@"
 )
 _LOOKED_THROUGH = 100 * 2**20  # bytes; a file up to this size is looked through when it is opened, which takes 5 ms for each MB
 _ONE_AT_A_TIME = 7_402_520  # any number: the name of PostgreSQL's lock for `alone`
@@ -72,9 +72,7 @@ class Database:
         self._busy_seconds = busy_seconds
         url = _url(address)
         self.is_file = url.get_backend_name() == "sqlite"
-        self.name = (
-            str(url.database) if self.is_file else f"{_SCHEME}{url.host or 'localhost'}{f':{url.port}' if url.port else ''}/{url.database}"
-        )
+        self.name = str(url.database) if self.is_file else _shown(url)
         self._secrets = () if self.is_file else _secrets(url)
         self.url = f"sqlite:///{url.database}" if self.is_file else url.render_as_string(hide_password=False)
         self.file = Path(self.name) if self.is_file else None
@@ -228,9 +226,16 @@ def _server_url(text: str) -> URL:
     raise StoreError(f"store {shown} is not possible; use a path, sqlite:///PATH or {_FORM}")
 
 
+def _shown(url: URL) -> str:
+    """The address without what may be secret: user, password, options, and names that are none."""
+    host, database = (part if re.fullmatch(r"[\w.:%-]+", part) else "..." for part in (url.host or "localhost", str(url.database)))
+    return f"{_SCHEME}{host}{f':{url.port}' if url.port else ''}/{database}"
+
+
 def _secrets(url: URL) -> tuple[str, ...]:
     """Whatever in an address may be secret, also as it was typed: the password and all options; the longest first."""
-    values = [url.password, *(part for value in url.query.values() for part in ([value] if isinstance(value, str) else value))]
+    odd = [part for part in (url.host, url.database) if part and part not in _shown(url)]
+    values = [*odd, url.password, *(part for value in url.query.values() for part in ([value] if isinstance(value, str) else value))]
     found = {text for value in values if value for text in (str(value), quote(str(value), safe=""), quote_plus(str(value)))}
     return tuple(sorted(found, key=len, reverse=True))
 
@@ -273,5 +278,7 @@ def _server_engine(url: URL) -> Engine:
         return create_engine(
             url, pool_pre_ping=True, max_overflow=50, connect_args={"connect_timeout": _CONNECT_SECONDS}, json_deserializer=_from_json
         )
+    except ArgumentError:  # options that contradict each other, which its message would show
+        raise StoreError(f"store {_shown(url)} is given by options that fit no server; use {_FORM}") from None
     except (ImportError, NoSuchModuleError):
         raise StoreError("a PostgreSQL store needs its driver: pip install 'psycopg[binary]'") from None

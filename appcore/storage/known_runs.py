@@ -1,7 +1,8 @@
 """The rows of all runs, kept in memory and brought up to date by what has changed: a list of ten thousand runs is not read anew each time.
 
-Whatever pages show of a run changes with a write, and a write raises the revision of its row (claims.py). So the number of runs, the sum
-of their revisions and the newest time say whether there is anything new at all; then only runs of another revision are read.
+Whatever pages show of a run changes with a write, and a write raises the revision of its row (claims.py), which begins anywhere. So the
+number of runs, the sum of their revisions and the newest time say whether there is anything new at all; then only runs of another revision
+are read.
 """
 
 from __future__ import annotations

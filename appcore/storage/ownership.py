@@ -63,6 +63,14 @@ class RunFiles:
                 and not has(connection, path.name)
             ]
 
+    def has_neighbours(self) -> bool:
+        """Whether another store keeps files in this folder too, or may."""
+        if any(_ask(other, "SELECT count(*) FROM runs") != [] for other in _beside(self._database.file)):
+            return True
+        with self._database.read() as connection:
+            known = ("", self._name(connection))
+        return any(path.is_dir() and run_folder.owner(path) not in known for path in files.listed(self._database.folder))
+
     def is_of_another(self, folder: Path) -> bool:
         """Whether a folder has the mark of another store."""
         with self._database.read() as connection:

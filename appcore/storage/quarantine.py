@@ -31,11 +31,15 @@ def move(database: Database) -> tuple[Path | None, int, int]:
 
     Returns the file, how many rows it holds, and how many were left because their run is going on.
     """
+    with database.read() as connection:
+        broken = [row for table, row, _ in _found(connection) if table is schema.runs]
+    while any(_life(database, row) == "unsure" for row in broken):  # only its clock says that it goes on
+        time.sleep(heartbeat.BEAT_SECONDS / 4)
     with database.write() as connection:
         moved: list[tuple[Table, dict[str, Any]]] = []
         left = 0
         for table, row, _ in _found(connection):
-            if table is schema.runs and _is_driven(row):
+            if table is schema.runs and _life(database, row) != "gone":
                 left += 1
                 continue
             whole = {schema.runs: schema.OWNED_TABLES, schema.sweeps: (schema.sweep_runs,)}.get(table, ())
@@ -73,9 +77,8 @@ def _owner(table: Table, row: dict[str, Any]) -> str:
     return str(row["sweep_id" if table is schema.sweeps else "run_id"])
 
 
-def _is_driven(row: dict[str, Any]) -> bool:
-    beat = row["heartbeat"]
-    return row["status"] in ACTIVE and isinstance(beat, (int, float)) and time.time() - beat < heartbeat.LOST_SECONDS
+def _life(database: Database, row: dict[str, Any]) -> heartbeat.Life:
+    return database.sightings.judge(row) if row["status"] in ACTIVE else "gone"
 
 
 def _written(folder: Path, moved: list[tuple[Table, dict[str, Any]]]) -> Path:

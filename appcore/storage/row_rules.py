@@ -6,6 +6,7 @@ A row that breaks a rule was written by another program, or by hand. Shown or co
 from __future__ import annotations
 
 import math
+import re
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -30,9 +31,14 @@ MOST_LOSS = 1e39  # of a run that diverges: no fp32 is larger
 _YEARS = range(2000, 2200)  # pandas counts nanoseconds, which end in 2262
 
 
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})")
+
+
 def _instant(value: str) -> str:
     try:
-        moment = datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(value)  # takes weeks, commas and seconds of zones too, which pandas does not
+        if not _INSTANT.fullmatch(value) and moment.utcoffset() is not None:
+            raise ValueError
     except ValueError:
         raise ValueError("is no time; one looks like 2026-01-31T12:00:00+00:00") from None
     if moment.utcoffset() is None:

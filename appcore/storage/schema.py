@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 from typing import Any
@@ -14,6 +15,12 @@ from .. import events
 VERSION = 3  # a change of anything but an event's columns needs a new number and migrations/vN.py
 metadata = MetaData()
 meta = Table("meta", metadata, Column("key", String(40), primary_key=True), Column("value", Text, nullable=False))
+
+
+def first_revision() -> int:
+    """Of a new row of `runs`: any number, so that no sum of revisions stays when one run is gone and another one there."""
+    return secrets.randbelow(2**20)
+
 
 runs = Table(
     "runs",
@@ -44,7 +51,7 @@ runs = Table(
     Column("error", Text),
     Column("traceback", Text),
     Column("versions", JSON),
-    Column("revision", Integer, nullable=False, default=0),
+    Column("revision", Integer, nullable=False, default=first_revision),
     Column("notes", JSON),
     Column("tags", JSON),  # labels that users give a run: tags, a note, and whether it is archived
     Column("note", Text),

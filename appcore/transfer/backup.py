@@ -56,6 +56,7 @@ def backup(store: Store, to: str | Path) -> dict[str, int]:
     path = Path(to).expanduser()
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file in it, e.g. {path / 'backup.zip'}", "to")
+    files.refuse_store(path, "to")
     database = Database(store.url, 10.0)
     told: dict[str, int] = {}
 

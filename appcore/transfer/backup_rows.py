@@ -47,6 +47,8 @@ def fill(connection: Connection, table: Table, path: Path, lengths: dict[str, in
     with path.open("rb") as file:
         rows = read(table, file, lengths)
         while batch := list(islice(rows, 1000)):
+            if table is runs:
+                batch = [row | {"revision": schema.first_revision()} for row in batch]
             try:
                 connection.execute(insert(table), batch)
             except IntegrityError:

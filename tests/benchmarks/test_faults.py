@@ -29,7 +29,7 @@ def test_a_sample_of_kills_and_damages(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="needs its signals")
 def test_a_few_moments_at_which_a_command_is_asked_to_end(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    sample = ["--only", "interruptions", "--interruptions", "4", "--log", str(log)]
+    sample = ["--only", "interruptions", "--interruptions", "4", "--keep", str(log)]
     done = subprocess.run([*COMMAND, *sample], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "SIGTERM, half over" in done.stdout and "SIGHUP, half over" in done.stdout

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import bad_rows
 import fake_runs
 import numpy as np
 import pytest
@@ -227,3 +228,33 @@ def test_after_some_days_what_no_run_and_no_ablation_names_is_gone(store: Store)
     assert uploads.tidy(store) == [] and len(kept(store)) == 3
     gone = uploads.tidy(store, now=time.time() + 86_400 * (uploads.DAYS + 1))
     assert len(gone) == 1 and sorted(f"images:{path.absolute()}" for path in kept(store)) == sorted([used, varied])
+
+
+def test_what_may_be_anothers_is_left(store: Store, tmp_path: Path) -> None:
+    used, _ = uploads.take_images(store, zipped(*LAID_OUT))
+    later = time.time() + 86_400 * (uploads.DAYS + 1)
+    link = tmp_path / "link"
+    link.symlink_to(store.folder)
+    fake_runs.write(store, dataset=used.replace(str(store.folder.absolute()), str(link)))
+    assert uploads.tidy(store, now=later) == []  # the same place, spelled otherwise
+    beside = Store(store.folder / "beside.db")
+    fake_runs.write(beside)
+    assert uploads.tidy(beside, now=later) == []  # a run of the first store names it
+    beside.close()
+    uploads.take_images(store, zipped(*LAID_OUT, "train/cat/a.png"))
+    assert uploads.tidy(store, now=later) == [] and len(kept(store)) == 2  # nobody knows what the second store names
+    for path in store.folder.glob("beside.db*"):
+        path.unlink()
+    bad_rows.write(store.folder / "runs.db", fake_runs.write(store), "tags", "5")
+    assert uploads.tidy(store, now=later) == [] and len(kept(store)) == 2
+
+
+def test_stores_of_one_server_leave_each_others_uploads(tmp_path: Path) -> None:
+    mine, other = Store(tmp_path / "mine.db"), Store(tmp_path / "elsewhere" / "other.db")
+    uploads.take_images(mine, zipped(*LAID_OUT))
+    later = time.time() + 86_400 * (uploads.DAYS + 1)
+    other.files.own(fake_runs.write(other))
+    for folder in other.folder.iterdir():
+        if folder.is_dir():
+            folder.rename(mine.folder / folder.name)
+    assert uploads.tidy(mine, now=later) == [] and len(kept(mine)) == 1

@@ -30,6 +30,12 @@ TAKEN = [  # forms that reach a server; "#" and "@" as %23 and %40
     f"postgresql://lab:{WORD}@{CLOSED}/db?sslmode={WORD}",
     f"postgresql://lab:x@{CLOSED}/db?unheard={WORD}",
 ]
+ODD = [  # taken for what they are not, or nothing that a driver takes
+    f"postgresql://{CLOSED}/db;password={WORD}",
+    f"postgresql://h;password={WORD}/db",
+    f"postgresql:///db?port=abc&password={WORD}",
+    f"postgresql:///db?host=h1&host=h2&port=1&port=2&port=3&password={WORD}",
+]
 REFUSED = [
     f"postgresql://lab:{WORD}@pw@{CLOSED}/db",
     f"postgresql://lab:{WORD}@p/w@{CLOSED}/db",
@@ -39,6 +45,7 @@ REFUSED = [
     f"postgres://lab:{WORD}@{CLOSED}/db",
     f"mysql://lab:{WORD}@{CLOSED}/db",
     f"lab:{WORD}@host://db",
+    f"a:{WORD}@h/db",
     f"lab:{WORD}@{CLOSED}/db",
     f"//lab:{WORD}@{CLOSED}/db",
     f"postgresql:/lab:{WORD}@{CLOSED}/db",
@@ -60,6 +67,13 @@ def test_a_server_that_is_not_reached_is_named_without_secrets(address: str) -> 
         store.runs()
     assert not [form for form in forms(WORD) if form in caught.value.message], caught.value.message
     assert "db" in caught.value.message and "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("address", ODD)
+def test_what_fits_no_server_is_one_line_without_secrets(address: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Store(address).runs()
+    assert WORD not in caught.value.message and "\n" not in caught.value.message
 
 
 @pytest.mark.parametrize("address", REFUSED)

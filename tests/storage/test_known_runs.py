@@ -120,3 +120,18 @@ def test_damage_is_named_and_hides_no_change(store: Store) -> None:
     assert len(store.revision()) == 2
     with store._database.read() as connection:
         assert connection.scalar(select(schema.runs.c.segments).where(schema.runs.c.run_id == damaged)) == -3
+
+
+def test_a_run_in_place_of_another_is_seen(store: Store) -> None:
+    """As many runs, no newer one, and the same writes: an import after a deletion."""
+    one, _ = fake_runs.write(store), fake_runs.write(store)
+    assert len(store.runs()) == 2
+    other = fresh(store)
+    row = other.get(one)
+    other.delete(one)
+    names = {column.name for column in schema.runs.columns} - {"run_id", "revision"}
+    values = {name: row[name] for name in names if row.get(name) is not None}
+    with other._database.write() as connection:
+        connection.execute(schema.runs.insert().values(run_id="20260101-000000-abcd", **values))
+    assert same(store) and "20260101-000000-abcd" in {run["run_id"] for run in store.runs()}
+    assert len({schema.first_revision() for _ in range(20)}) > 10

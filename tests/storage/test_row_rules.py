@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from appcore.cli import repairs
 from appcore.errors import InputError
-from appcore.storage import quarantine, row_rules, schema
+from appcore.storage import heartbeat, quarantine, row_rules, schema
 from appcore.storage.database import Database
 from appcore.storage.store import Store
 
@@ -148,6 +149,17 @@ def test_a_run_that_goes_on_is_not_put_aside(store: Store) -> None:
     bad_rows.write(file_of(store), run_id, "created", "yesterday")
     assert "going on stay" in repairs.quarantine_rows(store)
     assert [one.of for one in store.survey()[1]] == [run_id]
+
+
+@pytest.mark.parametrize("ahead", [365 * 86_400.0, 1e300, -3600.0])
+def test_a_clock_that_was_ahead_keeps_no_damaged_run(store: Store, monkeypatch: pytest.MonkeyPatch, ahead: float) -> None:
+    monkeypatch.setattr(heartbeat, "WATCH_SECONDS", 0.5)
+    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.2)
+    run_id = fake_runs.write(store, until=40, status="running")
+    store.update(run_id, host="elsewhere", pid=5, heartbeat=time.time() + ahead)
+    bad_rows.write(file_of(store), run_id, "created", "yesterday")
+    assert "stay" not in repairs.quarantine_rows(store)
+    assert store.survey() == ([], [])
 
 
 @pytest.mark.parametrize("axes", ["no json", '{"seed": 5}', '[["seed", {"a": 1}]]', "[5]", "5"])

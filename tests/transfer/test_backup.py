@@ -53,7 +53,8 @@ def everything(store: Store) -> dict[str, Any]:
     files = {
         path.relative_to(store.folder).as_posix(): path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()
     }
-    return {"runs": [store.get(run_id) for run_id in run_ids], "frames": frames, "files": files, "sweeps": store.ablations.all()}
+    runs = [{name: value for name, value in store.get(run_id).items() if name != "revision"} for run_id in run_ids]
+    return {"runs": runs, "frames": frames, "files": files, "sweeps": store.ablations.all()}
 
 
 @pytest.fixture

@@ -20,7 +20,10 @@ from appcore.transfer.bundle_export import export
 from appcore.transfer.bundle_import import import_bundle
 
 WRONG: dict[str, list[Any]] = {  # of columns of every table; "-" stands for a row without it
-    "created": ["yesterday", "2026-99-99T99:99:99", "2026-01-01T00:00:00", "0001-01-01T00:00:00+00:00", 5, None, "-"],
+    "created": [
+        *("yesterday", "2026-99-99T99:99:99", "2026-01-01T00:00:00", "0001-01-01T00:00:00+00:00", 5, None, "-"),
+        *("2026-W01-1T00:00:00+00:00", "2026-01-01T00:00:00,5+00:00", "2026-01-01x00:00:00+00:00", "2026-01-01T00:00:00+00:00:30"),
+    ],
     "config": ["x", [], {}, {"megabatches": 2}, None],
     "status": ["weird", 5],
     "title": [["a"], 5, None],

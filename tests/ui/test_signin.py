@@ -11,6 +11,7 @@ import browser
 import fake_runs
 import pytest
 
+from appcore.errors import InputError
 from appcore.storage.store import Store
 from appcore.ui.app import signin
 
@@ -85,6 +86,27 @@ def test_different_addresses_are_different_people(one: str, other: str) -> None:
     assert signin.same(one) != signin.same(other)
 
 
+@pytest.mark.parametrize(
+    ("admin", "user", "is_one"),
+    [
+        ("account AbC", {"sub": "AbC"}, True),
+        (" account AbC ", {"sub": "AbC"}, True),
+        ("account AbC", {"sub": "abc"}, False),
+        ("Ada@Example.org", {"sub": "1", "email": "ada@example.org"}, True),
+    ],
+)
+def test_an_admin_named_by_account_is_that_account_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, admin: str, user: dict[str, str], is_one: bool
+) -> None:
+    store = Store(tmp_path / "runs.db")
+    (tmp_path / "limits.toml").write_text(f'admins = ["{admin}"]')
+    monkeypatch.setattr(signin, "st", SimpleNamespace(user=User({"is_logged_in": True, **user})))
+    monkeypatch.setattr(signin, "is_on", lambda: True)
+    asked: list[bool] = []
+    signin.seen(SimpleNamespace(store=store, of=lambda who, sees_all: asked.append(sees_all)))
+    assert asked == [is_one]
+
+
 class Part:
     """A manager with a part."""
 
@@ -119,6 +141,18 @@ def test_a_sign_out_ends_what_pages_hold_and_the_cookie_but_not_the_next_sign_in
     monkeypatch.setattr(signin.st, "user", User({**CLAIMS, "tokens": object()}))
     monkeypatch.setattr(signin, "_lasting", {})
     assert signin.person() is None
+
+
+def test_a_sign_out_holds_here_while_the_store_is_locked_and_is_recorded_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signin, "_lasting", {})
+    monkeypatch.setattr(signin, "st", SimpleNamespace(user=User(CLAIMS), logout=lambda: None, toast=lambda *_, **__: None))
+    assert signin.person() == "me@x.org"
+    with monkeypatch.context() as locked:
+        locked.setattr("appcore.storage.kept.sign_outs.SignOuts.add", lambda *_: (_ for _ in ()).throw(InputError("locked")))
+        signin._logout()
+        assert signin.person() is None
+    assert signin.person() is None and not signin._unrecorded
+    assert Store().sign_outs.has(signin.sign_in())
 
 
 def test_a_sign_out_is_remembered_as_long_as_its_cookie_could_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:

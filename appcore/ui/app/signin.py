@@ -7,6 +7,7 @@ import hashlib
 import json
 import time
 import unicodedata
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from appcore.errors import InputError
 from ..words import text
 
 _FRESH_SECONDS = 1.0  # how old an answer to "has this sign-in ended?" may be
+_ACCOUNT = "account "  # before the provider's own id
+_unrecorded: set[str] = set()  # sign-ins that have ended while the store could not be written
 _lasting: dict[str, float] = {}  # sign-ins that had not ended, and when that was asked
 
 
@@ -37,7 +40,7 @@ def person() -> str | None:
     mail, verified = st.user.get("email"), st.user.get("email_verified", True)
     if isinstance(mail, str) and mail.strip() and (verified is True or verified == "true"):
         return same(mail)
-    return f"account {st.user['sub']}"
+    return f"{_ACCOUNT}{st.user['sub']}"
 
 
 def same(name: str) -> str:
@@ -48,6 +51,11 @@ def same(name: str) -> str:
     """
     small = (letter.lower() if letter.lower().upper() == letter else letter for letter in name.strip())
     return unicodedata.normalize("NFC", "".join(small))
+
+
+def _spelled(name: str) -> str:
+    """The name of an admin as `person` gives it: a provider's own id of an account is another one with other capitals."""
+    return name.strip() if name.strip().startswith(_ACCOUNT) else same(name)
 
 
 # ---- one sign-in, from the provider's answer to the sign-out
@@ -65,6 +73,11 @@ def has_ended(digest: str) -> bool:
     """Whether its user has signed out of a sign-in, in any tab; its cookie could still be shown."""
     if not digest:
         return False
+    if digest in _unrecorded:
+        with suppress(ValueError):
+            _store().sign_outs.add(digest)
+            _unrecorded.discard(digest)
+        return True
     if time.monotonic() - _lasting.get(digest, -_FRESH_SECONDS) >= _FRESH_SECONDS:
         _lasting.pop(digest, None)
         if _store().sign_outs.has(digest):
@@ -115,7 +128,7 @@ def seen(manager: Any) -> Any:
     who = person()
     if who is None:
         raise InputError("sign in first; reload this page", "user")
-    admins = {same(name) for name in limits.load(manager.store.folder).admins}
+    admins = {_spelled(name) for name in limits.load(manager.store.folder).admins}
     return SignedIn(manager.of(who, sees_all=who in admins), sign_in())
 
 
@@ -154,6 +167,7 @@ def _logout() -> None:
         _lasting.pop(digest, None)
         try:
             _store().sign_outs.add(digest)
-        except ValueError as error:  # a locked store: the cookie of this browser goes all the same
+        except ValueError as error:  # a locked store: the cookie of this browser goes all the same, and this server knows of it
+            _unrecorded.add(digest)
             st.toast(text.harmless(error), icon=":material/error:")
     st.logout()

@@ -128,7 +128,7 @@ _text = st.column_config.TextColumn
 _FIRST = ("test_accuracy", "generalization_gap", "cer", "sparsity")  # numbers that come right after the name
 _STARTED = Column(
     "Started",
-    lambda rows: pd.to_datetime(rows["created"], utc=True, format="ISO8601"),  # a full second is written without its zeros
+    lambda rows: pd.to_datetime(rows["created"], utc=True, format="ISO8601", errors="coerce"),  # a full second is written without zeros
     st.column_config.DatetimeColumn(format="distance"),
 )
 
