@@ -52,7 +52,7 @@ def test_without_its_recordings_it_says_so_and_goes_on(name: str) -> None:
         assert not app.exception
         assert app.query_params["step"] == str(step + 1)
     assert "not in this store" in text or "not known here" in text
-    assert "python -m appcore record" in text
+    assert ("python -m appcore study app-" if name == "code" else "python -m appcore record") in text
 
 
 def test_an_address_that_cannot_be_is_answered() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import streamlit as st
 from appcore.charts.lessons import answers as pictures
 from appcore.lessons.base import Choice, Lesson, Link, Number, Order, Question, Step, Text
 from appcore.planning import address
-from appcore.recordings import catalog
+from appcore.recordings import catalog, study
 from appcore.service import class_questions, lessons
 
 from ..app import page
@@ -245,13 +246,25 @@ def _query(link: Link, found: lessons.Evidence) -> dict[str, str] | None:
 
 def _missing(error: lessons.MissingError, lesson: Lesson) -> None:
     """What is not here, and how it gets here; the lesson goes on."""
-    names = [name for name in lesson.recordings() if name in catalog.names()]
+    commands = " and ".join(f"`{command}`" for command in _commands(lesson.recordings()))
     st.info(
         f"This step speaks of a recording that is not in this store: {harmless(error.message)}. "
-        + (f"`python -m appcore record {' '.join(names)}` makes what this lesson needs. " if names else "")
+        + (f"What this lesson needs is made by {commands}. " if commands else "")
         + "You can go on: other steps may be complete.",
         icon=":material/inventory_2:",
     )
+
+
+def _commands(recordings: Sequence[str]) -> list[str]:
+    """What makes these recordings, as far as they are known here."""
+    names = [name for name in recordings if name in catalog.names()]
+    rows: defaultdict[tuple[int, bool], list[str]] = defaultdict(list)
+    for length, row, is_augmented in filter(None, map(study.place, recordings)):
+        rows[length, is_augmented].append(row)
+    return [f"python -m appcore record {' '.join(names)}"] * bool(names) + [
+        f"python -m appcore study {' '.join(mine)} --megabatches {length} --augmentation {'on' if is_augmented else 'off'}"
+        for (length, is_augmented), mine in rows.items()
+    ]
 
 
 def filled(text: Text, numbers: Mapping[str, Number]) -> str:
