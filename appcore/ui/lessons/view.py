@@ -246,11 +246,10 @@ def _query(link: Link, found: lessons.Evidence) -> dict[str, str] | None:
 
 def _missing(error: lessons.MissingError, lesson: Lesson) -> None:
     """What is not here, and how it gets here; the lesson goes on."""
-    commands = " and ".join(f"`{command}`" for command in _commands(lesson.recordings()))
+    needed = [f"What this lesson needs is made by {code(command)}." for command in _commands(lesson.recordings())]
     st.info(
         f"This step speaks of a recording that is not in this store: {harmless(error.message)}. "
-        + (f"What this lesson needs is made by {commands}. " if commands else "")
-        + "You can go on: other steps may be complete.",
+        + " ".join([*needed, "You can go on: other steps may be complete."]),
         icon=":material/inventory_2:",
     )
 
