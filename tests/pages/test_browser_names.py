@@ -120,6 +120,7 @@ def look(page: Any, url: str) -> None:
     page.goto(url)
     page.locator("h1").or_(page.get_by_text("cannot be shown", exact=False)).first.wait_for()
     page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')")
+    page.locator("[data-test-script-state=notRunning]").wait_for()
     page.wait_for_timeout(1500)  # what comes later: fragments, charts
     page.evaluate("() => document.querySelectorAll('[data-testid=stExpander] details:not([open]) > summary').forEach(one => one.click())")
     page.wait_for_timeout(300)
