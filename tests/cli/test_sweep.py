@@ -24,7 +24,7 @@ from appcore.storage.store import Store
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--arch", "mlp", "--megabatches", "2", "--epochs", "1", "--limit-train", "120", "--limit-test", "40", "--device", "cpu"]
 GRID = [*SMALL, "--pruner", "snip,magnitude", "--seed", "0-1"]
-DOCUMENT = {"sweep_id", "title", "status", "axes", "metric", "runs", "table", "left_out"}
+DOCUMENT = {"sweep_id", "title", "status", "axes", "metric", "runs", "table", "left_out", "notes"}
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def _unlike(folder: Path, file: Path) -> list[str]:
 def _everything(folder: Path) -> dict[str, Any]:
     with closing(Store(folder / "runs.db")) as store:
         run_ids = sorted(run["run_id"] for run in store.runs())
-        rows = [store.get(run_id) for run_id in run_ids]
+        rows = [{name: value for name, value in store.get(run_id).items() if name != "revision"} for run_id in run_ids]
         tables = {name: getattr(store, name)(run_ids).to_json() for name in ("epochs", "megabatches", "prunes", "layers")}
     files = {
         path.relative_to(folder).as_posix(): path.read_bytes()
