@@ -214,7 +214,16 @@ def test_json_says_the_problem_too(home: Path, capsys: pytest.CaptureFixture[str
         assert module.main([*words, "--json"]) == 2
         said = capsys.readouterr()
         assert said.err == f"error: {json.loads(said.out)['error']}\n"
+    assert module.main(["run", "--json=yes"]) == 2 and "json" in json.loads(capsys.readouterr().out)["error"]
     assert not list(home.iterdir())
+
+
+def test_notes_of_a_run_are_said_without_json_too(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store()
+    run_id = fake_runs.write(store)
+    store.update(run_id, notes=["val/ is read as test/.", "two\nlines"])
+    assert module.main(["show", run_id]) == 0
+    assert capsys.readouterr().out.endswith("\nnote: val/ is read as test/.\nnote: two lines\n")
 
 
 # ---- files and folders
