@@ -76,9 +76,9 @@ def scores(task: ScoringTask) -> dict[str, Tensor]:
         output = model(image)
     found = torch.autograd.grad(output.sum(), weights, materialize_grads=True)
     scored = {name: weight.detach() * gradient for name, weight, gradient in zip(task.names, weights, found, strict=True)}
-    lowest = {name: float(score.min()) for name, score in scored.items()}
-    worst = min(lowest, key=lowest.__getitem__)
-    if lowest[worst] < -_ROUNDING * max(float(score.max()) for score in scored.values()):
+    extremes = torch.stack([torch.stack(score.aminmax()) for score in scored.values()]).tolist()  # one wait for a device
+    lowest, worst = min((low, name) for name, (low, _) in zip(scored, extremes, strict=True))
+    if lowest < -_ROUNDING * max(high for _, high in extremes):
         raise InputError(f"pruner: synflow cannot follow a function of this network after {worst!r}; choose another criterion", "pruner")
     return scored
 
