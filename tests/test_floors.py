@@ -84,6 +84,7 @@ def test_every_folder_has_a_floor() -> None:
     assert all((ROOT / folder).is_dir() for folder in FLOOR)
 
 
+@pytest.mark.thorough
 def test_imports_go_down() -> None:
     upward = {
         f"{name} -> {other}"
@@ -96,6 +97,7 @@ def test_imports_go_down() -> None:
     assert not upward
 
 
+@pytest.mark.thorough
 def test_a_page_knows_no_other_page() -> None:
     pages = {folder for folder in FLOOR if FLOOR[folder] == max(FLOOR.values())}
     found = [(name, other) for name, others in imports().items() for other in others if {folder_of(name), folder_of(other)} <= pages]

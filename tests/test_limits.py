@@ -160,6 +160,7 @@ def test_an_upload_is_judged_packed_and_unpacked_and_against_the_disk(manager: M
     assert not asked
 
 
+@pytest.mark.thorough
 def test_old_runs_go_but_not_those_that_are_kept_young_or_going_on(manager: Manager) -> None:
     store, day = manager.store, access.DAY_SECONDS
     old, kept, young, going = (manager.start([LONG])[0] for _ in range(4))

@@ -168,6 +168,7 @@ def test_files_of_a_folder_pass_the_suites_and_a_bad_one_does_not(folder: Path) 
 # ---- what is wrong with a file
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
@@ -199,6 +200,7 @@ def test_a_bad_file_is_named_in_one_line_and_left_out(folder: Path, name: str, t
     assert {kind: set(plugins.choices(kind)) for kind in plugins.KINDS} == known
 
 
+@pytest.mark.thorough
 def test_a_file_that_cannot_be_imported_or_lacks_its_function_is_refused_when_it_is_chosen(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -269,6 +271,7 @@ def test_what_is_not_installed_here_still_has_a_look_and_a_name() -> None:
     )
 
 
+@pytest.mark.thorough
 def test_no_rule_is_about_the_name_of_a_method_that_prunes_nothing() -> None:
     """`"dense"` also means formats and numbers of FLOPs; next to a method it is a rule that belongs into the method."""
     found = []

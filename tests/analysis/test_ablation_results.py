@@ -52,6 +52,7 @@ def test_mean_spread_interval_and_n() -> None:
     assert ablation_results.as_text({"n": 0}, "cer") == "–"
 
 
+@pytest.mark.thorough
 def test_intervals_are_those_of_students_t() -> None:
     stats = pytest.importorskip("scipy.stats")
     for count in (2, 3, 10, 19, 25):

@@ -111,12 +111,14 @@ def test_a_name_or_a_sentence_is_no_label(text: str) -> None:
     assert not says_a_label(text)
 
 
+@pytest.mark.thorough
 def test_labels_of_numbers_are_written_in_the_registry_alone() -> None:
     files = {place: path for place, path in product().items() if place not in OWN}
     said = [f"{place}:{line} {text!r}" for place, path in files.items() for line, text in texts(path) if says_a_label(text)]
     assert said == []
 
 
+@pytest.mark.thorough
 def test_cer_has_one_name() -> None:
     others = re.compile(r"(?is)^(?!.*CER).*cumulative (test )?error|errors so far \(|errors added up|anytime error rate")
     files = {place: path for place, path in product().items() if place not in OWN}

@@ -47,6 +47,7 @@ def differ(one: nn.Module, other: nn.Module, x: Tensor) -> float:
     return float((a - b).abs().max() / a.abs().max())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "share"),
     [

@@ -35,6 +35,7 @@ def test_runs_are_searched_as_on_the_page(store: Store) -> None:
         appcore.runs("nonsense=3")
 
 
+@pytest.mark.thorough
 def test_frames_take_ids_tables_and_searches(store: Store) -> None:
     ids = appcore.runs("pruner=snip")["run_id"].tolist()
     for which in (ids, appcore.runs("pruner=snip"), "pruner=snip"):
@@ -46,6 +47,7 @@ def test_frames_take_ids_tables_and_searches(store: Store) -> None:
             appcore.frames(nothing)
 
 
+@pytest.mark.thorough
 def test_every_figure_is_drawn(store: Store) -> None:
     ids = appcore.runs()["run_id"].tolist()
     counts = {"difference_map": 2, "mirrored": 2, "early_layers": 4, "kept_by_layer": 4, "accuracy": 4}

@@ -46,6 +46,7 @@ def test_a_masked_trainer_keeps_pruned_weights_at_zero() -> None:
     assert machine.Trainer("resnet20", 4, "cpu", is_masked=False).pruned == []
 
 
+@pytest.mark.thorough
 def test_both_sides_train_on_the_same_images_under_the_same_masks() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(machine, "REAL_IMAGES", {})
@@ -86,6 +87,7 @@ def test_a_tiny_bench_writes_numbers_and_a_table(tmp_path: Path) -> None:
         assert all(row["value"] == "not measured" for row in found["rows"] if row["device"] == "cuda")
 
 
+@pytest.mark.thorough
 def test_bench_help_says_how_long() -> None:
     done = subprocess.run([sys.executable, "-m", "appcore", "bench", "--help"], capture_output=True, text=True, check=True)
     assert "some minutes" in done.stdout

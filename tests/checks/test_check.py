@@ -139,6 +139,7 @@ def test_verdicts_of_a_card() -> None:
     assert says([0.5, 0.9, 0.1], [0.6, 0.2, 0.8]).startswith("Undecided") and says([0.9], [0.1]).startswith("Undecided")
 
 
+@pytest.mark.thorough
 def test_a_card_pairs_its_repeats_and_leaves_out_what_has_no_order(trial: Trial) -> None:
     heard: list[tuple[str, int, float]] = []
     card = sanity.card(trial.config, trial.masks, repeats=2, watch=lambda *told: heard.append(told))
@@ -160,6 +161,7 @@ def test_numbers_of_experiments() -> None:
             chosen(text)
 
 
+@pytest.mark.thorough
 def test_exact_statements_are_checked_against_the_live_state(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault put into the engine is found: masks that keep one weight too many, and removed weights that are not 0."""
     from appcore.checks import exact

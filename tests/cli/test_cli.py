@@ -109,6 +109,7 @@ def test_run_prints_one_object_with_the_contracts_keys(first: subprocess.Complet
     assert row["cer"] == result["totals"]["cer"] == sum(row["test_errors"] for row in result["megabatches"])
 
 
+@pytest.mark.thorough
 def test_progress_goes_to_stderr(first: subprocess.CompletedProcess[str]) -> None:
     assert first.stderr.startswith(f"run {json.loads(first.stdout)['run_id']}\n")
     assert "Traceback" not in first.stderr
@@ -150,6 +151,7 @@ def test_an_empty_store_is_no_error_and_is_not_created(call: Callable, tmp_path:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.thorough
 def test_the_same_seed_gives_the_same_run_by_thread_and_process(finished: dict, call: Callable) -> None:
     code, out, err = call("run", *SMALL, "--launcher", "process", "--json")
     assert code == 0, err
@@ -365,6 +367,7 @@ def test_what_ranking_filters_over_the_whole_network_does_is_told(call: Callable
     assert code == 0 and ("a small layer can lose all of its own" in said) == is_told
 
 
+@pytest.mark.thorough
 def test_bad_settings_are_refused_without_torch() -> None:
     script = (
         "import sys; from appcore.cli.main import main; print(main(sys.argv[1:]), {'torch', 'pandas', 'sqlalchemy'} & set(sys.modules))"
@@ -374,6 +377,7 @@ def test_bad_settings_are_refused_without_torch() -> None:
         assert done.stdout == "2 set()\n", done.stderr
 
 
+@pytest.mark.thorough
 def test_a_missing_package_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "sqlalchemy.py").write_text("raise ModuleNotFoundError('none', name='sqlalchemy')")
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
@@ -388,6 +392,7 @@ def test_a_torch_pair_that_does_not_match_is_one_line(call: Callable, monkeypatc
         assert call(*verb) == (2, "", "error: torch 1 and torchvision 2 do not match.\n")
 
 
+@pytest.mark.thorough
 def test_a_reader_that_goes_away_is_no_error(finished: dict) -> None:
     done = subprocess.run(["bash", "-c", f"{' '.join(command('show', finished['run_id']))} | true; echo ${{PIPESTATUS[0]}}"], cwd=ROOT, capture_output=True, text=True, timeout=60)  # fmt: skip # noqa: E501
     assert done.stdout == "0\n" and done.stderr == ""

@@ -255,6 +255,7 @@ def test_a_file_that_is_none_is_named(verb: str, refused: Callable[..., str], od
         assert refused(verb, path), name
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("verb", ["export", "backup"])
 def test_a_place_that_cannot_be_written_is_named(verb: str, refused: Callable[..., str], odd: dict[str, str]) -> None:
     run_id = exportable()
@@ -307,6 +308,7 @@ def test_a_number_of_threads_that_is_none_is_named(value: str, monkeypatch: pyte
 # ---- bytes that are not UTF-8 where they can be used
 
 
+@pytest.mark.thorough
 def test_files_and_folders_with_such_names_work(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert module.main(["run", *SMALL, "--megabatches", "1", "--epochs", "1"]) == 0
     run_id = Store().runs()[0]["run_id"]

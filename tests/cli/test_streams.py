@@ -110,6 +110,7 @@ def test_what_a_plugin_prints_is_no_part_of_the_document(tmp_path: Path) -> None
     assert json.loads(done.stdout)["status"] == "done" and "imported" in done.stderr
 
 
+@pytest.mark.thorough
 def test_a_terminal_that_knows_ascii_alone_shows_everything(tmp_path: Path) -> None:
     ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
     done = shell("appcore show 'R\u00e9' ; appcore run --help", tmp_path, **ascii_alone)

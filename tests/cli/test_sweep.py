@@ -84,6 +84,7 @@ def test_it_is_the_ablation_of_the_page(call: Callable) -> None:
     assert [cell["run"]["run_id"] for cell in board["cells"]] == [run["run_id"] for run in found["runs"]]
 
 
+@pytest.mark.thorough
 def test_a_dry_run_writes_nothing_and_says_what_there_is(call: Callable, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [*GRID, "--semantics", "paper,released-code", "--method", "app,osp", "--dry-run"]
     code, found, _ = call(*words)
@@ -139,6 +140,7 @@ BAD = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_is_one_line_and_writes_nothing(name: str, call: Callable, tmp_path: Path) -> None:
     words, names = BAD[name]

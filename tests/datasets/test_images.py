@@ -364,6 +364,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 # The real thing
 
 
+@pytest.mark.thorough
 def test_real_cifar_images(cifar_small: Path) -> None:
     loaded = images.load(config(cifar_small))
     assert loaded.train_x.shape == (5000, 3, 32, 32) and loaded.test_x.shape == (1000, 3, 32, 32)

@@ -135,6 +135,7 @@ def test_tests_are_of_all_images_and_of_the_classes_that_have_come() -> None:
     assert max(first) < 0.2  # without replay the first classes are forgotten
 
 
+@pytest.mark.thorough
 def test_full_replay_forgets_less_than_none() -> None:
     last = {}
     for replay in ("full", "none"):

@@ -287,6 +287,7 @@ def test_released_code_ends_near_two_percent_while_paper_is_exact(pruner: str, e
     assert paper[-1] == round(0.8**4.5 * total) / total
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process begin its peak anew")
 def test_the_peak_of_memory_is_the_run_s_own_not_that_of_what_was_before() -> None:
     config = RunConfig(**{**SMALL, "megabatches": 1, "epochs": 1})

@@ -57,6 +57,7 @@ def test_every_architecture_can_be_counted(arch):
     assert all(0 < cost.layers[name] < cost.training_layers[name] for name in cost.layers)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("arch", ["mlp", "lenet5", "resnet20", "resnet18", "resnet50", "vgg11_bn"])
 def test_layers_add_up_and_backward_costs_twice_the_forward(arch):
     cost = flops.count(arch, (1, 8, 8), 10)

@@ -45,6 +45,7 @@ def test_a_pruned_weight_stays_zero() -> None:
     assert not Folded(model).refresh().conv1.weight[::2].any()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("arch", ["mlp", "lenet5", "torchvision:vit_b_16"])
 def test_networks_without_such_pairs_are_evaluated_themselves(arch: str) -> None:
     model = models.skeleton(arch, (3, 32, 32) if "vit" not in arch else (3, 224, 224), 10)

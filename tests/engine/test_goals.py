@@ -50,6 +50,7 @@ def test_every_method_of_a_pruner_ends_there(method: str) -> None:
     assert not last.is_named and last.density_requested == last.density_mask
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("settings", [{"densities": ENDS}, {"scope": "flops", "pruner": "synflow", "options": {"rounds": 4}}])
 def test_a_resume_gives_the_same_bits(settings: dict) -> None:
     config = RunConfig(**{**SMALL, **settings})

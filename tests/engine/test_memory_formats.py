@@ -57,6 +57,7 @@ def gradients(model: nn.Module, x: torch.Tensor, y: torch.Tensor, is_rounded: bo
     return list(torch.autograd.grad(loss, list(model.parameters())))
 
 
+@pytest.mark.thorough
 def test_gradients_are_as_near_to_float64_as_those_of_channels_last() -> None:
     draw = torch.Generator().manual_seed(0)
     x, y = torch.randn(16, *SHAPE, generator=draw).to(memory_format=torch.channels_last), torch.arange(16) % 10
@@ -83,6 +84,7 @@ def test_what_goes_in_and_comes_out_is_channels_last_gradients_too() -> None:
         assert tensor.is_contiguous(memory_format=torch.channels_last) and not tensor.is_contiguous()
 
 
+@pytest.mark.thorough
 def test_copies_and_alive_masks_are_those_of_the_usual_format() -> None:
     model, usual = network("vgg11_bn"), network("vgg11_bn", torch.float32)
     names = selection.prunable_names(model)

@@ -73,6 +73,7 @@ def test_a_run_meets_no_tensor_of_the_cpu_and_ends_as_there(
     assert [*filter(None, map(told, here))] == [*filter(None, map(told, there))]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("goal", [{"densities": "conv1=0.5,conv2=0.1"}, {"scope": "flops"}])
 def test_a_run_to_such_goals_ends_as_there(goal: dict[str, str], request: pytest.FixtureRequest) -> None:
     settings = config(pruner="synflow", options={"rounds": 3}, **goal)
@@ -91,6 +92,7 @@ def told(event: Event) -> Any:
     return (event.weights_hash, event.total_flops_sparse) if isinstance(event, Finished) else None
 
 
+@pytest.mark.thorough
 def test_a_resume_goes_on_where_the_run_was(device: torch.device) -> None:
     settings = config(method="rigl", epochs=3)
     segments = plan(settings)

@@ -82,6 +82,7 @@ def test_it_trains_and_resumes_bit_for_bit_from_any_segment(values: dict) -> Non
         assert last.weights_hash == event.weights_hash
 
 
+@pytest.mark.thorough
 def test_mnasnet_trains_over_two_megabatches() -> None:
     settings = {"arch": "torchvision:mnasnet0_5", "megabatches": 2, "epochs": 1, "limit_train": 16, "limit_test": 4, "batch_size": 8}
     ends = [event for event in run(RunConfig(**settings, device="cpu")) if isinstance(event, MegabatchDone)]
@@ -102,6 +103,7 @@ def test_put_back_is_exact_and_strict() -> None:
             weights.put_back(model, wrong)
 
 
+@pytest.mark.thorough
 def test_no_other_place_loads_a_state_dict() -> None:
     found = set()
     for place, path in source_texts.product().items():

@@ -42,6 +42,7 @@ def shipped_whole(name: str) -> Lesson:
     return lesson
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NAMES)
 def test_every_number_is_in_the_recordings_and_every_text_is_filled(name: str, evidence: lessons.Evidence) -> None:
     lesson = shipped_whole(name)
@@ -55,6 +56,7 @@ def test_every_number_is_in_the_recordings_and_every_text_is_filled(name: str, e
             assert set(numbers[key].by_seed) == there, key
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NAMES)
 def test_every_question_has_a_right_answer(name: str, evidence: lessons.Evidence) -> None:
     lesson = shipped_whole(name)

@@ -142,6 +142,7 @@ def test_prunable_layers() -> None:
         selection.prunable_names(mlp, "conv")
 
 
+@pytest.mark.thorough
 def test_exempt_layers_by_name_and_pattern() -> None:
     model = create("resnet20", (3, 32, 32), 10, 0)
     everything = selection.prunable_names(model, "all")

@@ -138,6 +138,7 @@ def test_the_reference_is_a_dense_run_of_the_same_seed() -> None:
     assert all(one.density_mask == 1.0 for one in found)
 
 
+@pytest.mark.thorough
 def test_what_decides_is_validation_and_no_test_image() -> None:
     """Other test images, the same run."""
     runs = [list(run_state(RunState.create(config), plan(config))) for config in (up(ALWAYS), up(ALWAYS, limit_test=60))]

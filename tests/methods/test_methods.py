@@ -112,6 +112,7 @@ def test_same_bits_for_one_seed_interleaved_and_resumed_from_every_segment(metho
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.thorough
 def test_methods_are_paired() -> None:
     started = [of(list(run(small(method))), Started)[0].hashes for method in METHODS]
     assert all(hashes == started[0] for hashes in started)

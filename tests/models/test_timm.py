@@ -41,6 +41,7 @@ def test_they_keep_the_contract_of_a_network(name: str, timm: Any) -> None:
     Small().test_the_seed_gives_the_network(f"timm:{name}")
 
 
+@pytest.mark.thorough
 def test_parameters_are_timms_and_noise_is_gone(timm: Any) -> None:
     ours = base.skeleton("timm:efficientnet_b0", (3, 64, 64), 1000)
     assert sum(parameter.numel() for parameter in ours.parameters()) == 5_288_548  # as timm documents it

@@ -55,6 +55,7 @@ def test_layers_and_parameters_are_those_of_torchvision(name: str) -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.thorough
 def test_the_first_convolution_takes_any_channels_and_keeps_its_stem() -> None:
     for name, kernel in (("mobilenet_v3_small", (3, 3)), ("vit_b_16", (16, 16)), ("resnet18", (7, 7))):
         for channels in (1, 3, 4):
@@ -138,6 +139,7 @@ def test_auto_prunes_every_layer_of_a_transformer_and_the_convolutions_of_the_ot
         assert len(selection.prunable_names(base.skeleton(arch(name), (3, 32, 32), 10))) == expected
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["mobilenet_v3_small", "vit_b_32", "squeezenet1_1"])
 def test_flops_are_found_layer_by_layer(name: str) -> None:
     counted = flops.count(arch(name), (3, 64, 64), 10)

@@ -100,6 +100,7 @@ def test_every_setting_can_be_varied() -> None:
     assert not app.exception
 
 
+@pytest.mark.thorough
 def test_start_runs_what_does_not_exist_and_opens_the_board(store: Store, started: list) -> None:  # noqa: F811
     existing = fake_runs.write(store, **ablation_grid.expand({}, {"pruner": ["snip"], "seed": [0]})["cells"][0]["config"])
     store.update(existing, hashes={"init": "a"})  # of a version that kept no hash of the data

@@ -79,6 +79,7 @@ def test_the_page_of_each_of_them_says_so_in_one_line(spoiled: tuple[str, list[s
                 opened(name, **{"runs" if name in ("compare", "stream") else "run": run_id})
 
 
+@pytest.mark.thorough
 def test_wrong_rows_of_a_run_are_named_where_its_figures_are(store: Store) -> None:
     run_id, other = fake_runs.write(store), fake_runs.write(store, pruner="magnitude")
     for table, column, value in (("layer_counts", "counts", "[5]"), ("epochs", "megabatch", 999), ("prunes", "facts", "no json")):

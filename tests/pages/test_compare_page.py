@@ -30,6 +30,7 @@ def test_compare_answers_who_prunes_the_early_layers_harder(store: Store) -> Non
     assert not app.exception
 
 
+@pytest.mark.thorough
 def test_compare_without_a_choice_takes_the_newest_group_and_writes_it_into_the_address(store: Store) -> None:
     pair = [fake_runs.write(store, group="g", pruner=pruner) for pruner in ("snip", "magnitude")]
     fake_runs.write(store, title="alone")
@@ -51,6 +52,7 @@ def test_compare_of_repeats_averages_over_seeds_and_names_a_baseline(store: Stor
     assert not app.exception
 
 
+@pytest.mark.thorough
 def test_the_numbers_are_a_table_for_a_paper_too(store: Store) -> None:
     runs = [fake_runs.write(store, pruner=pruner, seed=seed) for pruner in ("snip", "magnitude") for seed in range(2)]
     app = opened("compare", runs=",".join(runs))
@@ -149,6 +151,7 @@ def rails(monkeypatch: pytest.MonkeyPatch) -> list[list[dict]]:
     return drawn
 
 
+@pytest.mark.thorough
 def test_the_rail_has_every_run_in_order_with_its_accuracy(store: Store, rails: list) -> None:
     done = [fake_runs.write(store, pruner=pruner) for pruner in ("snip", "magnitude")]
     going = fake_runs.keep_alive(store, fake_runs.write(store, until=40, status="running", pruner="random"))
@@ -170,6 +173,7 @@ def test_compare_of_different_networks_sets_only_equal_ones_side_by_side(store: 
     assert "Of another network or other data" in text
 
 
+@pytest.mark.thorough
 def test_repeats_are_paired_seed_by_seed_and_named_without_a_seed(store: Store) -> None:
     runs = [fake_runs.write(store, pruner=pruner, seed=seed) for pruner in ("snip", "magnitude") for seed in range(3)]
     app = opened("compare", runs=",".join(runs))
@@ -178,6 +182,7 @@ def test_repeats_are_paired_seed_by_seed_and_named_without_a_seed(store: Store) 
     assert app.dataframe[0].value["Experiment"].tolist() == ["SNIP", "Magnitude"]
 
 
+@pytest.mark.thorough
 def test_finished_runs_open_at_their_last_megabatch_and_a_link_at_its_own(store: Store) -> None:
     pair = [fake_runs.write(store, pruner=pruner) for pruner in ("snip", "magnitude")]
     for query, at in (({}, 8), ({"megabatch": "3"}, 3)):

@@ -121,6 +121,7 @@ def finish(app: AppTest, run_id: str, what: str) -> None:
     assert not app.exception
 
 
+@pytest.mark.thorough
 def test_the_reality_check_on_the_page(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reality_check, "SECONDS", 0.1)
     run_id = fake_models.write(store)

@@ -36,6 +36,7 @@ def test_a_failed_run_opens_with_the_end_of_its_log(store: Store) -> None:  # no
     assert "The last 20 lines" in log.caption[0].value
 
 
+@pytest.mark.thorough
 def test_a_run_that_is_well_has_it_closed_and_one_that_printed_nothing_has_none(store: Store) -> None:  # noqa: F811
     (log,) = [one for one in opened("run", run=printed(store, fake_runs.write(store), "a warning\n")).expander if one.label == "Log"]
     assert not log.proto.expanded and log.code[0].value == "a warning"
@@ -43,6 +44,7 @@ def test_a_run_that_is_well_has_it_closed_and_one_that_printed_nothing_has_none(
         assert "Log" not in [one.label for one in opened("run", run=run_id).expander]
 
 
+@pytest.mark.thorough
 def test_the_page_says_where_a_run_trains_and_what_it_takes_there(store: Store) -> None:  # noqa: F811
     run_id = fake_runs.write(store, until=20, status="running")
     progress = {**store.get(run_id)["progress"], "machine": {**MACHINE, "gpu": GPU}}
@@ -58,6 +60,7 @@ def test_the_page_says_where_a_run_trains_and_what_it_takes_there(store: Store) 
     assert "Trained on node-7, cuda, launcher ray\n" in f"{words(opened('run', run=run_id))}\n"
 
 
+@pytest.mark.thorough
 def test_recorded_runs_and_those_of_before_say_nothing_of_a_machine(store: Store) -> None:  # noqa: F811
     name = next(iter(catalog.names()))
     fake_runs.record(store, name, seeds=1)

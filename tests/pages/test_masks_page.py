@@ -104,6 +104,7 @@ def test_an_empty_store() -> None:
     assert "There are no masks yet" in words(opened("masks"))
 
 
+@pytest.mark.thorough
 def test_a_finished_run_is_scrubbed(store: Store) -> None:
     run_id = fake_masks.write(store)
     app = opened("masks", run=run_id)
@@ -129,6 +130,7 @@ def test_two_runs_are_compared_with_the_random_baseline(store: Store) -> None:
     assert not app.exception
 
 
+@pytest.mark.thorough
 def test_a_second_run_of_another_network_is_told(store: Store) -> None:
     one, two = fake_masks.write(store), fake_runs.write(store, title="no masks")
     assert "not on this machine" in words(opened("masks", run=one, against=two))
@@ -143,6 +145,7 @@ def test_dense_queued_failed_and_foreign_runs_say_why_there_is_nothing(store: St
     assert "not on this machine" in words(opened("masks", run=fake_runs.write(store)))
 
 
+@pytest.mark.thorough
 def test_a_run_that_goes_on_is_followed(store: Store) -> None:
     run_id = fake_runs.keep_alive(store, fake_masks.write(store, until=40, status="running"))
     app = opened("masks", run=run_id)

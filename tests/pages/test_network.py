@@ -122,6 +122,7 @@ def test_the_stream_page_draws_what_was_forgotten(store: Store) -> None:
     assert "95.0\u00a0% were right when just learnt, and 89.0\u00a0% at the end of megabatch 3: 6.0 points less." in words(app)
 
 
+@pytest.mark.thorough
 def test_where_classes_come_one_after_another_it_draws_each_and_measures_what_was_forgotten(store: Store) -> None:
     run_id = fake_runs.write(store, megabatches=5, classes_per_megabatch=2, class_order="9,8,7,6,5,4,3,2,1,0")
     app = opened("stream", view="runs", runs=run_id)

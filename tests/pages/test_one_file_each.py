@@ -100,6 +100,7 @@ def test_a_page_is_one_file(seen: dict[str, Any]) -> None:
     assert seen["title"] == "Weather of Monday"
 
 
+@pytest.mark.thorough
 def test_a_chart_on_the_run_page_is_one_file(seen: dict[str, Any]) -> None:
     place = seen["charts"].index("Line: test errors of each megabatch")
     assert seen["charts"][place - 1] == "Heatmap: sparsity of each layer at each megabatch or round"

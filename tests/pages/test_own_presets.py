@@ -17,6 +17,7 @@ def keep(app: AppTest, name: str) -> AppTest:
     return app.text_input(key="preset-name").set_value(name).run()
 
 
+@pytest.mark.thorough
 def test_settings_are_kept_chosen_replaced_and_deleted(store: Store) -> None:
     app = opened("run", preset="lottery-lenet-small", sparsity="90", seed="3")
     keep(app, "  late **seeds** ")
@@ -41,6 +42,7 @@ def test_settings_are_kept_chosen_replaced_and_deleted(store: Store) -> None:
     assert not [one for one in app.get("pills") if one.key == "form_preset_own"]
 
 
+@pytest.mark.thorough
 def test_a_name_that_there_is_takes_another_press_and_those_of_the_program_cannot_be_had(store: Store) -> None:
     app = keep(opened("run", seed="1"), "mine")
     app.pills(key="form_preset_here").select("quick").run()
@@ -58,6 +60,7 @@ def test_a_name_that_there_is_takes_another_press_and_those_of_the_program_canno
         store.saved_presets.keep("x" * 61, {})
 
 
+@pytest.mark.thorough
 def test_what_is_gone_is_said_and_the_rest_is_loaded(store: Store) -> None:
     old = {"pruner": ["gone"], "retired": ["1"], "epochs": [], "seed": ["x", "5"], "options.rate": ["1"], "lr": ["nan"]}
     store.saved_presets.keep("old", old)
@@ -70,6 +73,7 @@ def test_what_is_gone_is_said_and_the_rest_is_loaded(store: Store) -> None:
     assert "unknown name 'old'" in words(app.run()) and not app.exception
 
 
+@pytest.mark.thorough
 def test_markup_in_a_name_is_text(store: Store) -> None:
     app = keep(opened("run"), ATTACK[:60])
     assert not app.exception and len(store.saved_presets.all()) == 1

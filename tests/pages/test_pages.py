@@ -77,6 +77,7 @@ def test_start_page_lists_the_newest_runs_with_their_states(store: Store) -> Non
         assert expected in text
 
 
+@pytest.mark.thorough
 def test_what_has_been_run_is_shown_and_run_again_where_that_is_wanted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pair on Start and the form: a second press shows the run that there is, unless *Run it again* is on."""
     called: list[str] = []
@@ -120,6 +121,7 @@ def launch_form(monkeypatch: pytest.MonkeyPatch) -> AppTest:
     return opened("run")
 
 
+@pytest.mark.thorough
 def test_only_settings_that_matter_are_shown(launch_form: AppTest) -> None:
     keys = {item.key for item in launch_form.number_input}
     assert "form_buffer_size" not in keys
@@ -177,6 +179,7 @@ def test_a_setting_that_is_wrong_is_there_where_it_would_have_no_effect(settings
     assert more.proto.expanded
 
 
+@pytest.mark.thorough
 def test_groups_over_the_whole_network_come_with_what_to_know_of_them() -> None:
     note = "a small layer can lose all of its own"
     assert note in words(opened("run", granularity="filter"))
@@ -291,6 +294,7 @@ def test_a_run_that_is_not_there_is_told_in_one_line() -> None:
     assert "20990101-000000-abcd" in app.error[0].value
 
 
+@pytest.mark.thorough
 def test_fields_for_titles_hold_all_that_a_title_may_have(store: Store) -> None:
     run_id = fake_runs.write(store)
     fields = {item.key: item.proto.max_chars for page in (opened("run"), opened("run", run=run_id)) for item in page.text_input}
@@ -387,6 +391,7 @@ def test_a_broken_store_is_one_line_on_every_page(page: str, tmp_path: Path, mon
     assert is_said == (page not in ("playground", "glossary"))  # which ask for nothing in it
 
 
+@pytest.mark.thorough
 def test_a_changed_setting_is_told_to_the_browser_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Told again later it could come when Back has been pressed meanwhile, and there would be no way forward."""
     app, told = opened("run"), list[str]()

@@ -51,6 +51,7 @@ def test_figures_of_a_moment_keep_the_axes_of_the_whole(store: Store) -> None:
     assert number(start, "Sparsity") == "–" and number(whole, "Sparsity") != "–"
 
 
+@pytest.mark.thorough
 def test_a_link_of_before_leads_to_the_end_of_its_megabatch(store: Store) -> None:
     run_id = fake_runs.write(store, **SHORT)
     assert "after megabatch 2" in words(opened("run", run=run_id, moment="2"))
@@ -58,6 +59,7 @@ def test_a_link_of_before_leads_to_the_end_of_its_megabatch(store: Store) -> Non
     assert "after megabatch 3 of 4" in words(opened("compare", runs=",".join(pair), megabatch="3"))
 
 
+@pytest.mark.thorough
 def test_two_runs_are_compared_at_the_same_place_of_the_stream(store: Store) -> None:
     pair = [fake_runs.write(store, pruner=pruner, **SHORT) for pruner in ("snip", "magnitude")]
     app = opened("compare", runs=",".join(pair), at="50")
@@ -66,6 +68,7 @@ def test_two_runs_are_compared_at_the_same_place_of_the_stream(store: Store) -> 
     assert "Nothing is tested yet" in words(opened("compare", runs=",".join(pair), at="0"))
 
 
+@pytest.mark.thorough
 def test_a_run_that_ended_early_does_not_hold_up_the_layers_of_the_others(store: Store) -> None:
     runs = [fake_runs.write(store, pruner=pruner, **SHORT) for pruner in ("snip", "magnitude")]
     runs.append(fake_runs.write(store, pruner="random", until=6, status="stopped", **SHORT))
@@ -73,6 +76,7 @@ def test_a_run_that_ended_early_does_not_hold_up_the_layers_of_the_others(store:
     assert "at megabatch 3" in drawn(app, "mirrored")["layout"]["title"]["text"]
 
 
+@pytest.mark.thorough
 def test_masks_are_shown_at_the_last_cut_before_the_moment(store: Store) -> None:
     run_id = fake_masks.write(store, **SHORT)
     for at, said in (("0", "The start of megabatch 1"), ("50", "The start of megabatch 2"), ("56.25", "The start of megabatch 3")):

@@ -58,6 +58,7 @@ def test_picked_recorded_runs_can_be_compared_and_taken_along_and_not_deleted(th
     assert "came with the program and stay as they are" in words(app)
 
 
+@pytest.mark.thorough
 def test_they_are_never_the_newest(there: Store) -> None:
     mine = [fake_runs.write(there, title="mine", group="g") for _ in range(2)]
     assert "APP with SNIP" not in words(opened("home"))
@@ -84,6 +85,7 @@ def test_what_needs_weights_says_in_one_line_that_there_are_none(page: str, says
     assert says in words(app) + " ".join(error.value for error in app.error)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("page", ["masks", "stream", "compare", "export", "run", "runs", "what_if", "ablations"])
 def test_every_page_takes_them(page: str, there: Store) -> None:
     assert not opened(page, run=KNOWN, runs=KNOWN).exception

@@ -311,6 +311,7 @@ def test_views_are_kept_under_a_name_and_belong_to_their_owner(store: Store, fou
             store.saved_views.keep(name, address)
 
 
+@pytest.mark.thorough
 def test_a_group_says_what_its_means_mix(store: Store, four: list[str]) -> None:  # noqa: F811
     fake_runs.write(store, tau=9.0, seed=7)
     table = opened("runs", by="method").dataframe[0].value
@@ -363,6 +364,7 @@ def test_settings_that_an_earlier_version_exported_mean_what_they_meant() -> Non
     assert files.settings(b'{"seed": 3, "limit_train": 200}') == {"seed": 3, "limit_train": 200}  # written by hand, for a run of today
 
 
+@pytest.mark.thorough
 def test_a_long_table_has_pages_and_an_order_of_all_its_rows(store: Store, four: list[str], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     monkeypatch.setattr(pages, "ROWS", 2)
     shown = [opened("runs", **query).dataframe[0].value["Id"].tolist() for query in ({}, {"table_page": "2"}, {"table_page": "9"})]
@@ -386,6 +388,7 @@ def test_runs_picked_on_other_pages_stay_picked(store: Store, four: list[str], m
     assert "1 run picked on other pages" in words(app)
 
 
+@pytest.mark.thorough
 def test_menus_of_very_many_runs_are_searched(store: Store, four: list[str], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     monkeypatch.setattr(run_search, "OFFERED", 2)
     for page, key, query in (

@@ -220,6 +220,7 @@ def test_the_reader_of_the_source_sees_what_it_is_for(tmp_path: Path, source: st
     assert (unescaped("page.py", path) == []) is is_fine
 
 
+@pytest.mark.thorough
 def test_tables_and_figures_go_through_one_door() -> None:
     doors = {
         "dataframe": "cells(",

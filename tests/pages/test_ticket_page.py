@@ -86,6 +86,7 @@ def test_a_remark_stands_once(store: Store) -> None:
     assert words(opened("run", run=run_id)).count("one remark") == 1
 
 
+@pytest.mark.thorough
 def test_compare_draws_tickets_by_the_weights_left_where_they_are_chosen(store: Store) -> None:
     ticket, dense = fake_runs.write(store, **TICKET), fake_runs.write(store, **{**TICKET, "method": "dense"})
     app = opened("compare", runs=f"{ticket},{dense}")

@@ -283,6 +283,7 @@ def test_masks_of_attention_stay_closed_however_large_signals_grow() -> None:
         assert torch.autograd.grad(shares.sum(), signals)[0].gt(0).tolist() == [[True, False, True], [True, True, False]]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("arch", "shape"), [("resnet20", (3, 16, 16)), ("vgg11_bn", (3, 32, 32)), ("lenet5", (1, 28, 28)), ("mlp", (1, 8, 8))]
 )

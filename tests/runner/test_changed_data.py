@@ -188,6 +188,7 @@ def without_data_hash(store: Store, run_id: str) -> None:
     store.update(run_id, hashes=hashes, started={**row["started"], "hashes": hashes}, versions=versions)
 
 
+@pytest.mark.thorough
 def test_a_run_of_an_earlier_version_goes_on_with_a_note_and_is_refused_other_sizes(images: Path, store: Store) -> None:
     run_id, other = stopped(store, images), stopped(store, images)
     for each in (run_id, other):
@@ -218,6 +219,7 @@ def test_other_software_and_another_cpu_are_noted_and_the_run_goes_on(images: Pa
     assert "torch 2" not in note and row["versions"]["torch"] == here["torch"]
 
 
+@pytest.mark.thorough
 def test_data_that_are_gone_leave_a_stopped_run_stopped(images: Path, store: Store) -> None:
     run_id, fresh = stopped(store, images), add(store, images)
     before = kept(store, run_id)
@@ -301,6 +303,7 @@ def test_an_ablation_uses_a_run_again_only_while_its_data_are_there(images: Path
         manager.close()
 
 
+@pytest.mark.thorough
 def test_scores_of_a_checkpoint_are_those_of_its_data(images: Path, store: Store) -> None:
     run_id = stopped(store, images)
     exchange(images)

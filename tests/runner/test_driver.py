@@ -131,6 +131,7 @@ def test_masks_that_epochs_move_are_kept_at_the_end_of_a_megabatch(store: Store)
     assert kept == {segment.index for segment in PLAN if segment.kind in ("prune", "test")}
 
 
+@pytest.mark.thorough
 def test_progress_says_how_far_how_fast_and_how_long_still(store: Store) -> None:
     run_id = add(store)
     driven = driver.steps(store, run_id, work=StandIn({(6, 0): lambda: time.sleep(0.3)}, step_seconds=0.01))
@@ -169,6 +170,7 @@ def test_killed_anywhere_and_resumed_is_as_uninterrupted(store: Store, uninterru
     driven.close()  # only now, so that nothing was tidied up before
 
 
+@pytest.mark.thorough
 def test_events_are_neither_missing_nor_doubled_over_many_stops(store: Store, uninterrupted: Left) -> None:
     run_id, stops = add(store), 0
     while store.get(run_id)["status"] != "done":
@@ -306,6 +308,7 @@ def advance_until(driven: Any, status: str, seconds: float = 5.0) -> None:
         assert time.monotonic() < deadline, f"never {status}"
 
 
+@pytest.mark.thorough
 def test_paused_the_run_stands_still_and_goes_on_at_the_same_place(store: Store, uninterrupted: Left) -> None:
     run_id, work = add(store), StandIn(step_seconds=0.02)
     driven = driver.steps(store, run_id, work=work)
@@ -548,6 +551,7 @@ def test_interrupted_from_the_keyboard_it_is_stopped_and_the_interrupt_goes_on(s
     assert_same(store, run_id, uninterrupted)
 
 
+@pytest.mark.thorough
 def test_a_store_that_cannot_be_written_ends_the_run_not_the_process(store: Store, capsys: pytest.CaptureFixture) -> None:
     if not store.url.startswith("sqlite"):
         pytest.skip("a server makes others wait for rows only")
@@ -576,6 +580,7 @@ def test_a_folder_that_cannot_be_written_fails_clearly(store: Store) -> None:
     assert "could not be written" in store.get(run_id)["error"]
 
 
+@pytest.mark.thorough
 def test_the_heart_beats_during_long_steps_and_not_after(store: Store) -> None:
     run_id, beats = add(store), []
 
@@ -663,6 +668,7 @@ def test_reads_that_fail_for_a_moment_cost_no_row_and_no_file(
     assert not [note for note in store.get(run_id)["notes"] if "checkpoint" in note]
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="needs fork")
 def test_with_hardly_any_open_files_allowed_nothing_is_lost(tmp_path: Path) -> None:
     """The limit of the system itself, from too few for anything to enough."""

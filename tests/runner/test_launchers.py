@@ -56,6 +56,7 @@ def cpu_seconds(thread: threading.Thread) -> float:
     return time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="needs the clock of a thread")
 def test_one_thread_serves_a_device_for_all_jobs_and_sleeps_between_them(store: Store, threads: Callable) -> None:
     before, found = set(threading.enumerate()), set()
@@ -71,6 +72,7 @@ def test_one_thread_serves_a_device_for_all_jobs_and_sleeps_between_them(store: 
     assert cpu_seconds(thread) - spent < 0.1
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="needs the clock of a thread")
 def test_paused_it_sleeps(store: Store, threads: Callable) -> None:
     before = set(threading.enumerate())
@@ -85,6 +87,7 @@ def test_paused_it_sleeps(store: Store, threads: Callable) -> None:
     assert cpu_seconds(thread) - spent < 0.3
 
 
+@pytest.mark.thorough
 def test_partners_advance_event_by_event(store: Store, threads: Callable) -> None:
     work = StandIn(step_seconds=0.002)
     pair = [add(store, {**SETTINGS, "epochs": 50}) for _ in range(2)]
@@ -134,6 +137,7 @@ def test_a_run_deleted_under_way_or_held_elsewhere_is_dropped(store: Store, thre
     assert status(store, held) == "running"
 
 
+@pytest.mark.thorough
 def test_queued_and_paused_runs_have_a_heartbeat(store: Store, threads: Callable) -> None:
     launcher = threads(StandIn(step_seconds=0.01))
     first, second, third = (add(store, {**SETTINGS, "epochs": 1000}) for _ in range(3))
@@ -196,6 +200,7 @@ def test_a_crashed_worker_leaves_its_last_words(store: Store) -> None:
     launcher.close(10.0)
 
 
+@pytest.mark.thorough
 def test_a_locked_store_does_not_swallow_why_a_worker_died(store: Store, tmp_path: Path) -> None:
     run_id, hasty = add(store, LONG), Store(tmp_path / "appcore.db", busy_seconds=0.1)
     job = WorkerJob(hasty, [run_id])

@@ -67,6 +67,7 @@ def test_what_was_printed_before_and_cannot_be_read_stops_no_worker(tmp_path: Pa
     assert of_workers(tmp_path, "a") == ["more\n"]
 
 
+@pytest.mark.thorough
 def test_what_is_printed_goes_there_line_by_line(tmp_path: Path) -> None:
     """Also what the interpreter does not print: the file is that of the process, not of Python."""
     program = """if True:

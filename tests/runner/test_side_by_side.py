@@ -95,6 +95,7 @@ def settle() -> None:
 # ---- how many
 
 
+@pytest.mark.thorough
 def test_as_many_train_at_once_as_there_are_cores(fakes: Callable) -> None:
     one = fakes()
     ids = [one.add() for _ in range(6)]
@@ -107,6 +108,7 @@ def test_as_many_train_at_once_as_there_are_cores(fakes: Callable) -> None:
     wait(lambda: one.ids() == ids[:5])
 
 
+@pytest.mark.thorough
 def test_another_program_on_the_machine_counts(fakes: Callable) -> None:
     other = Slot("cpu")
     assert other.take(3, "run of another")
@@ -119,6 +121,7 @@ def test_another_program_on_the_machine_counts(fakes: Callable) -> None:
     wait(lambda: one.ids() == [first, second])
 
 
+@pytest.mark.thorough
 def test_a_chosen_number_counts_in_place_of_the_cores(fakes: Callable) -> None:
     chosen = [2]
     one = fakes(most=lambda: chosen[0])
@@ -132,6 +135,7 @@ def test_a_chosen_number_counts_in_place_of_the_cores(fakes: Callable) -> None:
     assert one.ids() == ids[:6]
 
 
+@pytest.mark.thorough
 def test_memory_is_waited_for(fakes: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hardware, "memory", lambda: 8_000_000_000)  # a stand-in's run takes 3.2 GB
     one = fakes()
@@ -144,6 +148,7 @@ def test_memory_is_waited_for(fakes: Callable, monkeypatch: pytest.MonkeyPatch) 
     wait(lambda: len(one.begun) == 3)
 
 
+@pytest.mark.thorough
 def test_a_paused_job_lets_the_next_begin_and_goes_on_beside_it(fakes: Callable) -> None:
     one = fakes(most=lambda: 1)
     first, second, third = (one.add() for _ in range(3))
@@ -161,6 +166,7 @@ def test_a_paused_job_lets_the_next_begin_and_goes_on_beside_it(fakes: Callable)
 # ---- whose turn
 
 
+@pytest.mark.thorough
 def test_users_are_served_in_turn(fakes: Callable) -> None:
     one = fakes(most=lambda: 2)
     many = [one.add("ada") for _ in range(5)]
@@ -201,6 +207,7 @@ class Small(Large):
         return 0.25
 
 
+@pytest.mark.thorough
 def test_each_gpu_has_a_run_and_each_worker_sees_its_own(fakes: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hardware, "gpus", lambda: GPUS)
     one = fakes("cuda", Large())
@@ -213,6 +220,7 @@ def test_each_gpu_has_a_run_and_each_worker_sees_its_own(fakes: Callable, monkey
     assert one.begun[2].environment["CUDA_VISIBLE_DEVICES"] == "1"
 
 
+@pytest.mark.thorough
 def test_small_runs_share_gpus_while_there_are_memory_and_cores(fakes: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hardware, "gpus", lambda: GPUS)
     one = fakes("cuda", Small())
@@ -225,6 +233,7 @@ def test_small_runs_share_gpus_while_there_are_memory_and_cores(fakes: Callable,
     wait(lambda: len(one.begun) == 5)
 
 
+@pytest.mark.thorough
 def test_small_runs_do_not_share_a_gpu_without_the_memory(fakes: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hardware, "gpus", lambda: GPUS)
     monkeypatch.setattr(Small, "memory_bytes", lambda self, config: 60)
@@ -316,6 +325,7 @@ def test_a_worker_that_died_while_it_rested_is_not_used(store: Store, launcher: 
     wait(lambda: status(store, other) == "done")
 
 
+@pytest.mark.thorough
 def test_a_worker_does_not_rest_for_ever(store: Store, launcher: Launcher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "REST_SECONDS", 0.2)
     run_id = add(store)

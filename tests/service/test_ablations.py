@@ -141,6 +141,7 @@ def test_tau_is_called_a_sparsity_only_where_it_leads_to_a_share_of_weights(sett
 # ---- carried out
 
 
+@pytest.mark.thorough
 def test_an_ablation_runs_one_after_another_and_again_only_what_is_missing(manager: Manager, store: Store) -> None:
     (before,) = manager.start([{**SETTINGS, "pruner": "magnitude", "seed": 1}])
     wait(lambda: store.get(before)["status"] == "done")

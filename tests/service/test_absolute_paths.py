@@ -102,6 +102,7 @@ def test_the_command_line_an_ablation_and_imported_settings_keep_it_too(
     assert manager.wait(run_id, timeout=60) == "done"
 
 
+@pytest.mark.thorough
 def test_an_ablation_finds_its_runs_and_starts_missing_ones_from_elsewhere(
     manager: Manager, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +114,7 @@ def test_an_ablation_finds_its_runs_and_starts_missing_ones_from_elsewhere(
     assert manager.ablations.run_missing(sweep) == {"reused": [], "started": []}
 
 
+@pytest.mark.thorough
 def test_an_ablation_of_an_earlier_version_keeps_its_runs(manager: Manager, here: Path) -> None:
     base = {**SMALL, "dataset": "images:tiny"}
     sweep = manager.store.ablations.create("old", base, {"seed": [0, 1]})
@@ -170,6 +172,7 @@ def test_put_back_it_goes_on(manager: Manager, here: Path) -> None:
     assert manager.wait(run_id, timeout=60) == "done"
 
 
+@pytest.mark.thorough
 def test_what_only_decoding_shows_leaves_it_stopped(manager: Manager, here: Path) -> None:
     run_id = stopped(manager)
     path = here / "tiny" / "train" / "a" / "0.png"

@@ -124,6 +124,7 @@ def test_new_runs_are_refused_by_form_command_line_and_ablation(manager: Manager
     assert len(manager.ablations.run_missing(sweep)["started"]) == 2
 
 
+@pytest.mark.thorough
 def test_an_ablation_with_runs_over_the_limits_is_not_tried_again(manager: Manager) -> None:
     sweep = manager.ablations.create("", SETTINGS, {"epochs": [1, 4]})
     run_ids = manager.ablations.run_missing(sweep)["started"]

@@ -100,6 +100,7 @@ def test_journals_of_the_store_are_the_groups_too(folder: Path) -> None:
     assert as_user(ADA, write) == (0, "")
 
 
+@pytest.mark.thorough
 def test_one_goes_on_with_the_others_run(folder: Path) -> None:
     as_user(ADA, half)
     assert as_user(BEN, lambda: print(resume())) == (0, "done\n")
@@ -159,6 +160,7 @@ def test_what_one_may_not_read_is_lost_by_nothing_that_the_other_does(what: str,
     assert as_user(BEN, lambda: print(resume())) == (0, "done\n")
 
 
+@pytest.mark.thorough
 def test_one_who_may_not_delete_the_files_deletes_no_rows(folder: Path) -> None:
     as_user(ADA, half)
     _, run_id, own = only(folder)
@@ -171,12 +173,14 @@ def test_one_who_may_not_delete_the_files_deletes_no_rows(folder: Path) -> None:
     assert as_user(ADA, lambda: Store().delete(run_id))[0] == 1
 
 
+@pytest.mark.thorough
 def test_a_private_file_in_the_folder_is_in_nobodys_way(folder: Path) -> None:
     as_user(ADA, lambda: (folder / "notes.txt").write_text("mine") and (folder / "notes.txt").chmod(0o600))
     assert as_user(BEN, half) == (0, "")
     assert as_user(ADA, lambda: print(resume())) == (0, "done\n")
 
 
+@pytest.mark.thorough
 def test_an_imported_and_a_restored_run_are_the_groups_too(folder: Path) -> None:
     """Their folders were made in places that only the one who made them saw."""
     small = {"arch": "mlp", "dataset": "digits", "megabatches": 2, "epochs": 1, "limit_train": 40, "limit_test": 20, "device": "cpu"}

@@ -59,6 +59,7 @@ def is_plain(value: Any) -> bool:
     return json.loads(json.dumps(value)) == value
 
 
+@pytest.mark.thorough
 def test_runs_started_together_are_one_group_and_end(manager: Manager) -> None:
     pair = manager.start([{**SETTINGS, "pruner": "snip"}, {**SETTINGS, "pruner": "magnitude"}], titles=["one", "two"])
     alone = manager.start([SETTINGS])
@@ -121,6 +122,7 @@ def test_pause_resume_and_stop_answer_at_once(manager: Manager, work: StandIn) -
     assert len(work.states) == 1
 
 
+@pytest.mark.thorough
 def test_a_stopped_or_failed_run_goes_on_from_its_checkpoint(manager: Manager, work: StandIn) -> None:
     (whole,) = manager.start([SETTINGS])
     assert manager.wait(whole, timeout=20) == "done"

@@ -104,6 +104,7 @@ def test_a_bundle_is_imported_and_equals_its_run(old: Path, manager: Manager, re
         other.store.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("values", [{"method": "app"}, {"method": "gmp"}])
 def test_a_run_of_a_seed_goes_on_with_the_images_and_defaults_that_it_began_with(manager: Manager, values: dict[str, Any]) -> None:
     """As an earlier version left it: its settings lack what came with images drawn by the seed, its checkpoint the counts of that day."""

@@ -109,6 +109,7 @@ def test_they_count_as_nobodys(store: Store, tmp_path: Path, monkeypatch: pytest
     assert store.get(KNOWN)
 
 
+@pytest.mark.thorough
 def test_the_switch_takes_them_out_with_their_files(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(recorded.VARIABLE, "off")
     assert recorded.bring_up_to_date(store) == []

@@ -48,6 +48,7 @@ def test_what_if_answers_at_once(known: catalog.Scored, tmp_path: Path) -> None:
         assert reply["sketch"]["layers"][0]["total"] > 0
 
 
+@pytest.mark.thorough
 def test_they_equal_fresh_ones(cifar_small: Path) -> None:
     from appcore.engine import what_if_sketch
 

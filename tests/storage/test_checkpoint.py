@@ -94,6 +94,7 @@ def damages(folder: Path) -> list:
     return found
 
 
+@pytest.mark.thorough
 def test_damage_is_noticed_and_the_previous_one_used(folder: Path, tmp_path: Path) -> None:
     pristine = tmp_path / "pristine"
     shutil.copytree(folder, pristine)

@@ -123,6 +123,7 @@ def test_what_a_process_asks_first_it_has_watched_before_it_acts(store: Store, a
     other.close()
 
 
+@pytest.mark.thorough
 def test_the_heart_of_a_living_run_stops(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heartbeat, "LOST_SECONDS", 1.0)
     run_id = add(store, heartbeat=time.time() + 5 * HOUR)

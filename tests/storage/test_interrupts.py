@@ -62,6 +62,7 @@ def test_other_threads_and_whoever_ignores_it_need_nothing() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.mark.thorough
 def test_no_lock_stays_behind_wherever_a_read_is_struck(tmp_path: Path) -> None:
     """Without `held_back`, about one in six of these leaves the store locked."""
     store = Store(tmp_path / "appcore.db", busy_seconds=0.5)

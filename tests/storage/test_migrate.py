@@ -153,6 +153,7 @@ def test_many_that_make_a_store_at_once_make_one(any_address: str) -> None:
     assert not problems
 
 
+@pytest.mark.thorough
 def test_opening_a_present_store_imports_no_alembic(tmp_path: Path) -> None:
     store = Store(tmp_path / "appcore.db")
     store.runs()

@@ -71,6 +71,7 @@ def copy_row(source: Store, target: Store, run_id: str) -> None:
         )
 
 
+@pytest.mark.thorough
 def test_an_import_into_a_store_beside_touches_no_file_of_the_first(two: tuple[Store, Store], tmp_path: Path) -> None:
     first, second = two
     run_id = finished(first, real=True)
@@ -135,6 +136,7 @@ def test_cleaning_up_in_one_leaves_the_other_alone(two: tuple[Store, Store]) -> 
     assert content(first, run_id)
 
 
+@pytest.mark.thorough
 def test_folders_of_an_earlier_version_are_marked_by_the_store_that_has_the_run(two: tuple[Store, Store]) -> None:
     first, second = two
     run_id = finished(first)
@@ -283,6 +285,7 @@ def test_what_a_killed_restore_left_is_named_and_removed_by_the_doctor(
     assert restore(target, file) == {"runs": 1}
 
 
+@pytest.mark.thorough
 def test_an_import_killed_between_files_and_commit_is_completed_by_the_next(source: tuple[Store, str, Path], tmp_path: Path) -> None:
     store, run_id, _ = source
     bundle = export(store, run_id, tmp_path / "to")[-1]

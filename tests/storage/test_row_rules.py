@@ -151,6 +151,7 @@ def test_a_run_that_goes_on_is_not_put_aside(store: Store) -> None:
     assert [one.of for one in store.survey()[1]] == [run_id]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("ahead", [365 * 86_400.0, 1e300, -3600.0])
 def test_a_clock_that_was_ahead_keeps_no_damaged_run(store: Store, monkeypatch: pytest.MonkeyPatch, ahead: float) -> None:
     monkeypatch.setattr(heartbeat, "WATCH_SECONDS", 0.5)

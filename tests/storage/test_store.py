@@ -515,6 +515,7 @@ def test_the_result_of_an_unfinished_run_has_the_same_shape(store: Store) -> Non
     assert result["totals"]["weights_hash"] is None
 
 
+@pytest.mark.thorough
 def test_lists_of_runs_of_many_lengths_need_few_statements(tmp_path: Path) -> None:
     """The driver of SQLite keeps a statement for each text; one for every length of a growing library came to 0.2 MiB a run at 800 runs."""
     store = Store(tmp_path / "runs.db")

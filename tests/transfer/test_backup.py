@@ -64,6 +64,7 @@ def target(any_address: str) -> Iterator[Store]:
     store.close()
 
 
+@pytest.mark.thorough
 def test_everything_comes_back_in_every_kind_of_store(source: Store, target: Store, tmp_path: Path) -> None:
     told = backup(source, tmp_path / "backup.zip")
     assert told["runs"] == 2 and told["files"] == len(everything(source)["files"])
@@ -197,6 +198,7 @@ def test_what_is_no_whole_backup_is_one_line_and_changes_nothing(source: Store, 
     assert [path.name for path in target.folder.iterdir()] == ["appcore.db"]
 
 
+@pytest.mark.thorough
 def test_damage_anywhere_is_found(source: Store, tmp_path: Path) -> None:
     backup(source, tmp_path / "backup.zip")
     whole = (tmp_path / "backup.zip").read_bytes()
@@ -330,6 +332,7 @@ def test_as_many_entries_as_there_is_memory_for(source: Store, tmp_path: Path, m
     assert not list(tmp_path.glob("c.zip*"))
 
 
+@pytest.mark.thorough
 def test_strangers_bombs_are_still_refused(source: Store, tmp_path: Path) -> None:
     run_id = source.runs()[0]["run_id"]
     bomb = tmp_path / "bomb.zip"

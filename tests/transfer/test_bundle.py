@@ -63,6 +63,7 @@ def store(tmp_path: Path) -> Store:
 # ---- export
 
 
+@pytest.mark.thorough
 def test_every_file_of_an_export_says_what_the_run_has(source: tuple[Store, str], exported: Path) -> None:
     store, run_id = source
     names = {"config.json", "result.json", "epochs.csv", "megabatches.csv", "layers.csv", "weights.safetensors"}
@@ -306,6 +307,7 @@ def test_every_cut_of_a_bundle_is_refused(bundle: Path, store: Store, tmp_path: 
     assert not store.folder.exists()
 
 
+@pytest.mark.thorough
 def test_links_encryption_bombs_and_overlaps_are_refused(bundle: Path, store: Store, tmp_path: Path) -> None:
     link = zipfile.ZipInfo("run.json")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -349,6 +351,7 @@ def long_run(store: Store) -> str:
     return run_id
 
 
+@pytest.mark.thorough
 def test_a_bundle_that_import_would_refuse_is_not_made_and_that_is_said(store: Store, tmp_path: Path) -> None:
     run_id, said = long_run(store), []
     files = [Path(file).name for file in export(store, run_id, tmp_path / "to", said.append)]
@@ -359,6 +362,7 @@ def test_a_bundle_that_import_would_refuse_is_not_made_and_that_is_said(store: S
     assert "more than 100,000 segments" in said[0]
 
 
+@pytest.mark.thorough
 def test_the_command_and_the_page_say_so(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -374,6 +378,7 @@ def test_the_command_and_the_page_say_so(
         _bundles(store, [run_id])
 
 
+@pytest.mark.thorough
 def test_an_export_of_a_run_that_goes_on_can_be_imported(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Prune points come and go between what is read first and what is read last."""
     run_id = add(store)

@@ -61,6 +61,7 @@ def assert_same(one: Store, other: Store, run_id: str) -> None:
     assert all(np.array_equal(found[at][name], wanted[at][name]) for at in wanted for name in wanted[at])
 
 
+@pytest.mark.thorough
 def test_numbers_and_masks_arrive_and_no_weights(source: Store, run_id: str, other: Store, tmp_path: Path) -> None:
     bundle = light(source, run_id, tmp_path / "out")
     assert sorted(members(bundle)) == ["events.jsonl", "manifest.json", REMOVALS, "run.json"]
@@ -73,6 +74,7 @@ def test_numbers_and_masks_arrive_and_no_weights(source: Store, run_id: str, oth
     assert import_bundle(other, bundle) == run_id  # again: the same run
 
 
+@pytest.mark.thorough
 def test_a_light_run_is_exported_again_as_it_came(source: Store, run_id: str, other: Store, tmp_path: Path) -> None:
     first = light(source, run_id, tmp_path / "out")
     import_bundle(other, first)

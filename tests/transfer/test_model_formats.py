@@ -163,6 +163,7 @@ def filters(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, str]:
     return store, run_id
 
 
+@pytest.mark.thorough
 def test_the_shrunk_file_answers_as_the_masked_network_on_test_images(filters: tuple[Store, str], tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     from onnx.reference import ReferenceEvaluator
@@ -187,6 +188,7 @@ def test_a_shrunk_file_is_offered_only_where_whole_channels_go(network: model_fo
             written(network, "shrunk", tmp_path)
 
 
+@pytest.mark.thorough
 def test_a_network_with_pruned_filters_is_measured_shrunk_too(filters: tuple[Store, str], monkeypatch: pytest.MonkeyPatch) -> None:
     def opened(path: Path) -> Callable[[np.ndarray], np.ndarray]:
         onnx.checker.check_model(str(path))

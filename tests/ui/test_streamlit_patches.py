@@ -86,6 +86,7 @@ def test_one_page_says_nothing_about_another(queue):
     assert paths(other) == [CHART]
 
 
+@pytest.mark.thorough
 def test_streamlit_still_keeps_charts_without_their_container():
     """When this fails, Streamlit drops them by itself: remove that half of appcore/ui/app/streamlit_patches.py."""
     code = (

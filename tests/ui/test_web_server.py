@@ -148,6 +148,7 @@ threading.Thread(target=threading.Event().wait, name=sys.argv[1], daemon=True).s
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "code"), [("appcore-computes", 1), ("somebody-else", 0)])
 def test_a_server_ends_before_python_breaks_into_a_thread_that_computes(name: str, code: int, tmp_path: Path) -> None:
     """In torch's code that would abort the process. What was to be done at its end is done."""

@@ -166,6 +166,7 @@ def test_refused_in_one_line_with_little_memory_and_nothing_outside(name: str, t
     assert case["bytes"] < MOST_BYTES
 
 
+@pytest.mark.thorough
 def test_summary(told: dict[str, dict[str, Any]]) -> None:
     assert len(told) == len(NAMES) == len(set(NAMES)) >= 60
     slowest, largest = max(told.values(), key=lambda case: case["seconds"]), max(told.values(), key=lambda case: case["bytes"])
