@@ -71,9 +71,11 @@ def insist(page: Any, act: Callable[[], object], condition: str) -> None:
     """Act until a JavaScript condition holds: where a machine stutters, what is pressed may be drawn anew between press and release."""
     from playwright.sync_api import Error, TimeoutError
 
-    for _ in range(8):
+    for attempt in range(8):
+        page.set_default_timeout(2000 if attempt else PATIENCE)  # what was pressed with effect may be gone, and is not waited for
         with contextlib.suppress(Error):  # it has just been replaced, or there are two of it for a moment
             act()
+        page.set_default_timeout(PATIENCE)
         with contextlib.suppress(TimeoutError):
             page.wait_for_function(condition, timeout=8000)
             return
