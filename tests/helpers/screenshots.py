@@ -136,7 +136,7 @@ def main() -> None:
 
 def _skip(page: Any) -> None:
     """Skip the question of a lesson, which stays skipped for this browser."""
-    page.wait_for_selector(".st-key-lesson-why, [class*='-skip'] button", timeout=browser.PATIENCE)
+    page.wait_for_selector(".st-key-lesson-why:visible, [class*='-skip'] button:visible", timeout=browser.PATIENCE)
     shown = "() => document.querySelector('.st-key-lesson-why')"
     if not page.evaluate(shown):
         browser.insist(page, lambda: page.locator("[class*='-skip'] button:visible").first.click(timeout=5000), shown)
