@@ -1,13 +1,15 @@
 """How many runs at once a PostgreSQL server carries: drivers of the real program whose steps only wait, and a page that looks at them.
 
-    python benchmarks/writers.py --store postgresql://USER@HOST/EMPTY [--runs 50,200,500] [--seconds 30] [--step 0.1] [--kept FILE]
+    python benchmarks/writers.py --store postgresql://USER@HOST/EMPTY [--runs 50,200,500] [--drivers 50] [--seconds 30] [--step 0.1]
 
 Each run has connections and a heartbeat of its own, as a worker process has; ten steps an epoch, and after five epochs the end of a
 megabatch and a prune point (19 layers). A step takes `--step` seconds: 0.1, an epoch a second, is as hard as runs get. They begin fifty
-at a time. One after another is paused and resumed. Drivers and server share this machine, and the drivers, which would be elsewhere, take
-most of it: so the processor time of the server is measured as well, which says on any machine how many runs fit. The server must take two
-connections for each run (max_connections). With `--kept` what was measured stays in a file, and a call that was cut off goes on there.
-Writes writers.md beside itself.
+at a time. One after another is paused and resumed. Drivers in Python, which would be elsewhere, take most of this machine: with
+`--drivers`, so many runs are driven by the real program, and all others say what one of them said alone, at its pace (replay.py). A driver
+looks for commands less often where that takes more than 0.01 s, and a replay does not: it fits where a look takes no longer than `--answer`
+or that. The server must take two connections for each run (max_connections). Its processor time is measured as well, which says on any
+machine how many runs fit. With `--kept` what was measured stays in a file, and a call that was cut off goes on there. Writes writers.md
+beside itself.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from functools import partial
 from multiprocessing.connection import Connection
@@ -34,6 +36,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(ROOT), str(ROOT / "tests" / "hel
 
 import fake_runs  # noqa: E402
 import psutil  # noqa: E402
+import replay  # noqa: E402
 import tables  # noqa: E402
 from sqlalchemy import func, select, text  # noqa: E402
 from sqlalchemy.util import LRUCache  # noqa: E402
@@ -75,6 +78,18 @@ class Waiting(StandIn):
             yield events.MegabatchDone(0, t, 0.3, 0.3, 0.3, 0.3, COUNTS, *ends)
 
 
+def driven(store: Store, run_id: str, work: Waiting, ending: threading.Event) -> None:
+    """Drive a run until it is told to end."""
+    store._database._is_open = True  # the look at the tables, which each start has, was there
+    steps = driver.steps(store, run_id, work=work)
+    with closing(store), heartbeat.Heartbeat(store.beat, lambda: [run_id]), closing(steps):
+        for status in steps:
+            if ending.is_set():
+                return
+            if status == "paused":
+                time.sleep(driver.COMMAND_SECONDS)
+
+
 def drive(address: str, calls: Connection, step: float) -> None:
     """A process: drives the runs that it is sent until it is told to end. Answers `steps` with how many all of them took."""
     work: list[Waiting] = []
@@ -82,16 +97,9 @@ def drive(address: str, calls: Connection, step: float) -> None:
 
     def one(run_id: str, mine: Waiting) -> None:
         store = Store(address)
-        store._database._is_open = True  # what a start computes, once for all: the look at the tables, and the statements as text
-        for engine in (store._database.engine, store._database._writer):
+        for engine in (store._database.engine, store._database._writer):  # statements as text, once for all
             engine._compiled_cache = compiled
-        driven = driver.steps(store, run_id, work=mine)
-        with closing(store), heartbeat.Heartbeat(store.beat, lambda: [run_id]), closing(driven):
-            for status in driven:
-                if ending.is_set():
-                    return
-                if status == "paused":
-                    time.sleep(driver.COMMAND_SECONDS)
+        driven(store, run_id, mine, ending)
 
     threads: list[threading.Thread] = []
     while (told := calls.recv()) != "end":
@@ -108,35 +116,66 @@ def drive(address: str, calls: Connection, step: float) -> None:
     os._exit(0)
 
 
-def measured(address: str, runs: int, seconds: float, step: float) -> dict[str, float]:
-    """What so many runs at once do for so many seconds."""
+def take_down(address: str, calls: Connection, step: float, seconds: float, answer: float) -> None:
+    """A process: drives a run alone for so long, and sends what it said to a server that takes `answer` seconds."""
+    store, ending = Store(address), threading.Event()
+    run_id = store.create_run(CONFIG, plan_length=len(plan(CONFIG)))
+    recorder = replay.Recorder(store._database.engine, answer)
+    threading.Timer(seconds, ending.set).start()
+    driven(store, run_id, Waiting(step), ending)
+    calls.send((run_id, recorder.transactions))
+    os._exit(0)
+
+
+def said(address: str, step: float, seconds: float, answer: float) -> tuple[str, list[replay.Transaction]]:
+    """The id of a run that was alone for so long, and all that it said."""
+    fork = multiprocessing.get_context("fork")
+    ours, theirs = fork.Pipe()
+    child = fork.Process(target=take_down, args=(address, theirs, step, seconds, answer))
+    child.start()
+    found = ours.recv()
+    child.join()
+    return found
+
+
+def measured(address: str, runs: int, drivers: int, seconds: float, step: float, answer: float, folder: str) -> dict[str, float]:
+    """What so many runs at once do for so many seconds, the first `drivers` of them by the program itself."""
+    drivers = min(drivers, runs)
+    alone = said(address, step, 2 * seconds + runs / 5, answer) if drivers < runs else None
     fork = multiprocessing.get_context("fork")
     pipes = [fork.Pipe() for _ in range(PROCESSES)]  # forked before a connection to the store is open
     children = [fork.Process(target=drive, args=(address, theirs, step)) for _, theirs in pipes]
     for child in children:
         child.start()
     ends = [ours for ours, _ in pipes]
-    with closing(Store(address)) as store:
+    with ExitStack() as stack:
+        store = stack.enter_context(closing(Store(address)))
+        players = stack.enter_context(closing(replay.Players(address, alone[1], alone[0], Path(folder)))) if alone else None
         new: list[str] = []
         begun, length = time.monotonic(), len(plan(CONFIG))
         for first in range(0, runs, AT_ONCE):  # nobody's heart beats for runs that wait here: made all at once the last would be lost
             new += [store.create_run(CONFIG, plan_length=length) for _ in range(min(AT_ONCE, runs - first))]
             for number, end in enumerate(ends):
-                end.send(new[first:][number::PROCESSES])
-            while running(store) < min(runs, first + AT_ONCE) and time.monotonic() - begun < START_SECONDS:
+                end.send(new[first:drivers][number::PROCESSES])
+            if players:
+                players.start(new[max(first, drivers) :])
+            while running(store, new) < min(runs, first + AT_ONCE) and time.monotonic() - begun < START_SECONDS:
                 time.sleep(0.2)
         started = time.monotonic() - begun
         before, first, server = steps(ends), revisions(store), processor_seconds(store)
-        begun, quiet, answers = time.monotonic(), 0.0, []
+        begun, quiet, answers, looks = time.monotonic(), 0.0, [], []
         while time.monotonic() - begun < seconds:
-            answers.append(paused(store, new[len(answers) % runs], seconds))
+            looks.append(look(store, new[-1]))
+            answers.append(paused(store, new[len(answers) % drivers], seconds))
             quiet = max(quiet, oldest(store, new))
         spent = time.monotonic() - begun
         found = {
+            "driven": drivers,
             "started, s": started,
-            "of their pace": (steps(ends) - before) * step / spent / (runs - 0.5),  # one is paused half of the time
+            "of their pace": (steps(ends) - before) * step / spent / (drivers - 0.5),  # one is paused half of the time
             "writes a second": (revisions(store) - first) / spent,
             "server, cores": (processor_seconds(store) - server) / spent,
+            "a look, ms (median)": 1000 * statistics.median(looks),
             "oldest heartbeat, s": quiet,
             "pause answered, s (median)": statistics.median(answers),
             "pause answered, s (most)": max(answers),
@@ -145,6 +184,7 @@ def measured(address: str, runs: int, seconds: float, step: float) -> dict[str, 
         }
         for end in ends:
             end.send("end")
+        found["replayed, of its pace"] = players.pace() if players else float("nan")
         for child in children:
             child.join(2 * START_SECONDS)
     return {name: round(value, 3) for name, value in found.items()}
@@ -156,8 +196,9 @@ def steps(ends: list[Connection]) -> int:
     return sum(end.recv() for end in ends)
 
 
-def running(store: Store) -> int:
-    query = select(func.count()).where(schema.runs.c.status == "running", schema.runs.c.started.is_not(None))
+def running(store: Store, run_ids: list[str]) -> int:
+    table = schema.runs.c
+    query = select(func.count()).where(table.run_id.in_(run_ids), table.status == "running", table.started.is_not(None))
     with store._database.read() as connection:
         return connection.scalar(query) or 0
 
@@ -170,6 +211,13 @@ def revisions(store: Store) -> int:
 def oldest(store: Store, run_ids: list[str]) -> float:
     with store._database.read() as connection:
         return time.time() - (connection.scalar(select(func.min(schema.runs.c.heartbeat)).where(schema.runs.c.run_id.in_(run_ids))) or 0.0)
+
+
+def look(store: Store, run_id: str) -> float:
+    """Seconds that reading a run takes, as each driver does up to ten times a second."""
+    begun = time.monotonic()
+    store.get(run_id)
+    return time.monotonic() - begun
 
 
 def paused(store: Store, run_id: str, most: float) -> float:
@@ -201,6 +249,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--store", required=True, help="an empty PostgreSQL database")
     parser.add_argument("--runs", default="100,300,500")
+    parser.add_argument("--drivers", type=int, default=10**6, help="runs that the program itself drives, the others are replayed [all]")
+    parser.add_argument("--answer", type=float, default=0.0, help="seconds that the server took to answer the run that is replayed [0]")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each number of runs [30]")
     parser.add_argument("--step", type=float, default=0.1, help="seconds of a step of training [0.1]")
     parser.add_argument("--kept", default="", help="a file that keeps what was measured")
@@ -210,10 +260,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["APPCORE_RUNS"] = folder
         for runs in map(int, args.runs.split(",")):
-            found[runs] = kept(f"{runs} runs", partial(measured, args.store, runs, args.seconds, args.step))
+            how = args.drivers, args.seconds, args.step, args.answer, folder
+            found[runs] = kept(f"{runs} runs", partial(measured, args.store, runs, *how))
             print(runs, found[runs], file=sys.stderr, flush=True)
     where = f"{datetime.now(UTC):%Y-%m-%d}: Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[1]:.1f}"
-    about = f"Measured on {where}, by `python benchmarks/writers.py --store URL --runs {args.runs} --step {args.step:g}`."
+    drivers = f" --drivers {args.drivers} --answer {args.answer:g}" if args.drivers < max(found) else ""
+    about = f"Measured on {where}, by `python benchmarks/writers.py --store URL --runs {args.runs}{drivers} --step {args.step:g}`."
     rows = [[runs, *(f"{value:.2f}" for value in one.values())] for runs, one in found.items()]
     report = tables.table(about, ["runs", *next(iter(found.values()))], rows)
     print(report)

@@ -1,0 +1,110 @@
+"""What a run says to a PostgreSQL server, taken down once and said again by `pgbench` for any number of runs at the same pace.
+
+A driver in Python takes a hundred times the processor time of what it makes the server do, so that hundreds of them on one machine
+measure that machine. Here each run is a program in C that sends the very statements and sleeps in between. They come with their values
+as text, which the server has to plan each time anew, while it knows those of a driver: the replay is no easier for it.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import statistics
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, Engine, event
+
+NOW = "extract(epoch from clock_timestamp())"
+RECENT = 60.0  # seconds: a number that lies no further from the time of now is a time
+HOST = re.compile(r"\bhost ?= ?'[^']*'")  # of the run's process, which here has ended; elsewhere nobody can look for it
+LATENCY = re.compile(r"latency average = ([0-9.]+) ms")
+
+Transaction = tuple[float, float, list[str]]  # when it began and ended, in seconds, and its statements
+
+
+class Recorder:
+    """Takes down the transactions of all connections of an engine, as text; each begins after so many seconds, as at a busy server."""
+
+    def __init__(self, engine: Engine, answer: float = 0.0):
+        self.transactions: list[Transaction] = []
+        self._answer = answer
+        self._open: dict[Any, tuple[float, list[str]]] = {}
+        event.listen(engine, "begin", self._begin)
+        event.listen(engine, "before_cursor_execute", self._execute)
+        event.listen(engine, "commit", self._end)
+        event.listen(engine, "rollback", self._end)
+
+    def _begin(self, connection: Connection) -> None:
+        time.sleep(self._answer)
+        self._open[connection.connection.driver_connection] = time.monotonic(), []
+
+    def _execute(self, connection: Connection, cursor: Any, statement: str, values: Any, context: Any, is_many: bool) -> None:
+        server = connection.connection.driver_connection
+        assert isinstance(server, psycopg.Connection)
+        for one in values if is_many else [values]:
+            text = psycopg.ClientCursor(server).mogrify(statement, one or None)
+            for value in one.values() if isinstance(one, dict) else one:
+                if isinstance(value, float) and abs(value - time.time()) < RECENT:
+                    text = text.replace(repr(value), NOW)
+            self._open[server][1].append(text)
+
+    def _end(self, connection: Connection) -> None:
+        began, statements = self._open.pop(connection.connection.driver_connection, (0.0, []))
+        if statements:
+            self.transactions.append((began, time.monotonic(), statements))
+
+
+def script(transactions: list[Transaction], run_id: str, other: str) -> str:
+    """Transactions of a run as a script of pgbench for another run."""
+    lines, last = [], transactions[0][0]
+    for began, ended, statements in sorted(transactions):
+        if began > last:
+            lines.append(f"\\sleep {round(1e6 * (began - last))} us")
+        lines += [f"{statement};" for statement in ("BEGIN", *statements, "COMMIT")]
+        last = max(last, ended)
+    return HOST.sub("host='elsewhere'", "\n".join(lines).replace(run_id, other)) + "\n"
+
+
+class Players:
+    """Programs that say what a run said, each for a run of its own and with as many connections as a driver has."""
+
+    def __init__(self, address: str, transactions: list[Transaction], run_id: str, folder: Path):
+        self._address, self._transactions, self._run_id, self._folder = address, transactions, run_id, folder
+        self.seconds = max(end for _, end, _ in transactions) - transactions[0][0]
+        self._programs: list[subprocess.Popen[str]] = []
+        self._idle: list[psycopg.Connection] = []
+
+    def start(self, run_ids: list[str]) -> None:
+        for run_id in run_ids:
+            file = self._folder / f"{run_id}.sql"
+            file.write_text(script(self._transactions, self._run_id, run_id), encoding="utf-8")
+            command = [_pgbench(), "--no-vacuum", "--transactions=1", f"--file={file}", self._address]
+            self._programs.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+            self._idle.append(psycopg.connect(self._address))
+
+    def pace(self) -> float:
+        """Wait for the end of all: the median of how fast they were, as a share of the run that was taken down."""
+        found = []
+        for program in self._programs:
+            said = program.communicate()[0]
+            told = LATENCY.search(said)
+            if program.returncode or not told:
+                raise RuntimeError(f"a replay failed: {said}")
+            found.append(1000 * self.seconds / float(told[1]))
+        return statistics.median(found)
+
+    def close(self) -> None:
+        for program in self._programs:
+            program.kill()
+            program.wait()
+        for connection in self._idle:
+            connection.close()
+
+
+def _pgbench() -> str:
+    found = [shutil.which("pgbench"), *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin/pgbench")), reverse=True)]
+    return next((path for path in found if path), "pgbench")
