@@ -82,7 +82,7 @@ class Players:
         for run_id in run_ids:
             file = self._folder / f"{run_id}.sql"
             file.write_text(script(self._transactions, self._run_id, run_id), encoding="utf-8")
-            command = [_pgbench(), "--no-vacuum", "--transactions=1", f"--file={file}", self._address]
+            command = [program(), "--no-vacuum", "--transactions=1", f"--file={file}", self._address]
             self._programs.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
             self._idle.append(psycopg.connect(self._address))
 
@@ -105,6 +105,7 @@ class Players:
             connection.close()
 
 
-def _pgbench() -> str:
+def program() -> str:
+    """The path of pgbench: on the search path, or where Debian has it; empty where there is none."""
     found = [shutil.which("pgbench"), *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin/pgbench")), reverse=True)]
-    return next((path for path in found if path), "pgbench")
+    return next((path for path in found if path), "")
