@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import statistics
 import subprocess
 import time
 from pathlib import Path
@@ -21,7 +20,8 @@ from sqlalchemy import Connection, Engine, event
 NOW = "extract(epoch from clock_timestamp())"
 RECENT = 60.0  # seconds: a number that lies no further from the time of now is a time
 HOST = re.compile(r"\bhost ?= ?'[^']*'")  # of the run's process, which here has ended; elsewhere nobody can look for it
-LATENCY = re.compile(r"latency average = ([0-9.]+) ms")
+WRITES = "revision=(runs.revision + "  # of every transaction that changes what pages show
+AGAIN = 15.0  # seconds: three megabatches of writers.py
 
 Transaction = tuple[float, float, list[str]]  # when it began and ended, in seconds, and its statements
 
@@ -58,49 +58,60 @@ class Recorder:
             self.transactions.append((began, time.monotonic(), statements))
 
 
-def script(transactions: list[Transaction], run_id: str, other: str) -> str:
-    """Transactions of a run as a script of pgbench for another run."""
-    lines, last = [], transactions[0][0]
-    for began, ended, statements in sorted(transactions):
+def script(transactions: list[Transaction], until: float, run_id: str, other: str) -> str:
+    """Transactions of a run as a script of pgbench for another run: until `until` the first time, and those after it again and again.
+
+    What is said again writes the same rows again, which a driver replaces where they are there already.
+    """
+    parts: dict[bool, list[str]] = {True: [], False: []}
+    last = transactions[0][0]
+    for began, ended, statements in transactions:
+        lines = parts[ended <= until]
         if began > last:
             lines.append(f"\\sleep {round(1e6 * (began - last))} us")
         lines += [f"{statement};" for statement in ("BEGIN", *statements, "COMMIT")]
         last = max(last, ended)
+    lines = ["\\if :is_first", *parts[True], "\\set is_first 0", "\\endif", *parts[False]]
     return HOST.sub("host='elsewhere'", "\n".join(lines).replace(run_id, other)) + "\n"
 
 
 class Players:
     """Programs that say what a run said, each for a run of its own and with as many connections as a driver has."""
 
-    def __init__(self, address: str, transactions: list[Transaction], run_id: str, folder: Path):
-        self._address, self._transactions, self._run_id, self._folder = address, transactions, run_id, folder
-        self.seconds = max(end for _, end, _ in transactions) - transactions[0][0]
+    def __init__(self, address: str, transactions: list[Transaction], run_id: str, folder: Path, again: float = AGAIN):
+        """What a run said, without its end: the last `again` seconds of it are said again and again."""
+        self._address, self._run_id, self._folder = address, run_id, folder
+        self._transactions = sorted(transactions)
+        self._until = self._transactions[-1][1] - again
+        repeated = [one for one in self._transactions if one[1] > self._until]
+        self.writes, self.again = sum(WRITES in text for _, _, texts in repeated for text in texts), again
         self._programs: list[subprocess.Popen[str]] = []
         self._idle: list[psycopg.Connection] = []
 
-    def start(self, run_ids: list[str]) -> None:
+    def start(self, run_ids: list[str], times: int = 1000) -> None:
+        """Begin to speak for these runs; what is repeated is said so many times."""
         for run_id in run_ids:
             file = self._folder / f"{run_id}.sql"
-            file.write_text(script(self._transactions, self._run_id, run_id), encoding="utf-8")
-            command = [program(), "--no-vacuum", "--transactions=1", f"--file={file}", self._address]
+            file.write_text(script(self._transactions, self._until, self._run_id, run_id), encoding="utf-8")
+            command = [program(), "--no-vacuum", "--define=is_first=1", f"--transactions={times}", f"--file={file}", self._address]
             self._programs.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
             self._idle.append(psycopg.connect(self._address))
 
-    def pace(self) -> float:
-        """Wait for the end of all: the median of how fast they were, as a share of the run that was taken down."""
-        found = []
-        for program in self._programs:
-            said = program.communicate()[0]
-            told = LATENCY.search(said)
-            if program.returncode or not told:
+    def wait(self) -> None:
+        """Wait until all have said everything; RuntimeError where one could not."""
+        for one in self._programs:
+            said = one.communicate()[0]
+            if one.returncode:
                 raise RuntimeError(f"a replay failed: {said}")
-            found.append(1000 * self.seconds / float(told[1]))
-        return statistics.median(found)
+
+    def failed(self) -> int:
+        """How many could not go on."""
+        return sum(one.poll() not in (None, 0) for one in self._programs)
 
     def close(self) -> None:
-        for program in self._programs:
-            program.kill()
-            program.wait()
+        for one in self._programs:
+            one.kill()
+            one.wait()
         for connection in self._idle:
             connection.close()
 

@@ -6,10 +6,10 @@ Each run has connections and a heartbeat of its own, as a worker process has; te
 megabatch and a prune point (19 layers). A step takes `--step` seconds: 0.1, an epoch a second, is as hard as runs get. They begin fifty
 at a time. One after another is paused and resumed. Drivers in Python, which would be elsewhere, take most of this machine: with
 `--drivers`, so many runs are driven by the real program, and all others say what one of them said alone, at its pace (replay.py). A driver
-looks for commands less often where that takes more than 0.01 s, and a replay does not: it fits where a look takes no longer than `--answer`
-or that. The server must take two connections for each run (max_connections). Its processor time is measured as well, which says on any
-machine how many runs fit. With `--kept` what was measured stays in a file, and a call that was cut off goes on there. Writes writers.md
-beside itself.
+looks for commands less often where a look takes more than 0.01 s, and a replay does not: it is no easier for the server than drivers would
+be where a look takes `--answer` seconds or more, and 0 is the hardest. The server must take two connections for each run
+(max_connections). Its processor time is measured as well, which says on any machine how many runs fit. With `--kept` what was measured
+stays in a file, and a call that was cut off goes on there. Writes writers.md beside itself.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ AT_ONCE = 50  # runs that begin in one moment
 STEPS, EPOCHS = 10, 5  # steps of an epoch; epochs of a megabatch
 CONFIG = build({"arch": "resnet20", "dataset": "digits", "megabatches": 100, "epochs": EPOCHS})
 COUNTS = fake_runs.counts(CONFIG, 0.3)
-START_SECONDS = 120.0
+START_SECONDS = 240.0
 
 
 class Waiting(StandIn):
@@ -123,7 +123,7 @@ def take_down(address: str, calls: Connection, step: float, seconds: float, answ
     recorder = replay.Recorder(store._database.engine, answer)
     threading.Timer(seconds, ending.set).start()
     driven(store, run_id, Waiting(step), ending)
-    calls.send((run_id, recorder.transactions))
+    calls.send((run_id, [one for one in recorder.transactions if not any("'stopped'" in text for text in one[2])]))
     os._exit(0)
 
 
@@ -141,7 +141,7 @@ def said(address: str, step: float, seconds: float, answer: float) -> tuple[str,
 def measured(address: str, runs: int, drivers: int, seconds: float, step: float, answer: float, folder: str) -> dict[str, float]:
     """What so many runs at once do for so many seconds, the first `drivers` of them by the program itself."""
     drivers = min(drivers, runs)
-    alone = said(address, step, 2 * seconds + runs / 5, answer) if drivers < runs else None
+    alone = said(address, step, 10 + replay.AGAIN, answer) if drivers < runs else None
     fork = multiprocessing.get_context("fork")
     pipes = [fork.Pipe() for _ in range(PROCESSES)]  # forked before a connection to the store is open
     children = [fork.Process(target=drive, args=(address, theirs, step)) for _, theirs in pipes]
@@ -162,18 +162,21 @@ def measured(address: str, runs: int, drivers: int, seconds: float, step: float,
             while running(store, new) < min(runs, first + AT_ONCE) and time.monotonic() - begun < START_SECONDS:
                 time.sleep(0.2)
         started = time.monotonic() - begun
-        before, first, server = steps(ends), revisions(store), processor_seconds(store)
+        replayed = new[drivers:]
+        before, first, server = steps(ends), revisions(store, new), processor_seconds(store)
+        first_replayed = revisions(store, replayed)
         begun, quiet, answers, looks = time.monotonic(), 0.0, [], []
         while time.monotonic() - begun < seconds:
             looks.append(look(store, new[-1]))
             answers.append(paused(store, new[len(answers) % drivers], seconds))
             quiet = max(quiet, oldest(store, new))
         spent = time.monotonic() - begun
+        written = revisions(store, replayed) - first_replayed
         found = {
             "driven": drivers,
             "started, s": started,
             "of their pace": (steps(ends) - before) * step / spent / (drivers - 0.5),  # one is paused half of the time
-            "writes a second": (revisions(store) - first) / spent,
+            "writes a second": (revisions(store, new) - first) / spent,
             "server, cores": (processor_seconds(store) - server) / spent,
             "a look, ms (median)": 1000 * statistics.median(looks),
             "oldest heartbeat, s": quiet,
@@ -184,7 +187,9 @@ def measured(address: str, runs: int, drivers: int, seconds: float, step: float,
         }
         for end in ends:
             end.send("end")
-        found["replayed, of its pace"] = players.pace() if players else float("nan")
+        if players:
+            found["replayed, of its pace"] = written / spent / (players.writes / players.again) / len(replayed)
+            found["lost or failed"] += players.failed()
         for child in children:
             child.join(2 * START_SECONDS)
     return {name: round(value, 3) for name, value in found.items()}
@@ -203,9 +208,9 @@ def running(store: Store, run_ids: list[str]) -> int:
         return connection.scalar(query) or 0
 
 
-def revisions(store: Store) -> int:
+def revisions(store: Store, run_ids: list[str]) -> int:
     with store._database.read() as connection:
-        return connection.scalar(select(func.sum(schema.runs.c.revision))) or 0
+        return connection.scalar(select(func.sum(schema.runs.c.revision)).where(schema.runs.c.run_id.in_(run_ids))) or 0
 
 
 def oldest(store: Store, run_ids: list[str]) -> float:

@@ -24,9 +24,9 @@ def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_a_script_sleeps_between_transactions_and_names_the_other_run() -> None:
     replay = pytest.importorskip("benchmarks.replay")
     said = [(10.0, 10.5, ["SELECT 'one'", "UPDATE a SET b = 'one'"]), (12.0, 12.1, ["UPDATE a SET c = 1 WHERE a.host = 'here'::VARCHAR"])]
-    assert replay.script(said, "one", "other").splitlines() == [
-        *("BEGIN;", "SELECT 'other';", "UPDATE a SET b = 'other';", "COMMIT;", "\\sleep 1500000 us"),
-        *("BEGIN;", "UPDATE a SET c = 1 WHERE a.host='elsewhere'::VARCHAR;", "COMMIT;"),
+    assert replay.script(said, 11.0, "one", "other").splitlines() == [
+        *("\\if :is_first", "BEGIN;", "SELECT 'other';", "UPDATE a SET b = 'other';", "COMMIT;", "\\set is_first 0", "\\endif"),
+        *("\\sleep 1500000 us", "BEGIN;", "UPDATE a SET c = 1 WHERE a.host='elsewhere'::VARCHAR;", "COMMIT;"),
     ]
 
 
@@ -42,9 +42,9 @@ def test_a_replayed_run_has_the_rows_of_the_one_that_was_taken_down(address: str
             driven.runs(1)
             recorder = replay.Recorder(driven._database.engine)
             assert driver.drive(driven, one, work=StandIn(step_seconds=0.01)) == "done"
-        with closing(replay.Players(address, recorder.transactions, one, tmp_path)) as players:
-            players.start([other])
-            assert players.pace() > 0
+        with closing(replay.Players(address, recorder.transactions, one, tmp_path, again=0.0)) as players:
+            players.start([other], times=1)
+            players.wait()
         assert store.get(other)["status"] == "done" and store.get(other)["host"] == "elsewhere"
         for rows in (store.epochs, store.prunes, store.megabatches):
             of_one, of_other = (rows(run_id).drop(columns="run_id", errors="ignore") for run_id in (one, other))
