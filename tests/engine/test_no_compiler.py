@@ -33,6 +33,14 @@ def test_a_run_imports_no_compiler(more: list[str]) -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.thorough
+def test_a_worker_trains_without_pandas() -> None:
+    """Importing it takes half a second, for each worker process."""
+    code = "import sys; from appcore.runner import worker; from appcore.config import RunConfig; from appcore.engine.loop import start\n"
+    code += "for event in start(RunConfig(arch='mlp', limit_train=50, limit_test=20, megabatches=1, epochs=1, device='cpu')): pass\n"
+    assert subprocess.run([sys.executable, "-c", f"{code}sys.exit('pandas' in sys.modules)"], timeout=300).returncode == 0
+
+
 def test_a_step_is_the_optimizers_own() -> None:
     ours, theirs = (models.create("lenet5", (1, 8, 8), 10, seed=0) for _ in range(2))
     for model, step in ((ours, no_compiler.step), (theirs, lambda optimizer: optimizer.step())):
