@@ -1,8 +1,9 @@
 """What a run says to a PostgreSQL server, taken down once and said again by `pgbench` for any number of runs at the same pace.
 
-A driver in Python takes a hundred times the processor time of what it makes the server do, so that hundreds of them on one machine
+A driver in Python takes several times the processor time of what it makes the server do, so that hundreds of them on one machine
 measure that machine. Here each run is a program in C that sends the very statements and sleeps in between. They come with their values
-as text, which the server has to plan each time anew, while it knows those of a driver: the replay is no easier for it.
+as text, which the server has to plan each time anew, while it knows those of a driver. Before each transaction it is asked whether it is
+there, as the connections of a store do.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ NOW = "extract(epoch from clock_timestamp())"
 RECENT = 60.0  # seconds: a number that lies no further from the time of now is a time
 HOST = re.compile(r"\bhost ?= ?'[^']*'")  # of the run's process, which here has ended; elsewhere nobody can look for it
 WRITES = "revision=(runs.revision + "  # of every transaction that changes what pages show
+PING = "SELECT 1"
 AGAIN = 15.0  # seconds: three megabatches of writers.py
 
 Transaction = tuple[float, float, list[str]]  # when it began and ended, in seconds, and its statements
@@ -36,7 +38,7 @@ class Recorder:
         event.listen(engine, "begin", self._begin)
         event.listen(engine, "before_cursor_execute", self._execute)
         event.listen(engine, "commit", self._end)
-        event.listen(engine, "rollback", self._end)
+        event.listen(engine, "rollback", self._forget)
 
     def _begin(self, connection: Connection) -> None:
         time.sleep(self._answer)
@@ -57,6 +59,9 @@ class Recorder:
         if statements:
             self.transactions.append((began, time.monotonic(), statements))
 
+    def _forget(self, connection: Connection) -> None:
+        self._open.pop(connection.connection.driver_connection, None)
+
 
 def script(transactions: list[Transaction], until: float, run_id: str, other: str) -> str:
     """Transactions of a run as a script of pgbench for another run: until `until` the first time, and those after it again and again.
@@ -69,7 +74,7 @@ def script(transactions: list[Transaction], until: float, run_id: str, other: st
         lines = parts[ended <= until]
         if began > last:
             lines.append(f"\\sleep {round(1e6 * (began - last))} us")
-        lines += [f"{statement};" for statement in ("BEGIN", *statements, "COMMIT")]
+        lines += [f"{statement};" for statement in (PING, "BEGIN", *statements, "COMMIT")]
         last = max(last, ended)
     lines = ["\\if :is_first", *parts[True], "\\set is_first 0", "\\endif", *parts[False]]
     return HOST.sub("host='elsewhere'", "\n".join(lines).replace(run_id, other)) + "\n"
