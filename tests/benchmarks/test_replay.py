@@ -25,8 +25,10 @@ def test_a_script_sleeps_between_transactions_and_names_the_other_run() -> None:
     replay = pytest.importorskip("benchmarks.replay")
     said = [(10.0, 10.5, ["SELECT 'one'", "UPDATE a SET b = 'one'"]), (12.0, 12.1, ["UPDATE a SET c = 1 WHERE a.host = 'here'::VARCHAR"])]
     assert replay.script(said, 11.0, "one", "other").splitlines() == [
-        *("\\if :is_first", "SELECT 1;", "BEGIN;", "SELECT 'other';", "UPDATE a SET b = 'other';", "COMMIT;", "\\set is_first 0", "\\endif"),
-        *("\\sleep 1500000 us", "SELECT 1;", "BEGIN;", "UPDATE a SET c = 1 WHERE a.host='elsewhere'::VARCHAR;", "COMMIT;"),
+        "\\if :is_first",
+        *("SELECT 1;", "BEGIN;", "SELECT 'other';", "UPDATE a SET b = 'other';", "COMMIT;"),
+        *("\\set is_first 0", "\\endif", "\\sleep 1500000 us"),
+        *("SELECT 1;", "BEGIN;", "UPDATE a SET c = 1 WHERE a.host='elsewhere'::VARCHAR;", "COMMIT;"),
     ]
 
 
